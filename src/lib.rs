@@ -1,7 +1,41 @@
 //! pg_backstop: stops accidental mass deletes and updates, and undoes the ones that were approved.
+//!
+//! A statement goes one way through the house. The planner hook judges its Query and lets the findings ride in the plan
+//! (`hooks::planner`, `hooks::verdict`); when the plan starts, an approval covers them or the statement is refused
+//! (`hooks::executor`, `running`). Every row that is removed or overwritten passes the trigger condition, which counts
+//! it against the limits (`ledger`) and writes its pre-image down (`record`). DDL and sequence changes meet the same
+//! judge in `hooks::utility`, `hooks::access` and `sequence`. `registry` knows what is protected; `judge` is pure and
+//! decides; `report` speaks; `pg` knows PostgreSQL and no rule.
 
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
+mod api;
+mod approval;
+mod guard_triggers;
+mod gucs;
+mod hooks;
+mod judge;
+mod ledger;
 mod model;
+mod pg;
+mod record;
+mod registry;
+mod report;
+mod running;
+mod sequence;
 
 pgrx::pg_module_magic!();
+
+pgrx::extension_sql_file!("../sql/10_record.sql", name = "record");
+pgrx::extension_sql_file!("../sql/20_registry.sql", name = "registry", requires = ["record"]);
+pgrx::extension_sql_file!("../sql/30_functions.sql", name = "functions", requires = ["registry"]);
+
+#[pgrx::pg_guard]
+#[allow(non_snake_case)]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn _PG_init() {
+    gucs::define();
+    registry::install();
+    ledger::install();
+    hooks::install();
+}

@@ -1,0 +1,114 @@
+-- The record: what destructive statements destroyed. Plain tables and plain SQL views, so that it can be read, dumped
+-- and restored where this extension's library cannot be loaded.
+
+GRANT USAGE ON SCHEMA backstop TO PUBLIC;
+
+CREATE SEQUENCE backstop.statement_id_seq;
+CREATE SEQUENCE backstop.chunk_id_seq;
+
+-- One row for every root statement that destroyed something. A statement that destroyed few rows of one relation keeps
+-- their images here (the image_* columns), so that a single-row UPDATE costs one heap insert; others use image_chunk.
+CREATE TABLE backstop.statement_log (
+    statement_id bigint NOT NULL,
+    at timestamptz NOT NULL,
+    xid xid8 NOT NULL,
+    session_role text NOT NULL,
+    role text NOT NULL,
+    application_name text,
+    client_addr inet,
+    pid int NOT NULL,
+    query text,
+    parameters jsonb,
+    operations text[] NOT NULL,
+    relations text[] NOT NULL,
+    rows bigint NOT NULL,
+    approval jsonb,
+    reverts bigint,
+    image_chunk_id bigint,
+    image_relid oid,
+    image_operation text,
+    image_cause text,
+    image_row_count int,
+    image_key_count smallint,
+    image_columns text[],
+    images json,
+    CONSTRAINT statement_log_pkey PRIMARY KEY (statement_id)
+);
+
+-- Row images, many to a chunk. chunk_id is drawn when the chunk is written, while the rows' locks are still held: for
+-- any one row, chunk order is the order in which it was really changed. images is an array with one array per row:
+-- [ordinal within the statement, column values in the order of "columns" ..., for an UPDATE an object of changed columns].
+-- A value is a JSON number or boolean where that is lossless, else the text PostgreSQL prints for it; SQL NULL is null.
+CREATE TABLE backstop.image_chunk (
+    chunk_id bigint NOT NULL,
+    statement_id bigint NOT NULL,
+    relation text NOT NULL,
+    relid oid NOT NULL,
+    operation text NOT NULL,
+    cause text,
+    row_count int NOT NULL,
+    key_count smallint NOT NULL,
+    columns text[] NOT NULL,
+    images json NOT NULL,
+    CONSTRAINT image_chunk_pkey PRIMARY KEY (statement_id, chunk_id)
+);
+
+CREATE TABLE backstop.sequence_change (
+    statement_id bigint NOT NULL,
+    sequence text NOT NULL,
+    operation text NOT NULL,
+    old_value bigint,
+    old_is_called boolean,
+    new_value bigint,
+    new_is_called boolean
+);
+CREATE INDEX sequence_change_statement_id ON backstop.sequence_change (statement_id);
+
+-- lz4 compresses a chunk several times faster than pglz; not every server is built with it.
+DO $$
+BEGIN
+    ALTER TABLE backstop.statement_log ALTER COLUMN images SET COMPRESSION lz4;
+    ALTER TABLE backstop.image_chunk ALTER COLUMN images SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN
+    NULL;
+END
+$$;
+
+CREATE VIEW backstop.statement AS
+SELECT statement_id, at, xid, session_role::name, role::name, application_name, client_addr, pid, query, parameters,
+       operations, relations, rows, approval, reverts
+FROM backstop.statement_log;
+
+-- Every chunk, wherever it is kept.
+CREATE VIEW backstop.chunk AS
+SELECT image_chunk_id AS chunk_id, statement_id, relations[1] AS relation, image_relid AS relid,
+       image_operation AS operation, image_cause AS cause,
+       image_row_count AS row_count, image_key_count AS key_count, image_columns AS columns, images
+FROM backstop.statement_log
+WHERE image_chunk_id IS NOT NULL
+UNION ALL
+SELECT chunk_id, statement_id, relation, relid, operation, cause, row_count, key_count, columns, images
+FROM backstop.image_chunk;
+
+CREATE VIEW backstop.preimage AS
+SELECT c.statement_id, c.relation, c.operation, c.cause,
+       (image.value ->> 0)::bigint AS ordinal,
+       (SELECT pg_catalog.jsonb_object_agg(c.columns[n], image.value -> n)
+        FROM pg_catalog.generate_series(1, c.key_count::int) AS n) AS key,
+       CASE WHEN c.operation <> 'INSERT' THEN
+           (SELECT pg_catalog.jsonb_object_agg(c.columns[n], image.value -> n)
+            FROM pg_catalog.generate_series(1, pg_catalog.cardinality(c.columns)) AS n) END AS old_row,
+       CASE c.operation
+           WHEN 'UPDATE' THEN image.value -> (pg_catalog.cardinality(c.columns) + 1)
+           WHEN 'INSERT' THEN
+               (SELECT pg_catalog.jsonb_object_agg(c.columns[n], image.value -> n)
+                FROM pg_catalog.generate_series(1, pg_catalog.cardinality(c.columns)) AS n)
+       END AS new_values
+FROM backstop.chunk AS c
+CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(c.images::jsonb) AS image(value);
+
+SELECT pg_catalog.pg_extension_config_dump('backstop.statement_log', '');
+SELECT pg_catalog.pg_extension_config_dump('backstop.image_chunk', '');
+SELECT pg_catalog.pg_extension_config_dump('backstop.sequence_change', '');
+SELECT pg_catalog.pg_extension_config_dump('backstop.statement_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('backstop.chunk_id_seq', '');

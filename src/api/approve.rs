@@ -1,0 +1,53 @@
+//! approve_batch: a statement of intent for the rest of the transaction.
+
+use super::arguments;
+use crate::judge::approval::Intent;
+use crate::model::Operation;
+use crate::pg::function::Call;
+use crate::report::{self, Outcome, Report, sqlstate};
+use pgrx::pg_sys::{self, Datum};
+
+crate::sql_function!(pg_finfo_backstop_approve_batch, backstop_approve_batch, approve_batch);
+
+unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
+    // SAFETY: the types of the SQL declaration.
+    let (reason, max_rows, relations, operations) = unsafe {
+        (
+            arguments::required::<String>(call, 0, "reason")?,
+            arguments::required::<i64>(call, 1, "max_rows")?,
+            arguments::texts(call, 2, "relations")?,
+            arguments::texts(call, 3, "operations")?,
+        )
+    };
+    let operations = operations.map(|words| words.iter().map(|word| operation(word)).collect()).transpose()?;
+    let intent = Intent { reason, max_rows, relations, operations, expires: None };
+    let json = serde_json::to_string(&intent)
+        .map_err(|error| Report::new(sqlstate::INVALID_PARAMETER, error.to_string()))?;
+    if let Err(why) = Intent::parse(&json) {
+        return Err(Report::new("SF010", "malformed approval").detail(why));
+    }
+    // SAFETY: SET LOCAL, as set_config(..., true) does it.
+    unsafe {
+        pg_sys::set_config_option(
+            c"backstop.approval".as_ptr(),
+            report::duplicate(&json),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_LOCAL,
+            true,
+            0,
+            false,
+        );
+    }
+    Ok(call.null())
+}
+
+fn operation(word: &str) -> Outcome<Operation> {
+    use Operation::*;
+    [Update, Delete, Truncate, Drop, Alter, Setval].into_iter().find(|known| known.approval_name() == word).ok_or_else(
+        || {
+            Report::new("SF010", format!("invalid value for argument \"operations\": \"{word}\""))
+                .hint("Use update, delete, truncate, drop, alter, setval.")
+        },
+    )
+}

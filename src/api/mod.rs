@@ -1,0 +1,8 @@
+//! The SQL-callable surface.
+
+mod approve;
+mod arguments;
+mod check;
+mod policy;
+mod sequences;
+mod status;

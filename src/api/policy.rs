@@ -1,0 +1,188 @@
+//! protect, unprotect, protect_columns, unprotect_columns.
+
+use super::arguments;
+use crate::guard_triggers;
+use crate::pg::catalog;
+use crate::pg::function::Call;
+use crate::record;
+use crate::report::{Outcome, Report, sqlstate};
+use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::{IntoDatum, Spi};
+
+crate::sql_function!(pg_finfo_backstop_protect, backstop_protect, protect);
+crate::sql_function!(pg_finfo_backstop_unprotect, backstop_unprotect, unprotect);
+crate::sql_function!(pg_finfo_backstop_protect_columns, backstop_protect_columns, protect_columns);
+crate::sql_function!(pg_finfo_backstop_unprotect_columns, backstop_unprotect_columns, unprotect_columns);
+crate::sql_function!(pg_finfo_backstop_registry_changed, backstop_registry_changed, registry_changed);
+
+/// Runs a statement on the registry and returns the number of rows it changed. search_path is pinned by the function's
+/// own SET clause, and it runs as the extension's owner.
+pub(super) fn execute(sql: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> usize {
+    Spi::connect_mut(|client| {
+        client.update(sql, None, arguments).map(|rows| rows.len()).unwrap_or_else(|error| pgrx::error!("{error}"))
+    })
+}
+
+/// A value with its type for `execute`.
+pub(super) fn typed<'a, T: IntoDatum>(value: T, oid: Oid) -> pgrx::datum::DatumWithOid<'a> {
+    // SAFETY: every caller names the type that T's datum has.
+    unsafe { pgrx::datum::DatumWithOid::new(value, oid) }
+}
+
+unsafe fn protect(call: Call) -> Outcome<Datum> {
+    // SAFETY: the types of the SQL declaration.
+    let (relid, key_columns, max_rows, expendable, require, approval) = unsafe {
+        (
+            arguments::required::<Oid>(call, 0, "relation")?,
+            arguments::texts(call, 1, "key_columns")?,
+            call.arg::<i64>(2),
+            call.arg::<String>(3),
+            arguments::required::<String>(call, 4, "require")?,
+            arguments::required::<String>(call, 5, "approval")?,
+        )
+    };
+    let relation = arguments::table(relid, pg_sys::ShareRowExclusiveLock)?;
+    let name = catalog::relation_name(relid).map(|(_, name)| name).unwrap_or_default();
+    let key_columns = match key_columns {
+        Some(columns) => {
+            arguments::columns(&relation, relid, &columns, "key_columns")?;
+            columns
+        }
+        None => {
+            let primary = catalog::primary_key(relid);
+            if primary.is_empty() {
+                return Err(Report::new(
+                    sqlstate::UNDEFINED_OBJECT,
+                    format!("table \"{name}\" has no primary key"),
+                )
+                .hint("Name the columns that identify a row: backstop.protect(..., key_columns => '{...}')."));
+            }
+            relation.columns().into_iter().filter(|c| primary.contains(&c.attnum)).map(|c| c.name).collect()
+        }
+    };
+    if let Some(max_rows) = max_rows
+        && max_rows < 0
+    {
+        return Err(Report::new(
+            sqlstate::INVALID_PARAMETER,
+            format!("argument \"max_rows\" must not be negative: {max_rows}"),
+        ));
+    }
+    let expendable = match expendable {
+        Some(text) => {
+            if let Some(problem) = record::problem(&text) {
+                return Err(problem);
+            }
+            // SAFETY: the relation is open.
+            Some(unsafe { record::canonical(&text, relation.0) }?)
+        }
+        None => None,
+    };
+    let require = arguments::word(&require, "require", &["over_limit", "always"])?;
+    let approval = arguments::word(&approval, "approval", &["session", "preview", "second_person"])?;
+    execute(
+        "INSERT INTO backstop.registered_table (relation, key_columns, max_rows, expendable, require, approval) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (relation) DO UPDATE SET key_columns = excluded.key_columns, \
+         max_rows = excluded.max_rows, expendable = excluded.expendable, require = excluded.require, \
+         approval = excluded.approval",
+        &[
+            typed(relid, pg_sys::REGCLASSOID),
+            typed(key_columns, pg_sys::TEXTARRAYOID),
+            typed(max_rows, pg_sys::INT8OID),
+            typed(expendable, pg_sys::TEXTOID),
+            typed(require, pg_sys::TEXTOID),
+            typed(approval, pg_sys::TEXTOID),
+        ],
+    );
+    guard_triggers::adjust();
+    Ok(call.null())
+}
+
+unsafe fn unprotect(call: Call) -> Outcome<Datum> {
+    // SAFETY: the type of the SQL declaration.
+    let relid = unsafe { arguments::required::<Oid>(call, 0, "relation")? };
+    let name = catalog::display_name(relid);
+    let before = guard_triggers::guarded_now();
+    let removed = execute(
+        "DELETE FROM backstop.registered_table WHERE relation = $1 RETURNING 1",
+        &[typed(relid, pg_sys::REGCLASSOID)],
+    );
+    if removed == 0 {
+        return Err(Report::new(sqlstate::UNDEFINED_OBJECT, format!("table \"{name}\" is not protected"))
+            .hint("backstop.protected_table lists what is."));
+    }
+    execute("DELETE FROM backstop.registered_column WHERE relation = $1", &[typed(relid, pg_sys::REGCLASSOID)]);
+    guard_triggers::release(&before);
+    Ok(call.null())
+}
+
+unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
+    // SAFETY: the types of the SQL declaration.
+    let (relid, columns, upstream) = unsafe {
+        (
+            arguments::required::<Oid>(call, 0, "relation")?,
+            arguments::texts(call, 1, "columns")?,
+            arguments::required::<String>(call, 2, "upstream")?,
+        )
+    };
+    let columns = columns.ok_or_else(|| {
+        Report::new(sqlstate::NULL_NOT_ALLOWED, "argument \"columns\" must not be null")
+    })?;
+    let relation = arguments::table(relid, pg_sys::ShareRowExclusiveLock)?;
+    arguments::columns(&relation, relid, &columns, "columns")?;
+    if upstream.trim().is_empty() {
+        return Err(Report::new(sqlstate::INVALID_PARAMETER, "argument \"upstream\" must not be empty"));
+    }
+    execute(
+        "INSERT INTO backstop.registered_column (relation, column_name, upstream) \
+         SELECT $1, name, $3 FROM unnest($2) AS name \
+         ON CONFLICT (relation, column_name) DO UPDATE SET upstream = excluded.upstream",
+        &[
+            typed(relid, pg_sys::REGCLASSOID),
+            typed(columns, pg_sys::TEXTARRAYOID),
+            typed(upstream, pg_sys::TEXTOID),
+        ],
+    );
+    guard_triggers::adjust();
+    Ok(call.null())
+}
+
+unsafe fn unprotect_columns(call: Call) -> Outcome<Datum> {
+    // SAFETY: the types of the SQL declaration.
+    let (relid, columns) = unsafe {
+        (arguments::required::<Oid>(call, 0, "relation")?, arguments::texts(call, 1, "columns")?)
+    };
+    let columns = columns.ok_or_else(|| {
+        Report::new(sqlstate::NULL_NOT_ALLOWED, "argument \"columns\" must not be null")
+    })?;
+    let before = guard_triggers::guarded_now();
+    let name = catalog::display_name(relid);
+    for column in &columns {
+        let removed = execute(
+            "DELETE FROM backstop.registered_column WHERE relation = $1 AND column_name = $2 RETURNING 1",
+            &[typed(relid, pg_sys::REGCLASSOID), typed(column.as_str(), pg_sys::TEXTOID)],
+        );
+        if removed == 0 {
+            return Err(Report::new(
+                sqlstate::UNDEFINED_OBJECT,
+                format!("column \"{column}\" of table \"{name}\" is not protected"),
+            )
+            .hint("backstop.protected_column lists what is."));
+        }
+    }
+    guard_triggers::release(&before);
+    Ok(call.null())
+}
+
+/// The registry tables' statement trigger.
+unsafe fn registry_changed(call: Call) -> Outcome<Datum> {
+    // SAFETY: checked to be a trigger's call.
+    unsafe {
+        let data = (*call.0).context as *mut pg_sys::TriggerData;
+        if data.is_null() || (*data).type_ != pg_sys::NodeTag::T_TriggerData {
+            return Err(Report::new("39P01", "backstop.registry_changed() must be called as a trigger"));
+        }
+        crate::registry::announce_change((*(*data).tg_relation).rd_id);
+    }
+    Ok(Datum::null())
+}

@@ -1,0 +1,3 @@
+//! Approvals as a session holds them.
+
+pub mod setting;

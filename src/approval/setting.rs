@@ -1,0 +1,153 @@
+//! The setting `backstop.approval`: parsed when it is set, published when it takes effect.
+//!
+//! Each SET makes a new approval with a budget of its own. When SET LOCAL ends, PostgreSQL puts the earlier value back
+//! together with the `extra` its check hook made, so the earlier approval keeps its serial number and what was spent.
+
+use crate::judge::approval::{Intent, Standing};
+use crate::report;
+use pgrx::pg_sys;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr;
+
+/// What the check hook hands to the assign hook, in memory that PostgreSQL frees with `guc_free`.
+#[repr(C)]
+struct Extra {
+    serial: u64,
+    /// Microseconds since the Unix epoch.
+    set_at: i64,
+}
+
+/// The approval in force.
+#[derive(Clone, Copy)]
+struct Assigned {
+    serial: u64,
+    set_at: i64,
+}
+
+thread_local! {
+    static SERIALS: Cell<u64> = const { Cell::new(0) };
+    static ASSIGNED: Cell<Option<Assigned>> = const { Cell::new(None) };
+    /// The parsed text of `ASSIGNED`.
+    static PARSED: RefCell<Option<(u64, Intent)>> = const { RefCell::new(None) };
+    /// Rows spent, by serial number. What an aborted transaction spent is given back by the ledger.
+    static SPENT: RefCell<HashMap<u64, i64>> = RefCell::new(HashMap::new());
+}
+
+static mut APPROVAL: *mut c_char = ptr::null_mut();
+
+/// The time in microseconds since the Unix epoch.
+pub fn now() -> i64 {
+    const EPOCH_DIFFERENCE_US: i64 = 946_684_800 * 1_000_000;
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() + EPOCH_DIFFERENCE_US }
+}
+
+/// The approval in force with its serial number, `None` when none is set.
+pub fn current() -> Option<(u64, Standing)> {
+    let assigned = ASSIGNED.get()?;
+    let intent = PARSED.with_borrow(|parsed| match parsed {
+        Some((serial, intent)) if *serial == assigned.serial => Some(intent.clone()),
+        _ => None,
+    });
+    let intent = match intent {
+        Some(intent) => intent,
+        None => {
+            // SAFETY: APPROVAL points at the value PostgreSQL assigned, checked by `check`.
+            let text = unsafe { CStr::from_ptr(APPROVAL) }.to_str().ok()?;
+            let intent = Intent::parse(text).ok()?;
+            PARSED.set(Some((assigned.serial, intent.clone())));
+            intent
+        }
+    };
+    let standing = Standing { intent, spent: spent(assigned.serial), set_at: assigned.set_at };
+    Some((assigned.serial, standing))
+}
+
+/// Whether an approval is set, valid or not.
+pub fn is_set() -> bool {
+    ASSIGNED.get().is_some()
+}
+
+/// Rows spent from the approval `serial`.
+pub fn spent(serial: u64) -> i64 {
+    SPENT.with_borrow(|spent| spent.get(&serial).copied().unwrap_or(0))
+}
+
+/// Spends rows from an approval's budget, or gives them back (negative).
+pub fn spend(serial: u64, rows: i64) {
+    SPENT.with_borrow_mut(|spent| *spent.entry(serial).or_insert(0) += rows);
+}
+
+fn refuse(message: &str, detail: &str, hint: &str) {
+    // SAFETY: the GUC machinery reads these right after the check hook returned false, before the context goes away.
+    unsafe {
+        pg_sys::GUC_check_errcode(report::packed("SF010"));
+        pg_sys::GUC_check_errmsg_string = report::duplicate(message);
+        pg_sys::GUC_check_errdetail_string = report::duplicate(detail);
+        pg_sys::GUC_check_errhint_string = report::duplicate(hint);
+    }
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn check(
+    new_value: *mut *mut c_char,
+    extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: PostgreSQL passes a valid value, or NULL for the boot value.
+    let text = unsafe { if (*new_value).is_null() { c"" } else { CStr::from_ptr(*new_value) } };
+    if text.is_empty() {
+        return true;
+    }
+    const HINT: &str = "Use a statement of intent such as {\"reason\": \"OPS-142\", \"max_rows\": 20, \"relations\": \
+                        [\"public.users\"], \"operations\": [\"delete\"]}, or backstop.approve_batch(reason, max_rows).";
+    let intent = match text.to_str().map_err(|_| "It is not valid UTF-8.".to_owned()).and_then(Intent::parse) {
+        Ok(intent) => intent,
+        Err(detail) => {
+            refuse("malformed approval in \"backstop.approval\"", &detail, HINT);
+            return false;
+        }
+    };
+    let set_at = now();
+    let standing = Standing { intent, spent: 0, set_at };
+    if let Some(why) = standing.ended(set_at, i64::MAX) {
+        refuse("approval has expired", &why, "State a time in \"expires\" that lies ahead, or leave it out.");
+        return false;
+    }
+    SERIALS.set(SERIALS.get() + 1);
+    // SAFETY: guc_malloc'd memory of the right size, owned by the GUC machinery from here on.
+    unsafe {
+        let memory = pg_sys::guc_malloc(pg_sys::ERROR as i32, size_of::<Extra>()) as *mut Extra;
+        memory.write(Extra { serial: SERIALS.get(), set_at });
+        *extra = memory as *mut c_void;
+    }
+    true
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn assign(_new_value: *const c_char, extra: *mut c_void) {
+    // SAFETY: extra is NULL (no approval) or what `check` made for this value.
+    let assigned = unsafe { (extra as *const Extra).as_ref() };
+    ASSIGNED.set(assigned.map(|extra| Assigned { serial: extra.serial, set_at: extra.set_at }));
+}
+
+/// Defines the setting.
+pub fn define() {
+    // SAFETY: called once at load, with static strings and functions that live as long as the library.
+    unsafe {
+        pg_sys::DefineCustomStringVariable(
+            c"backstop.approval".as_ptr(),
+            c"The approval under which this session's statements destroy rows.".as_ptr(),
+            c"A statement of intent in JSON (reason, max_rows, relations, operations, expires). Prefer SET LOCAL.".as_ptr(),
+            &raw mut APPROVAL,
+            c"".as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            0,
+            Some(check),
+            Some(assign),
+            None,
+        );
+    }
+}

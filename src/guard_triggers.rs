@@ -1,0 +1,129 @@
+//! The triggers on guarded tables: made where they are missing, dropped where nothing is guarded any more.
+//!
+//! A row trigger on a partitioned table is cloned to its partitions, present and future; a table that inherits gets its
+//! own. TRUNCATE triggers are cloned to nobody, so every protected table has one.
+
+use crate::pg::catalog::{self, OpenRelation};
+use crate::registry::{self, Guarded};
+use pgrx::Spi;
+use pgrx::pg_sys::{self, Oid};
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::rc::Rc;
+
+const CAPTURE: &CStr = c"backstop_capture";
+const TRUNCATE: &CStr = c"backstop_guard_truncate";
+
+thread_local! {
+    static OWN_WORK: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether the DDL that runs now is our own, which no rule judges.
+pub fn own_work() -> bool {
+    OWN_WORK.get() > 0
+}
+
+/// Marks our own DDL until dropped.
+struct OwnWork;
+
+impl OwnWork {
+    fn begin() -> OwnWork {
+        OWN_WORK.set(OWN_WORK.get() + 1);
+        OwnWork
+    }
+}
+
+impl Drop for OwnWork {
+    fn drop(&mut self) {
+        OWN_WORK.set(OWN_WORK.get() - 1);
+    }
+}
+
+/// Whether a trigger is one of ours, by name.
+pub fn is_ours(name: &str) -> bool {
+    [CAPTURE, TRUNCATE].iter().any(|ours| ours.to_bytes() == name.as_bytes())
+}
+
+/// Makes the triggers that are missing.
+pub fn adjust() {
+    let Some(registry) = registry::current_even_if_off() else {
+        return;
+    };
+    let mut tables: Vec<Rc<Guarded>> = registry.tables().cloned().collect();
+    // A fixed order, so that two sessions that adjust at once lock alike.
+    tables.sort_by_key(|table| table.relid);
+    for table in tables {
+        // SAFETY: a syscache look-up; partitions get the row trigger from their parent.
+        let partition = unsafe { pg_sys::get_rel_relispartition(table.relid) };
+        let missing = missing(table.relid);
+        let Some((capture, truncate)) = missing else {
+            continue;
+        };
+        let name = catalog::qualified(&table.schema, &table.table);
+        if capture && !(partition && registry.table(table.recorded_relid).is_some()) {
+            run(&format!(
+                "CREATE TRIGGER backstop_capture AFTER DELETE OR UPDATE ON {name} FOR EACH ROW \
+                 WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()"
+            ));
+            run(&format!("ALTER TABLE {name} ENABLE ALWAYS TRIGGER backstop_capture"));
+        }
+        if truncate && table.is_protected() {
+            run(&format!(
+                "CREATE TRIGGER backstop_guard_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT \
+                 EXECUTE FUNCTION backstop.guard_truncate()"
+            ));
+            run(&format!("ALTER TABLE ONLY {name} ENABLE ALWAYS TRIGGER backstop_guard_truncate"));
+        }
+    }
+}
+
+/// The guarded tables before a registration is removed, for `release`.
+pub fn guarded_now() -> Vec<Oid> {
+    registry::current_even_if_off()
+        .map(|registry| registry.tables().map(|table| table.relid).collect())
+        .unwrap_or_default()
+}
+
+/// Drops the triggers of tables that were guarded and are no longer.
+pub fn release(before: &[Oid]) {
+    let registry = registry::current_even_if_off();
+    for relid in before {
+        let table = registry.as_ref().and_then(|registry| registry.table(*relid));
+        let (keep_capture, keep_truncate) = (table.is_some(), table.is_some_and(|table| table.is_protected()));
+        let Some((no_capture, no_truncate)) = missing(*relid) else {
+            continue;
+        };
+        // SAFETY: a syscache look-up; a partition's row trigger goes with its parent's.
+        let partition = unsafe { pg_sys::get_rel_relispartition(*relid) };
+        let name = catalog::display_name(*relid);
+        if !keep_capture && !no_capture && !partition {
+            run(&format!("DROP TRIGGER backstop_capture ON {name}"));
+        }
+        if !keep_truncate && !no_truncate {
+            run(&format!("DROP TRIGGER backstop_guard_truncate ON {name}"));
+        }
+    }
+}
+
+/// Whether the capture trigger and the TRUNCATE trigger are missing; `None` when the table is gone.
+fn missing(relid: Oid) -> Option<(bool, bool)> {
+    let relation = OpenRelation::open(relid, pg_sys::AccessShareLock)?;
+    let (mut capture, mut truncate) = (true, true);
+    // SAFETY: an open relation's trigger descriptor is NULL or has numtriggers members.
+    unsafe {
+        let triggers = (*relation.0).trigdesc;
+        if !triggers.is_null() {
+            for n in 0..(*triggers).numtriggers as usize {
+                let name = CStr::from_ptr((*(*triggers).triggers.add(n)).tgname);
+                capture &= name != CAPTURE;
+                truncate &= name != TRUNCATE;
+            }
+        }
+    }
+    Some((capture, truncate))
+}
+
+fn run(sql: &str) {
+    let _own = OwnWork::begin();
+    Spi::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
+}

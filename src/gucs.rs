@@ -1,0 +1,109 @@
+//! Settings. Everything that weakens the guard is a superuser's; only the approval is everyone's.
+
+use crate::approval;
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
+use pgrx::pg_sys;
+
+/// What the guard does with a violation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
+pub enum Mode {
+    #[name = c"enforce"]
+    Enforce,
+    #[name = c"observe"]
+    Observe,
+    #[name = c"off"]
+    Off,
+}
+
+static MODE: GucSetting<Mode> = GucSetting::<Mode>::new(Mode::Enforce);
+static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
+static MAX_ROWS_PER_TRANSACTION: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static APPROVAL_TTL: GucSetting<i32> = GucSetting::<i32>::new(900);
+static LOG_PARAMETERS: GucSetting<bool> = GucSetting::<bool>::new(true);
+
+/// `backstop.mode`.
+pub fn mode() -> Mode {
+    MODE.get()
+}
+
+/// `backstop.max_rows`: the limit of a root statement on tables that were registered without one of their own.
+pub fn max_rows() -> i64 {
+    i64::from(MAX_ROWS.get())
+}
+
+/// `backstop.max_rows_per_transaction`: what the unapproved statements of one transaction may destroy together.
+pub fn max_rows_per_transaction() -> i64 {
+    i64::from(MAX_ROWS_PER_TRANSACTION.get())
+}
+
+/// `backstop.approval_ttl` in microseconds.
+pub fn approval_ttl_us() -> i64 {
+    i64::from(APPROVAL_TTL.get()) * 1_000_000
+}
+
+/// `backstop.log_parameters`.
+pub fn log_parameters() -> bool {
+    LOG_PARAMETERS.get()
+}
+
+/// Defines every setting and reserves the prefix. Called once, from `_PG_init`.
+pub fn define() {
+    GucRegistry::define_enum_guc(
+        c"backstop.mode",
+        c"What happens to a statement that breaks a rule: it is refused, only reported, or let through unseen.",
+        c"Roll out with observe (a WARNING instead of a refusal, capture stays on), then enforce. off disables pg_backstop.",
+        &MODE,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"backstop.max_rows",
+        c"Rows of protected tables and their followers that one unapproved statement may destroy.",
+        c"Choose what no ordinary request of your application exceeds; a table's own max_rows goes before it.",
+        &MAX_ROWS,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"backstop.max_rows_per_transaction",
+        c"Rows that the unapproved statements of one transaction may destroy together.",
+        c"Stops loops of small statements; choose what your largest ordinary transaction needs.",
+        &MAX_ROWS_PER_TRANSACTION,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"backstop.approval_ttl",
+        c"How long an approval lasts after it was set.",
+        c"Choose how long a person may take from approving a batch to running it.",
+        &APPROVAL_TTL,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_bool_guc(
+        c"backstop.log_parameters",
+        c"Whether the record keeps the bound parameters of destructive statements.",
+        c"Turn it off where parameters must not be stored twice; the pre-images are kept in any case.",
+        &LOG_PARAMETERS,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    approval::setting::define();
+    reserve_prefix();
+}
+
+fn reserve_prefix() {
+    // SAFETY: called while the library is loaded, with a static string.
+    unsafe {
+        #[cfg(feature = "pg14")]
+        pg_sys::EmitWarningsOnPlaceholders(c"backstop".as_ptr());
+        #[cfg(not(feature = "pg14"))]
+        pg_sys::MarkGUCPrefixReserved(c"backstop".as_ptr());
+    }
+}

@@ -1,0 +1,338 @@
+//! The executor hooks: they know which root statement is running, find out before a destructive query starts whether an
+//! approval covers it, and close the root's books when it is over. Rows are counted and captured by the trigger.
+
+use super::{guarded, raise, verdict};
+use crate::ledger;
+use crate::model::{Operation, Violation};
+use crate::pg::raw;
+use crate::registry::{self, Registry};
+use crate::report::Outcome;
+use crate::running::queries::{self, ActiveQuery, Target};
+use crate::running::{self, Frame, trigger};
+use crate::{gucs, record};
+use pgrx::pg_sys;
+use std::ffi::{CStr, c_int};
+use std::rc::Rc;
+
+static mut PREVIOUS_START: pg_sys::ExecutorStart_hook_type = None;
+static mut PREVIOUS_RUN: pg_sys::ExecutorRun_hook_type = None;
+static mut PREVIOUS_FINISH: pg_sys::ExecutorFinish_hook_type = None;
+static mut PREVIOUS_END: pg_sys::ExecutorEnd_hook_type = None;
+
+pub fn install() {
+    // SAFETY: hooks are installed once, while the library is loaded, before any statement runs.
+    unsafe {
+        PREVIOUS_START = pg_sys::ExecutorStart_hook;
+        pg_sys::ExecutorStart_hook = Some(start);
+        PREVIOUS_RUN = pg_sys::ExecutorRun_hook;
+        pg_sys::ExecutorRun_hook = Some(run);
+        PREVIOUS_FINISH = pg_sys::ExecutorFinish_hook;
+        pg_sys::ExecutorFinish_hook = Some(finish);
+        PREVIOUS_END = pg_sys::ExecutorEnd_hook;
+        pg_sys::ExecutorEnd_hook = Some(end);
+    }
+}
+
+/// What a hook's first half tells its second.
+#[derive(Clone, Copy, Default)]
+struct Entered {
+    /// This frame opened the root statement.
+    root: bool,
+    /// The query destroys rows of guarded tables.
+    tracked: bool,
+}
+
+unsafe extern "C-unwind" fn start(desc: *mut pg_sys::QueryDesc, eflags: c_int) {
+    // SAFETY: a bare frame; the executor passes its live QueryDesc.
+    unsafe {
+        let (entered, error) = guarded(Entered::default(), || before_start(desc, eflags));
+        raise(error);
+        match PREVIOUS_START {
+            Some(previous) => previous(desc, eflags),
+            None => raw::standard_ExecutorStart(desc, eflags),
+        }
+        if entered.tracked {
+            let (_, error) = guarded((), || after_start(desc));
+            raise(error);
+        }
+        if entered.root {
+            running::leave();
+        }
+    }
+}
+
+#[cfg(not(feature = "pg18"))]
+unsafe extern "C-unwind" fn run(
+    desc: *mut pg_sys::QueryDesc,
+    direction: pg_sys::ScanDirection::Type,
+    count: u64,
+    execute_once: bool,
+) {
+    // SAFETY: a bare frame.
+    unsafe {
+        let (root, error) = guarded(false, || open(desc));
+        raise(error);
+        match PREVIOUS_RUN {
+            Some(previous) => previous(desc, direction, count, execute_once),
+            None => raw::standard_ExecutorRun(desc, direction, count, execute_once),
+        }
+        if root {
+            let (_, error) = guarded((), || after_run(desc));
+            raise(error);
+        }
+    }
+}
+
+#[cfg(feature = "pg18")]
+unsafe extern "C-unwind" fn run(desc: *mut pg_sys::QueryDesc, direction: pg_sys::ScanDirection::Type, count: u64) {
+    // SAFETY: a bare frame.
+    unsafe {
+        let (root, error) = guarded(false, || open(desc));
+        raise(error);
+        match PREVIOUS_RUN {
+            Some(previous) => previous(desc, direction, count),
+            None => raw::standard_ExecutorRun(desc, direction, count),
+        }
+        if root {
+            let (_, error) = guarded((), || after_run(desc));
+            raise(error);
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn finish(desc: *mut pg_sys::QueryDesc) {
+    // SAFETY: a bare frame.
+    unsafe {
+        let (root, error) = guarded(false, || open(desc));
+        raise(error);
+        match PREVIOUS_FINISH {
+            Some(previous) => previous(desc),
+            None => raw::standard_ExecutorFinish(desc),
+        }
+        if root {
+            let (_, error) = guarded((), || {
+                close_root(desc as usize, true);
+                Ok(())
+            });
+            raise(error);
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn end(desc: *mut pg_sys::QueryDesc) {
+    queries::ended(desc as usize);
+    // SAFETY: a bare frame.
+    unsafe {
+        match PREVIOUS_END {
+            Some(previous) => previous(desc),
+            None => raw::standard_ExecutorEnd(desc),
+        }
+    }
+}
+
+/// Opens the root statement of a query that a client sent.
+fn open(desc: *mut pg_sys::QueryDesc) -> Outcome<bool> {
+    if registry::current().is_none() {
+        return Ok(false);
+    }
+    // SAFETY: the executor's live QueryDesc; its texts and parameters outlive the statement.
+    unsafe {
+        let planned = (*desc).plannedstmt;
+        Ok(running::enter(Frame {
+            key: desc as usize,
+            source: (*desc).sourceText,
+            location: (*planned).stmt_location,
+            length: (*planned).stmt_len,
+            params: (*desc).params,
+        }))
+    }
+}
+
+fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered> {
+    let Some(registry) = registry::current() else {
+        return Ok(Entered::default());
+    };
+    let mut entered = Entered { root: open(desc)?, tracked: false };
+    if eflags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0 {
+        return Ok(entered);
+    }
+    // SAFETY: the executor's live QueryDesc.
+    let targets = unsafe { targets(&registry, (*desc).plannedstmt) };
+    if targets.is_empty() {
+        return Ok(entered);
+    }
+    entered.tracked = true;
+    let parent = queries::innermost();
+    let root = running::root_key().unwrap_or(usize::MAX);
+    let referential = eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as c_int != 0;
+    // SAFETY: reads backend state and the live QueryDesc.
+    let (nest, cause) = unsafe {
+        let cause = if referential {
+            cascade_cause(&targets, (*desc).sourceText)
+        } else {
+            trigger::cause()
+        };
+        (raw::GetCurrentTransactionNestLevel(), cause)
+    };
+    let coverage = queries::coverage(&targets, parent.as_ref());
+    ledger::with(|ledger| {
+        let root = ledger.root(root, running::new_root);
+        for policy in targets.iter().flat_map(|(table, _)| &table.policies) {
+            root.touch(policy, gucs::max_rows());
+        }
+    });
+    queries::push(ActiveQuery {
+        desc: desc as usize,
+        estate: std::ptr::null_mut(),
+        root,
+        nest,
+        cause,
+        coverage,
+    });
+    Ok(entered)
+}
+
+fn after_start(desc: *mut pg_sys::QueryDesc) -> Outcome<()> {
+    // SAFETY: the executor has started: the estate and its result relations are live.
+    unsafe {
+        let estate = (*desc).estate;
+        queries::started(desc as usize, estate);
+        verdict::enforce(&cursor_violations(desc))?;
+        for n in 0..pg_sys::list_length((*estate).es_opened_result_relations) {
+            trigger::announce(pg_sys::list_nth((*estate).es_opened_result_relations, n).cast(), estate);
+        }
+        Ok(())
+    }
+}
+
+/// What the judge found in the cursor that a statement runs WHERE CURRENT OF.
+///
+/// # Safety
+/// `desc` must have started.
+unsafe fn cursor_violations(desc: *mut pg_sys::QueryDesc) -> Vec<Violation> {
+    // SAFETY: the plan tree is live; a portal that is open has its QueryDesc.
+    unsafe {
+        let Some(name) = crate::pg::cursor::current_of((*desc).plannedstmt, (*desc).params) else {
+            return Vec::new();
+        };
+        let portal = pg_sys::GetPortalByName(name.as_ptr());
+        if portal.is_null() || (*portal).queryDesc.is_null() {
+            return Vec::new();
+        }
+        verdict::cursor_findings((*(*portal).queryDesc).plannedstmt)
+    }
+}
+
+fn after_run(desc: *mut pg_sys::QueryDesc) -> Outcome<()> {
+    // A statement that destroys rows itself is over after ExecutorFinish, where its AFTER triggers and cascades have run.
+    // A SELECT may be one of many fetches from its portal: what its functions destroyed is written now.
+    // SAFETY: the executor's live QueryDesc.
+    let select = unsafe { (*desc).operation == pg_sys::CmdType::CMD_SELECT && !(*(*desc).plannedstmt).hasModifyingCTE };
+    if select {
+        close_root(desc as usize, false);
+    } else {
+        running::leave();
+    }
+    Ok(())
+}
+
+/// Writes the root's record and closes it. `over`: nothing more can come from it.
+pub fn close_root(key: usize, over: bool) {
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    ledger::with(|ledger| {
+        if let Some(mut root) = ledger.remove_root(key) {
+            record::finish_root(&mut root);
+            ledger::close(ledger, &root, nest);
+            if !over {
+                root.next_part();
+                ledger.root(key, || root);
+            }
+        }
+    });
+    running::leave();
+}
+
+/// The guarded tables a plan destroys rows of, and how.
+///
+/// # Safety
+/// `planned` must be live.
+unsafe fn targets(registry: &Rc<Registry>, planned: *mut pg_sys::PlannedStmt) -> Vec<Target> {
+    let mut targets = Vec::new();
+    // SAFETY: ModifyTable nodes stand at the top of the plan or of a subplan (a data-modifying CTE), nowhere else.
+    unsafe {
+        if (*planned).resultRelations.is_null() {
+            return targets;
+        }
+        add_targets(&mut targets, registry, planned, (*planned).planTree);
+        for n in 0..pg_sys::list_length((*planned).subplans) {
+            add_targets(&mut targets, registry, planned, pg_sys::list_nth((*planned).subplans, n).cast());
+        }
+    }
+    targets
+}
+
+/// # Safety
+/// `plan` must be NULL or a plan of `planned`.
+unsafe fn add_targets(
+    targets: &mut Vec<Target>,
+    registry: &Rc<Registry>,
+    planned: *mut pg_sys::PlannedStmt,
+    plan: *mut pg_sys::Plan,
+) {
+    // SAFETY: the caller vouches for the plan; result relations are indexes into its range table.
+    unsafe {
+        let plan = verdict::inner(plan);
+        if plan.is_null() || (*plan).type_ != pg_sys::NodeTag::T_ModifyTable {
+            return;
+        }
+        let modify = plan as *mut pg_sys::ModifyTable;
+        let operations = operations(modify);
+        let mut relations = crate::pg::compat::int_list((*modify).resultRelations);
+        relations.extend(i32::try_from((*modify).rootRelation).ok().filter(|index| *index > 0));
+        for index in relations {
+            let entry = pg_sys::list_nth((*planned).rtable, index - 1) as *mut pg_sys::RangeTblEntry;
+            let Some(table) = registry.table((*entry).relid) else {
+                continue;
+            };
+            targets.extend(operations.iter().map(|operation| (table.clone(), *operation)));
+        }
+    }
+}
+
+/// # Safety
+/// `modify` must be live.
+unsafe fn operations(modify: *mut pg_sys::ModifyTable) -> Vec<Operation> {
+    use pg_sys::CmdType::*;
+    // SAFETY: the caller vouches for the node.
+    unsafe {
+        match (*modify).operation {
+            CMD_UPDATE => vec![Operation::Update],
+            CMD_DELETE => vec![Operation::Delete],
+            CMD_INSERT if (*modify).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_UPDATE => {
+                vec![Operation::Update]
+            }
+            #[cfg(not(feature = "pg14"))]
+            CMD_MERGE => crate::pg::compat::merge_operations(modify),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// `cascade from public.users`: the referenced table whose key this referential action follows. Its query names the
+/// referencing columns, which tells two keys of one table apart.
+///
+/// # Safety
+/// `source` must be NULL or a C string.
+unsafe fn cascade_cause(targets: &[Target], source: *const std::ffi::c_char) -> Option<Rc<str>> {
+    let edges = || targets.iter().flat_map(|(table, _)| &table.cascades);
+    let text = if source.is_null() {
+        String::new()
+    } else {
+        // SAFETY: the caller vouches for the string.
+        unsafe { CStr::from_ptr(source) }.to_string_lossy().into_owned()
+    };
+    let named = |name: &String| text.contains(&format!("\"{}\"", name.replace('"', "\"\"")));
+    let edge = edges().find(|edge| edge.columns.iter().all(named)).or_else(|| edges().next())?;
+    Some(Rc::from(format!("cascade from {}", edge.parent_name)))
+}

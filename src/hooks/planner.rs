@@ -1,0 +1,108 @@
+//! The planner hook: the Query is judged here, after rewriting (views, rules and row security are in it) and before the
+//! planner folds and splits its conditions. What is found rides in the plan and is enforced when the plan starts
+//! (`verdict`), so a plan made under an approval does not stay approved.
+
+use super::{guarded, raise, verdict};
+use crate::model::Violation;
+use crate::pg::{query, raw};
+use crate::registry::{self, Registry};
+use crate::sequence;
+use pgrx::pg_sys;
+use std::ffi::{c_char, c_int};
+use std::ptr;
+use std::rc::Rc;
+
+static mut PREVIOUS: pg_sys::planner_hook_type = None;
+
+pub fn install() {
+    // SAFETY: hooks are installed once, while the library is loaded, before any statement runs.
+    unsafe {
+        PREVIOUS = pg_sys::planner_hook;
+        pg_sys::planner_hook = Some(plan);
+    }
+}
+
+/// What was found before planning, as a List of String nodes for the plan to carry.
+#[derive(Clone, Copy)]
+struct Findings {
+    violations: *mut pg_sys::List,
+    /// The query feeds a cursor: its findings concern what may be done WHERE CURRENT OF it.
+    cursor: bool,
+    /// setval calls that inlining brings in later must be looked for in the finished plan.
+    sequences: bool,
+}
+
+unsafe extern "C-unwind" fn plan(
+    parse: *mut pg_sys::Query,
+    query_string: *const c_char,
+    cursor_options: c_int,
+    bound_params: pg_sys::ParamListInfo,
+) -> *mut pg_sys::PlannedStmt {
+    // SAFETY: a bare frame; see the module's doc.
+    unsafe {
+        let nothing = Findings { violations: ptr::null_mut(), cursor: false, sequences: false };
+        let (findings, error) = guarded(nothing, || Ok(before(parse, cursor_options)));
+        raise(error);
+        let planned = match PREVIOUS {
+            Some(previous) => previous(parse, query_string, cursor_options, bound_params),
+            None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
+        };
+        if !findings.violations.is_null() || findings.sequences {
+            let (_, error) = guarded((), || {
+                if findings.sequences {
+                    sequence::rewrite::plan(planned);
+                }
+                if !findings.violations.is_null() {
+                    verdict::attach(planned, findings.violations, findings.cursor);
+                }
+                Ok(())
+            });
+            raise(error);
+        }
+        planned
+    }
+}
+
+/// # Safety
+/// `parse` must be the query about to be planned.
+unsafe fn before(parse: *mut pg_sys::Query, cursor_options: c_int) -> Findings {
+    let mut findings = Findings { violations: ptr::null_mut(), cursor: false, sequences: false };
+    let Some(registry) = registry::current() else {
+        return findings;
+    };
+    // SAFETY: the planner owns the query and may change it; so may we.
+    unsafe {
+        if registry.has_sequences() {
+            findings.sequences = true;
+            sequence::rewrite::query(parse);
+        }
+        findings.cursor = cursor_options & pg_sys::CURSOR_OPT_FAST_PLAN as c_int != 0
+            && (*parse).commandType == pg_sys::CmdType::CMD_SELECT;
+        let destructive = (*parse).commandType != pg_sys::CmdType::CMD_SELECT || (*parse).hasModifyingCTE;
+        if destructive || findings.cursor {
+            findings.violations = verdict::pack(&judge(&registry, parse, findings.cursor && !destructive));
+        }
+    }
+    findings
+}
+
+/// What the judge finds in a query.
+///
+/// # Safety
+/// `parse` must be a rewritten query.
+pub unsafe fn judge(registry: &Rc<Registry>, parse: *mut pg_sys::Query, cursor: bool) -> Vec<Violation> {
+    // SAFETY: the caller vouches for the query.
+    unsafe {
+        if cursor {
+            query::judge_cursor_query(parse, &**registry)
+        } else {
+            query::judge_query(parse, &**registry)
+        }
+    }
+}
+
+impl query::Protection for Registry {
+    fn target(&self, relid: pg_sys::Oid, inh: bool) -> Option<Rc<crate::model::ProtectedTarget>> {
+        Registry::target(self, relid, inh)
+    }
+}

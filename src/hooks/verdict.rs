@@ -1,0 +1,287 @@
+//! The verdict in the plan.
+//!
+//! A statement in which the judge found something gets its plan wrapped in a small custom scan that carries the
+//! findings; every other plan stays as it is. The node asks for an approval when it starts and passes its child's rows
+//! through. EXPLAIN prints the findings as a property and refuses nothing. A cursor's findings travel in a plan of
+//! their own that nothing refers to, so the cursor's plan keeps its shape.
+
+use super::{guarded, raise};
+use crate::judge::limits::{self, Subject};
+use crate::model::{Operation, Rule, Violation};
+use crate::pg::raw;
+use crate::report::{self, Outcome};
+use crate::running::queries::{self, Coverage};
+use crate::{gucs, ledger, running};
+use pgrx::pg_sys;
+use std::ffi::{CStr, CString, c_int};
+use std::ptr;
+
+const NAME: &CStr = c"pg_backstop";
+
+/// PostgreSQL keeps pointers to these for the life of the backend.
+struct Methods<T>(T);
+// SAFETY: a backend has one thread.
+unsafe impl<T> Sync for Methods<T> {}
+
+static SCAN: Methods<pg_sys::CustomScanMethods> =
+    Methods(pg_sys::CustomScanMethods { CustomName: NAME.as_ptr(), CreateCustomScanState: Some(create_state) });
+
+static EXEC: Methods<pg_sys::CustomExecMethods> = Methods(pg_sys::CustomExecMethods {
+    CustomName: NAME.as_ptr(),
+    BeginCustomScan: Some(begin),
+    ExecCustomScan: Some(execute),
+    EndCustomScan: Some(end),
+    ReScanCustomScan: Some(rescan),
+    MarkPosCustomScan: None,
+    RestrPosCustomScan: None,
+    EstimateDSMCustomScan: None,
+    InitializeDSMCustomScan: None,
+    ReInitializeDSMCustomScan: None,
+    InitializeWorkerCustomScan: None,
+    ShutdownCustomScan: None,
+    ExplainCustomScan: Some(explain),
+});
+
+/// Makes the node's methods known, so that plans can be copied and read back.
+pub fn register() {
+    // SAFETY: a static that outlives every plan.
+    unsafe { pg_sys::RegisterCustomScanMethods(&raw const SCAN.0) };
+}
+
+/// The findings as a List of String nodes, NIL when there are none.
+///
+/// # Safety
+/// In the memory context of the plan to come.
+pub unsafe fn pack(violations: &[Violation]) -> *mut pg_sys::List {
+    let mut list: *mut pg_sys::List = ptr::null_mut();
+    for violation in violations {
+        let json = serde_json::to_string(violation).unwrap_or_default();
+        // SAFETY: palloc'd nodes in the current context.
+        unsafe { list = pg_sys::lappend(list, pg_sys::makeString(report::duplicate(&json)).cast()) };
+    }
+    list
+}
+
+/// # Safety
+/// `list` must come from `pack`.
+unsafe fn unpack(list: *mut pg_sys::List) -> Vec<Violation> {
+    // SAFETY: a List of String nodes; value nodes of 14 keep the text at the same place through strVal.
+    unsafe {
+        (0..pg_sys::list_length(list))
+            .filter_map(|n| {
+                let text = crate::pg::compat::string_value(pg_sys::list_nth(list, n).cast());
+                serde_json::from_slice(CStr::from_ptr(text).to_bytes()).ok()
+            })
+            .collect()
+    }
+}
+
+/// Puts the findings into a finished plan.
+///
+/// # Safety
+/// `planned` must be the planner's fresh result.
+pub unsafe fn attach(planned: *mut pg_sys::PlannedStmt, violations: *mut pg_sys::List, cursor: bool) {
+    // SAFETY: fresh nodes in the plan's own memory.
+    unsafe {
+        let child = (*planned).planTree;
+        let scan = pg_sys::palloc0(size_of::<pg_sys::CustomScan>()) as *mut pg_sys::CustomScan;
+        let node = &mut *scan;
+        node.scan.plan.type_ = pg_sys::NodeTag::T_CustomScan;
+        node.custom_private = violations;
+        node.methods = &raw const SCAN.0;
+        if cursor {
+            (*planned).subplans = pg_sys::lappend((*planned).subplans, scan.cast());
+            return;
+        }
+        node.scan.plan.startup_cost = (*child).startup_cost;
+        node.scan.plan.total_cost = (*child).total_cost;
+        node.scan.plan.plan_rows = (*child).plan_rows;
+        node.scan.plan.plan_width = (*child).plan_width;
+        node.custom_plans = pg_sys::lappend(ptr::null_mut(), child.cast());
+        node.custom_scan_tlist = (*child).targetlist;
+        node.scan.plan.targetlist = pass_through((*child).targetlist);
+        node.scan.plan.initPlan = (*child).initPlan;
+        (*child).initPlan = ptr::null_mut();
+        node.scan.plan.extParam = pg_sys::bms_copy((*child).extParam);
+        node.scan.plan.allParam = pg_sys::bms_copy((*child).allParam);
+        (*planned).planTree = scan.cast();
+    }
+}
+
+/// A target list that hands on the child's columns.
+///
+/// # Safety
+/// `list` must be a plan's target list.
+unsafe fn pass_through(list: *mut pg_sys::List) -> *mut pg_sys::List {
+    let mut passed: *mut pg_sys::List = ptr::null_mut();
+    // SAFETY: a List of TargetEntry.
+    unsafe {
+        for n in 0..pg_sys::list_length(list) {
+            let entry = pg_sys::list_nth(list, n) as *mut pg_sys::TargetEntry;
+            let expression = (*entry).expr as *const pg_sys::Node;
+            let var = pg_sys::makeVar(
+                pg_sys::INDEX_VAR,
+                (n + 1) as i16,
+                pg_sys::exprType(expression),
+                pg_sys::exprTypmod(expression),
+                pg_sys::exprCollation(expression),
+                0,
+            );
+            let copy =
+                pg_sys::makeTargetEntry(var.cast(), (*entry).resno, (*entry).resname, (*entry).resjunk);
+            passed = pg_sys::lappend(passed, copy.cast());
+        }
+    }
+    passed
+}
+
+/// A cursor's findings, for a statement that runs WHERE CURRENT OF it.
+///
+/// # Safety
+/// `planned` must be live.
+pub unsafe fn cursor_findings(planned: *mut pg_sys::PlannedStmt) -> Vec<Violation> {
+    // SAFETY: the CustomScan that `attach` added is recognised by its methods.
+    unsafe {
+        (0..pg_sys::list_length((*planned).subplans))
+            .map(|n| pg_sys::list_nth((*planned).subplans, n) as *mut pg_sys::CustomScan)
+            .filter(|scan| {
+                !scan.is_null()
+                    && (*scan.cast::<pg_sys::Node>()).type_ == pg_sys::NodeTag::T_CustomScan
+                    && (**scan).methods == &raw const SCAN.0
+            })
+            .flat_map(|scan| unpack((*scan).custom_private))
+            .collect()
+    }
+}
+
+/// The plan below our node, or the plan itself.
+///
+/// # Safety
+/// `plan` must be live or NULL.
+pub unsafe fn inner(plan: *mut pg_sys::Plan) -> *mut pg_sys::Plan {
+    // SAFETY: our node has exactly one child, or none when it is a cursor's.
+    unsafe {
+        if plan.is_null() || (*plan).type_ != pg_sys::NodeTag::T_CustomScan {
+            return plan;
+        }
+        let scan = plan as *mut pg_sys::CustomScan;
+        if (*scan).methods != &raw const SCAN.0 || (*scan).custom_plans.is_null() {
+            return plan;
+        }
+        pg_sys::list_nth((*scan).custom_plans, 0).cast()
+    }
+}
+
+unsafe extern "C-unwind" fn create_state(scan: *mut pg_sys::CustomScan) -> *mut pg_sys::Node {
+    // SAFETY: the executor fills the rest of a zeroed CustomScanState.
+    unsafe {
+        let state = raw::MemoryContextAllocZero(
+            pg_sys::CurrentMemoryContext,
+            size_of::<pg_sys::CustomScanState>(),
+        ) as *mut pg_sys::CustomScanState;
+        (*state).ss.ps.type_ = pg_sys::NodeTag::T_CustomScanState;
+        (*state).methods = &raw const EXEC.0;
+        (*state).flags = (*scan).flags;
+        state.cast()
+    }
+}
+
+unsafe extern "C-unwind" fn begin(node: *mut pg_sys::CustomScanState, estate: *mut pg_sys::EState, eflags: c_int) {
+    // SAFETY: a bare frame; the executor passes its own live node.
+    unsafe {
+        let scan = (*node).ss.ps.plan as *mut pg_sys::CustomScan;
+        if (*scan).custom_plans.is_null() {
+            return;
+        }
+        if eflags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int == 0 {
+            let (_, error) = guarded((), || enforce(&unpack((*scan).custom_private)));
+            raise(error);
+        }
+        let child = raw::ExecInitNode(raw::list_nth((*scan).custom_plans, 0), estate, eflags);
+        (*node).custom_ps = pg_sys::lappend((*node).custom_ps, child.cast());
+    }
+}
+
+/// Refuses the findings unless an approval covers the statement.
+pub fn enforce(violations: &[Violation]) -> Outcome<()> {
+    // SF009 depends on the rows: it is enforced where they are.
+    let Some(violation) = violations.iter().find(|violation| violation.rule != Rule::MixedUpstreams) else {
+        return Ok(());
+    };
+    let query = queries::innermost();
+    let coverage = query.as_ref().map(|query| query.coverage.clone()).unwrap_or(Coverage::Absent);
+    let violation = match &coverage {
+        Coverage::Covered(_) => {
+            if let Some(query) = query {
+                ledger::with(|ledger| ledger.root(query.root, running::new_root).rule_broken = true);
+            }
+            return Ok(());
+        }
+        Coverage::Refused(why) => {
+            let (schema, table) =
+                (violation.schema.clone().unwrap_or_default(), violation.table.clone().unwrap_or_default());
+            let qualified = crate::pg::catalog::qualified(&schema, &table);
+            let subject = Subject { schema: &schema, table: &table, qualified: &qualified };
+            limits::approval_refused(subject, Operation::Delete, why, violation)
+        }
+        Coverage::Absent => violation.clone(),
+    };
+    match gucs::mode() {
+        gucs::Mode::Enforce => Err(violation.into()),
+        gucs::Mode::Observe => {
+            // SAFETY: inside a guarded frame.
+            unsafe { report::warn(&violation) };
+            Ok(())
+        }
+        gucs::Mode::Off => Ok(()),
+    }
+}
+
+unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: one child, initialised by `begin`; ExecProcNode as executor.h has it.
+    unsafe {
+        let child = raw::list_nth((*node).custom_ps, 0) as *mut pg_sys::PlanState;
+        if !(*child).chgParam.is_null() {
+            raw::ExecReScan(child);
+        }
+        match (*child).ExecProcNode {
+            Some(next) => next(child),
+            None => ptr::null_mut(),
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn end(node: *mut pg_sys::CustomScanState) {
+    // SAFETY: as above; a cursor's node has no child.
+    unsafe {
+        if !(*node).custom_ps.is_null() {
+            raw::ExecEndNode(raw::list_nth((*node).custom_ps, 0).cast());
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn rescan(node: *mut pg_sys::CustomScanState) {
+    // SAFETY: as above.
+    unsafe {
+        if !(*node).custom_ps.is_null() {
+            raw::ExecReScan(raw::list_nth((*node).custom_ps, 0).cast());
+        }
+    }
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn explain(
+    node: *mut pg_sys::CustomScanState,
+    _ancestors: *mut pg_sys::List,
+    es: *mut pg_sys::ExplainState,
+) {
+    // SAFETY: EXPLAIN passes its live state; texts are copied.
+    unsafe {
+        let scan = (*node).ss.ps.plan as *mut pg_sys::CustomScan;
+        for violation in unpack((*scan).custom_private) {
+            let text = format!("{} {}: {}", violation.rule.sqlstate(), violation.rule.name(), violation.message);
+            let text = CString::new(text).unwrap_or_default();
+            pg_sys::ExplainPropertyText(c"Backstop".as_ptr(), text.as_ptr(), es);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What an approval says and whether it covers a statement. Pure: times are microseconds of one clock, whichever.
+
+use crate::model::Operation;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// The kinds of approval, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Session,
+    Preview,
+    SecondPerson,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Session => "session",
+            Kind::Preview => "preview",
+            Kind::SecondPerson => "second_person",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Kind> {
+        [Kind::Session, Kind::Preview, Kind::SecondPerson].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A statement of intent: what `backstop.approval` holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    pub reason: String,
+    pub max_rows: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relations: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<Vec<Operation>>,
+    /// RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+}
+
+/// An approval as it stands when a statement asks for it.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    pub intent: Intent,
+    /// Rows already spent from its budget.
+    pub spent: i64,
+    /// Microseconds since the Unix epoch at which it was set.
+    pub set_at: i64,
+}
+
+/// What a statement asks an approval to cover.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Qualified names under which the approval may list the relation.
+    pub names: &'a [String],
+    pub operation: Operation,
+    /// The weakest kind the relation accepts.
+    pub kind: Kind,
+    /// Microseconds since the Unix epoch.
+    pub now: i64,
+    pub ttl: i64,
+}
+
+impl Intent {
+    /// Reads a statement of intent; the error is a sentence for DETAIL.
+    pub fn parse(text: &str) -> Result<Intent, String> {
+        let intent: Intent = serde_json::from_str(text).map_err(|error| sentence(&error.to_string()))?;
+        if intent.reason.trim().is_empty() {
+            return Err("The member \"reason\" is empty.".to_owned());
+        }
+        if intent.max_rows < 1 {
+            return Err(format!("The member \"max_rows\" must be at least 1, not {}.", intent.max_rows));
+        }
+        if let Some(expires) = &intent.expires {
+            parse_time(expires)?;
+        }
+        if intent.relations.as_ref().is_some_and(Vec::is_empty) {
+            return Err("The member \"relations\" is empty: leave it out to cover every relation.".to_owned());
+        }
+        if intent.operations.as_ref().is_some_and(Vec::is_empty) {
+            return Err("The member \"operations\" is empty: leave it out to cover every operation.".to_owned());
+        }
+        Ok(intent)
+    }
+}
+
+impl Standing {
+    /// Whether time is up: a sentence saying why, or `None`.
+    pub fn ended(&self, now: i64, ttl: i64) -> Option<String> {
+        if now.saturating_sub(self.set_at) > ttl {
+            return Some(format!("The approval is older than backstop.approval_ttl ({} s).", ttl / 1_000_000));
+        }
+        let expires = self.intent.expires.as_ref()?;
+        match parse_time(expires) {
+            Ok(at) if now >= at => Some(format!("The approval expired at {expires}.")),
+            Ok(_) => None,
+            Err(problem) => Some(problem),
+        }
+    }
+
+    /// Why this approval does not cover the request, as a sentence; `None` when it does. The budget is counted row by
+    /// row, by the caller; here only a budget that is spent already counts.
+    pub fn refusal(&self, request: &Request) -> Option<String> {
+        if let Some(why) = self.ended(request.now, request.ttl) {
+            return Some(why);
+        }
+        if self.spent >= self.intent.max_rows {
+            return Some(format!("The approval's {} rows are spent.", self.intent.max_rows));
+        }
+        if request.kind > Kind::Session {
+            return Some(format!(
+                "The table asks for an approval of kind \"{}\"; a statement of intent is of kind \"session\".",
+                request.kind.name()
+            ));
+        }
+        if let Some(relations) = &self.intent.relations
+            && !relations.iter().any(|relation| request.names.contains(relation))
+        {
+            return Some(format!("The approval covers {}, not {}.", relations.join(", "), request.names[0]));
+        }
+        if let Some(operations) = &self.intent.operations
+            && !operations.contains(&request.operation)
+        {
+            let names: Vec<&str> = operations.iter().map(|operation| operation.approval_name()).collect();
+            return Some(format!("The approval covers {}, not {}.", names.join(", "), request.operation.approval_name()));
+        }
+        None
+    }
+}
+
+/// RFC 3339 to microseconds since the Unix epoch.
+fn parse_time(text: &str) -> Result<i64, String> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map(|time| (time.unix_timestamp_nanos() / 1000) as i64)
+        .map_err(|_| format!("The member \"expires\" is not a time like \"2026-11-21T12:00:00Z\": \"{text}\"."))
+}
+
+/// A parser's message as a sentence.
+fn sentence(message: &str) -> String {
+    let mut characters = message.chars();
+    match characters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), characters.as_str()),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(text: &str) -> Standing {
+        Standing { intent: Intent::parse(text).expect("valid"), spent: 0, set_at: 0 }
+    }
+
+    fn request<'a>(names: &'a [String], operation: Operation) -> Request<'a> {
+        Request { names, operation, kind: Kind::Session, now: 1_000_000, ttl: 900_000_000 }
+    }
+
+    #[test]
+    fn unknown_and_missing_members_are_refused() {
+        assert!(Intent::parse(r#"{"reason": "a", "max_rows": 1, "rows": 2}"#).unwrap_err().contains("rows"));
+        assert!(Intent::parse(r#"{"reason": "a"}"#).unwrap_err().contains("max_rows"));
+        assert!(Intent::parse(r#"{"max_rows": 1}"#).unwrap_err().contains("reason"));
+        assert!(Intent::parse(r#"{"reason": " ", "max_rows": 1}"#).is_err());
+        assert!(Intent::parse(r#"{"reason": "a", "max_rows": 0}"#).is_err());
+        assert!(Intent::parse(r#"{"reason": "a", "max_rows": 1, "operations": ["erase"]}"#).is_err());
+        assert!(Intent::parse(r#"{"reason": "a", "max_rows": 1, "expires": "tomorrow"}"#).is_err());
+        assert!(Intent::parse("yes").is_err());
+    }
+
+    #[test]
+    fn relations_operations_time_and_budget_are_checked() {
+        let users = ["public.users".to_owned()];
+        let other = ["public.orders".to_owned()];
+        let text = r#"{"reason": "a", "max_rows": 2, "relations": ["public.users"], "operations": ["delete"]}"#;
+        let mut approval = standing(text);
+        assert_eq!(approval.refusal(&request(&users, Operation::Delete)), None);
+        assert!(approval.refusal(&request(&other, Operation::Delete)).is_some());
+        assert!(approval.refusal(&request(&users, Operation::Update)).is_some());
+        approval.spent = 2;
+        assert!(approval.refusal(&request(&users, Operation::Delete)).expect("spent").contains("spent"));
+    }
+
+    #[test]
+    fn an_approval_ends_with_its_time_to_live_and_at_its_expiry() {
+        let users = ["public.users".to_owned()];
+        let approval = standing(r#"{"reason": "a", "max_rows": 2, "expires": "1970-01-01T00:00:02Z"}"#);
+        let mut asked = request(&users, Operation::Delete);
+        assert_eq!(approval.refusal(&asked), None);
+        asked.now = 2_000_000;
+        assert!(approval.refusal(&asked).expect("expired").contains("expired"));
+        let forever = standing(r#"{"reason": "a", "max_rows": 2}"#);
+        asked.now = 900_000_001;
+        assert!(forever.refusal(&asked).expect("old").contains("approval_ttl"));
+    }
+
+    #[test]
+    fn a_stronger_kind_is_asked_for() {
+        let users = ["public.users".to_owned()];
+        let approval = standing(r#"{"reason": "a", "max_rows": 2}"#);
+        let asked = Request { kind: Kind::Preview, ..request(&users, Operation::Delete) };
+        assert!(approval.refusal(&asked).expect("weaker").contains("preview"));
+    }
+}

@@ -1,0 +1,156 @@
+//! The rules that count: row limit, transaction limit, budgets, and mixed upstreams. What they say.
+
+use crate::model::{Operation, Rule, Violation};
+
+/// The relation a refusal is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    pub schema: &'a str,
+    pub table: &'a str,
+    /// Qualified and quoted, as SQL needs it.
+    pub qualified: &'a str,
+}
+
+impl Subject<'_> {
+    fn violation(&self, rule: Rule, message: String, detail: String, hint: String) -> Violation {
+        Violation {
+            rule,
+            message,
+            detail,
+            hint,
+            schema: Some(self.schema.to_owned()),
+            table: Some(self.table.to_owned()),
+            column: None,
+        }
+    }
+
+    /// The next step after a limit: narrow the statement, or look at the rows and approve them.
+    pub fn approve_hint(&self, operation: Operation) -> String {
+        format!(
+            "Narrow the statement, or look at the rows first (SELECT with the same condition), then approve them in the \
+             same transaction: SELECT backstop.approve_batch('why', max_rows => 20, relations => '{{{}}}', operations \
+             => '{{{}}}').",
+            self.qualified,
+            operation.approval_name()
+        )
+    }
+}
+
+fn rows(count: i64) -> String {
+    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
+}
+
+/// SF005.
+pub fn row_limit(subject: Subject, operation: Operation, limit: i64, always: bool) -> Violation {
+    let (message, detail) = if always {
+        (
+            format!("{} on table \"{}\" needs an approval", operation.record_name(), subject.table),
+            format!("Table \"{}\" is protected with require => 'always'.", subject.table),
+        )
+    } else {
+        (
+            format!(
+                "{} on table \"{}\" would destroy more than {}",
+                operation.record_name(),
+                subject.table,
+                rows(limit)
+            ),
+            format!(
+                "The statement, its cascades and its triggers reached row {}; the limit is {limit}. Nothing was changed.",
+                limit + 1
+            ),
+        )
+    };
+    subject.violation(Rule::RowLimit, message, detail, subject.approve_hint(operation))
+}
+
+/// SF006.
+pub fn transaction_limit(subject: Subject, operation: Operation, limit: i64, earlier: i64) -> Violation {
+    subject.violation(
+        Rule::TransactionLimit,
+        format!("transaction would destroy more than {} unapproved", rows(limit)),
+        format!(
+            "Earlier statements of this transaction destroyed {}; backstop.max_rows_per_transaction is {limit}.",
+            rows(earlier)
+        ),
+        subject.approve_hint(operation),
+    )
+}
+
+/// SF010: an approval is set, and does not cover what needs one. `why` is a sentence, `what` the violation it would have
+/// to cover.
+pub fn approval_refused(subject: Subject, operation: Operation, why: &str, what: &Violation) -> Violation {
+    subject.violation(
+        Rule::ApprovalRefused,
+        format!("approval does not cover {} on table \"{}\"", operation.record_name(), subject.table),
+        format!("{why} Without an approval the statement breaks rule \"{}\": {}.", what.rule.name(), what.message),
+        "Set an approval that covers it: SET LOCAL backstop.approval = '{\"reason\": ..., \"max_rows\": ..., \
+         \"relations\": [...], \"operations\": [...]}', or SELECT backstop.approve_batch(...)."
+            .to_owned(),
+    )
+}
+
+/// SF010: the budget does not suffice.
+pub fn budget_spent(subject: Subject, operation: Operation, max_rows: i64) -> Violation {
+    subject.violation(
+        Rule::ApprovalRefused,
+        format!("approval covers {}, and {} destroys more", rows(max_rows), operation.record_name()),
+        format!("The approval's max_rows is {max_rows}, cascades and triggers included, and it is spent."),
+        "Look at the rows again: if all of them are meant, set an approval with a larger max_rows.".to_owned(),
+    )
+}
+
+/// SF009.
+pub fn mixed_upstreams(subject: Subject, upstreams: &[&str]) -> Violation {
+    subject.violation(
+        Rule::MixedUpstreams,
+        format!("UPDATE on table \"{}\" clears columns of several upstreams", subject.table),
+        format!("It would empty columns fed by {}.", listed(upstreams)),
+        "Clear only the columns whose own upstream was broken, one upstream to a statement.".to_owned(),
+    )
+}
+
+/// SF012.
+pub fn not_loaded(subject: Option<Subject>) -> Violation {
+    let table = subject.map(|subject| format!(" \"{}\"", subject.table)).unwrap_or_default();
+    Violation {
+        rule: Rule::NotLoaded,
+        message: format!("pg_backstop was not loaded when this statement on protected table{table} was planned"),
+        detail: "The statement was refused because its rules could not be checked. Nothing was changed.".to_owned(),
+        hint: "The library is loaded now: run the statement again. To load it in every session, add pg_backstop to \
+               shared_preload_libraries, or ALTER DATABASE ... SET session_preload_libraries = 'pg_backstop'."
+            .to_owned(),
+        schema: subject.map(|subject| subject.schema.to_owned()),
+        table: subject.map(|subject| subject.table.to_owned()),
+        column: None,
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USERS: Subject = Subject { schema: "public", table: "users", qualified: "public.users" };
+
+    #[test]
+    fn a_limit_names_the_count_and_the_next_step() {
+        let violation = row_limit(USERS, Operation::Delete, 1, false);
+        assert_eq!(violation.message, "DELETE on table \"users\" would destroy more than 1 row");
+        assert!(violation.detail.contains("row 2"));
+        assert!(violation.hint.contains("approve_batch"));
+        assert_eq!(violation.table.as_deref(), Some("users"));
+    }
+
+    #[test]
+    fn upstreams_are_listed() {
+        assert!(mixed_upstreams(USERS, &["a", "b", "c"]).detail.contains("\"a\", \"b\" and \"c\""));
+    }
+}

@@ -1,0 +1,135 @@
+//! SF007: whether a sequence may be moved. Pure.
+
+use crate::model::{Rule, Violation};
+
+/// Where a sequence stands: `last_value` and `is_called` of its relation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub value: i64,
+    pub is_called: bool,
+}
+
+/// A registered sequence's policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SequencePolicy {
+    pub schema: String,
+    pub sequence: String,
+    pub max_step: i64,
+    pub min_value: Option<i64>,
+    pub max_value: Option<i64>,
+    pub allow_backward: bool,
+}
+
+impl Position {
+    /// The value handed out last: a position that was not called yet stands one increment before its value.
+    fn issued(self, increment: i64) -> i128 {
+        if self.is_called { i128::from(self.value) } else { i128::from(self.value) - i128::from(increment) }
+    }
+
+    /// The value the next nextval would return.
+    pub fn next(self, increment: i64) -> i128 {
+        self.issued(increment) + i128::from(increment)
+    }
+}
+
+/// The violation that moving the sequence from `old` to `new` makes, if any.
+pub fn judge(policy: &SequencePolicy, old: Position, new: Position, increment: i64) -> Option<Violation> {
+    let moved = new.issued(increment) - old.issued(increment);
+    let backward = if increment < 0 { moved > 0 } else { moved < 0 };
+    let step = moved.unsigned_abs();
+    let why = if policy.min_value.is_some_and(|min| new.value < min) {
+        format!("The value {} is below the smallest allowed, {}.", new.value, policy.min_value.unwrap_or_default())
+    } else if policy.max_value.is_some_and(|max| new.value > max) {
+        format!("The value {} is above the largest allowed, {}.", new.value, policy.max_value.unwrap_or_default())
+    } else if backward && !policy.allow_backward {
+        format!(
+            "It would move backward from {} to {}: values that were handed out already would come again.",
+            old.value, new.value
+        )
+    } else if step > policy.max_step.unsigned_abs().into() {
+        format!(
+            "It would move from {} to {}, by {step}; the largest allowed step is {}. The next value would be {}.",
+            old.value,
+            new.value,
+            policy.max_step,
+            new.next(increment)
+        )
+    } else {
+        return None;
+    };
+    Some(violation(policy, &format!("change of sequence \"{}\" is refused", policy.sequence), &why))
+}
+
+/// A change whose outcome is not a position: ALTER SEQUENCE INCREMENT, OWNED BY, DROP and the like.
+pub fn altered(policy: &SequencePolicy, what: &str) -> Violation {
+    violation(
+        policy,
+        &format!("{what} of protected sequence \"{}\" is refused", policy.sequence),
+        "It would change which values the sequence hands out.",
+    )
+}
+
+fn violation(policy: &SequencePolicy, message: &str, detail: &str) -> Violation {
+    Violation {
+        rule: Rule::SequenceGuard,
+        message: message.to_owned(),
+        detail: format!("{detail} Sequences do not roll back, so nothing was done."),
+        hint: format!(
+            "Find out which row made the jump necessary, and let nextval() move the sequence. If the change is meant, \
+             approve it in the same transaction: SELECT backstop.approve_batch('why', max_rows => 1, relations => \
+             '{{{}.{}}}', operations => '{{setval}}').",
+            policy.schema, policy.sequence
+        ),
+        schema: Some(policy.schema.clone()),
+        table: Some(policy.sequence.clone()),
+        column: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(max_step: i64) -> SequencePolicy {
+        SequencePolicy {
+            schema: "public".to_owned(),
+            sequence: "s".to_owned(),
+            max_step,
+            min_value: None,
+            max_value: None,
+            allow_backward: false,
+        }
+    }
+
+    const fn at(value: i64) -> Position {
+        Position { value, is_called: true }
+    }
+
+    #[test]
+    fn the_incident_s_jump_is_refused_and_a_small_catch_up_is_not() {
+        assert!(judge(&policy(100), at(320), at(91_111_101), 1).is_some());
+        assert!(judge(&policy(100), at(320), at(420), 1).is_none());
+        assert!(judge(&policy(100), at(320), at(421), 1).is_some());
+    }
+
+    #[test]
+    fn backward_is_by_the_sequence_s_own_direction() {
+        assert!(judge(&policy(10), at(5), at(4), 1).is_some());
+        assert!(judge(&policy(10), at(5), at(4), -1).is_none());
+        assert!(judge(&policy(10), at(5), Position { value: 5, is_called: false }, 1).is_some());
+        assert!(judge(&SequencePolicy { allow_backward: true, ..policy(10) }, at(5), at(4), 1).is_none());
+    }
+
+    #[test]
+    fn standing_still_passes_and_bounds_hold() {
+        assert!(judge(&policy(0), at(5), at(5), 1).is_none());
+        let bounded = SequencePolicy { min_value: Some(1), max_value: Some(10), ..policy(100) };
+        assert!(judge(&bounded, at(5), at(11), 1).is_some());
+        assert!(judge(&SequencePolicy { allow_backward: true, ..bounded }, at(5), at(0), 1).is_some());
+    }
+
+    #[test]
+    fn extremes_do_not_overflow() {
+        assert!(judge(&policy(i64::MAX), at(i64::MIN), at(i64::MAX), 1).is_some());
+    }
+}

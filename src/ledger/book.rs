@@ -1,0 +1,129 @@
+//! Books one destroyed row and says whether it may stand.
+
+use super::{Ledger, Root};
+use crate::gucs;
+use crate::judge::limits::{self, Subject};
+use crate::model::{Operation, Violation};
+use crate::pg::raw;
+use crate::registry::{Guarded, Policy};
+use crate::running;
+use crate::running::queries::{ActiveQuery, Coverage};
+use std::rc::Rc;
+
+/// A destroyed row, as the books need it.
+#[derive(Clone, Copy)]
+pub struct DestroyedRow<'a> {
+    pub query: &'a ActiveQuery,
+    pub table: &'a Guarded,
+    pub operation: Operation,
+    /// It neither counts nor needs an approval.
+    pub expendable: bool,
+    /// Upstreams whose columns it lost.
+    pub cleared: &'a [Rc<str>],
+}
+
+/// Books the row. The violation it makes, if any; the row is booked in any case.
+pub fn book(row: DestroyedRow) -> Option<Box<Violation>> {
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    super::with(|ledger| {
+        let root = ledger.root(row.query.root, running::new_root);
+        root.level(nest).tally(&row.table.recorded_name, row.operation);
+        let mixed = row.cleared.iter().fold(None, |mixed, upstream| root.clear(nest, upstream).or(mixed));
+        if let Some(upstreams) = mixed {
+            match &row.query.coverage {
+                Coverage::Covered(_) => root.rule_broken = true,
+                other => {
+                    let upstreams: Vec<&str> = upstreams.iter().map(|upstream| &**upstream).collect();
+                    let violation = with_subject(row.table, |subject| limits::mixed_upstreams(subject, &upstreams));
+                    return Some(refused(other, row, violation));
+                }
+            }
+        }
+        if row.expendable { None } else { count(ledger, nest, row) }
+    })
+}
+
+/// What a missing or insufficient approval makes of a violation.
+fn refused(coverage: &Coverage, row: DestroyedRow, violation: Violation) -> Box<Violation> {
+    Box::new(match coverage {
+        Coverage::Refused(why) => {
+            with_subject(row.table, |subject| limits::approval_refused(subject, row.operation, why, &violation))
+        }
+        _ => violation,
+    })
+}
+
+fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violation>> {
+    let root = ledger.root(row.query.root, running::new_root);
+    if let Coverage::Covered(cover) = &row.query.coverage
+        && !root.demoted
+    {
+        if crate::approval::setting::spent(cover.serial) < cover.max_rows {
+            root.approval.get_or_insert_with(|| cover.json.clone());
+            root.level(nest).approve(cover.serial, 1);
+            ledger.spend(nest, cover.serial, 1);
+            return None;
+        }
+        let over_budget =
+            || Some(Box::new(with_subject(row.table, |s| limits::budget_spent(s, row.operation, cover.max_rows))));
+        if root.rule_broken {
+            return over_budget();
+        }
+        demote(ledger, row.query.root);
+        return count_unapproved(ledger, nest, row).and_then(|_| over_budget());
+    }
+    count_unapproved(ledger, nest, row)
+}
+
+/// A root that needs no approval goes on without one: its rows count against the limits, and the budget is given back.
+fn demote(ledger: &mut Ledger, key: usize) {
+    let Some(root) = ledger.find_root(key) else {
+        return;
+    };
+    root.demoted = true;
+    root.approval = None;
+    let mut given_back = Vec::new();
+    for level in root.levels() {
+        for (serial, rows) in std::mem::take(&mut level.approved) {
+            level.counted += rows;
+            given_back.push((level.nest, serial, rows));
+        }
+    }
+    for (nest, serial, rows) in given_back {
+        ledger.spend(nest, serial, -rows);
+    }
+}
+
+fn count_unapproved(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violation>> {
+    let earlier = ledger.transaction_rows();
+    let root = ledger.root(row.query.root, running::new_root);
+    root.level(nest).counted += 1;
+    let (limit, policy) = root.limit.clone()?;
+    let violation = if root.counted() > limit {
+        subject_of(&policy, |subject| limits::row_limit(subject, row.operation, limit, policy.always))
+    } else if earlier + root.counted_in_transaction() > gucs::max_rows_per_transaction() {
+        let limit = gucs::max_rows_per_transaction();
+        subject_of(&policy, |subject| limits::transaction_limit(subject, row.operation, limit, earlier))
+    } else {
+        return None;
+    };
+    Some(refused(&row.query.coverage, row, violation))
+}
+
+/// A root statement is over: its unapproved rows count against the transaction from now on.
+pub fn close(ledger: &mut Ledger, root: &Root, nest: i32) {
+    let rows = root.counted_in_transaction();
+    if rows > 0 {
+        ledger.add_transaction_rows(nest, rows);
+    }
+}
+
+/// Calls `work` with the table as the subject of a refusal.
+pub fn with_subject<R>(table: &Guarded, work: impl FnOnce(Subject) -> R) -> R {
+    work(Subject { schema: &table.schema, table: &table.table, qualified: &table.recorded_name })
+}
+
+fn subject_of<R>(policy: &Policy, work: impl FnOnce(Subject) -> R) -> R {
+    work(Subject { schema: &policy.schema, table: &policy.table, qualified: &policy.qualified })
+}

@@ -1,0 +1,82 @@
+//! What one (sub)transaction level of a root statement destroyed.
+
+use crate::model::Operation;
+use crate::record::Buffer;
+use std::rc::Rc;
+
+/// Rows destroyed in one relation by one operation.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    pub relation: Rc<str>,
+    pub operation: Operation,
+    pub rows: i64,
+}
+
+#[derive(Default)]
+pub struct Level {
+    pub nest: i32,
+    /// Rows that count against the limits: not expendable, not covered by an approval.
+    pub counted: i64,
+    /// Rows covered by an approval: (serial, rows).
+    pub approved: Vec<(u64, i64)>,
+    pub tallies: Vec<Tally>,
+    /// Captured rows that are not written yet.
+    pub buffers: Vec<Buffer>,
+    /// Chunks of this level that are written.
+    pub chunks_written: i64,
+    /// Upstreams whose columns were cleared.
+    pub cleared: Vec<Rc<str>>,
+}
+
+impl Level {
+    pub fn new(nest: i32) -> Level {
+        Level { nest, ..Level::default() }
+    }
+
+    pub fn tally(&mut self, relation: &Rc<str>, operation: Operation) {
+        let known = self.tallies.iter_mut().find(|tally| {
+            tally.operation == operation && (Rc::ptr_eq(&tally.relation, relation) || tally.relation == *relation)
+        });
+        match known {
+            Some(tally) => tally.rows += 1,
+            None => self.tallies.push(Tally { relation: relation.clone(), operation, rows: 1 }),
+        }
+    }
+
+    pub fn approve(&mut self, serial: u64, rows: i64) {
+        match self.approved.iter_mut().find(|(other, _)| *other == serial) {
+            Some((_, sum)) => *sum += rows,
+            None => self.approved.push((serial, rows)),
+        }
+    }
+
+    /// Takes over what a committed child level destroyed.
+    pub fn absorb(&mut self, child: Level) {
+        self.counted += child.counted;
+        self.chunks_written += child.chunks_written;
+        for (serial, rows) in child.approved {
+            self.approve(serial, rows);
+        }
+        for tally in child.tallies {
+            match self
+                .tallies
+                .iter_mut()
+                .find(|known| known.operation == tally.operation && known.relation == tally.relation)
+            {
+                Some(known) => known.rows += tally.rows,
+                None => self.tallies.push(tally),
+            }
+        }
+        for buffer in child.buffers {
+            match self.buffers.iter_mut().find(|known| known.continues(&buffer)) {
+                Some(known) => known.append(buffer),
+                None => self.buffers.push(buffer),
+            }
+        }
+        for upstream in child.cleared {
+            if !self.cleared.contains(&upstream) {
+                self.cleared.push(upstream);
+            }
+        }
+    }
+}

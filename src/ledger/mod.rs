@@ -1,0 +1,123 @@
+//! The books of one backend: which root statement is running, what it has destroyed so far, what the transaction's
+//! unapproved statements destroyed together, and what approvals have spent.
+//!
+//! Everything is kept per (sub)transaction level, because a savepoint or a PL/pgSQL EXCEPTION block that rolls back
+//! gives back what it counted and unwrites what it captured. A level's figures move to its parent when it commits and
+//! vanish when it aborts.
+
+mod book;
+mod level;
+mod root;
+mod transaction;
+
+pub use book::{DestroyedRow, book, close, with_subject};
+pub use level::{Level, Tally};
+pub use root::{Cover, Root};
+pub use transaction::install;
+
+use std::cell::RefCell;
+
+#[derive(Default)]
+pub struct Ledger {
+    /// Root statements with something on the books: the running one last. More than one while a portal is suspended.
+    roots: Vec<Root>,
+    /// Rows that finished unapproved statements of this transaction destroyed, per level.
+    unapproved: Vec<(i32, i64)>,
+    /// What was spent from approvals in this transaction, per level: (level, approval's serial, rows).
+    spent: Vec<(i32, u64, i64)>,
+}
+
+thread_local! {
+    static LEDGER: RefCell<Ledger> = RefCell::new(Ledger::default());
+}
+
+/// Runs `work` on the ledger. Nothing that can run another statement may happen inside.
+pub fn with<R>(work: impl FnOnce(&mut Ledger) -> R) -> R {
+    LEDGER.with_borrow_mut(work)
+}
+
+impl Ledger {
+    /// The root statement `key`, entered on the books when it is new.
+    pub fn root(&mut self, key: usize, make: impl FnOnce() -> Root) -> &mut Root {
+        let place = match self.roots.iter().position(|root| root.key == key) {
+            Some(place) => place,
+            None => {
+                self.roots.push(make());
+                self.roots.len() - 1
+            }
+        };
+        &mut self.roots[place]
+    }
+
+    pub fn find_root(&mut self, key: usize) -> Option<&mut Root> {
+        self.roots.iter_mut().find(|root| root.key == key)
+    }
+
+    pub fn remove_root(&mut self, key: usize) -> Option<Root> {
+        let place = self.roots.iter().position(|root| root.key == key)?;
+        Some(self.roots.remove(place))
+    }
+
+    pub fn roots(&mut self) -> &mut [Root] {
+        &mut self.roots
+    }
+
+    /// What this transaction's finished unapproved statements destroyed.
+    pub fn transaction_rows(&self) -> i64 {
+        self.unapproved.iter().map(|(_, rows)| rows).sum()
+    }
+
+    /// Books a finished root statement's unapproved rows.
+    pub fn add_transaction_rows(&mut self, nest: i32, rows: i64) {
+        match self.unapproved.iter_mut().find(|(level, _)| *level == nest) {
+            Some((_, sum)) => *sum += rows,
+            None => self.unapproved.push((nest, rows)),
+        }
+    }
+
+    /// Spends from an approval (negative: gives back), undone when the level aborts.
+    pub fn spend(&mut self, nest: i32, serial: u64, rows: i64) {
+        crate::approval::setting::spend(serial, rows);
+        match self.spent.iter_mut().find(|(level, other, _)| *level == nest && *other == serial) {
+            Some((_, _, sum)) => *sum += rows,
+            None => self.spent.push((nest, serial, rows)),
+        }
+    }
+
+    fn commit_level(&mut self, nest: i32) {
+        for root in &mut self.roots {
+            root.commit_level(nest);
+        }
+        for (level, _) in self.unapproved.iter_mut().filter(|(level, _)| *level >= nest) {
+            *level = nest - 1;
+        }
+        for (level, _, _) in self.spent.iter_mut().filter(|(level, _, _)| *level >= nest) {
+            *level = nest - 1;
+        }
+    }
+
+    fn abort_level(&mut self, nest: i32) {
+        for root in &mut self.roots {
+            root.abort_level(nest);
+        }
+        self.unapproved.retain(|(level, _)| *level < nest);
+        self.spent.retain(|(level, serial, rows)| {
+            let kept = *level < nest;
+            if !kept {
+                crate::approval::setting::spend(*serial, -rows);
+            }
+            kept
+        });
+    }
+
+    fn end_transaction(&mut self, committed: bool) {
+        if !committed {
+            self.abort_level(0);
+        }
+        self.unapproved.clear();
+        self.spent.clear();
+        for root in &mut self.roots {
+            root.end_transaction();
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! A root statement's books and the limits it runs under.
+
+use super::Level;
+use crate::model::Rule;
+use crate::record::Buffer;
+use crate::registry::Policy;
+use std::rc::Rc;
+
+/// The approval that covers the work being done now.
+#[derive(Clone, Debug)]
+pub struct Cover {
+    pub serial: u64,
+    pub max_rows: i64,
+    /// For the record.
+    pub json: Rc<str>,
+}
+
+pub struct Root {
+    /// The QueryDesc's address, 0 for a utility statement.
+    pub key: usize,
+    pub query: Option<Vec<u8>>,
+    /// The bound parameters as JSON text, in the server's encoding like the query.
+    pub parameters: Option<Vec<u8>>,
+    /// Drawn when the first chunk or the statement row is written; anew after a commit in the middle of the root.
+    pub statement_id: Option<i64>,
+    pub next_ordinal: i64,
+    /// The protected tables touched: the one with the smallest limit, and that limit.
+    pub limit: Option<(i64, Rc<Policy>)>,
+    /// A rule was broken and an approval let it through: its budget must cover every row.
+    pub rule_broken: bool,
+    pub approval: Option<Rc<str>>,
+    pub reverts: Option<i64>,
+    /// Its approval did not suffice, and it may go on without one.
+    pub demoted: bool,
+    /// Rules that `observe` mode has warned of.
+    pub observed: Vec<Rule>,
+    /// Sequence changes written for this root, and what they were.
+    pub sequences: Vec<Rc<str>>,
+    levels: Vec<Level>,
+    /// Rows counted in transactions that this root itself committed.
+    counted_before: i64,
+}
+
+impl Root {
+    pub fn new(key: usize, query: Option<Vec<u8>>, parameters: Option<Vec<u8>>) -> Root {
+        Root {
+            key,
+            query,
+            parameters,
+            statement_id: None,
+            next_ordinal: 1,
+            limit: None,
+            rule_broken: false,
+            approval: None,
+            reverts: None,
+            demoted: false,
+            observed: Vec::new(),
+            sequences: Vec::new(),
+            levels: Vec::new(),
+            counted_before: 0,
+        }
+    }
+
+    pub fn level(&mut self, nest: i32) -> &mut Level {
+        let place = match self.levels.iter().rposition(|level| level.nest == nest) {
+            Some(place) => place,
+            None => {
+                self.levels.push(Level::new(nest));
+                self.levels.len() - 1
+            }
+        };
+        &mut self.levels[place]
+    }
+
+    pub fn levels(&mut self) -> &mut [Level] {
+        &mut self.levels
+    }
+
+    /// Rows that count against the root's limit.
+    pub fn counted(&self) -> i64 {
+        self.counted_before + self.levels.iter().map(|level| level.counted).sum::<i64>()
+    }
+
+    /// Rows that count against the transaction's limit: a root that touched no protected table adds nothing.
+    pub fn counted_in_transaction(&self) -> i64 {
+        if self.limit.is_some() { self.levels.iter().map(|level| level.counted).sum() } else { 0 }
+    }
+
+    /// All destroyed rows, expendable and approved ones included.
+    pub fn rows(&self) -> i64 {
+        self.levels.iter().flat_map(|level| &level.tallies).map(|tally| tally.rows).sum()
+    }
+
+    /// A statement of this root targets a protected table.
+    pub fn touch(&mut self, policy: &Rc<Policy>, default_limit: i64) {
+        let limit = if policy.always { 0 } else { policy.max_rows.unwrap_or(default_limit) };
+        if self.limit.as_ref().is_none_or(|(known, _)| limit < *known) {
+            self.limit = Some((limit, policy.clone()));
+        }
+    }
+
+    /// Notes that the columns of `upstream` were cleared; refuses the second upstream of an uncovered root.
+    pub fn clear(&mut self, nest: i32, upstream: &Rc<str>) -> Option<Vec<Rc<str>>> {
+        let known = self.levels.iter().any(|level| level.cleared.contains(upstream));
+        if !known {
+            self.level(nest).cleared.push(upstream.clone());
+        }
+        let mut all: Vec<Rc<str>> = self.levels.iter().flat_map(|level| level.cleared.iter().cloned()).collect();
+        all.dedup();
+        (all.len() > 1).then_some(all)
+    }
+
+    /// The captured rows of one relation, operation and cause that are not written yet.
+    pub fn buffer(&mut self, nest: i32, fresh: Buffer) -> &mut Buffer {
+        let level = self.level(nest);
+        let place = match level.buffers.iter().position(|buffer| buffer.continues(&fresh)) {
+            Some(place) => place,
+            None => {
+                level.buffers.push(fresh);
+                level.buffers.len() - 1
+            }
+        };
+        &mut level.buffers[place]
+    }
+
+    pub(super) fn commit_level(&mut self, nest: i32) {
+        while let Some(place) = self.levels.iter().position(|level| level.nest >= nest) {
+            let mut child = self.levels.remove(place);
+            match self.levels.iter_mut().find(|level| level.nest == nest - 1) {
+                Some(parent) => parent.absorb(child),
+                None => {
+                    child.nest = nest - 1;
+                    self.levels.push(child);
+                }
+            }
+        }
+    }
+
+    pub(super) fn abort_level(&mut self, nest: i32) {
+        self.levels.retain(|level| level.nest < nest);
+    }
+
+    /// What is written is written; what was counted still counts when the portal is resumed.
+    pub fn next_part(&mut self) {
+        self.end_transaction();
+    }
+
+    /// A procedure may commit or roll back in the middle of its root: what it has counted still counts against the
+    /// root's limit, and the next transaction gets a statement row of its own.
+    pub(super) fn end_transaction(&mut self) {
+        self.counted_before = self.counted();
+        self.levels.clear();
+        self.statement_id = None;
+        self.next_ordinal = 1;
+        self.sequences.clear();
+    }
+}

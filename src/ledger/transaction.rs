@@ -1,0 +1,58 @@
+//! What happens to the books at the ends of transactions and subtransactions.
+
+use super::with;
+use crate::pg::raw;
+use crate::{record, running};
+use pgrx::pg_sys;
+use std::ffi::c_void;
+use std::ptr;
+
+/// Registers the callbacks. Called once, from `_PG_init`.
+pub fn install() {
+    // SAFETY: plain functions that live as long as the library.
+    unsafe {
+        pg_sys::RegisterXactCallback(Some(transaction_ended), ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(subtransaction_ended), ptr::null_mut());
+    }
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn transaction_ended(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
+    use pg_sys::XactEvent::*;
+    match event {
+        // Errors are still allowed here, and abort the transaction: no damage commits without its record.
+        XACT_EVENT_PRE_COMMIT | XACT_EVENT_PARALLEL_PRE_COMMIT | XACT_EVENT_PRE_PREPARE => record::flush_all(),
+        XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE => {
+            with(|ledger| ledger.end_transaction(true));
+            running::queries::end_transaction();
+        }
+        XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
+            with(|ledger| ledger.end_transaction(false));
+            running::queries::end_transaction();
+        }
+        _ => {}
+    }
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn subtransaction_ended(
+    event: pg_sys::SubXactEvent::Type,
+    _sub: pg_sys::SubTransactionId,
+    _parent: pg_sys::SubTransactionId,
+    _arg: *mut c_void,
+) {
+    use pg_sys::SubXactEvent::*;
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    match event {
+        SUBXACT_EVENT_COMMIT_SUB => {
+            with(|ledger| ledger.commit_level(nest));
+            running::queries::commit_level(nest);
+        }
+        SUBXACT_EVENT_ABORT_SUB => {
+            with(|ledger| ledger.abort_level(nest));
+            running::queries::abort_level(nest);
+        }
+        _ => {}
+    }
+}

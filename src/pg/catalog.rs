@@ -1,0 +1,142 @@
+//! Names and columns, read from the catalogs.
+
+use crate::pg::compat;
+use pgrx::pg_sys;
+use std::ffi::{CStr, CString, c_char};
+
+/// Owns the text behind a palloc'd C string, `None` for NULL.
+///
+/// # Safety
+/// `text` must be NULL or a valid C string.
+pub unsafe fn owned(text: *const c_char) -> Option<String> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: the caller vouches for the string.
+    Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}
+
+/// A relation's schema and name; `None` when it no longer exists.
+pub fn relation_name(relid: pg_sys::Oid) -> Option<(String, String)> {
+    // SAFETY: the syscache look-ups return palloc'd copies or NULL.
+    unsafe {
+        let name = owned(pg_sys::get_rel_name(relid))?;
+        let schema = owned(pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relid)))?;
+        Some((schema, name))
+    }
+}
+
+/// An identifier quoted where SQL needs it.
+pub fn quoted(identifier: &str) -> String {
+    let Ok(text) = CString::new(identifier) else {
+        return format!("\"{identifier}\"");
+    };
+    // SAFETY: quote_identifier returns its argument or a palloc'd copy.
+    unsafe { owned(pg_sys::quote_identifier(text.as_ptr())) }.unwrap_or_default()
+}
+
+/// `schema.name`, quoted where SQL needs it.
+pub fn qualified(schema: &str, name: &str) -> String {
+    format!("{}.{}", quoted(schema), quoted(name))
+}
+
+/// A relation's qualified, quoted name, or its number when it is gone.
+pub fn display_name(relid: pg_sys::Oid) -> String {
+    match relation_name(relid) {
+        Some((schema, name)) => qualified(&schema, &name),
+        None => relid.to_u32().to_string(),
+    }
+}
+
+/// A live column of a relation.
+#[derive(Clone, Debug)]
+pub struct ColumnFact {
+    pub attnum: i16,
+    pub name: String,
+    pub type_oid: pg_sys::Oid,
+    pub type_mod: i32,
+    pub collation: pg_sys::Oid,
+    pub not_null: bool,
+    /// `attgenerated` is set: the server computes the value.
+    pub generated: bool,
+}
+
+/// The live columns behind a tuple descriptor, in attribute order.
+///
+/// # Safety
+/// `desc` must be live.
+pub unsafe fn columns_of(desc: pg_sys::TupleDesc) -> Vec<ColumnFact> {
+    // SAFETY: attributes 0..natts exist in a live descriptor.
+    unsafe {
+        (0..(*desc).natts as usize)
+            .map(|n| compat::attribute(desc, n))
+            .filter(|attribute| !attribute.attisdropped)
+            .map(|attribute| ColumnFact {
+                attnum: attribute.attnum,
+                name: CStr::from_ptr(attribute.attname.data.as_ptr()).to_string_lossy().into_owned(),
+                type_oid: attribute.atttypid,
+                type_mod: attribute.atttypmod,
+                collation: attribute.attcollation,
+                not_null: attribute.attnotnull,
+                generated: attribute.attgenerated != 0,
+            })
+            .collect()
+    }
+}
+
+/// A relation opened for a look, closed with the value; the lock is kept to the transaction's end.
+pub struct OpenRelation(pub pg_sys::Relation);
+
+impl OpenRelation {
+    /// Opens `relid`, or `None` when it does not exist (any more).
+    pub fn open(relid: pg_sys::Oid, lock: u32) -> Option<OpenRelation> {
+        // SAFETY: try_relation_open returns NULL for a relation that is gone and raises on everything else.
+        let relation = unsafe { pg_sys::try_relation_open(relid, lock as i32) };
+        (!relation.is_null()).then_some(OpenRelation(relation))
+    }
+
+    pub fn columns(&self) -> Vec<ColumnFact> {
+        // SAFETY: an open relation's descriptor is live.
+        unsafe { columns_of((*self.0).rd_att) }
+    }
+
+    /// `relkind` as a character.
+    pub fn kind(&self) -> char {
+        // SAFETY: an open relation has its pg_class row in memory.
+        unsafe { (*(*self.0).rd_rel).relkind as u8 as char }
+    }
+
+    /// `relpersistence` as a character.
+    pub fn persistence(&self) -> char {
+        // SAFETY: as above.
+        unsafe { (*(*self.0).rd_rel).relpersistence as u8 as char }
+    }
+}
+
+impl Drop for OpenRelation {
+    fn drop(&mut self) {
+        // SAFETY: opened above; NoLock keeps the lock. After an error the resource owner has closed it already, and a
+        // transaction that is aborting must not touch it again.
+        unsafe {
+            if !std::thread::panicking() {
+                pg_sys::relation_close(self.0, pg_sys::NoLock as i32);
+            }
+        }
+    }
+}
+
+/// The attribute numbers of a relation's primary key, empty when it has none.
+pub fn primary_key(relid: pg_sys::Oid) -> Vec<i16> {
+    let mut constraint = pg_sys::InvalidOid;
+    // SAFETY: get_primary_key_attnos returns a palloc'd set, offset as every attribute bitmap is.
+    unsafe {
+        let set = pg_sys::get_primary_key_attnos(relid, true, &mut constraint);
+        let mut attnums = Vec::new();
+        let mut member = pg_sys::bms_next_member(set, -1);
+        while member >= 0 {
+            attnums.push((member + pg_sys::FirstLowInvalidHeapAttributeNumber) as i16);
+            member = pg_sys::bms_next_member(set, member);
+        }
+        attnums
+    }
+}

@@ -1,0 +1,124 @@
+//! Every difference between PostgreSQL's major versions that the house has to know.
+
+use pgrx::pg_sys;
+
+/// `InitMaterializedSRF`, which 14 did not have and early 15 called `SetSingleFuncCall`.
+///
+/// # Safety
+/// As for a set-returning function's call.
+pub unsafe fn init_materialized(fcinfo: pg_sys::FunctionCallInfo) {
+    #[cfg(not(feature = "pg14"))]
+    // SAFETY: the caller is a set-returning function.
+    unsafe {
+        pg_sys::InitMaterializedSRF(fcinfo, 0)
+    };
+    #[cfg(feature = "pg14")]
+    // SAFETY: what InitMaterializedSRF does, by hand: a tuplestore in the query's context, the declared row type.
+    unsafe {
+        let info = (*fcinfo).resultinfo as *mut pg_sys::ReturnSetInfo;
+        let context = (*(*info).econtext).ecxt_per_query_memory;
+        let before = pg_sys::MemoryContextSwitchTo(context);
+        let mut desc: pg_sys::TupleDesc = std::ptr::null_mut();
+        pg_sys::get_call_result_type(fcinfo, std::ptr::null_mut(), &mut desc);
+        (*info).setDesc = pg_sys::CreateTupleDescCopy(desc);
+        (*info).setResult = pg_sys::tuplestore_begin_heap(true, false, pg_sys::work_mem);
+        (*info).returnMode = pg_sys::SetFunctionReturnMode::SFRM_Materialize;
+        pg_sys::MemoryContextSwitchTo(before);
+    }
+}
+
+/// The attribute `n` (from 0) of a tuple descriptor.
+///
+/// # Safety
+/// `desc` must be live and have more than `n` attributes.
+pub unsafe fn attribute<'a>(desc: pg_sys::TupleDesc, n: usize) -> &'a pg_sys::FormData_pg_attribute {
+    #[cfg(not(feature = "pg18"))]
+    // SAFETY: attrs is a flexible array of natts members.
+    unsafe {
+        &*(*desc).attrs.as_ptr().add(n)
+    }
+    #[cfg(feature = "pg18")]
+    // SAFETY: TupleDescAttr of 18 computes the place behind the compact attributes.
+    unsafe {
+        &*pg_sys::TupleDescAttr(desc, n as i32)
+    }
+}
+
+/// The text of a String node (a Value node in 14).
+///
+/// # Safety
+/// `node` must be a String node.
+pub unsafe fn string_value(node: *mut pg_sys::Node) -> *const std::ffi::c_char {
+    #[cfg(not(feature = "pg14"))]
+    // SAFETY: the caller vouches for the node.
+    unsafe {
+        (*(node as *mut pg_sys::String)).sval
+    }
+    #[cfg(feature = "pg14")]
+    // SAFETY: the caller vouches for the node.
+    unsafe {
+        (*(node as *mut pg_sys::Value)).val.str_
+    }
+}
+
+/// The members of an integer list.
+///
+/// # Safety
+/// `list` must be NIL or an IntList.
+pub unsafe fn int_list(list: *mut pg_sys::List) -> Vec<i32> {
+    // SAFETY: the caller vouches for the list; elements 0..length exist.
+    unsafe {
+        (0..pg_sys::list_length(list) as usize).map(|n| (*(*list).elements.add(n)).int_value).collect()
+    }
+}
+
+/// What the actions of a MERGE destroy.
+///
+/// # Safety
+/// `modify` must be a MERGE's live plan.
+#[cfg(not(feature = "pg14"))]
+pub unsafe fn merge_operations(modify: *mut pg_sys::ModifyTable) -> Vec<crate::model::Operation> {
+    use crate::model::Operation;
+    let mut operations = Vec::new();
+    // SAFETY: a list, per result relation, of lists of MergeAction.
+    unsafe {
+        for n in 0..pg_sys::list_length((*modify).mergeActionLists) {
+            let actions = pg_sys::list_nth((*modify).mergeActionLists, n) as *mut pg_sys::List;
+            for m in 0..pg_sys::list_length(actions) {
+                let action = pg_sys::list_nth(actions, m) as *mut pg_sys::MergeAction;
+                let operation = match (*action).commandType {
+                    pg_sys::CmdType::CMD_UPDATE => Operation::Update,
+                    pg_sys::CmdType::CMD_DELETE => Operation::Delete,
+                    _ => continue,
+                };
+                if !operations.contains(&operation) {
+                    operations.push(operation);
+                }
+            }
+        }
+    }
+    operations
+}
+
+/// `pg_analyze_and_rewrite_varparams`, which changed its name in 15.
+///
+/// # Safety
+/// `statement` must be a fresh parse of `sql`.
+pub unsafe fn analyze_and_rewrite(
+    statement: *mut pg_sys::RawStmt,
+    sql: *const std::ffi::c_char,
+    types: &mut *mut pg_sys::Oid,
+    count: &mut i32,
+) -> *mut pg_sys::List {
+    #[cfg(not(feature = "pg14"))]
+    // SAFETY: the caller vouches for the statement.
+    unsafe {
+        pg_sys::pg_analyze_and_rewrite_varparams(statement, sql, types, count, std::ptr::null_mut())
+    }
+    #[cfg(feature = "pg14")]
+    // SAFETY: 14 has no entry point of this kind outside PREPARE; analysis and rewriting in two steps.
+    unsafe {
+        let query = pg_sys::parse_analyze_varparams(statement, sql, types, count);
+        pg_sys::pg_rewrite_query(query)
+    }
+}

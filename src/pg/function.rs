@@ -1,0 +1,99 @@
+//! SQL-callable C functions without pgrx's wrapper, so that our errors keep their schema, table and column fields.
+
+use crate::pg::raw;
+use crate::report::{self, Outcome};
+use pgrx::{FromDatum, pg_sys};
+
+/// The call's arguments.
+#[derive(Clone, Copy)]
+pub struct Call(pub pg_sys::FunctionCallInfo);
+
+impl Call {
+    /// Argument `n` (from 0), `None` when it is NULL.
+    ///
+    /// # Safety
+    /// The SQL declaration must give argument `n` the type that `T` reads.
+    pub unsafe fn arg<T: FromDatum>(self, n: usize) -> Option<T> {
+        // SAFETY: the caller vouches for the type; PostgreSQL passes as many arguments as are declared.
+        unsafe { pgrx::fcinfo::pg_getarg(self.0, n) }
+    }
+
+    /// Marks the result NULL.
+    pub fn null(self) -> pg_sys::Datum {
+        // SAFETY: PostgreSQL hands every function a valid FunctionCallInfo.
+        unsafe { (*self.0).isnull = true };
+        pg_sys::Datum::from(0)
+    }
+}
+
+/// Runs a function's body and raises what it reports.
+///
+/// # Safety
+/// Only as the outermost frame of a C function called by PostgreSQL.
+pub unsafe fn enter(
+    fcinfo: pg_sys::FunctionCallInfo,
+    body: unsafe fn(Call) -> Outcome<pg_sys::Datum>,
+) -> pg_sys::Datum {
+    // SAFETY: the frame below owns nothing with a destructor once the guard has returned: ThrowErrorData may jump past.
+    unsafe {
+        let (datum, error) = pg_sys::submodules::panic::pgrx_extern_c_guard(|| match body(Call(fcinfo)) {
+            Ok(datum) => (datum, std::ptr::null_mut()),
+            Err(report) => (pg_sys::Datum::from(0), report::error_data(&report, pg_sys::ERROR)),
+        });
+        if !error.is_null() {
+            raw::ThrowErrorData(error);
+        }
+        datum
+    }
+}
+
+/// Declares the C symbols of a SQL function: `sql_function!(pg_finfo_backstop_x, backstop_x, body)`.
+#[macro_export]
+macro_rules! sql_function {
+    ($finfo:ident, $name:ident, $body:path) => {
+        #[doc(hidden)]
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $finfo() -> &'static ::pgrx::pg_sys::Pg_finfo_record {
+            const RECORD: ::pgrx::pg_sys::Pg_finfo_record = ::pgrx::pg_sys::Pg_finfo_record { api_version: 1 };
+            &RECORD
+        }
+
+        /// # Safety
+        /// Called by PostgreSQL as a SQL function.
+        #[doc(hidden)]
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $name(fcinfo: ::pgrx::pg_sys::FunctionCallInfo) -> ::pgrx::pg_sys::Datum {
+            // SAFETY: this is the outermost frame of a function that PostgreSQL calls.
+            unsafe { $crate::pg::function::enter(fcinfo, $body) }
+        }
+    };
+}
+
+/// Collects the rows of a set-returning function into the tuplestore PostgreSQL expects.
+pub struct Rows {
+    store: *mut pg_sys::Tuplestorestate,
+    desc: pg_sys::TupleDesc,
+}
+
+impl Rows {
+    /// Prepares the materialized result of this call.
+    ///
+    /// # Safety
+    /// The function must be declared RETURNS TABLE or SETOF a row type.
+    pub unsafe fn new(call: Call) -> Rows {
+        // SAFETY: InitMaterializedSRF checks the caller's ReturnSetInfo and fills setResult and setDesc.
+        unsafe {
+            super::compat::init_materialized(call.0);
+            let info = (*call.0).resultinfo as *mut pg_sys::ReturnSetInfo;
+            Rows { store: (*info).setResult, desc: (*info).setDesc }
+        }
+    }
+
+    /// Adds a row; the values must be of the declared types, `None` is NULL.
+    pub fn push(&mut self, row: Vec<Option<pg_sys::Datum>>) {
+        let nulls: Vec<bool> = row.iter().map(Option::is_none).collect();
+        let values: Vec<pg_sys::Datum> = row.into_iter().map(|value| value.unwrap_or(pg_sys::Datum::from(0))).collect();
+        // SAFETY: store and desc come from InitMaterializedSRF and live as long as the call.
+        unsafe { pg_sys::tuplestore_putvalues(self.store, self.desc, values.as_ptr(), nulls.as_ptr()) };
+    }
+}

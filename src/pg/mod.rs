@@ -1,0 +1,9 @@
+//! PostgreSQL as the rest of the house needs it. This folder knows nodes, catalogs, slots and hooks' calling
+//! conventions; it knows no rule.
+
+pub mod catalog;
+pub mod compat;
+pub mod cursor;
+pub mod function;
+pub mod memory;
+pub mod raw;

@@ -1,0 +1,72 @@
+//! PostgreSQL functions called without pgrx's error boundary.
+//!
+//! pgrx 0.18.1 turns an error that passes through its boundary into a Rust panic and raises it anew with only level,
+//! SQLSTATE, message, detail, hint and domain: every unique violation would lose its constraint, table, schema and
+//! context. So hooks chain through these declarations, from a frame that owns nothing with a destructor, and errors
+//! pass by as PostgreSQL raised them. The second half is calls that cannot raise an error, made once per row.
+
+use pgrx::pg_sys;
+use std::ffi::{c_char, c_int, c_void};
+
+unsafe extern "C-unwind" {
+    pub fn standard_planner(
+        parse: *mut pg_sys::Query,
+        query_string: *const c_char,
+        cursor_options: c_int,
+        bound_params: pg_sys::ParamListInfo,
+    ) -> *mut pg_sys::PlannedStmt;
+    pub fn standard_ExecutorStart(query_desc: *mut pg_sys::QueryDesc, eflags: c_int);
+    #[cfg(not(feature = "pg18"))]
+    pub fn standard_ExecutorRun(
+        query_desc: *mut pg_sys::QueryDesc,
+        direction: pg_sys::ScanDirection::Type,
+        count: u64,
+        execute_once: bool,
+    );
+    #[cfg(feature = "pg18")]
+    pub fn standard_ExecutorRun(
+        query_desc: *mut pg_sys::QueryDesc,
+        direction: pg_sys::ScanDirection::Type,
+        count: u64,
+    );
+    pub fn standard_ExecutorFinish(query_desc: *mut pg_sys::QueryDesc);
+    pub fn standard_ExecutorEnd(query_desc: *mut pg_sys::QueryDesc);
+    pub fn standard_ProcessUtility(
+        pstmt: *mut pg_sys::PlannedStmt,
+        query_string: *const c_char,
+        read_only_tree: bool,
+        context: pg_sys::ProcessUtilityContext::Type,
+        params: pg_sys::ParamListInfo,
+        query_env: *mut pg_sys::QueryEnvironment,
+        dest: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    );
+    /// Raises (or, below ERROR, sends) a report with all its fields.
+    pub fn ThrowErrorData(report: *mut pg_sys::ErrorData);
+    pub fn ExecInitNode(
+        node: *mut pg_sys::Plan,
+        estate: *mut pg_sys::EState,
+        eflags: c_int,
+    ) -> *mut pg_sys::PlanState;
+    pub fn ExecEndNode(node: *mut pg_sys::PlanState);
+    pub fn ExecReScan(node: *mut pg_sys::PlanState);
+}
+
+unsafe extern "C-unwind" {
+    pub fn GetCurrentTransactionNestLevel() -> c_int;
+    pub fn MemoryContextRegisterResetCallback(
+        context: pg_sys::MemoryContext,
+        callback: *mut pg_sys::MemoryContextCallback,
+    );
+    pub fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, attnum: c_int);
+    pub fn MemoryContextAllocZero(context: pg_sys::MemoryContext, size: usize) -> *mut c_void;
+}
+
+/// `list_nth`, which is an inline function in C.
+///
+/// # Safety
+/// `list` must have more than `n` pointer members.
+pub unsafe fn list_nth(list: *const pg_sys::List, n: usize) -> *mut c_void {
+    // SAFETY: the caller vouches for the list.
+    unsafe { (*(*list).elements.add(n)).ptr_value }
+}

@@ -1,0 +1,335 @@
+//! The trigger's two functions: the WHEN condition, which does the work, and the trigger function, which does it for
+//! rows that logical replication changes without the executor.
+//!
+//! PostgreSQL evaluates an AFTER ROW trigger's WHEN condition when it would queue the event: the row has been removed or
+//! overwritten, BEFORE triggers have had their say, its lock is held, and both versions are at hand. So the condition
+//! counts and captures the row and answers false, and no event is queued: a DELETE of ten million rows needs no memory
+//! for ten million events, and the first row past a limit ends the statement at once.
+
+use super::buffer::Buffer;
+use super::encode::{self, PortableOutput};
+use super::expendable;
+use super::format::RowFormat;
+use super::site::{self, Found, Site};
+use super::write;
+use crate::judge::limits;
+use crate::ledger::{self, DestroyedRow};
+use crate::model::{Operation, Violation};
+use crate::pg::function::Call;
+use crate::pg::raw;
+use crate::report::{self, Outcome};
+use crate::running::queries::{ActiveQuery, Coverage};
+use crate::{gucs, registry, running};
+use pgrx::pg_sys::{self, Datum};
+use std::cell::RefCell;
+use std::ffi::c_int;
+use std::rc::Rc;
+
+thread_local! {
+    /// One encoded row, reused.
+    static ROW: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+crate::sql_function!(pg_finfo_backstop_capture_row, backstop_capture_row, capture_row);
+crate::sql_function!(pg_finfo_backstop_capture, backstop_capture, capture);
+crate::sql_function!(pg_finfo_backstop_guard_truncate, backstop_guard_truncate, guard_truncate);
+
+const FALSE: Datum = Datum::null();
+
+/// `backstop.capture_row()`: true only when the event must be queued for `capture`.
+unsafe fn capture_row(call: Call) -> Outcome<Datum> {
+    // SAFETY: PostgreSQL passes a valid call; fn_extra is ours and holds a Site that lives as long as the query whose
+    // memory the expression was compiled in.
+    unsafe {
+        let flinfo = (*call.0).flinfo;
+        if (*flinfo).fn_extra.is_null() {
+            match site::find((*flinfo).fn_mcxt) {
+                Found::Site(site) => (*flinfo).fn_extra = site.cast(),
+                Found::Nothing => return Ok(FALSE),
+                Found::Outside => return Ok(Datum::from(true)),
+                Found::NotLoaded => return Err(not_loaded()),
+            }
+        }
+        let site = &mut *((*flinfo).fn_extra as *mut Site);
+        let context = (*site.estate).es_per_tuple_exprcontext;
+        let (old, new) = ((*context).ecxt_innertuple, (*context).ecxt_outertuple);
+        if old != (*site.info).ri_TrigOldSlot || old.is_null() {
+            return Ok(FALSE);
+        }
+        let tid = (*old).tts_tid;
+        if same_tuple(&tid, &site.last) {
+            return Ok(FALSE);
+        }
+        site.last = tid;
+        let (operation, new) = match (new.is_null(), moved(old)) {
+            (false, _) => (Operation::Update, Some(new)),
+            // An UPDATE that moves a row to another partition deletes it here first.
+            (true, true) => (Operation::Update, moved_to(site.info)),
+            (true, false) => (Operation::Delete, None),
+        };
+        destroyed(site, operation, old, new)?;
+        Ok(FALSE)
+    }
+}
+
+/// # Safety
+/// `old` must hold the row that was destroyed, `new` what replaced it.
+unsafe fn destroyed(
+    site: &mut Site,
+    operation: Operation,
+    old: *mut pg_sys::TupleTableSlot,
+    new: Option<*mut pg_sys::TupleTableSlot>,
+) -> Outcome<()> {
+    // SAFETY: the slots belong to the site's relation and query.
+    unsafe {
+        fetch(old, site.format.last_attnum);
+        if let Some(new) = new {
+            fetch(new, site.format.last_attnum);
+        }
+        let expendable = expendable::holds(&site.expendable, site.estate, old);
+        let cleared = match new {
+            Some(new) if !site.fed.is_empty() => site.fed.cleared(old, new),
+            _ => Vec::new(),
+        };
+        if let Some(violation) = ledger::book(DestroyedRow {
+            query: &site.query,
+            table: &site.guarded,
+            operation,
+            expendable,
+            cleared: &cleared,
+        }) {
+            refuse(&site.query, violation)?;
+        }
+        keep(&site.query, &site.format, operation, old, new);
+        Ok(())
+    }
+}
+
+/// Raises a violation found at a row, or (observe) warns once per root and rule.
+fn refuse(query: &ActiveQuery, violation: Box<Violation>) -> Outcome<()> {
+    if gucs::mode() == gucs::Mode::Enforce {
+        return Err((*violation).into());
+    }
+    let first = ledger::with(|ledger| {
+        ledger.find_root(query.root).is_some_and(|root| {
+            let first = !root.observed.contains(&violation.rule);
+            root.observed.push(violation.rule);
+            first
+        })
+    });
+    if first {
+        // SAFETY: inside the guarded frame of a C function.
+        unsafe { report::warn(&violation) };
+    }
+    Ok(())
+}
+
+/// Encodes the row and puts it into its buffer; a full buffer is written.
+///
+/// # Safety
+/// As for `destroyed`, with all attributes fetched.
+unsafe fn keep(
+    query: &ActiveQuery,
+    format: &Rc<RowFormat>,
+    operation: Operation,
+    old: *mut pg_sys::TupleTableSlot,
+    new: Option<*mut pg_sys::TupleTableSlot>,
+) {
+    ROW.with_borrow_mut(|row| {
+        row.clear();
+        // SAFETY: the caller vouches for the slots.
+        unsafe {
+            let _portable = format.session_dependent.then(PortableOutput::begin);
+            values(row, format, old);
+            if let Some(new) = new {
+                row.push(b',');
+                changes(row, format, old, new);
+            }
+        }
+        row.push(b']');
+        // SAFETY: reads the transaction state.
+        let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+        ledger::with(|ledger| {
+            let root = ledger.root(query.root, running::new_root);
+            let ordinal = root.next_ordinal;
+            root.next_ordinal += 1;
+            let buffer = root.buffer(nest, Buffer::new(format.clone(), operation, query.cause.clone()));
+            buffer.push_numbered(ordinal, row);
+            let size = buffer.bytes.len();
+            write::spill(root, nest, size);
+        });
+    });
+}
+
+/// Appends `,value` for every column.
+///
+/// # Safety
+/// The slot must hold a row of the format's relation with all attributes fetched.
+pub unsafe fn values(row: &mut Vec<u8>, format: &RowFormat, slot: *mut pg_sys::TupleTableSlot) {
+    for column in &format.columns {
+        row.push(b',');
+        let place = (column.fact.attnum - 1) as usize;
+        // SAFETY: the caller fetched the attributes.
+        unsafe {
+            if *(*slot).tts_isnull.add(place) {
+                row.extend_from_slice(b"null");
+            } else {
+                encode::value(row, column, *(*slot).tts_values.add(place));
+            }
+        }
+    }
+}
+
+/// Appends the object of columns whose value changed, with the new values.
+///
+/// # Safety
+/// As for `values`, for both slots.
+unsafe fn changes(
+    row: &mut Vec<u8>,
+    format: &RowFormat,
+    old: *mut pg_sys::TupleTableSlot,
+    new: *mut pg_sys::TupleTableSlot,
+) {
+    row.push(b'{');
+    let mut first = true;
+    for column in &format.columns {
+        let place = (column.fact.attnum - 1) as usize;
+        // SAFETY: the caller fetched the attributes; datum_image_eq compares values of the column's type.
+        unsafe {
+            let (old_null, new_null) = (*(*old).tts_isnull.add(place), *(*new).tts_isnull.add(place));
+            let (before, after) = (*(*old).tts_values.add(place), *(*new).tts_values.add(place));
+            let same = match (old_null, new_null) {
+                (true, true) => true,
+                (false, false) => {
+                    before == after || pg_sys::datum_image_eq(before, after, column.by_value, c_int::from(column.length))
+                }
+                _ => false,
+            };
+            if same {
+                continue;
+            }
+            if !first {
+                row.push(b',');
+            }
+            first = false;
+            row.extend_from_slice(&column.json_name);
+            if new_null {
+                row.extend_from_slice(b"null");
+            } else {
+                encode::value(row, column, after);
+            }
+        }
+    }
+    row.push(b'}');
+}
+
+/// `slot_getsomeattrs`.
+///
+/// # Safety
+/// `slot` must hold a row with at least `last` attributes.
+unsafe fn fetch(slot: *mut pg_sys::TupleTableSlot, last: i16) {
+    // SAFETY: the caller vouches for the slot.
+    unsafe {
+        if (*slot).tts_nvalid < last {
+            raw::slot_getsomeattrs_int(slot, c_int::from(last));
+        }
+    }
+}
+
+fn same_tuple(a: &pg_sys::ItemPointerData, b: &pg_sys::ItemPointerData) -> bool {
+    a.ip_blkid.bi_hi == b.ip_blkid.bi_hi && a.ip_blkid.bi_lo == b.ip_blkid.bi_lo && a.ip_posid == b.ip_posid
+}
+
+/// Whether the deleted version's header says that the row moved to another partition
+/// (`HeapTupleHeaderIndicatesMovedPartitions`).
+///
+/// # Safety
+/// `slot` must hold a row.
+unsafe fn moved(slot: *mut pg_sys::TupleTableSlot) -> bool {
+    const MOVED_PARTITIONS_OFFSET: u16 = 0xfffd;
+    // SAFETY: a slot with these callbacks is a HeapTupleTableSlot that holds a physical tuple.
+    unsafe {
+        if (*slot).tts_ops != &raw const pg_sys::TTSOpsBufferHeapTuple {
+            return false;
+        }
+        let tuple = (*(slot as *mut pg_sys::HeapTupleTableSlot)).tuple;
+        let ctid = (*(*tuple).t_data).t_ctid;
+        ctid.ip_posid == MOVED_PARTITIONS_OFFSET && ctid.ip_blkid.bi_hi == 0xffff && ctid.ip_blkid.bi_lo == 0xffff
+    }
+}
+
+/// The new version of a row that is moving to another partition, in the old partition's shape.
+///
+/// # Safety
+/// `info` must be the result relation the row is leaving.
+unsafe fn moved_to(info: *mut pg_sys::ResultRelInfo) -> Option<*mut pg_sys::TupleTableSlot> {
+    // SAFETY: the executor fills ri_newTupleSlot with each new version before it deletes the old one.
+    unsafe {
+        let slot = (*info).ri_newTupleSlot;
+        let empty = slot.is_null() || (*slot).tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0;
+        (!empty).then_some(slot)
+    }
+}
+
+fn not_loaded() -> Box<report::Report> {
+    limits::not_loaded(None).into()
+}
+
+/// `backstop.capture()`: rows that a logical replication worker changes.
+unsafe fn capture(call: Call) -> Outcome<Datum> {
+    // SAFETY: checked to be a row trigger's call below; its slots hold the row's versions.
+    unsafe {
+        let data = (*call.0).context as *mut pg_sys::TriggerData;
+        let is_trigger = !data.is_null() && (*data).type_ == pg_sys::NodeTag::T_TriggerData;
+        if !is_trigger {
+            return Err(report::Report::new("39P01", "backstop.capture() must be called as a trigger"));
+        }
+        let Some(registry) = registry::current() else {
+            return Ok(Datum::null());
+        };
+        let relation = (*data).tg_relation;
+        let Some(guarded) = registry.table((*relation).rd_id) else {
+            return Ok(Datum::null());
+        };
+        let old = (*data).tg_trigslot;
+        let new = (!(*data).tg_newslot.is_null()).then_some((*data).tg_newslot);
+        let operation = if new.is_some() { Operation::Update } else { Operation::Delete };
+        let format = site::format(&registry, guarded, (*relation).rd_att);
+        fetch(old, format.last_attnum);
+        if let Some(new) = new {
+            fetch(new, format.last_attnum);
+        }
+        let query = ActiveQuery {
+            desc: 0,
+            estate: std::ptr::null_mut(),
+            root: running::root_key().unwrap_or(usize::MAX),
+            nest: raw::GetCurrentTransactionNestLevel(),
+            cause: Some(Rc::from("logical replication")),
+            coverage: Coverage::Absent,
+        };
+        // A replica refuses nothing: that would stop replication. What it changes is recorded.
+        ledger::book(DestroyedRow { query: &query, table: guarded, operation, expendable: true, cleared: &[] });
+        keep(&query, &format, operation, old, new);
+        Ok(Datum::null())
+    }
+}
+
+/// `backstop.guard_truncate()`: our hooks have judged a TRUNCATE before its triggers run, so one that they did not see is
+/// refused.
+unsafe fn guard_truncate(call: Call) -> Outcome<Datum> {
+    // SAFETY: a trigger's call.
+    let relation = unsafe {
+        let data = (*call.0).context as *mut pg_sys::TriggerData;
+        let is_trigger = !data.is_null() && (*data).type_ == pg_sys::NodeTag::T_TriggerData;
+        if is_trigger { Some((*(*data).tg_relation).rd_id) } else { None }
+    };
+    let judged = running::root_key().is_some();
+    let guarded = registry::current()
+        .and_then(|registry| relation.and_then(|relid| registry.table(relid).cloned()));
+    match guarded {
+        Some(table) if !judged => {
+            Err(ledger::with_subject(&table, |subject| limits::not_loaded(Some(subject))).into())
+        }
+        _ => Ok(Datum::null()),
+    }
+}

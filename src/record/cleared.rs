@@ -1,0 +1,127 @@
+//! Columns fed by an upstream, and what counts as clearing one: a value that was not empty becomes NULL, the column's
+//! default, or an empty value.
+
+use super::encode::PortableOutput;
+use super::format::RowFormat;
+use crate::registry::Guarded;
+use pgrx::pg_sys::{self, Datum, Relation};
+use std::ffi::CStr;
+use std::rc::Rc;
+
+struct FedColumn {
+    attnum: i16,
+    upstream: Rc<str>,
+    output: pg_sys::Oid,
+    /// The default's text; `None` when there is none, or none that is constant.
+    default: Option<Vec<u8>>,
+}
+
+/// The fed columns of one relation.
+pub struct FedColumns(Vec<FedColumn>);
+
+impl FedColumns {
+    /// # Safety
+    /// `relation` must be `guarded`'s, open.
+    pub unsafe fn new(guarded: &Guarded, relation: Relation, format: &RowFormat) -> FedColumns {
+        let columns = guarded.fed.iter().filter_map(|fed| {
+            let column = format.columns.iter().find(|column| column.fact.name == fed.column)?;
+            // SAFETY: catalog look-ups for a live column of an open relation.
+            let (output, default) = unsafe {
+                let (mut output, mut is_varlena) = (pg_sys::InvalidOid, false);
+                pg_sys::getTypeOutputInfo(column.fact.type_oid, &mut output, &mut is_varlena);
+                (output, constant_default(relation, column.fact.attnum, output))
+            };
+            Some(FedColumn {
+                attnum: column.fact.attnum,
+                upstream: Rc::from(fed.upstream.as_str()),
+                output,
+                default,
+            })
+        });
+        FedColumns(columns.collect())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The upstreams of the columns that this update clears.
+    ///
+    /// # Safety
+    /// Both slots must hold rows of the relation, with all attributes fetched.
+    pub unsafe fn cleared(
+        &self,
+        old: *mut pg_sys::TupleTableSlot,
+        new: *mut pg_sys::TupleTableSlot,
+    ) -> Vec<Rc<str>> {
+        let _portable = PortableOutput::begin();
+        let mut upstreams: Vec<Rc<str>> = Vec::new();
+        for column in &self.0 {
+            let place = (column.attnum - 1) as usize;
+            // SAFETY: the caller fetched the attributes.
+            let clears = unsafe {
+                let (before, after) = (text_of(column, old, place), text_of(column, new, place));
+                match (before, after) {
+                    (None, _) => false,
+                    (Some(before), after) => {
+                        before != after.unwrap_or_default() && !is_empty(before) && self.empties(column, after)
+                    }
+                }
+            };
+            if clears && !upstreams.contains(&column.upstream) {
+                upstreams.push(column.upstream.clone());
+            }
+        }
+        upstreams
+    }
+
+    fn empties(&self, column: &FedColumn, after: Option<&[u8]>) -> bool {
+        match after {
+            None => true,
+            Some(after) => is_empty(after) || column.default.as_deref() == Some(after),
+        }
+    }
+}
+
+/// The empty string, array, object and JSON array, as their types print them.
+fn is_empty(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    text.is_empty() || text == b"{}" || text == b"[]" || text == b"\\x"
+}
+
+/// # Safety
+/// The slot's attribute `place` must be fetched.
+unsafe fn text_of<'a>(column: &FedColumn, slot: *mut pg_sys::TupleTableSlot, place: usize) -> Option<&'a [u8]> {
+    // SAFETY: the text lives in the current memory context, which the caller's row outlives.
+    unsafe {
+        if *(*slot).tts_isnull.add(place) {
+            return None;
+        }
+        let text = pg_sys::OidOutputFunctionCall(column.output, *(*slot).tts_values.add(place));
+        Some(CStr::from_ptr(text).to_bytes())
+    }
+}
+
+/// The text of a column's default when it is a constant.
+///
+/// # Safety
+/// `relation` must be open.
+unsafe fn constant_default(relation: Relation, attnum: i16, output: pg_sys::Oid) -> Option<Vec<u8>> {
+    // SAFETY: build_column_default returns NULL or an expression; only a constant's value is looked at.
+    unsafe {
+        let node = pg_sys::build_column_default(relation, i32::from(attnum));
+        if node.is_null() {
+            return None;
+        }
+        let node = pg_sys::eval_const_expressions(std::ptr::null_mut(), node);
+        if (*node).type_ != pg_sys::NodeTag::T_Const {
+            return None;
+        }
+        let constant = node as *mut pg_sys::Const;
+        if (*constant).constisnull {
+            return None;
+        }
+        let value: Datum = (*constant).constvalue;
+        Some(CStr::from_ptr(pg_sys::OidOutputFunctionCall(output, value)).to_bytes().to_vec())
+    }
+}

@@ -1,0 +1,44 @@
+//! Datums built by hand for the record's own tables.
+
+use pgrx::pg_sys;
+
+/// A `text` value around `bytes`, in the current memory context.
+pub fn text(bytes: &[u8]) -> pg_sys::Datum {
+    // SAFETY: cstring_to_text_with_len copies exactly `len` bytes.
+    unsafe {
+        pg_sys::Datum::from(pg_sys::cstring_to_text_with_len(bytes.as_ptr().cast(), bytes.len() as i32))
+    }
+}
+
+/// A one-dimensional `text[]` (no NULLs) as bytes that can be used as a datum as they are: 8-byte aligned storage is
+/// the allocator's, which aligns boxes of this size to 16.
+pub fn text_array(items: &[&str]) -> Box<[u8]> {
+    const HEADER: usize = 24;
+    let align = |n: usize| n.div_ceil(4) * 4;
+    let dimensions = i32::from(!items.is_empty());
+    let header = if items.is_empty() { 16 } else { HEADER };
+    let mut bytes = vec![0u8; header];
+    for item in items {
+        bytes.resize(align(bytes.len()), 0);
+        bytes.extend_from_slice(&varlena_header(4 + item.len()));
+        bytes.extend_from_slice(item.as_bytes());
+    }
+    let length = bytes.len();
+    bytes[0..4].copy_from_slice(&varlena_header(length));
+    bytes[4..8].copy_from_slice(&dimensions.to_ne_bytes());
+    bytes[12..16].copy_from_slice(&u32::from(pg_sys::TEXTOID).to_ne_bytes());
+    if !items.is_empty() {
+        bytes[16..20].copy_from_slice(&(items.len() as i32).to_ne_bytes());
+        bytes[20..24].copy_from_slice(&1i32.to_ne_bytes());
+    }
+    bytes.into_boxed_slice()
+}
+
+/// The four-byte varlena header (`SET_VARSIZE`) for a value of `length` bytes, header included.
+pub fn varlena_header(length: usize) -> [u8; 4] {
+    #[cfg(target_endian = "little")]
+    let word = (length as u32) << 2;
+    #[cfg(target_endian = "big")]
+    let word = length as u32 & 0x3FFF_FFFF;
+    word.to_ne_bytes()
+}

@@ -1,0 +1,274 @@
+//! Values to JSON text, losslessly and fast: this runs for every captured column.
+
+use super::format::{Codec, ColumnFormat};
+use pgrx::pg_sys;
+use std::ffi::CStr;
+use std::io::Write;
+
+/// Appends one value.
+///
+/// # Safety
+/// `value` must be a non-NULL datum of the column's type.
+pub unsafe fn value(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Datum) {
+    // SAFETY: the codec was chosen by the column's type.
+    unsafe {
+        match column.codec {
+            Codec::Bool => out.extend_from_slice(if value.value() as u8 != 0 { b"true" } else { b"false" }),
+            Codec::Int2 => integer(out, i64::from(value.value() as i16)),
+            Codec::Int4 => integer(out, i64::from(value.value() as i32)),
+            Codec::Int8 => integer(out, value.value() as i64),
+            Codec::Text | Codec::Json => varlena_string(out, value),
+            Codec::Uuid => uuid(out, &*(value.cast_mut_ptr::<[u8; 16]>())),
+            Codec::Timestamp => timestamp(out, column, value, b""),
+            Codec::TimestampTz => timestamp(out, column, value, b"+00"),
+            Codec::Date => date(out, column, value),
+            Codec::Float4 | Codec::Float8 | Codec::Numeric => number(out, printed(column, value).to_bytes()),
+            Codec::Output => {
+                let text = printed(column, value);
+                string(out, text.to_bytes());
+            }
+        }
+    }
+}
+
+/// The type's own text. It stays in the current memory context, which the caller resets.
+///
+/// # Safety
+/// As for `value`.
+unsafe fn printed<'a>(column: &ColumnFormat, value: pg_sys::Datum) -> &'a CStr {
+    // SAFETY: an output function returns a palloc'd C string; the look-up may cache in fn_extra, which is its own.
+    unsafe { CStr::from_ptr(pg_sys::OutputFunctionCall((&raw const column.output).cast_mut(), value)) }
+}
+
+pub fn integer(out: &mut Vec<u8>, value: i64) {
+    let mut buffer = [0u8; 20];
+    let mut place = buffer.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        place -= 1;
+        buffer[place] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&buffer[place..]);
+}
+
+/// A printed number: JSON's own where JSON can say it; NaN, the infinities and negative zero (which jsonb forgets) as
+/// strings.
+fn number(out: &mut Vec<u8>, text: &[u8]) {
+    let finite = text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+    if finite && text != b"-0" {
+        out.extend_from_slice(text);
+    } else {
+        string(out, text);
+    }
+}
+
+/// # Safety
+/// `value` must be a varlena datum.
+unsafe fn varlena_string(out: &mut Vec<u8>, value: pg_sys::Datum) {
+    // SAFETY: detoasting returns the value itself when it is neither compressed nor out of line; the bytes are read
+    // before anything can free them.
+    unsafe {
+        let original = value.cast_mut_ptr::<pg_sys::varlena>();
+        let first = *original.cast::<u8>();
+        // On little-endian machines: low bit set = one-byte header, unless it is exactly 1 (out of line); else two low
+        // bits 00 = plain four-byte header.
+        let plain = cfg!(target_endian = "little") && (first & 3 == 0 || (first & 1 == 1 && first != 1));
+        let flat = if plain { original } else { pg_sys::pg_detoast_datum_packed(original) };
+        string(out, pgrx::varlena_to_byte_slice(flat));
+        if flat != original {
+            pg_sys::pfree(flat.cast());
+        }
+    }
+}
+
+/// Appends `text` as a JSON string. The bytes are in the server's encoding, every byte of which above 0x7f passes.
+pub fn string(out: &mut Vec<u8>, text: &[u8]) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    let mut start = 0;
+    for (place, byte) in text.iter().enumerate() {
+        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&text[start..place]);
+        start = place + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            other => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                let digits = [HEX[usize::from(other >> 4)], HEX[usize::from(other & 15)]];
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&digits);
+            }
+        }
+    }
+    out.extend_from_slice(&text[start..]);
+    out.push(b'"');
+}
+
+fn uuid(out: &mut Vec<u8>, bytes: &[u8; 16]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    for (place, byte) in bytes.iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            out.push(b'-');
+        }
+        out.push(HEX[usize::from(byte >> 4)]);
+        out.push(HEX[usize::from(byte & 15)]);
+    }
+    out.push(b'"');
+}
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// Year, month and day of a day counted from 2000-01-01 (Howard Hinnant's civil_from_days).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let z = days + 10_957 + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    (yoe + era * 400 + i64::from(month <= 2), month, doy - (153 * mp + 2) / 5 + 1)
+}
+
+/// # Safety
+/// `value` must be a timestamp or timestamptz.
+unsafe fn timestamp(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Datum, zone: &[u8]) {
+    let at = value.value() as i64;
+    let (year, month, day) = civil(at.div_euclid(DAY_US));
+    if at == i64::MIN || at == i64::MAX || !(1..=9999).contains(&year) {
+        // Infinities and years that ISO 8601 does not write: PostgreSQL's own text.
+        // SAFETY: as for `value`.
+        return string(out, unsafe { printed(column, value) }.to_bytes());
+    }
+    let of_day = at.rem_euclid(DAY_US);
+    let seconds = of_day / 1_000_000;
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let _ = write!(out, "\"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
+    let fraction = of_day % 1_000_000;
+    if fraction != 0 {
+        let _ = write!(out, ".{fraction:06}");
+    }
+    out.extend_from_slice(zone);
+    out.push(b'"');
+}
+
+/// # Safety
+/// `value` must be a date.
+unsafe fn date(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Datum) {
+    let days = value.value() as i32;
+    let (year, month, day) = civil(i64::from(days));
+    if days == i32::MIN || days == i32::MAX || !(1..=9999).contains(&year) {
+        // SAFETY: as for `value`.
+        return string(out, unsafe { printed(column, value) }.to_bytes());
+    }
+    let _ = write!(out, "\"{year:04}-{month:02}-{day:02}\"");
+}
+
+/// Makes output functions print what input functions read back exactly, whatever the session has set; undone on drop.
+pub struct PortableOutput {
+    date_style: i32,
+    interval_style: i32,
+    float_digits: i32,
+    bytea: i32,
+    zone: *mut pg_sys::pg_tz,
+}
+
+impl PortableOutput {
+    pub fn begin() -> PortableOutput {
+        // SAFETY: these are the backend's own plain variables; assigning them is what their GUCs' assign hooks do.
+        unsafe {
+            let before = PortableOutput {
+                date_style: pg_sys::DateStyle,
+                interval_style: pg_sys::IntervalStyle,
+                float_digits: pg_sys::extra_float_digits,
+                bytea: bytea_output,
+                zone: pg_sys::session_timezone,
+            };
+            pg_sys::DateStyle = pg_sys::USE_ISO_DATES as i32;
+            pg_sys::IntervalStyle = pg_sys::INTSTYLE_POSTGRES as i32;
+            pg_sys::extra_float_digits = 3;
+            bytea_output = BYTEA_OUTPUT_HEX;
+            pg_sys::session_timezone = pg_sys::pg_tzset(c"GMT".as_ptr());
+            before
+        }
+    }
+}
+
+impl Drop for PortableOutput {
+    fn drop(&mut self) {
+        // SAFETY: puts back what begin() found.
+        unsafe {
+            pg_sys::DateStyle = self.date_style;
+            pg_sys::IntervalStyle = self.interval_style;
+            pg_sys::extra_float_digits = self.float_digits;
+            bytea_output = self.bytea;
+            pg_sys::session_timezone = self.zone;
+        }
+    }
+}
+
+/// `BYTEA_OUTPUT_HEX` of utils/bytea.h.
+const BYTEA_OUTPUT_HEX: i32 = 1;
+
+unsafe extern "C" {
+    /// utils/bytea.h
+    static mut bytea_output: i32;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn integers_are_written_whole() {
+        for value in [0, 1, -1, 42, i64::MAX, i64::MIN] {
+            assert_eq!(written(|out| integer(out, value)), value.to_string());
+        }
+    }
+
+    #[test]
+    fn strings_come_back_from_a_json_parser() {
+        for text in ["", "plain", "q\"uo\\te", "line\nfeed\ttab\r", "\u{1}\u{1f}\u{7f}", "ünï © 😀"] {
+            let json = written(|out| string(out, text.as_bytes()));
+            assert_eq!(serde_json::from_str::<String>(&json).expect("valid JSON"), text);
+        }
+    }
+
+    #[test]
+    fn days_become_dates() {
+        assert_eq!(civil(0), (2000, 1, 1));
+        assert_eq!(civil(-1), (1999, 12, 31));
+        assert_eq!(civil(59), (2000, 2, 29));
+        assert_eq!(civil(9821), (2026, 11, 21));
+        assert_eq!(civil(-730_119), (1, 1, 1));
+    }
+
+    #[test]
+    fn numbers_json_cannot_say_are_strings() {
+        assert_eq!(written(|out| number(out, b"1.10")), "1.10");
+        assert_eq!(written(|out| number(out, b"NaN")), "\"NaN\"");
+        assert_eq!(written(|out| number(out, b"-Infinity")), "\"-Infinity\"");
+        assert_eq!(written(|out| number(out, b"-0")), "\"-0\"");
+        assert_eq!(written(|out| number(out, b"1e+300")), "1e+300");
+    }
+}

@@ -1,0 +1,210 @@
+//! `expendable`: a boolean SQL expression over a row of a protected table.
+//!
+//! The registry keeps it as PostgreSQL prints it under search_path = pg_catalog, so that it means the same whatever the
+//! session's search_path is.
+
+use crate::registry::Guarded;
+use crate::report::{Outcome, Report, sqlstate};
+use pgrx::pg_sys::{self, Node, Relation};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::{CStr, CString};
+
+thread_local! {
+    /// Analysed expressions as node text, by relation and policy, for one generation of the registry.
+    static ANALYSED: RefCell<(usize, HashMap<(pg_sys::Oid, pg_sys::Oid), CString>)> =
+        RefCell::new((0, HashMap::new()));
+}
+
+/// Holds search_path at pg_catalog while an expression is read or printed.
+struct PinnedPath(i32);
+
+impl PinnedPath {
+    fn begin() -> PinnedPath {
+        // SAFETY: a GUC nest level that Drop (or the abort) ends.
+        unsafe {
+            let level = pg_sys::NewGUCNestLevel();
+            pg_sys::set_config_option(
+                c"search_path".as_ptr(),
+                c"pg_catalog, pg_temp".as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+            PinnedPath(level)
+        }
+    }
+}
+
+impl Drop for PinnedPath {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: ends the level begun above; after an error the abort ends it.
+            unsafe { pg_sys::AtEOXact_GUC(false, self.0) };
+        }
+    }
+}
+
+/// Reads `text` as an expression over `relation`'s row; range-table index 1.
+///
+/// # Safety
+/// `relation` must be open.
+unsafe fn analyse(text: &str, relation: Relation) -> *mut Node {
+    let sql = CString::new(format!("SELECT ({text})")).unwrap_or_default();
+    // SAFETY: the parser's own entry points, used as cookConstraint() does for CHECK constraints, which also rules out
+    // subqueries, aggregates and set-returning functions.
+    unsafe {
+        let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
+        let raw_statement = pg_sys::list_nth(statements, 0) as *mut pg_sys::RawStmt;
+        let select = (*raw_statement).stmt as *mut pg_sys::SelectStmt;
+        let target = pg_sys::list_nth((*select).targetList, 0) as *mut pg_sys::ResTarget;
+        let state = pg_sys::make_parsestate(std::ptr::null_mut());
+        (*state).p_sourcetext = sql.as_ptr();
+        let item = pg_sys::addRangeTableEntryForRelation(
+            state,
+            relation,
+            pg_sys::AccessShareLock as i32,
+            std::ptr::null_mut(),
+            false,
+            true,
+        );
+        pg_sys::addNSItemToQuery(state, item, true, true, true);
+        let node =
+            pg_sys::transformExpr(state, (*target).val, pg_sys::ParseExprKind::EXPR_KIND_CHECK_CONSTRAINT);
+        let node = pg_sys::coerce_to_boolean(state, node, c"expendable".as_ptr());
+        pg_sys::assign_expr_collations(state, node);
+        (*state).p_sourcetext = std::ptr::null();
+        pg_sys::free_parsestate(state);
+        node
+    }
+}
+
+/// What is wrong with the syntax of `text`, before PostgreSQL's parser reads it: it must be one expression.
+pub fn problem(text: &str) -> Option<Box<Report>> {
+    let report = |why: &str| {
+        Some(Report::new(sqlstate::INVALID_PARAMETER, format!("invalid expendable expression \"{text}\"")).detail(why))
+    };
+    let Ok(sql) = CString::new(format!("SELECT ({text})")) else {
+        return report("It contains a NUL character.");
+    };
+    // SAFETY: the raw parser reads a C string; a syntax error is PostgreSQL's own. The nodes are palloc'd.
+    unsafe {
+        let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
+        if pg_sys::list_length(statements) != 1 {
+            return report("It must be one boolean expression over the row.");
+        }
+        let raw_statement = pg_sys::list_nth(statements, 0) as *mut pg_sys::RawStmt;
+        let select = (*raw_statement).stmt as *mut pg_sys::SelectStmt;
+        let plain = (*select.cast::<Node>()).type_ == pg_sys::NodeTag::T_SelectStmt
+            && pg_sys::list_length((*select).targetList) == 1
+            && (*select).fromClause.is_null()
+            && (*select).whereClause.is_null()
+            && (*select).groupClause.is_null()
+            && (*select).sortClause.is_null()
+            && (*select).limitCount.is_null()
+            && (*select).op == pg_sys::SetOperation::SETOP_NONE;
+        if plain { None } else { report("It must be one boolean expression over the row.") }
+    }
+}
+
+/// Checks `text` against `relation` and returns it as PostgreSQL prints it.
+///
+/// # Safety
+/// `relation` must be open.
+pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
+    // SAFETY: the caller vouches for the relation.
+    unsafe {
+        let _pinned = PinnedPath::begin();
+        let node = analyse(text, relation);
+        if pg_sys::contain_volatile_functions(node) {
+            return Err(Report::new(
+                sqlstate::INVALID_PARAMETER,
+                format!("expendable expression \"{text}\" is volatile"),
+            )
+            .detail("Whether a row is expendable may depend on nothing but the row.".to_owned()));
+        }
+        let context = pg_sys::deparse_context_for(
+            crate::report::duplicate(&crate::pg::catalog::display_name((*relation).rd_id)),
+            (*relation).rd_id,
+        );
+        let printed = pg_sys::deparse_expression(node, context, false, false);
+        Ok(CStr::from_ptr(printed).to_string_lossy().into_owned())
+    }
+}
+
+/// Compiles the `expendable` of every policy on `guarded` for rows in the expression context's scan tuple. Empty when
+/// some policy has none: then no row is expendable.
+///
+/// # Safety
+/// `relation` must be `guarded`'s, open in the running query of `estate`.
+pub unsafe fn compile(guarded: &Guarded, relation: Relation, estate: *mut pg_sys::EState) -> Vec<*mut pg_sys::ExprState> {
+    if guarded.policies.iter().any(|policy| policy.expendable.is_none()) {
+        return Vec::new();
+    }
+    let generation = crate::registry::generation();
+    guarded
+        .policies
+        .iter()
+        .filter_map(|policy| Some((policy.relid, policy.expendable.as_ref()?)))
+        .map(|(policy, text)| {
+            let key = (guarded.relid, policy);
+            let known = ANALYSED.with_borrow_mut(|(of, map)| {
+                if *of != generation {
+                    map.clear();
+                    *of = generation;
+                }
+                map.get(&key).cloned()
+            });
+            // SAFETY: the caller vouches for relation and estate; the node text was printed by nodeToString.
+            unsafe {
+                let printed = known.unwrap_or_else(|| {
+                    let _pinned = PinnedPath::begin();
+                    let node = analyse(text, relation);
+                    let printed = CStr::from_ptr(pg_sys::nodeToString(node.cast())).to_owned();
+                    ANALYSED.with_borrow_mut(|(_, map)| map.insert(key, printed.clone()));
+                    printed
+                });
+                let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
+                let node = pg_sys::stringToNode(printed.as_ptr()) as *mut pg_sys::Expr;
+                let state = pg_sys::ExecPrepareExpr(node, estate);
+                pg_sys::MemoryContextSwitchTo(before);
+                state
+            }
+        })
+        .collect()
+}
+
+/// Whether every compiled expression is true for the row in `slot`.
+///
+/// # Safety
+/// The expressions must be compiled for `slot`'s relation in `estate`.
+pub unsafe fn holds(
+    expressions: &[*mut pg_sys::ExprState],
+    estate: *mut pg_sys::EState,
+    slot: *mut pg_sys::TupleTableSlot,
+) -> bool {
+    if expressions.is_empty() {
+        return false;
+    }
+    // SAFETY: the per-tuple context exists (the caller runs inside it); the scan tuple is put back as found. The call is
+    // guarded: the expression is the administrator's, and may raise.
+    unsafe {
+        let context = (*estate).es_per_tuple_exprcontext;
+        let before = (*context).ecxt_scantuple;
+        (*context).ecxt_scantuple = slot;
+        let all = expressions.iter().all(|state| {
+            let mut is_null = false;
+            let evaluate = (**state).evalfunc;
+            let value = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| match evaluate {
+                Some(evaluate) => evaluate(*state, context, &mut is_null),
+                None => pg_sys::Datum::from(0),
+            });
+            !is_null && value.value() as u8 != 0
+        });
+        (*context).ecxt_scantuple = before;
+        all
+    }
+}

@@ -1,0 +1,23 @@
+//! The record: every destroyed row's pre-image, and the statement that destroyed it, written in the transaction that
+//! does the damage.
+//!
+//! A row is captured the moment it has been removed or overwritten (`capture`), written as JSON into a buffer of its
+//! relation, operation and cause (`encode`, `buffer`), and the buffer goes to the table a chunk at a time (`write`). The
+//! statement's own row is written when its root ends, or before the commit. An error on the way aborts the statement, so
+//! damage without a record, or a record without damage, cannot commit.
+
+mod buffer;
+pub mod capture;
+mod cleared;
+pub mod datum;
+pub mod encode;
+mod expendable;
+pub mod format;
+mod parameters;
+mod site;
+pub mod write;
+
+pub use buffer::Buffer;
+pub use expendable::{canonical, problem};
+pub use parameters::json as parameters_json;
+pub use write::{finish_root, flush_all};

@@ -1,0 +1,253 @@
+//! Writes chunks and statement rows straight into the record's tables: no SPI, no planner, no triggers, and no
+//! privileges of the user whose statement is recorded.
+
+use super::buffer::{Buffer, CHUNK_BYTES};
+use super::datum;
+use crate::ledger::{self, Root};
+use crate::model::Operation;
+use pgrx::pg_sys::{self, Datum, Oid};
+use std::cell::{Cell, RefCell};
+use std::ffi::CStr;
+
+thread_local! {
+    static SCRATCH: Cell<pg_sys::MemoryContext> = const { Cell::new(std::ptr::null_mut()) };
+    static CLIENT_ADDRESS: RefCell<Option<Option<Box<[u8]>>>> = const { RefCell::new(None) };
+}
+
+/// Runs `work` in a memory context of its own that is emptied afterwards (after an error: before the next use).
+fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: the context is created once under TopMemoryContext and never deleted.
+    unsafe {
+        if SCRATCH.get().is_null() {
+            SCRATCH.set(pg_sys::AllocSetContextCreateInternal(
+                pg_sys::TopMemoryContext,
+                c"pg_backstop record".as_ptr(),
+                0,
+                8 * 1024,
+                8 * 1024 * 1024,
+            ));
+        }
+        pg_sys::MemoryContextReset(SCRATCH.get());
+        let before = pg_sys::MemoryContextSwitchTo(SCRATCH.get());
+        let result = work();
+        pg_sys::MemoryContextSwitchTo(before);
+        result
+    }
+}
+
+/// A relation of schema backstop.
+pub fn own_relation(name: &CStr) -> Oid {
+    // SAFETY: syscache look-ups with static names.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"backstop".as_ptr(), false);
+        pg_sys::get_relname_relid(name.as_ptr(), schema)
+    }
+}
+
+/// Draws from one of our sequences, whatever the user was granted.
+fn draw(name: &CStr) -> i64 {
+    // SAFETY: check_permissions = false; nextval_internal of a sequence that the extension owns.
+    unsafe {
+        let sequence = own_relation(name);
+        pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| nextval_internal(sequence, false))
+    }
+}
+
+unsafe extern "C-unwind" {
+    /// commands/sequence.h
+    fn nextval_internal(relid: Oid, check_permissions: bool) -> i64;
+}
+
+/// Inserts one row; the values must match the table's columns.
+pub fn insert(table: &CStr, values: &mut [Option<Datum>]) {
+    let mut nulls: Vec<bool> = values.iter().map(Option::is_none).collect();
+    let mut datums: Vec<Datum> = values.iter().map(|value| value.unwrap_or(Datum::from(0))).collect();
+    // SAFETY: our own tables have plain indexes only, as CatalogTupleInsert asks; the tuple matches the descriptor. The
+    // lock is kept to the end of the transaction like any writer's.
+    unsafe {
+        let relation = pg_sys::table_open(own_relation(table), pg_sys::RowExclusiveLock as i32);
+        let tuple = pg_sys::heap_form_tuple((*relation).rd_att, datums.as_mut_ptr(), nulls.as_mut_ptr());
+        pg_sys::CatalogTupleInsert(relation, tuple);
+        pg_sys::table_close(relation, pg_sys::NoLock as i32);
+    }
+}
+
+/// The statement's id, drawn at first need.
+pub fn statement_id(root: &mut Root) -> i64 {
+    *root.statement_id.get_or_insert_with(|| draw(c"statement_id_seq"))
+}
+
+/// Writes `buffer` as a chunk if it is full.
+pub fn spill(root: &mut Root, nest: i32, buffer_bytes: usize) {
+    if buffer_bytes < CHUNK_BYTES {
+        return;
+    }
+    let id = statement_id(root);
+    let level = root.level(nest);
+    for buffer in level.buffers.iter_mut().filter(|buffer| buffer.bytes.len() >= CHUNK_BYTES) {
+        write_chunk(id, buffer);
+        level.chunks_written += 1;
+    }
+}
+
+fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
+    let (rows, json) = buffer.take();
+    in_scratch(|| {
+        let format = &buffer.format;
+        insert(
+            c"image_chunk",
+            &mut [
+                Some(Datum::from(draw(c"chunk_id_seq"))),
+                Some(Datum::from(statement_id)),
+                Some(datum::text(format.relation.as_bytes())),
+                Some(Datum::from(format.recorded_relid)),
+                Some(datum::text(buffer.operation.record_name().as_bytes())),
+                buffer.cause.as_ref().map(|cause| datum::text(cause.as_bytes())),
+                Some(Datum::from(rows)),
+                Some(Datum::from(format.key_count)),
+                Some(Datum::from(format.names.as_ptr())),
+                Some(datum::text(&json)),
+            ],
+        );
+    });
+}
+
+/// Writes what `root` destroyed since its last statement row: remaining chunks, then the statement. Returns the
+/// statement's id if there was anything to write.
+pub fn finish_root(root: &mut Root) -> Option<i64> {
+    let rows = root.rows();
+    if rows == 0 && root.sequences.is_empty() {
+        return None;
+    }
+    let id = statement_id(root);
+    let written: i64 = root.levels().iter().map(|level| level.chunks_written).sum();
+    let waiting = root.levels().iter().flat_map(|level| &level.buffers).filter(|buffer| buffer.rows > 0).count();
+    let alone = written == 0 && waiting == 1;
+    let mut image: [Option<Datum>; 8] = [None; 8];
+    if !alone {
+        for level in root.levels() {
+            for buffer in level.buffers.iter_mut().filter(|buffer| buffer.rows > 0) {
+                write_chunk(id, buffer);
+            }
+        }
+    }
+    in_scratch(|| {
+        let mut names = Vec::new();
+        let mut json = Vec::new();
+        if alone && let Some(buffer) =
+            root.levels().iter_mut().flat_map(|level| &mut level.buffers).find(|buffer| buffer.rows > 0)
+        {
+            let (count, bytes) = buffer.take();
+            names = buffer.format.names.to_vec();
+            json = bytes;
+            image = [
+                Some(Datum::from(draw(c"chunk_id_seq"))),
+                Some(Datum::from(buffer.format.recorded_relid)),
+                Some(datum::text(buffer.operation.record_name().as_bytes())),
+                buffer.cause.as_ref().map(|cause| datum::text(cause.as_bytes())),
+                Some(Datum::from(count)),
+                Some(Datum::from(buffer.format.key_count)),
+                Some(Datum::from(names.as_ptr())),
+                Some(datum::text(&json)),
+            ];
+        }
+        insert_statement(root, id, rows, image);
+        drop((names, json));
+    });
+    Some(id)
+}
+
+fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 8]) {
+    let mut operations: Vec<&str> = Vec::new();
+    let mut relations: Vec<std::rc::Rc<str>> = Vec::new();
+    for tally in root.levels().iter().flat_map(|level| &level.tallies) {
+        if !operations.contains(&tally.operation.record_name()) {
+            operations.push(tally.operation.record_name());
+        }
+        if !relations.contains(&tally.relation) {
+            relations.push(tally.relation.clone());
+        }
+    }
+    if !root.sequences.is_empty() {
+        operations.push(Operation::Setval.record_name());
+        for sequence in &root.sequences {
+            if !relations.contains(sequence) {
+                relations.push(sequence.clone());
+            }
+        }
+    }
+    let relations: Vec<&str> = relations.iter().map(|relation| &**relation).collect();
+    let operations = datum::text_array(&operations);
+    let relations = datum::text_array(&relations);
+    // SAFETY: reads of backend state; every text is copied into the scratch context.
+    let mut values = unsafe {
+        let name = pg_sys::application_name;
+        let name = if name.is_null() { c"" } else { CStr::from_ptr(name) };
+        vec![
+            Some(Datum::from(id)),
+            Some(Datum::from(pg_sys::GetCurrentTimestamp())),
+            Some(Datum::from(pg_sys::GetTopFullTransactionId().value)),
+            Some(role_name(pg_sys::GetSessionUserId())),
+            Some(role_name(pg_sys::GetUserId())),
+            Some(datum::text(name.to_bytes())),
+            client_address(),
+            Some(Datum::from(pg_sys::MyProcPid)),
+            root.query.as_ref().map(|query| datum::text(query)),
+            root.parameters.as_ref().map(|json| jsonb(json)),
+            Some(Datum::from(operations.as_ptr())),
+            Some(Datum::from(relations.as_ptr())),
+            Some(Datum::from(rows)),
+            root.approval.as_ref().map(|json| jsonb(json.as_bytes())),
+            root.reverts.map(Datum::from),
+        ]
+    };
+    values.extend(image);
+    insert(c"statement_log", &mut values);
+}
+
+fn role_name(role: Oid) -> Datum {
+    // SAFETY: noerr = true gives NULL for a role that was dropped meanwhile.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(role, true);
+        if name.is_null() { datum::text(b"") } else { datum::text(CStr::from_ptr(name).to_bytes()) }
+    }
+}
+
+/// A jsonb value from JSON text.
+pub fn jsonb(json: &[u8]) -> Datum {
+    let mut text = json.to_vec();
+    text.push(0);
+    // SAFETY: jsonb_in reads a C string; JSON text has no NUL inside.
+    unsafe {
+        pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(Datum::from(text.as_ptr()))])
+            .unwrap_or(Datum::from(0))
+    }
+}
+
+/// The client's address as an inet datum, looked up once per session.
+fn client_address() -> Option<Datum> {
+    CLIENT_ADDRESS.with_borrow_mut(|known| {
+        let bytes = known.get_or_insert_with(|| {
+            // SAFETY: inet_client_addr reads MyProcPort and returns NULL for a Unix socket; the datum is a varlena.
+            unsafe {
+                if pg_sys::MyProcPort.is_null() {
+                    return None;
+                }
+                let datum = pgrx::direct_function_call_as_datum(pg_sys::inet_client_addr, &[])?;
+                let value = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
+                let size = pgrx::varsize_any(value);
+                Some(std::slice::from_raw_parts(value.cast::<u8>(), size).into())
+            }
+        });
+        bytes.as_ref().map(|bytes| Datum::from(bytes.as_ptr()))
+    })
+}
+
+/// Writes everything that is not written: before the transaction commits or is prepared.
+pub fn flush_all() {
+    ledger::with(|ledger| {
+        for root in ledger.roots() {
+            finish_root(root);
+        }
+    });
+}

@@ -1,0 +1,302 @@
+//! Reads the registry tables, the inheritance tree and the cascading foreign keys.
+
+use super::{ApprovalKind, CURRENT, CascadeEdge, Fed, Guarded, Policy, Registry, SequencePolicy, invalidation};
+use crate::pg::catalog;
+use pgrx::Spi;
+use pgrx::pg_sys::{self, Oid};
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+thread_local! {
+    static LOADING: Cell<bool> = const { Cell::new(false) };
+    static GENERATION: Cell<usize> = const { Cell::new(0) };
+}
+
+pub(super) fn generation() -> usize {
+    GENERATION.get()
+}
+
+/// Puts back the flag, the user and the snapshot, whether the load succeeded or raised.
+struct Privileged {
+    user: Oid,
+    context: i32,
+}
+
+impl Privileged {
+    /// The registry must be readable whatever the current user was granted, and by the newest snapshot: an old one
+    /// (REPEATABLE READ) could miss a registration whose triggers already fire.
+    fn begin() -> Privileged {
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        // SAFETY: a transaction is in progress (checked by the caller); undone in Drop.
+        unsafe {
+            pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+            pg_sys::SetUserIdAndSecContext(
+                pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID),
+                context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
+            );
+            pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+        }
+        LOADING.set(true);
+        Privileged { user, context }
+    }
+}
+
+impl Drop for Privileged {
+    fn drop(&mut self) {
+        LOADING.set(false);
+        // SAFETY: restores what begin() found; after an error the abort drops the snapshot stack itself.
+        unsafe {
+            pg_sys::SetUserIdAndSecContext(self.user, self.context);
+            if !std::thread::panicking() {
+                pg_sys::PopActiveSnapshot();
+            }
+        }
+    }
+}
+
+/// Reads everything again. `None` where nothing can be read now.
+pub(super) fn refresh() -> Option<()> {
+    // SAFETY: plain reads of backend state.
+    let unreadable = unsafe {
+        LOADING.get()
+            || !pg_sys::IsTransactionState()
+            || pg_sys::IsAbortedTransactionBlockState()
+            || pg_sys::IsBinaryUpgrade
+            || pg_sys::MyDatabaseId == pg_sys::InvalidOid
+    };
+    if unreadable {
+        return None;
+    }
+    for _ in 0..3 {
+        let seen = invalidation::changes();
+        let (registry, watched) = read();
+        let active = !registry.tables.is_empty() || !registry.sequences.is_empty();
+        CURRENT.set(Rc::new(registry));
+        GENERATION.set(GENERATION.get() + 1);
+        invalidation::publish(seen, active, watched);
+        if invalidation::ready() {
+            break;
+        }
+    }
+    Some(())
+}
+
+fn read() -> (Registry, HashSet<Oid>) {
+    // SAFETY: catalog look-ups with static names; missing objects give InvalidOid.
+    let registered = unsafe {
+        if pg_sys::get_extension_oid(c"pg_backstop".as_ptr(), true) == pg_sys::InvalidOid {
+            return Default::default();
+        }
+        let schema = pg_sys::get_namespace_oid(c"backstop".as_ptr(), true);
+        [c"registered_table", c"registered_column", c"registered_sequence"]
+            .map(|name| pg_sys::get_relname_relid(name.as_ptr(), schema))
+    };
+    if registered.contains(&pg_sys::InvalidOid) {
+        return Default::default();
+    }
+    let mut watched: HashSet<Oid> = registered.into_iter().collect();
+    let _privileged = Privileged::begin();
+    let policies = policies();
+    let fed = fed_columns();
+    let sequences = sequences();
+    let mut registry = Registry { sequences, ..Registry::default() };
+    if policies.is_empty() && fed.is_empty() {
+        return (registry, watched);
+    }
+    let inheritance = inheritance();
+    for (child, parent) in &inheritance {
+        registry.children.entry(*parent).or_default().push(*child);
+    }
+    let parents = Parents::new(&inheritance);
+    registry.tables = guarded(&registry, &parents, &policies, &fed);
+    watched.extend(registry.tables.keys());
+    for relid in registry.tables.keys() {
+        watched.extend(parents.ancestors(*relid));
+    }
+    (registry, watched)
+}
+
+/// Child to parents.
+struct Parents(HashMap<Oid, Vec<Oid>>);
+
+impl Parents {
+    fn new(inheritance: &[(Oid, Oid)]) -> Parents {
+        let mut map: HashMap<Oid, Vec<Oid>> = HashMap::new();
+        for (child, parent) in inheritance {
+            map.entry(*child).or_default().push(*parent);
+        }
+        Parents(map)
+    }
+
+    fn ancestors(&self, relid: Oid) -> Vec<Oid> {
+        let mut found = Vec::new();
+        let mut queue = vec![relid];
+        while let Some(next) = queue.pop() {
+            for parent in self.0.get(&next).into_iter().flatten() {
+                if !found.contains(parent) {
+                    found.push(*parent);
+                    queue.push(*parent);
+                }
+            }
+        }
+        found
+    }
+
+    /// The topmost partitioned table `relid` is a partition of, or itself.
+    fn partition_root(&self, relid: Oid) -> Oid {
+        let mut root = relid;
+        // SAFETY: a syscache look-up; a relation that is gone is no partition.
+        while unsafe { pg_sys::get_rel_relispartition(root) } {
+            match self.0.get(&root).and_then(|parents| parents.first()) {
+                Some(parent) => root = *parent,
+                None => break,
+            }
+        }
+        root
+    }
+}
+
+fn guarded(
+    registry: &Registry,
+    parents: &Parents,
+    policies: &[Rc<Policy>],
+    fed: &HashMap<Oid, Vec<Fed>>,
+) -> HashMap<Oid, Rc<Guarded>> {
+    let mut members: HashMap<Oid, (Vec<Rc<Policy>>, Vec<Fed>)> = HashMap::new();
+    for policy in policies {
+        for relid in registry.with_children(policy.relid) {
+            members.entry(relid).or_default().0.push(policy.clone());
+        }
+    }
+    for (relid, columns) in fed {
+        for relid in registry.with_children(*relid) {
+            members.entry(relid).or_default().1.extend(columns.iter().cloned());
+        }
+    }
+    let keys = cascading_keys();
+    let mut cascades: HashMap<Oid, Vec<CascadeEdge>> = HashMap::new();
+    let mut queue: Vec<Oid> = members.keys().copied().collect();
+    let mut reached: HashSet<Oid> = HashSet::new();
+    while let Some(parent) = queue.pop() {
+        if !reached.insert(parent) {
+            continue;
+        }
+        for (child, _, columns) in keys.iter().filter(|(_, confrelid, _)| *confrelid == parent) {
+            let root = parents.partition_root(parent);
+            for relid in registry.with_children(*child) {
+                cascades.entry(relid).or_default().push(CascadeEdge {
+                    parent,
+                    parent_name: catalog::display_name(root),
+                    columns: columns.clone(),
+                });
+                members.entry(relid).or_default();
+                queue.push(relid);
+            }
+        }
+    }
+    members
+        .into_iter()
+        .filter_map(|(relid, (policies, fed))| {
+            let (schema, table) = catalog::relation_name(relid)?;
+            let recorded_relid = parents.partition_root(relid);
+            let guarded = Guarded {
+                relid,
+                recorded_relid,
+                recorded_name: Rc::from(catalog::display_name(recorded_relid)),
+                schema,
+                table,
+                policies,
+                fed,
+                cascades: cascades.remove(&relid).unwrap_or_default(),
+            };
+            Some((relid, Rc::new(guarded)))
+        })
+        .collect()
+}
+
+/// Runs `sql` and maps its rows. Operators are qualified in every query here: search_path is the session's.
+fn select<T>(sql: &str, map: impl Fn(&pgrx::spi::SpiHeapTupleData) -> Option<T>) -> Vec<T> {
+    Spi::connect(|client| {
+        let rows = client.select(sql, None, &[]).unwrap_or_else(|error| pgrx::error!("{error}"));
+        rows.filter_map(|row| map(&row)).collect()
+    })
+}
+
+fn column<T: pgrx::FromDatum + pgrx::IntoDatum>(row: &pgrx::spi::SpiHeapTupleData, n: usize) -> Option<T> {
+    row.get::<T>(n).unwrap_or_else(|error| pgrx::error!("{error}"))
+}
+
+fn policies() -> Vec<Rc<Policy>> {
+    let sql = "SELECT relation::pg_catalog.oid, key_columns, max_rows, expendable, require, approval \
+               FROM backstop.registered_table";
+    select(sql, |row| {
+        let relid: Oid = column(row, 1)?;
+        let (schema, table) = catalog::relation_name(relid)?;
+        Some(Rc::new(Policy {
+            relid,
+            qualified: catalog::qualified(&schema, &table),
+            schema,
+            table,
+            key_columns: column(row, 2)?,
+            max_rows: column(row, 3),
+            expendable: column(row, 4),
+            always: column::<String>(row, 5)? == "always",
+            approval: ApprovalKind::from_name(&column::<String>(row, 6)?)?,
+        }))
+    })
+}
+
+fn fed_columns() -> HashMap<Oid, Vec<Fed>> {
+    let sql = "SELECT relation::pg_catalog.oid, column_name, upstream FROM backstop.registered_column";
+    let mut map: HashMap<Oid, Vec<Fed>> = HashMap::new();
+    for (relid, fed) in
+        select(sql, |row| Some((column::<Oid>(row, 1)?, Fed { column: column(row, 2)?, upstream: column(row, 3)? })))
+    {
+        map.entry(relid).or_default().push(fed);
+    }
+    map
+}
+
+fn sequences() -> HashMap<Oid, Rc<SequencePolicy>> {
+    let sql = "SELECT sequence::pg_catalog.oid, max_step, min_value, max_value, allow_backward \
+               FROM backstop.registered_sequence";
+    select(sql, |row| {
+        let relid: Oid = column(row, 1)?;
+        let (schema, sequence) = catalog::relation_name(relid)?;
+        let policy = SequencePolicy {
+            schema,
+            sequence,
+            max_step: column(row, 2)?,
+            min_value: column(row, 3),
+            max_value: column(row, 4),
+            allow_backward: column(row, 5)?,
+        };
+        Some((relid, Rc::new(policy)))
+    })
+    .into_iter()
+    .collect()
+}
+
+/// (child, parent) of every inheritance and partition link.
+fn inheritance() -> Vec<(Oid, Oid)> {
+    select("SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits", |row| Some((column(row, 1)?, column(row, 2)?)))
+}
+
+/// (referencing table, referenced table, referencing columns) of every foreign key that changes the referencing row.
+fn cascading_keys() -> Vec<(Oid, Oid, Vec<String>)> {
+    let sql = "SELECT conrelid, confrelid, conkey FROM pg_catalog.pg_constraint \
+               WHERE contype OPERATOR(pg_catalog.=) 'f' \
+               AND (confdeltype OPERATOR(pg_catalog.=) ANY ('{c,n,d}') \
+                    OR confupdtype OPERATOR(pg_catalog.=) ANY ('{c,n,d}'))";
+    select(sql, |row| {
+        let child: Oid = column(row, 1)?;
+        let attnums: Vec<i16> = column(row, 3)?;
+        let columns = attnums
+            .into_iter()
+            // SAFETY: a syscache look-up that returns a palloc'd name or, missing_ok, NULL.
+            .filter_map(|attnum| unsafe { catalog::owned(pg_sys::get_attname(child, attnum, true)) })
+            .collect();
+        Some((child, column(row, 2)?, columns))
+    })
+}

@@ -1,0 +1,159 @@
+//! What is protected in this database, as one backend knows it.
+//!
+//! The registry is read once and kept until something it depends on changes: its own tables (a trigger sends their
+//! relcache invalidation), a guarded table, or one of its children. Every hook asks `current()` first and leaves when
+//! it answers `None`, so a database without protected tables pays one branch.
+
+mod invalidation;
+mod load;
+mod target;
+
+pub use invalidation::{announce_change, install};
+
+use crate::model::ProtectedTarget;
+use pgrx::pg_sys::Oid;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// The weakest kind of approval a table accepts.
+pub use crate::judge::approval::Kind as ApprovalKind;
+
+/// One registration.
+#[derive(Debug)]
+pub struct Policy {
+    pub relid: Oid,
+    pub schema: String,
+    pub table: String,
+    /// `schema.table`, quoted where SQL needs it.
+    pub qualified: String,
+    pub key_columns: Vec<String>,
+    pub max_rows: Option<i64>,
+    pub expendable: Option<String>,
+    /// `require => 'always'`.
+    pub always: bool,
+    pub approval: ApprovalKind,
+}
+
+/// A foreign key through which rows of `parent` take rows of a guarded table with them.
+#[derive(Debug)]
+pub struct CascadeEdge {
+    pub parent: Oid,
+    /// The parent's qualified name, for `cause`.
+    pub parent_name: String,
+    /// The referencing columns' names.
+    pub columns: Vec<String>,
+}
+
+/// A protected table's column and the pipeline that feeds it.
+#[derive(Debug, Clone)]
+pub struct Fed {
+    pub column: String,
+    pub upstream: String,
+}
+
+/// A table whose destroyed rows are counted and captured: protected, one of its children, or a follower.
+#[derive(Debug)]
+pub struct Guarded {
+    pub relid: Oid,
+    /// The relation as the record names it: the partition root for a partition.
+    pub recorded_relid: Oid,
+    pub recorded_name: Rc<str>,
+    pub schema: String,
+    pub table: String,
+    /// Empty for a follower.
+    pub policies: Vec<Rc<Policy>>,
+    pub fed: Vec<Fed>,
+    pub cascades: Vec<CascadeEdge>,
+}
+
+impl Guarded {
+    pub fn is_protected(&self) -> bool {
+        !self.policies.is_empty()
+    }
+}
+
+pub use crate::judge::sequence::SequencePolicy;
+
+#[derive(Debug, Default)]
+pub struct Registry {
+    tables: HashMap<Oid, Rc<Guarded>>,
+    sequences: HashMap<Oid, Rc<SequencePolicy>>,
+    /// Inheritance and partitioning of the whole database, parent to children.
+    children: HashMap<Oid, Vec<Oid>>,
+    targets: RefCell<HashMap<(Oid, bool), Option<Rc<ProtectedTarget>>>>,
+}
+
+impl Registry {
+    /// The guarded table `relid`.
+    pub fn table(&self, relid: Oid) -> Option<&Rc<Guarded>> {
+        self.tables.get(&relid)
+    }
+
+    pub fn tables(&self) -> impl Iterator<Item = &Rc<Guarded>> {
+        self.tables.values()
+    }
+
+    pub fn sequence(&self, relid: Oid) -> Option<&Rc<SequencePolicy>> {
+        self.sequences.get(&relid)
+    }
+
+    pub fn has_sequences(&self) -> bool {
+        !self.sequences.is_empty()
+    }
+
+    pub fn sequence_count(&self) -> usize {
+        self.sequences.len()
+    }
+
+    /// `relid` and everything that inherits from it or is its partition.
+    pub fn with_children(&self, relid: Oid) -> Vec<Oid> {
+        let mut all = vec![relid];
+        let mut next = 0;
+        while next < all.len() {
+            for child in self.children.get(&all[next]).into_iter().flatten() {
+                if !all.contains(child) {
+                    all.push(*child);
+                }
+            }
+            next += 1;
+        }
+        all
+    }
+
+    /// The policies that a command on `relid` meets: its own and its ancestors', and its children's when the command
+    /// reaches them (`inh`).
+    pub fn policies(&self, relid: Oid, inh: bool) -> Vec<Rc<Policy>> {
+        let reached = if inh { self.with_children(relid) } else { vec![relid] };
+        let mut found: Vec<Rc<Policy>> = Vec::new();
+        for policy in reached.iter().filter_map(|relid| self.tables.get(relid)).flat_map(|table| &table.policies) {
+            if !found.iter().any(|known| known.relid == policy.relid) {
+                found.push(policy.clone());
+            }
+        }
+        found
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Rc<Registry>> = RefCell::new(Rc::default());
+}
+
+/// The registry, read anew when something changed; `None` when nothing is protected in this database, when the mode is
+/// `off`, or where catalogs cannot be read (no transaction, an aborted one, a binary upgrade).
+pub fn current() -> Option<Rc<Registry>> {
+    if crate::gucs::mode() == crate::gucs::Mode::Off { None } else { current_even_if_off() }
+}
+
+/// As `current`, whatever the mode: for registering.
+pub fn current_even_if_off() -> Option<Rc<Registry>> {
+    if !invalidation::ready() {
+        load::refresh()?;
+    }
+    if invalidation::is_empty() { None } else { Some(CURRENT.with_borrow(Rc::clone)) }
+}
+
+/// Changes whenever the registry was read anew: what was derived from an earlier one must be derived again.
+pub fn generation() -> usize {
+    load::generation()
+}

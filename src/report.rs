@@ -1,0 +1,133 @@
+//! Turns what the judge found, and a user's mistakes, into the one error a person reads.
+
+use crate::model::Violation;
+use pgrx::pg_sys;
+use std::ffi::CString;
+
+/// An error with every field this extension uses, ready to be raised outside Rust's unwinding.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub sqlstate: String,
+    pub message: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+    pub schema: Option<String>,
+    pub table: Option<String>,
+    pub column: Option<String>,
+}
+
+/// What our functions return: a value, or the report to raise.
+pub type Outcome<T> = Result<T, Box<Report>>;
+
+impl Report {
+    /// A user's mistake: SQLSTATE and message.
+    pub fn new(sqlstate: &str, message: impl Into<String>) -> Box<Report> {
+        Box::new(Report {
+            sqlstate: sqlstate.to_owned(),
+            message: message.into(),
+            detail: None,
+            hint: None,
+            schema: None,
+            table: None,
+            column: None,
+        })
+    }
+
+    pub fn detail(mut self: Box<Self>, detail: impl Into<String>) -> Box<Report> {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    pub fn hint(mut self: Box<Self>, hint: impl Into<String>) -> Box<Report> {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<Violation> for Box<Report> {
+    fn from(violation: Violation) -> Self {
+        Box::new(Report {
+            sqlstate: violation.rule.sqlstate().to_owned(),
+            message: violation.message,
+            detail: Some(violation.detail),
+            hint: Some(violation.hint),
+            schema: violation.schema,
+            table: violation.table,
+            column: violation.column,
+        })
+    }
+}
+
+/// SQLSTATEs of PostgreSQL's own that our functions use.
+pub mod sqlstate {
+    pub const INVALID_PARAMETER: &str = "22023";
+    pub const NULL_NOT_ALLOWED: &str = "22004";
+    pub const UNDEFINED_COLUMN: &str = "42703";
+    pub const UNDEFINED_OBJECT: &str = "42704";
+    pub const UNDEFINED_TABLE: &str = "42P01";
+    pub const WRONG_OBJECT_TYPE: &str = "42809";
+    pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    pub const NOT_IN_PREREQUISITE_STATE: &str = "55000";
+    pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
+    pub const DATATYPE_MISMATCH: &str = "42804";
+    pub const INVALID_OBJECT_DEFINITION: &str = "42P17";
+    pub const SYNTAX_ERROR: &str = "42601";
+    pub const INTERNAL: &str = "XX000";
+}
+
+/// PostgreSQL packs five characters into an int, six bits each (`MAKE_SQLSTATE` in elog.h).
+pub fn packed(sqlstate: &str) -> i32 {
+    sqlstate
+        .bytes()
+        .take(5)
+        .enumerate()
+        .fold(0, |code, (place, byte)| code | (i32::from(byte.wrapping_sub(b'0')) & 0x3f) << (6 * place))
+}
+
+/// The report as an `ErrorData` in the current memory context, for `raw::ThrowErrorData`.
+///
+/// # Safety
+/// Must be called in a backend, inside a guarded frame.
+pub unsafe fn error_data(report: &Report, level: u32) -> *mut pg_sys::ErrorData {
+    let copy = |text: &Option<String>| match text {
+        Some(text) => duplicate(text),
+        None => std::ptr::null_mut(),
+    };
+    // SAFETY: palloc0 returns a zeroed ErrorData, for which zero is a valid value of every field; it raises on failure.
+    unsafe {
+        let data = pg_sys::palloc0(size_of::<pg_sys::ErrorData>()) as *mut pg_sys::ErrorData;
+        (*data).elevel = level as i32;
+        (*data).sqlerrcode = packed(&report.sqlstate);
+        (*data).message = duplicate(&report.message);
+        (*data).detail = copy(&report.detail);
+        (*data).hint = copy(&report.hint);
+        (*data).schema_name = copy(&report.schema);
+        (*data).table_name = copy(&report.table);
+        (*data).column_name = copy(&report.column);
+        (*data).assoc_context = pg_sys::CurrentMemoryContext;
+        data
+    }
+}
+
+/// A palloc'd C string; a NUL inside (impossible in PostgreSQL's text) ends it.
+pub fn duplicate(text: &str) -> *mut std::ffi::c_char {
+    let text = CString::new(text).unwrap_or_else(|error| {
+        let end = error.nul_position();
+        CString::new(&text.as_bytes()[..end]).unwrap_or_default()
+    });
+    // SAFETY: pstrdup copies a valid C string into the current memory context.
+    unsafe { pg_sys::pstrdup(text.as_ptr()) }
+}
+
+/// Sends a violation as a WARNING: what `observe` mode does instead of refusing.
+///
+/// # Safety
+/// Must be called in a backend, inside a guarded frame.
+pub unsafe fn warn(violation: &Violation) {
+    let report: Box<Report> = violation.clone().into();
+    // SAFETY: below ERROR, ThrowErrorData returns.
+    unsafe {
+        let data = error_data(&report, pg_sys::WARNING);
+        crate::pg::raw::ThrowErrorData(data);
+    }
+}

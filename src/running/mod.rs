@@ -1,0 +1,107 @@
+//! Which root statement is running.
+//!
+//! The outermost hook frame opens the root, every other one finds it open. A frame that ends with an error cannot close
+//! it (no Rust code runs while PostgreSQL unwinds), so the portal's memory does: a callback on its reset closes a root
+//! that is still open. A procedure that rolls back in the middle keeps its portal, and its root.
+
+pub mod queries;
+pub mod trigger;
+
+use crate::ledger::Root;
+use crate::pg::raw;
+use crate::{gucs, record};
+use pgrx::pg_sys;
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr;
+
+/// The outermost statement, as its hook saw it.
+#[derive(Clone, Copy)]
+pub struct Frame {
+    /// The QueryDesc's address, 0 for a utility statement.
+    pub key: usize,
+    pub source: *const c_char,
+    pub location: i32,
+    pub length: i32,
+    pub params: pg_sys::ParamListInfo,
+}
+
+thread_local! {
+    static OPEN: Cell<Option<Frame>> = const { Cell::new(None) };
+    /// The memory whose reset closes the open root.
+    static CONTEXT: Cell<pg_sys::MemoryContext> = const { Cell::new(ptr::null_mut()) };
+}
+
+unsafe extern "C-unwind" fn context_reset(context: *mut c_void) {
+    if CONTEXT.get() == context as pg_sys::MemoryContext {
+        CONTEXT.set(ptr::null_mut());
+        OPEN.set(None);
+    }
+}
+
+/// Opens the root statement unless one is open already; the frame that gets `true` closes it with `leave`.
+///
+/// # Safety
+/// Inside a transaction, with pointers that live as long as the statement.
+pub unsafe fn enter(frame: Frame) -> bool {
+    if OPEN.get().is_some() {
+        return false;
+    }
+    // SAFETY: PortalContext is live while a portal runs; a backend without a portal (a background worker's SPI) closes
+    // its root with the transaction. The callback struct is allocated in the context it watches.
+    unsafe {
+        let context =
+            if pg_sys::PortalContext.is_null() { pg_sys::TopTransactionContext } else { pg_sys::PortalContext };
+        if CONTEXT.get() != context && !context.is_null() {
+            let callback = raw::MemoryContextAllocZero(context, size_of::<pg_sys::MemoryContextCallback>())
+                as *mut pg_sys::MemoryContextCallback;
+            (*callback).func = Some(context_reset);
+            (*callback).arg = context.cast();
+            raw::MemoryContextRegisterResetCallback(context, callback);
+            CONTEXT.set(context);
+        }
+    }
+    OPEN.set(Some(frame));
+    true
+}
+
+/// Closes the root that the calling frame opened.
+pub fn leave() {
+    OPEN.set(None);
+}
+
+/// The open root's key.
+pub fn root_key() -> Option<usize> {
+    OPEN.get().map(|frame| frame.key)
+}
+
+/// A new page in the ledger for the open root.
+pub fn new_root() -> Root {
+    let Some(frame) = OPEN.get() else {
+        return Root::new(usize::MAX, None, None);
+    };
+    // SAFETY: the frame is open, so its source and parameters are live.
+    let (query, parameters) = unsafe {
+        let parameters = if gucs::log_parameters() { record::parameters_json(frame.params) } else { None };
+        (statement_text(&frame), parameters)
+    };
+    Root::new(frame.key, query, parameters)
+}
+
+/// The statement's own text: its part of a string of several.
+///
+/// # Safety
+/// `frame.source` must be NULL or a live C string.
+unsafe fn statement_text(frame: &Frame) -> Option<Vec<u8>> {
+    if frame.source.is_null() {
+        return None;
+    }
+    // SAFETY: checked above.
+    let text = unsafe { CStr::from_ptr(frame.source) }.to_bytes();
+    let start = usize::try_from(frame.location).unwrap_or(0).min(text.len());
+    let length = match usize::try_from(frame.length) {
+        Ok(length) if length > 0 => length.min(text.len() - start),
+        _ => text.len() - start,
+    };
+    Some(text[start..start + length].trim_ascii().to_vec())
+}

@@ -1,0 +1,142 @@
+//! The destructive queries that are executing now: roots' own, and those of functions, triggers and referential actions.
+
+use crate::approval;
+use crate::judge::approval::{Kind, Request};
+use crate::ledger::Cover;
+use crate::model::Operation;
+use crate::registry::Guarded;
+use crate::running::trigger;
+use pgrx::pg_sys;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Whether the approval in force covers a query.
+#[derive(Clone, Debug)]
+pub enum Coverage {
+    /// No approval is set.
+    Absent,
+    Covered(Cover),
+    /// An approval is set but does not cover the query: why.
+    Refused(String),
+}
+
+/// A destructive query on guarded tables, from its ExecutorStart to its ExecutorEnd.
+#[derive(Clone)]
+pub struct ActiveQuery {
+    /// The QueryDesc's address.
+    pub desc: usize,
+    /// Set once the executor has started.
+    pub estate: *mut pg_sys::EState,
+    pub root: usize,
+    pub nest: i32,
+    /// What led here, `None` for a statement's own target.
+    pub cause: Option<Rc<str>>,
+    pub coverage: Coverage,
+}
+
+thread_local! {
+    static ACTIVE: RefCell<Vec<ActiveQuery>> = const { RefCell::new(Vec::new()) };
+}
+
+pub fn push(query: ActiveQuery) {
+    ACTIVE.with_borrow_mut(|active| active.push(query));
+}
+
+/// The executor has started `desc`: its state is known.
+pub fn started(desc: usize, estate: *mut pg_sys::EState) {
+    ACTIVE.with_borrow_mut(|active| {
+        if let Some(query) = active.iter_mut().rfind(|query| query.desc == desc) {
+            query.estate = estate;
+        }
+    });
+}
+
+pub fn ended(desc: usize) {
+    ACTIVE.with_borrow_mut(|active| active.retain(|query| query.desc != desc));
+}
+
+/// The innermost query.
+pub fn innermost() -> Option<ActiveQuery> {
+    ACTIVE.with_borrow(|active| active.last().cloned())
+}
+
+/// The query in whose memory an expression was compiled.
+pub fn of_context(context: pg_sys::MemoryContext) -> Option<ActiveQuery> {
+    ACTIVE.with_borrow(|active| {
+        let found = active.iter().rfind(|query| {
+            // SAFETY: a query's estate is live until ExecutorEnd or the abort that removes the query from this list.
+            !query.estate.is_null() && unsafe { (*query.estate).es_query_cxt } == context
+        });
+        found.cloned()
+    })
+}
+
+/// A subtransaction ended well: its queries (a cursor's, say) belong to its parent.
+pub fn commit_level(nest: i32) {
+    ACTIVE.with_borrow_mut(|active| {
+        for query in active.iter_mut().filter(|query| query.nest >= nest) {
+            query.nest = nest - 1;
+        }
+    });
+}
+
+/// A subtransaction was rolled back: its queries are gone.
+pub fn abort_level(nest: i32) {
+    ACTIVE.with_borrow_mut(|active| active.retain(|query| query.nest < nest));
+    trigger::forget();
+}
+
+pub fn end_transaction() {
+    ACTIVE.with_borrow_mut(Vec::clear);
+    trigger::forget();
+}
+
+/// What a query does to the guarded tables it targets itself.
+pub type Target = (Rc<Guarded>, Operation);
+
+/// Whether the approval in force covers a query with these targets, `parent` being the destructive query that set it
+/// off: what a covered statement cascades to is covered with it.
+pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
+    if let Some(ActiveQuery { coverage: inherited @ Coverage::Covered(_), .. }) = parent {
+        return inherited.clone();
+    }
+    let mut covered = Coverage::Absent;
+    for (table, operation) in targets {
+        let kind = table.policies.iter().map(|policy| policy.approval).max().unwrap_or(Kind::Session);
+        match named_coverage(&approval_names(table), *operation, kind) {
+            Coverage::Covered(cover) => covered = Coverage::Covered(cover),
+            other => return other,
+        }
+    }
+    covered
+}
+/// Whether the approval in force covers an operation on something that goes by `names` and asks for an approval of
+/// `kind` at least.
+pub fn named_coverage(names: &[String], operation: Operation, kind: Kind) -> Coverage {
+    let Some((serial, standing)) = approval::setting::current() else {
+        return Coverage::Absent;
+    };
+    let (now, ttl) = (approval::setting::now(), crate::gucs::approval_ttl_us());
+    if let Some(why) = standing.refusal(&Request { names, operation, kind, now, ttl }) {
+        return Coverage::Refused(why);
+    }
+    let json = serde_json::to_string(&standing.intent).unwrap_or_default();
+    Coverage::Covered(Cover { serial, max_rows: standing.intent.max_rows, json: Rc::from(json) })
+}
+
+/// The names under which an approval may list a table: its own, its partition root's, its protected ancestors'.
+pub fn approval_names(table: &Guarded) -> Vec<String> {
+    let mut names = vec![table.recorded_name.to_string()];
+    let mut add = |schema: &str, name: &str| {
+        for text in [crate::pg::catalog::qualified(schema, name), format!("{schema}.{name}")] {
+            if !names.contains(&text) {
+                names.push(text);
+            }
+        }
+    };
+    add(&table.schema, &table.table);
+    for policy in &table.policies {
+        add(&policy.schema, &policy.table);
+    }
+    names
+}

@@ -1,0 +1,104 @@
+//! Which trigger is running, so that the record can name the cause of what its statements destroy.
+//!
+//! For a destructive query on guarded tables, the look-ups of its user triggers are filled in ahead of time with a shim
+//! that notes the trigger's name around the real call. Triggers that the executor looks up later (those on tables that a
+//! referential action reached) run without it.
+
+use crate::pg::catalog;
+use pgrx::pg_sys::{self, Datum, FmgrInfo};
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::ptr;
+use std::rc::Rc;
+
+thread_local! {
+    static RUNNING: RefCell<Option<Rc<str>>> = const { RefCell::new(None) };
+}
+
+/// What the running trigger makes a cause: `trigger purge on public.users`.
+pub fn cause() -> Option<Rc<str>> {
+    RUNNING.with_borrow(Clone::clone)
+}
+
+/// After an error nobody puts the outer trigger back: the cause is unknown until the next trigger runs.
+pub fn forget() {
+    RUNNING.set(None);
+}
+
+/// The real function behind a shim.
+struct Shim {
+    real: FmgrInfo,
+    cause: Rc<str>,
+}
+
+/// Puts shims before the user triggers of `relation_info`.
+///
+/// # Safety
+/// `info` must be a result relation that the executor has just initialised, in `estate`'s memory.
+pub unsafe fn announce(info: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::EState) {
+    // SAFETY: ri_TrigFunctions has one member per trigger of ri_TrigDesc. What the shim needs is put into memory that
+    // lives as long as the query.
+    unsafe {
+        let triggers = (*info).ri_TrigDesc;
+        if triggers.is_null() {
+            return;
+        }
+        let relation = (*(*info).ri_RelationDesc).rd_id;
+        for n in 0..(*triggers).numtriggers as usize {
+            let trigger = &*(*triggers).triggers.add(n);
+            let function = &mut *(*info).ri_TrigFunctions.add(n);
+            let ours = catalog::owned(pg_sys::get_func_name(trigger.tgfoid)).is_some_and(|name| name == "capture");
+            if trigger.tgisinternal || ours || function.fn_oid != pg_sys::InvalidOid {
+                continue;
+            }
+            let context = (*estate).es_query_cxt;
+            let mut real = FmgrInfo::default();
+            pg_sys::fmgr_info_cxt(trigger.tgfoid, &mut real, context);
+            let name = CStr::from_ptr(trigger.tgname).to_string_lossy();
+            let cause = format!("trigger {} on {}", catalog::quoted(&name), catalog::display_name(relation));
+            let shim = crate::pg::memory::leak_into(context, Shim { real, cause: Rc::from(cause) });
+            *function = FmgrInfo {
+                fn_addr: Some(run),
+                fn_oid: trigger.tgfoid,
+                fn_extra: shim.cast(),
+                fn_mcxt: context,
+                fn_stats: real.fn_stats,
+                ..FmgrInfo::default()
+            };
+        }
+    }
+}
+
+/// The shim itself: no guard and nothing with a destructor across the call, so that the trigger's errors keep all their
+/// fields.
+unsafe extern "C-unwind" fn run(fcinfo: pg_sys::FunctionCallInfo) -> Datum {
+    // SAFETY: fn_extra is the Shim that `announce` made, alive as long as the query. `outer` is a plain pointer here,
+    // turned back into the Rc it came from after the call; an error leaks one count of a small string at most.
+    unsafe {
+        let mine = (*fcinfo).flinfo;
+        let shim = (*mine).fn_extra as *mut Shim;
+        let outer = swap((*shim).cause.clone());
+        (*fcinfo).flinfo = &raw mut (*shim).real;
+        let result = match (*shim).real.fn_addr {
+            Some(function) => function(fcinfo),
+            None => Datum::from(0),
+        };
+        (*fcinfo).flinfo = mine;
+        put_back(outer);
+        result
+    }
+}
+
+fn swap(cause: Rc<str>) -> *mut Option<Rc<str>> {
+    match RUNNING.replace(Some(cause)) {
+        Some(outer) => Box::into_raw(Box::new(Some(outer))),
+        None => ptr::null_mut(),
+    }
+}
+
+/// # Safety
+/// `outer` must come from `swap`, once.
+unsafe fn put_back(outer: *mut Option<Rc<str>>) {
+    // SAFETY: the caller vouches for the Box.
+    RUNNING.set(if outer.is_null() { None } else { unsafe { *Box::from_raw(outer) } });
+}

@@ -1,0 +1,128 @@
+//! `backstop.guarded_setval`: setval for sequences that may be registered.
+
+use super::rewrite::{SETVAL, SETVAL3};
+use super::state;
+use crate::judge::approval::Kind;
+use crate::judge::limits::{self, Subject};
+use crate::judge::sequence::{self, Position};
+use crate::ledger::{self, Cover};
+use crate::model::{Operation, Violation};
+use crate::pg::catalog;
+use crate::pg::function::Call;
+use crate::record::{datum, write};
+use crate::registry::{self, SequencePolicy};
+use crate::report::{self, Outcome};
+use crate::running::queries::{self, Coverage};
+use crate::{gucs, running};
+use pgrx::pg_sys::{self, Datum, Oid};
+use std::rc::Rc;
+
+crate::sql_function!(pg_finfo_backstop_guarded_setval, backstop_guarded_setval, guarded_setval);
+
+/// Both forms: `(regclass, bigint)` and `(regclass, bigint, boolean)`; STRICT.
+unsafe fn guarded_setval(call: Call) -> Outcome<Datum> {
+    // SAFETY: the SQL declarations give these types; STRICT rules out NULL.
+    let (sequence, value, is_called) = unsafe {
+        let is_called = if (*call.0).nargs > 2 { call.arg::<bool>(2) } else { None };
+        (call.arg::<Oid>(0).unwrap_or(pg_sys::InvalidOid), call.arg::<i64>(1).unwrap_or(0), is_called)
+    };
+    may_execute(if is_called.is_some() { SETVAL3 } else { SETVAL })?;
+    let new = Position { value, is_called: is_called.unwrap_or(true) };
+    if let Some(policy) = registry::current().and_then(|registry| registry.sequence(sequence).cloned()) {
+        let old = state::position(sequence);
+        allow(&policy, sequence::judge(&policy, old, new, state::definition(sequence).0))?;
+        record(&policy, Operation::Setval, Some(old), Some(new));
+    }
+    // SAFETY: PostgreSQL's own setval, which checks the user's privileges on the sequence and the bounds.
+    let done = unsafe {
+        let mut arguments = vec![Some(Datum::from(sequence)), Some(Datum::from(value))];
+        match is_called {
+            Some(is_called) => {
+                arguments.push(Some(Datum::from(is_called)));
+                pgrx::direct_function_call_as_datum(pg_sys::setval3_oid, &arguments)
+            }
+            None => pgrx::direct_function_call_as_datum(pg_sys::setval_oid, &arguments),
+        }
+    };
+    Ok(done.unwrap_or(Datum::null()))
+}
+
+/// The user must be allowed to execute the function this one stands in for.
+fn may_execute(function: Oid) -> Outcome<()> {
+    // SAFETY: has_function_privilege(oid, text) for the current user.
+    let allowed = unsafe {
+        let arguments = [Some(Datum::from(function)), Some(datum::text(b"EXECUTE"))];
+        pgrx::direct_function_call::<bool>(pg_sys::has_function_privilege_id, &arguments)
+    };
+    if allowed == Some(true) {
+        return Ok(());
+    }
+    Err(report::Report::new(
+        report::sqlstate::INSUFFICIENT_PRIVILEGE,
+        "permission denied for function setval",
+    ))
+}
+
+/// Lets a change pass, or refuses the violation it makes unless an approval covers it.
+pub fn allow(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<()> {
+    let Some(violation) = violation else {
+        return Ok(());
+    };
+    let qualified = catalog::qualified(&policy.schema, &policy.sequence);
+    let names = [qualified.clone(), format!("{}.{}", policy.schema, policy.sequence)];
+    let violation = match queries::named_coverage(&names, Operation::Setval, Kind::Session) {
+        Coverage::Covered(cover) => {
+            spend(&cover);
+            return Ok(());
+        }
+        Coverage::Refused(why) => {
+            let subject = Subject { schema: &policy.schema, table: &policy.sequence, qualified: &qualified };
+            limits::approval_refused(subject, Operation::Setval, &why, &violation)
+        }
+        Coverage::Absent => violation,
+    };
+    match gucs::mode() {
+        gucs::Mode::Enforce => Err(violation.into()),
+        _ => {
+            // SAFETY: inside a guarded frame.
+            unsafe { report::warn(&violation) };
+            Ok(())
+        }
+    }
+}
+
+/// A change under an approval costs one row of its budget.
+fn spend(cover: &Cover) {
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { crate::pg::raw::GetCurrentTransactionNestLevel() };
+    let key = running::root_key().unwrap_or(usize::MAX);
+    ledger::with(|ledger| {
+        ledger.root(key, running::new_root).approval = Some(cover.json.clone());
+        ledger.spend(nest, cover.serial, 1);
+    });
+}
+
+/// Writes a change that passes into the record.
+pub fn record(policy: &SequencePolicy, operation: Operation, old: Option<Position>, new: Option<Position>) {
+    let key = running::root_key().unwrap_or(usize::MAX);
+    let name: Rc<str> = Rc::from(catalog::qualified(&policy.schema, &policy.sequence));
+    ledger::with(|ledger| {
+        let root = ledger.root(key, running::new_root);
+        let id = write::statement_id(root);
+        if !root.sequences.contains(&name) {
+            root.sequences.push(name.clone());
+        }
+        write::insert(
+            c"sequence_change",
+            &mut [
+                Some(Datum::from(id)),
+                Some(datum::text(name.as_bytes())),
+                Some(datum::text(operation.record_name().as_bytes())),
+                old.map(|position| Datum::from(position.value)),
+                old.map(|position| Datum::from(position.is_called)),
+                new.map(|position| Datum::from(position.value)),
+                new.map(|position| Datum::from(position.is_called)),
+            ],
+        );
+    });
+}

@@ -1,0 +1,10 @@
+//! Registered sequences: a change that breaks the policy is refused before it happens, because sequences do not roll
+//! back; every change that passes is recorded.
+//!
+//! setval is a function call that no utility hook sees. `rewrite` turns its calls into calls of `backstop.guarded_setval`
+//! (`guard`) before planning, and again in the finished plan, where inlined SQL functions have brought in theirs. What is
+//! left (defaults that COPY evaluates, CHECK expressions, the fast-path protocol) meets the object-access hook.
+
+pub mod guard;
+pub mod rewrite;
+pub mod state;
