@@ -61,6 +61,8 @@ fn make() -> Result<PathBuf> {
     let parent = parent
         .canonicalize()
         .context("no folder for temporary files")?;
+    // SAFETY: umask has no preconditions. What we make here is read by the server's account, which may be another one.
+    unsafe { libc::umask(0o022) };
     let mut attempt = 0;
     let folder = loop {
         let folder = parent.join(format!("pg_backstop.{}.{attempt}", std::process::id()));
