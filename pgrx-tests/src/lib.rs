@@ -96,7 +96,11 @@ fn shared() -> Result<Cluster> {
     }
 }
 
-fn major() -> Result<u16> {
+/// The PostgreSQL version to test: `PG_BACKSTOP_TEST_PG`, or 15.
+///
+/// # Errors
+/// When the variable holds no number.
+pub fn major() -> Result<u16> {
     match std::env::var("PG_BACKSTOP_TEST_PG") {
         Ok(major) => major
             .parse()

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell;
+use crate::{shell, wheel};
 
 /// Folders no test needs.
 const LEFT_OUT: [&str; 5] = ["bitcode", "doc", "locale", "man", "pgxs"];
@@ -68,6 +68,9 @@ impl Tree {
             },
             tree.libpq.as_ref().unwrap_or(&tree.library),
         )?;
+        if let (Some(libraries), Some(libpq)) = (wheel::libraries(&origin), &tree.libpq) {
+            copy_folder(&libraries, libpq)?;
+        }
         Ok(tree)
     }
 

@@ -36,6 +36,14 @@ pub fn pg_config(major: u16) -> Result<PathBuf> {
     Ok(pg_config)
 }
 
+/// Where a wheel keeps the shared libraries of an installation that lies in its package, if `origin` is one: beside the
+/// package, where wheels put them.
+pub(crate) fn libraries(origin: &Path) -> Option<PathBuf> {
+    let package = origin.parent()?;
+    let name = format!("{}.libs", package.file_name()?.to_string_lossy());
+    Some(package.with_file_name(name)).filter(|path| path.is_dir())
+}
+
 fn folder(major: u16) -> Option<&'static str> {
     match major {
         16 => Some("pginstall"),
