@@ -56,7 +56,9 @@ const FAILING: &[&str] = &[
     "DO 'BEGIN UPDATE accounts SET balance = -1 WHERE id = 2; END'",
     "WITH gone AS (DELETE FROM bookings RETURNING room) SELECT 1 / (room - 1) FROM gone",
     "PREPARE p AS SELECT 1 / $1; EXECUTE p (0)",
-    "COPY (SELECT 1 / (id - 2) FROM accounts) TO STDOUT",
+    "COPY (SELECT 1 / (id - 2) FROM accounts) TO '/dev/null'",
+    "COPY orders FROM PROGRAM 'echo 7,x' WITH (FORMAT csv)",
+    "COPY accounts (id, email) FROM PROGRAM 'echo 1,x' WITH (FORMAT csv)",
     "DECLARE c CURSOR WITH HOLD FOR SELECT 1 / (id - 2) FROM accounts",
     "EXPLAIN ANALYZE SELECT 1 / (id - 2) FROM accounts",
     // Fields that a function sets.
