@@ -32,9 +32,9 @@ type Case = (&'static str, &'static [&'static str]);
 
 const PROTECT: &[Case] = &[
     ("protect('nowhere')", &["\"nowhere\""]),
-    ("protect(0)", &["0"]),
+    ("protect(0)", &["OID 0", "\"-\""]),
     ("protect(NULL)", &["relation"]),
-    ("protect('keyless')", &["\"keyless\""]),
+    ("protect('keyless')", &["keyless\""]),
     ("protect('users', '{nope}')", &["\"nope\""]),
     ("protect('users', '{id,nope}')", &["\"nope\""]),
     ("protect('users', '{}')", &["key_columns", "key column"]),
@@ -49,10 +49,7 @@ const PROTECT: &[Case] = &[
     ("protect('users', expendable => 'email')", &["expendable"]),
     ("protect('users', expendable => '42')", &["expendable"]),
     ("protect('users', expendable => 'nope = 1')", &["\"nope\""]),
-    (
-        "protect('users', expendable => 'free.id = 1')",
-        &["\"free\""],
-    ),
+    ("protect('users', expendable => 'free.id = 1')", &["free\""]),
     ("protect('users', expendable => '')", &["expendable"]),
     (
         "protect('users', expendable => 'auth_source =')",
@@ -85,20 +82,20 @@ const PROTECT: &[Case] = &[
     ("protect('users', require => NULL)", &["require"]),
     ("protect('users', approval => 'anybody')", &["\"anybody\""]),
     ("protect('users', approval => NULL)", &["approval"]),
-    ("protect('looking')", &["\"looking\""]),
-    ("protect('stored')", &["\"stored\""]),
-    ("protect('pair')", &["\"pair\""]),
-    ("protect('numbers')", &["\"numbers\""]),
-    ("protect('users_pkey')", &["\"users_pkey\""]),
-    ("protect('passing')", &["\"passing\""]),
-    ("protect('pg_class')", &["\"pg_class\""]),
+    ("protect('looking')", &["looking\""]),
+    ("protect('stored')", &["stored\""]),
+    ("protect('pair')", &["pair\""]),
+    ("protect('numbers')", &["numbers\""]),
+    ("protect('users_pkey')", &["users_pkey\""]),
+    ("protect('passing')", &["passing\""]),
+    ("protect('pg_class')", &["pg_class\""]),
     (
         "protect('information_schema.sql_features')",
-        &["\"sql_features\""],
+        &["sql_features\""],
     ),
     ("unprotect('nowhere')", &["\"nowhere\""]),
-    ("unprotect('free')", &["\"free\""]),
-    ("unprotect('looking')", &["\"looking\""]),
+    ("unprotect('free')", &["free\""]),
+    ("unprotect('looking')", &["looking\""]),
     ("unprotect(NULL)", &["relation"]),
 ];
 
@@ -110,15 +107,15 @@ const PROTECT_COLUMNS: &[Case] = &[
     ("protect_columns(NULL, '{email}', 'mailer')", &["relation"]),
     (
         "protect_columns('looking', '{email}', 'mailer')",
-        &["\"looking\""],
+        &["looking\""],
     ),
     (
         "protect_columns('passing', '{id}', 'mailer')",
-        &["\"passing\""],
+        &["passing\""],
     ),
     (
         "protect_columns('pg_class', '{relname}', 'mailer')",
-        &["\"pg_class\""],
+        &["pg_class\""],
     ),
     (
         "protect_columns('users', '{nope}', 'mailer')",
@@ -152,11 +149,11 @@ const PROTECT_COLUMNS: &[Case] = &[
 const PROTECT_SEQUENCE: &[Case] = &[
     ("protect_sequence('nowhere')", &["\"nowhere\""]),
     ("protect_sequence(NULL)", &["sequence"]),
-    ("protect_sequence('users')", &["\"users\""]),
-    ("protect_sequence('looking')", &["\"looking\""]),
+    ("protect_sequence('users')", &["users\""]),
+    ("protect_sequence('looking')", &["looking\""]),
     (
         "protect_sequence('passing_numbers')",
-        &["\"passing_numbers\""],
+        &["passing_numbers\""],
     ),
     ("protect_sequence('numbers', -1)", &["max_step"]),
     ("protect_sequence('numbers', NULL)", &["max_step"]),
@@ -169,11 +166,8 @@ const PROTECT_SEQUENCE: &[Case] = &[
         &["allow_backward"],
     ),
     ("unprotect_sequence('nowhere')", &["\"nowhere\""]),
-    (
-        "unprotect_sequence('other_numbers')",
-        &["\"other_numbers\""],
-    ),
-    ("unprotect_sequence('users')", &["\"users\""]),
+    ("unprotect_sequence('other_numbers')", &["other_numbers\""]),
+    ("unprotect_sequence('users')", &["users\""]),
     ("unprotect_sequence(NULL)", &["sequence"]),
 ];
 
@@ -211,7 +205,9 @@ fn complaint(admin: &mut Client, call: &str, names: &[&str]) -> Option<String> {
         return Some(error.to_string());
     };
     let said = format!("{}\n{}", refusal.message, refusal.detail);
-    let internal = refusal.sqlstate.starts_with("XX") || said.contains(".rs");
+    // A panic, or a function that isn't there: its name would hold the words looked for.
+    let internal =
+        refusal.sqlstate.starts_with("XX") || refusal.sqlstate == "42883" || said.contains(".rs");
     let named = names.iter().any(|name| said.contains(name));
     (internal || !named).then(|| format!("{} {said}", refusal.sqlstate))
 }
