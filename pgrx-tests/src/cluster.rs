@@ -1,0 +1,183 @@
+//! Throwaway servers: made in the scratch folder, and gone with the process that made them.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use postgres::{Client, NoTls};
+
+use crate::database::Database;
+use crate::endpoint::Endpoint;
+use crate::options::ClusterOptions;
+use crate::process::ServerProcess;
+use crate::tree::Tree;
+use crate::{scratch, shell, template};
+
+/// How long a server may take to start, or to come back after a crash.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server: this process's own, or one that another process started and will stop (see [`crate::cluster`]).
+pub struct Cluster {
+    pub tree: Tree,
+    pub endpoint: Endpoint,
+    process: Option<ServerProcess>,
+}
+
+impl Cluster {
+    /// Makes a server from an installation, starts it, and prepares the template for [`Cluster::database`].
+    ///
+    /// # Errors
+    /// When it doesn't come up; the message ends with the tail of its log.
+    pub fn start(tree: &Tree, options: &ClusterOptions) -> Result<Cluster> {
+        let socket = scratch::folder()?.join(scratch::unique("server"));
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let settings = options.lines(&socket.to_string_lossy(), port);
+        let process = ServerProcess::make(tree, socket.clone(), &settings)?;
+        let endpoint = Endpoint { socket, port };
+        let cluster = Cluster {
+            tree: tree.clone(),
+            endpoint,
+            process: Some(process),
+        };
+        cluster.launch()?;
+        template::prepare(&cluster, options.create_extension)?;
+        Ok(cluster)
+    }
+
+    /// A server of another process.
+    pub(crate) fn attached(tree: Tree, endpoint: Endpoint) -> Cluster {
+        Cluster {
+            tree,
+            endpoint,
+            process: None,
+        }
+    }
+
+    /// A fresh database with the extension; dropped with the value.
+    pub fn database(&self) -> Database {
+        Database::create(&self.endpoint)
+    }
+
+    /// A superuser's connection to the database `postgres`, which no test changes.
+    ///
+    /// # Panics
+    /// When the server can't be reached.
+    pub fn admin(&self) -> Client {
+        self.endpoint
+            .config("postgres")
+            .connect(NoTls)
+            .unwrap_or_else(|error| {
+                panic!(
+                    "could not connect to the test server: {error}\n{}",
+                    self.log_tail()
+                )
+            })
+    }
+
+    /// Runs one of the installation's programs (`pg_dump`, `psql`, `pgbench`) against this server and returns its
+    /// output.
+    ///
+    /// # Errors
+    /// When it ends in failure.
+    pub fn program(&self, name: &str, arguments: &[&str]) -> Result<String> {
+        let mut command = self.tree.program(name);
+        command
+            .env("PGHOST", &self.endpoint.socket)
+            .env("PGPORT", self.endpoint.port.to_string());
+        command
+            .env("PGUSER", "postgres")
+            .args(arguments)
+            .current_dir("/");
+        shell::output(&mut command)
+    }
+
+    /// Sends SIGKILL to a backend of this server and waits until the server has recovered from it.
+    ///
+    /// # Errors
+    /// When the process can't be killed, or the server doesn't come back.
+    pub fn kill_backend(&self, pid: i32) -> Result<()> {
+        // SAFETY: kill takes any two integers, and only reports errors.
+        if unsafe { libc::kill(pid, libc::SIGKILL) } != 0 {
+            bail!(
+                "could not kill backend {pid}: {}",
+                std::io::Error::last_os_error()
+            );
+        }
+        // The postmaster begins the recovery when it reaps the backend. To be ready before that doesn't count.
+        let asked = Instant::now();
+        while Path::new("/proc").join(pid.to_string()).exists() && asked.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.wait_until_ready()
+    }
+
+    /// Stops the server, quickly but in order, and starts it again.
+    ///
+    /// # Errors
+    /// When the server is another process's, or doesn't come back.
+    pub fn restart(&self) -> Result<()> {
+        self.own()?.stop(libc::SIGINT)?;
+        self.launch()
+    }
+
+    /// Stops the server without a checkpoint, as a crash would, and starts it again: it recovers from its WAL.
+    ///
+    /// # Errors
+    /// When the server is another process's, or doesn't come back.
+    pub fn crash_and_restart(&self) -> Result<()> {
+        self.own()?.stop(libc::SIGQUIT)?;
+        self.launch()
+    }
+
+    /// What the server has logged so far; empty for a server of another process.
+    pub fn log(&self) -> String {
+        self.process
+            .as_ref()
+            .map(ServerProcess::log)
+            .unwrap_or_default()
+    }
+
+    fn own(&self) -> Result<&ServerProcess> {
+        self.process
+            .as_ref()
+            .context("this server belongs to another process")
+    }
+
+    fn launch(&self) -> Result<()> {
+        self.own()?.launch()?;
+        self.wait_until_ready()
+    }
+
+    fn wait_until_ready(&self) -> Result<()> {
+        let asked = Instant::now();
+        while self.endpoint.config("postgres").connect(NoTls).is_err() {
+            if let Some(status) = self
+                .process
+                .as_ref()
+                .map(ServerProcess::ended)
+                .transpose()?
+                .flatten()
+            {
+                bail!(
+                    "the server ended with {status}; the end of its log:\n{}",
+                    self.log_tail()
+                );
+            }
+            if asked.elapsed() > PATIENCE {
+                bail!(
+                    "the server is not ready; the end of its log:\n{}",
+                    self.log_tail()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+}
