@@ -1,1 +1,110 @@
+//! Throwaway PostgreSQL servers with pg_backstop in them, and the words tests say to them.
+//!
+//! ```no_run
+//! use pg_backstop_tests::{database, passes, refused};
+//!
+//! let db = database();
+//! let mut admin = db.connect();
+//! passes(&mut admin, "CREATE TABLE users (id bigint PRIMARY KEY)");
+//! passes(&mut admin, "SELECT backstop.protect('users')");
+//! let refusal = refused(&mut db.connect_as("app"), "DELETE FROM users");
+//! assert_eq!(refusal.sqlstate, "SF002");
+//! ```
+//!
+//! How it works: a test process takes the server that the suite exported in its environment; without one it builds the
+//! extension and starts its own, once. Every test makes itself a database from a template that has the extension, so
+//! tests run side by side. A test that crashes its server or needs other settings starts a server of its own with
+//! [`start`].
+//!
+//! `PG_BACKSTOP_TEST_PG` chooses the major version (15), `PG_BACKSTOP_TEST_PROFILE=dev` a faster build.
 
+mod account;
+mod client;
+mod cluster;
+mod database;
+pub mod extension;
+pub mod install;
+mod options;
+mod python;
+mod scratch;
+pub mod shell;
+mod template;
+mod tree;
+mod wheel;
+pub mod workspace;
+
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result};
+
+pub use client::{Refusal, passes, passes_with, query_rows, query_text, refused, refused_with};
+pub use cluster::{Cluster, Endpoint};
+pub use database::{Database, Notices};
+pub use options::{ClusterOptions, Preload};
+pub use postgres;
+pub use python::python_venv;
+pub use tree::Tree;
+
+/// A fresh database of the shared server, with the extension in it.
+///
+/// # Panics
+/// When there is no server and none can be started.
+pub fn database() -> Database {
+    cluster().database()
+}
+
+/// The server this process's tests share: the suite's, or one of this process.
+///
+/// # Panics
+/// When there is none and none can be started.
+pub fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| shared().unwrap_or_else(|error| panic!("no test server: {error:?}")))
+}
+
+/// Starts a server of the caller's own from the same installation as the shared one.
+///
+/// # Panics
+/// When it can't be started.
+pub fn start(options: &ClusterOptions) -> Cluster {
+    Cluster::start(installation(), options)
+        .unwrap_or_else(|error| panic!("no test server: {error:?}"))
+}
+
+/// The private installation this process's servers run from: the suite's, or one made now.
+///
+/// # Panics
+/// When it can't be made.
+pub fn installation() -> &'static Tree {
+    static TREE: OnceLock<Tree> = OnceLock::new();
+    let make = || match cluster::imported() {
+        Some((tree, _)) => Tree::from_env(&tree),
+        None => extension::installation(major()?),
+    };
+    TREE.get_or_init(|| make().unwrap_or_else(|error| panic!("no installation to test: {error:?}")))
+}
+
+/// Makes a command that runs tests use an already started server.
+pub fn export(cluster: &Cluster, command: &mut std::process::Command) {
+    cluster::export(cluster, command);
+}
+
+fn shared() -> Result<Cluster> {
+    match cluster::imported() {
+        Some((_, endpoint)) => Ok(Cluster::attached(installation().clone(), endpoint)),
+        None => Cluster::start(installation(), &ClusterOptions::default()),
+    }
+}
+
+/// The PostgreSQL version to test: `PG_BACKSTOP_TEST_PG`, or 15.
+///
+/// # Errors
+/// When the variable holds no number.
+pub fn major() -> Result<u16> {
+    match std::env::var("PG_BACKSTOP_TEST_PG") {
+        Ok(major) => major
+            .parse()
+            .with_context(|| format!("PG_BACKSTOP_TEST_PG is {major:?}, not a version")),
+        Err(_) => Ok(15),
+    }
+}

@@ -1,0 +1,132 @@
+//! Finds PostgreSQL and what building against it takes, and installs what is missing.
+//!
+//! As root on Debian it installs the packages itself; otherwise it says in one sentence what to type.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell::{self, step, which};
+use crate::wheel;
+
+/// Makes sure PostgreSQL `major` with its server headers is there, and the tools to build an extension for it.
+/// Returns its `pg_config`.
+///
+/// # Errors
+/// When something is missing that can't be installed: the message says what to type.
+pub fn postgres(major: u16) -> Result<PathBuf> {
+    let mut missing = build_tools_missing();
+    if let Some(pg_config) = installed(major) {
+        packages(&missing)?;
+        return Ok(pg_config);
+    }
+    if wheel::holds(major) {
+        packages(&missing)?;
+        return wheel::pg_config(major);
+    }
+    missing.push(format!("postgresql-{major}"));
+    missing.push(format!("postgresql-server-dev-{major}"));
+    packages(&missing)?;
+    installed(major).with_context(|| format!("PostgreSQL {major} is not where Debian puts it"))
+}
+
+/// Makes sure Python can make virtual environments.
+///
+/// # Errors
+/// When it can't and the packages can't be installed.
+pub fn python() -> Result<()> {
+    let ready = Command::new("python3")
+        .args(["-c", "import venv, ensurepip"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    packages(if ready { &[] } else { &["python3-venv"] })
+}
+
+/// Installs Debian packages; nothing to do for an empty list.
+///
+/// # Errors
+/// When not root, or not on Debian: the message says what to type.
+pub fn packages<S: AsRef<str>>(names: &[S]) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    let list = names.join(" ");
+    // SAFETY: geteuid has no preconditions and can't fail.
+    if unsafe { libc::geteuid() } != 0 {
+        bail!(
+            "something is missing; type: sudo apt-get update && sudo apt-get install --yes {list}"
+        );
+    }
+    if which("apt-get").is_none() {
+        bail!("this system has no apt-get; install what Debian calls: {list}");
+    }
+    let apt_get = || {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    step(format!("installing {list}"));
+    shell::output(apt_get().args(["update", "--quiet"]))?;
+    shell::output(
+        apt_get()
+            .args(["install", "--yes", "--quiet", "--no-install-recommends"])
+            .args(names),
+    )?;
+    Ok(())
+}
+
+/// The `pg_config` of a packaged PostgreSQL that has server headers.
+fn installed(major: u16) -> Option<PathBuf> {
+    let pg_config = PathBuf::from(format!("/usr/lib/postgresql/{major}/bin/pg_config"));
+    let server = pg_config.with_file_name("postgres");
+    let headers = format!("/usr/include/postgresql/{major}/server/postgres.h");
+    (pg_config.is_file() && server.is_file() && Path::new(&headers).is_file()).then_some(pg_config)
+}
+
+fn build_tools_missing() -> Vec<String> {
+    let mut missing = Vec::new();
+    if which("cc").is_none() {
+        missing.push("gcc");
+        missing.push("libc6-dev");
+    }
+    if which("pkg-config").is_none() {
+        missing.push("pkg-config");
+    }
+    if !has_libclang() {
+        missing.push("libclang-dev");
+    }
+    missing.into_iter().map(String::from).collect()
+}
+
+/// bindgen reads PostgreSQL's headers through libclang, and looks for it in these places.
+fn has_libclang() -> bool {
+    if std::env::var_os("LIBCLANG_PATH").is_some() {
+        return true;
+    }
+    let in_llvm = std::fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| {
+            entry.file_name().to_string_lossy().starts_with("llvm-")
+                && holds_libclang(&entry.path().join("lib"))
+        });
+    in_llvm
+        || ["/usr/lib", "/usr/lib64", "/usr/local/lib"]
+            .iter()
+            .any(|folder| holds_libclang(Path::new(folder)))
+}
+
+fn holds_libclang(folder: &Path) -> bool {
+    std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            name.starts_with("libclang.so")
+                || (name.starts_with("libclang-") && name.contains(".so"))
+        })
+}
