@@ -7,10 +7,10 @@
 use std::error::Error;
 use std::io::Read;
 
+use postgres::Client;
 use postgres::error::DbError;
 use postgres::types::private::BytesMut;
 use postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
-use postgres::{Client, SimpleQueryMessage};
 
 /// What the guard owes a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,8 @@ impl Case {
     /// One statement of the kinds that can be planned, explained and prepared.
     pub fn is_one_planned_statement(&self) -> bool {
         let word = self.statement.split_whitespace().next().unwrap_or_default();
-        ["DELETE", "UPDATE", "INSERT", "MERGE", "WITH"].contains(&word) && !self.statement.contains("; ")
+        ["DELETE", "UPDATE", "INSERT", "MERGE", "WITH"].contains(&word)
+            && !self.statement.contains("; ")
     }
 }
 
@@ -46,29 +47,51 @@ impl std::fmt::Display for Case {
 
 /// Reads a room. A room that can't be read is a mistake in the room, so it stops the test.
 pub fn cases(room: &'static str, text: &'static str) -> Vec<Case> {
-    text.split("\n\n").filter_map(|block| case(room, block)).collect()
+    text.split("\n\n")
+        .filter_map(|block| case(room, block))
+        .collect()
 }
 
 fn case(room: &'static str, block: &'static str) -> Option<Case> {
-    let is_header = |line: &&str| line.starts_with("-- refused ") || line.starts_with("-- passes: ");
+    let is_header =
+        |line: &&str| line.starts_with("-- refused ") || line.starts_with("-- passes: ");
     let header = block.lines().find(is_header)?;
     let statement = block[block.find(header)? + header.len()..].trim();
     let (expect, name) = match header.strip_prefix("-- passes: ") {
         Some(name) => (Expect::Passes, name),
         None => {
-            let (codes, name) = header.strip_prefix("-- refused ")?.split_once(": ").expect(header);
+            let (codes, name) = header
+                .strip_prefix("-- refused ")?
+                .split_once(": ")
+                .expect(header);
             (Expect::Refused(codes), name)
         }
     };
     let (values, statement) = match statement.strip_prefix("-- with ") {
         Some(rest) => {
             let (line, statement) = rest.split_once('\n').expect(header);
-            (Some(line.split('|').map(|value| TextValue(value.trim())).collect()), statement)
+            (
+                Some(
+                    line.split('|')
+                        .map(|value| TextValue(value.trim()))
+                        .collect(),
+                ),
+                statement,
+            )
         }
         None => (None, statement),
     };
-    assert!(!statement.is_empty() && !statement.contains("\n--"), "room {room}: case without a statement: {header}");
-    Some(Case { room, name, statement, values, expect })
+    assert!(
+        !statement.is_empty() && !statement.contains("\n--"),
+        "room {room}: case without a statement: {header}"
+    );
+    Some(Case {
+        room,
+        name,
+        statement,
+        values,
+        expect,
+    })
 }
 
 /// A parameter in text form, for whatever type the server infers. `NULL` is the null value.
@@ -98,12 +121,20 @@ impl ToSql for TextValue {
 /// Runs a statement or several through the simple protocol, COPY through its own messages.
 pub fn run(client: &mut Client, statement: &str) -> Result<(), Box<DbError>> {
     if !statement.starts_with("COPY ") {
-        return client.batch_execute(statement).map_err(|error| server_error(Some(&error)));
+        return client
+            .batch_execute(statement)
+            .map_err(|error| server_error(Some(&error)));
     }
-    let mut reader = client.copy_out(statement).map_err(|error| server_error(Some(&error)))?;
+    let mut reader = client
+        .copy_out(statement)
+        .map_err(|error| server_error(Some(&error)))?;
     let copied = reader.read_to_end(&mut Vec::new());
     copied.map(drop).map_err(|error| {
-        server_error(error.get_ref().and_then(|source| source.downcast_ref::<postgres::Error>()))
+        server_error(
+            error
+                .get_ref()
+                .and_then(|source| source.downcast_ref::<postgres::Error>()),
+        )
     })
 }
 
@@ -113,30 +144,32 @@ pub fn run_prepared(
     statement: &postgres::Statement,
     values: &[TextValue],
 ) -> Result<(), Box<DbError>> {
-    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-    client.query(statement, &values).map(drop).map_err(|error| server_error(Some(&error)))
+    let values: Vec<&(dyn ToSql + Sync)> = values
+        .iter()
+        .map(|value| value as &(dyn ToSql + Sync))
+        .collect();
+    client
+        .query(statement, &values)
+        .map(drop)
+        .map_err(|error| server_error(Some(&error)))
 }
 
 fn server_error(error: Option<&postgres::Error>) -> Box<DbError> {
     let server = error.and_then(|error| error.as_db_error());
-    Box::new(server.unwrap_or_else(|| panic!("not an error of the server: {error:?}")).clone())
-}
-
-/// One value of one row, as text.
-pub fn scalar(client: &mut Client, query: &str) -> String {
-    let messages = client.simple_query(query).unwrap_or_else(|error| panic!("{query}: {error:?}"));
-    let mut rows = messages.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0),
-        _ => None,
-    });
-    rows.next().unwrap_or_else(|| panic!("no row: {query}")).to_owned()
+    Box::new(
+        server
+            .unwrap_or_else(|| panic!("not an error of the server: {error:?}"))
+            .clone(),
+    )
 }
 
 /// What is wrong with an answer, if anything: a wrong code, or a refusal that does not help the one it refuses.
 pub fn complaint(expect: Expect, answer: &Result<(), Box<DbError>>) -> Option<String> {
     let (codes, error) = match (expect, answer) {
         (Expect::Passes, Ok(())) => return None,
-        (Expect::Passes, Err(error)) => return Some(format!("was refused: {}: {error}", error.code().code())),
+        (Expect::Passes, Err(error)) => {
+            return Some(format!("was refused: {}: {error}", error.code().code()));
+        }
         (Expect::Refused(codes), Ok(())) => return Some(format!("was not refused ({codes})")),
         (Expect::Refused(codes), Err(error)) => (codes, error),
     };
@@ -157,7 +190,19 @@ pub fn complaint(expect: Expect, answer: &Result<(), Box<DbError>>) -> Option<St
     if !missing.is_empty() {
         return Some(format!("{code} lacks its {}", missing.join(", ")));
     }
-    let starts_low = error.message().starts_with(|first: char| !first.is_uppercase());
-    let style = starts_low && !error.message().ends_with('.') && error.hint().is_some_and(|hint| hint.ends_with(['.', ';', ')']));
-    (!style).then(|| format!("{code} is not in PostgreSQL's style: {} / {:?}", error.message(), error.hint()))
+    let starts_low = error
+        .message()
+        .starts_with(|first: char| !first.is_uppercase());
+    let style = starts_low
+        && !error.message().ends_with('.')
+        && error
+            .hint()
+            .is_some_and(|hint| hint.ends_with(['.', ';', ')']));
+    (!style).then(|| {
+        format!(
+            "{code} is not in PostgreSQL's style: {} / {:?}",
+            error.message(),
+            error.hint()
+        )
+    })
 }

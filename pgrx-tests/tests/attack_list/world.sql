@@ -2,8 +2,6 @@
 -- limit, so that a refusal says something about the form of a statement and not about its size.
 -- Run as a superuser; the statements of the list run as the ordinary role "app".
 
-GRANT CREATE, USAGE ON SCHEMA public TO app;
-
 -- A single bigint key, with the children and the second unique key of incident A.
 CREATE TABLE users (
     id bigint PRIMARY KEY,
