@@ -174,7 +174,7 @@ fn a_refused_statement_spends_nothing() {
 }
 
 #[test]
-fn setting_the_same_approval_again_is_a_new_budget_only_by_a_new_set() {
+fn every_set_is_a_budget_of_its_own() {
     let (_db, _admin, mut app) = world();
     under(
         &mut app,

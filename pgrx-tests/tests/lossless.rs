@@ -14,7 +14,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ),
     ("numeric", "'NaN'", "\"NaN\""),
     ("numeric", "'-Infinity'", "\"-Infinity\""),
-    ("float8", "'0.1'", "0.1"),
+    ("float8", "'0.30000000000000004'", "0.30000000000000004"),
     ("float8", "'Infinity'", "\"Infinity\""),
     ("float4", "'NaN'", "\"NaN\""),
     ("boolean", "true", "true"),
@@ -71,7 +71,6 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("inet", "'10.0.0.1/8'", "\"10.0.0.1/8\""),
     ("money", "'12.34'", ""),
     ("bit varying", "B'101'", "\"101\""),
-    ("xml", "'<a>1</a>'", "\"<a>1</a>\""),
     ("point", "'(0.1,1e300)'", "\"(0.1,1e+300)\""),
     ("mood", "'so so'", "\"so so\""),
     ("short", "'abc'", "\"abc\""),
@@ -83,7 +82,7 @@ const SETTINGS: &[&str] = &[
     "SELECT 1",
     "SET DateStyle = 'SQL, DMY'; SET TimeZone = 'Asia/Kolkata'; SET IntervalStyle = 'sql_standard'",
     "SET DateStyle = 'German'; SET TimeZone = 'America/St_Johns'; SET extra_float_digits = -15",
-    "SET DateStyle = 'Postgres, MDY'; SET bytea_output = escape; SET IntervalStyle = 'postgres_verbose'; SET xmlbinary = hex",
+    "SET DateStyle = 'Postgres, MDY'; SET bytea_output = escape; SET IntervalStyle = 'postgres_verbose'",
 ];
 
 #[test]
