@@ -28,7 +28,12 @@ fn world() -> (Database, Client, Client) {
 /// Every row of the world, as text.
 fn dump(client: &mut Client) -> String {
     ["users", "subscriptions", "messages", "notes"]
-        .map(|table| query_text(client, &format!("SELECT t::text FROM {table} t ORDER BY id")))
+        .map(|table| {
+            query_text(
+                client,
+                &format!("SELECT t::text FROM {table} t ORDER BY id"),
+            )
+        })
         .join("\n")
 }
 
@@ -49,13 +54,19 @@ fn a_dry_run_is_the_default_and_changes_nothing() {
     let (_db, mut admin, mut app) = world();
     passes(&mut app, "DELETE FROM users WHERE id = 1");
     let (after, id) = (dump(&mut admin), last_statement(&mut admin));
-    let plan = format!("SELECT relation, operation, captured, restored, conflicts FROM backstop.restore({id}) ORDER BY relation");
+    let plan = format!(
+        "SELECT relation, operation, captured, restored, conflicts FROM backstop.restore({id}) ORDER BY relation"
+    );
     assert_eq!(
         query_text(&mut admin, &plan),
         "public.messages|DELETE|10|10|0\npublic.notes|UPDATE|5|5|0\npublic.subscriptions|DELETE|5|5|0\npublic.users|DELETE|5|5|0"
     );
     assert_eq!(dump(&mut admin), after);
-    assert_eq!(last_statement(&mut admin), id, "a dry run is no statement of the record");
+    assert_eq!(
+        last_statement(&mut admin),
+        id,
+        "a dry run is no statement of the record"
+    );
 }
 
 #[test]
@@ -101,22 +112,35 @@ fn rows_that_point_at_each_other_come_back() {
 #[test]
 fn an_update_is_set_back_and_later_work_on_other_columns_stays() {
     let (_db, mut admin, mut app) = world();
-    passes(&mut app, "UPDATE users SET plan = 'wiped', extra = NULL WHERE id IN (5, 7)");
+    passes(
+        &mut app,
+        "UPDATE users SET plan = 'wiped', extra = NULL WHERE id IN (5, 7)",
+    );
     let id = last_statement(&mut admin);
     passes(&mut app, "UPDATE users SET email = 'later' WHERE id = 5");
     assert_eq!(restore(&mut admin, &id, ", dry_run => false"), "2|2|0|0");
     assert_eq!(
-        query_text(&mut admin, "SELECT id, plan, email, extra FROM users WHERE id IN (5, 7) ORDER BY id"),
+        query_text(
+            &mut admin,
+            "SELECT id, plan, email, extra FROM users WHERE id IN (5, 7) ORDER BY id"
+        ),
         "5|free|later|null\n7|free|u7|null"
     );
     let json_null = "SELECT count(*) FROM users WHERE id IN (5, 7) AND extra = 'null'::jsonb";
-    assert_eq!(query_text(&mut admin, json_null), "2", "JSON null is not SQL NULL");
+    assert_eq!(
+        query_text(&mut admin, json_null),
+        "2",
+        "JSON null is not SQL NULL"
+    );
 }
 
 /// Statement `id` updated users 5 and 7; since then 7 has got another plan.
 fn conflict() -> (Database, Client, String) {
     let (db, mut admin, mut app) = world();
-    passes(&mut app, "UPDATE users SET plan = 'wiped' WHERE id IN (5, 7)");
+    passes(
+        &mut app,
+        "UPDATE users SET plan = 'wiped' WHERE id IN (5, 7)",
+    );
     let id = last_statement(&mut admin);
     passes(&mut app, "UPDATE users SET plan = 'bought' WHERE id = 7");
     (db, admin, id)
@@ -127,8 +151,14 @@ const PLANS: &str = "SELECT string_agg(plan, ',' ORDER BY id) FROM users WHERE i
 #[test]
 fn a_conflict_aborts_and_changes_nothing() {
     let (_db, mut admin, id) = conflict();
-    let refusal = refused(&mut admin, &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"));
-    assert!(!refusal.hint.is_empty() && refusal.sqlstate != "XX000", "{refusal:?}");
+    let refusal = refused(
+        &mut admin,
+        &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
+    );
+    assert!(
+        !refusal.hint.is_empty() && refusal.sqlstate != "XX000",
+        "{refusal:?}"
+    );
     assert_eq!(query_text(&mut admin, PLANS), "wiped,bought");
 }
 
@@ -142,14 +172,24 @@ fn a_dry_run_counts_conflicts_instead_of_failing() {
 #[test]
 fn a_conflict_can_be_skipped() {
     let (_db, mut admin, id) = conflict();
-    assert_eq!(restore(&mut admin, &id, ", dry_run => false, on_conflict => 'skip'"), "2|1|0|1");
+    assert_eq!(
+        restore(&mut admin, &id, ", dry_run => false, on_conflict => 'skip'"),
+        "2|1|0|1"
+    );
     assert_eq!(query_text(&mut admin, PLANS), "free,bought");
 }
 
 #[test]
 fn a_conflict_can_be_overwritten() {
     let (_db, mut admin, id) = conflict();
-    assert_eq!(restore(&mut admin, &id, ", dry_run => false, on_conflict => 'overwrite'"), "2|2|0|1");
+    assert_eq!(
+        restore(
+            &mut admin,
+            &id,
+            ", dry_run => false, on_conflict => 'overwrite'"
+        ),
+        "2|2|0|1"
+    );
     assert_eq!(query_text(&mut admin, PLANS), "free,free");
 }
 
@@ -159,15 +199,24 @@ fn conflicts_are_listed_with_what_was_what_it_left_and_what_is() {
     let listed = format!(
         "SELECT relation, key, old_row ->> 'plan', left_as ->> 'plan', current_row ->> 'plan' FROM backstop.restore_conflicts({id})"
     );
-    assert_eq!(query_text(&mut admin, &listed), "public.users|{\"id\": 7}|free|wiped|bought");
+    assert_eq!(
+        query_text(&mut admin, &listed),
+        "public.users|{\"id\": 7}|free|wiped|bought"
+    );
 }
 
 #[test]
 fn work_added_to_a_json_value_is_a_conflict_too() {
     let (_db, mut admin, mut app) = world();
-    passes(&mut app, r#"UPDATE users SET extra = '{"mistake": 1}' WHERE id = 5"#);
+    passes(
+        &mut app,
+        r#"UPDATE users SET extra = '{"mistake": 1}' WHERE id = 5"#,
+    );
     let id = last_statement(&mut admin);
-    passes(&mut app, r#"UPDATE users SET extra = '{"mistake": 1, "later": 2}' WHERE id = 5"#);
+    passes(
+        &mut app,
+        r#"UPDATE users SET extra = '{"mistake": 1, "later": 2}' WHERE id = 5"#,
+    );
     let conflicts = format!("SELECT sum(conflicts) FROM backstop.restore({id})");
     assert_eq!(query_text(&mut admin, &conflicts), "1");
 }
@@ -177,15 +226,27 @@ fn a_row_that_took_a_deleted_rows_key_is_a_conflict() {
     let (_db, mut admin, mut app) = world();
     passes(&mut app, "DELETE FROM users WHERE id = 20");
     let id = last_statement(&mut admin);
-    passes(&mut app, "INSERT INTO users (id, plan, email) VALUES (20, 'new', 'new')");
-    refused(&mut admin, &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"));
-    assert_eq!(query_text(&mut admin, "SELECT plan FROM users WHERE id = 20"), "new");
+    passes(
+        &mut app,
+        "INSERT INTO users (id, plan, email) VALUES (20, 'new', 'new')",
+    );
+    refused(
+        &mut admin,
+        &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
+    );
+    assert_eq!(
+        query_text(&mut admin, "SELECT plan FROM users WHERE id = 20"),
+        "new"
+    );
 }
 
 #[test]
 fn a_row_that_is_back_already_is_unchanged() {
     let (_db, mut admin, mut app) = world();
-    passes(&mut app, "UPDATE users SET plan = 'wiped' WHERE id IN (5, 7)");
+    passes(
+        &mut app,
+        "UPDATE users SET plan = 'wiped' WHERE id IN (5, 7)",
+    );
     let id = last_statement(&mut admin);
     passes(&mut app, "UPDATE users SET plan = 'free' WHERE id = 7");
     assert_eq!(restore(&mut admin, &id, ", dry_run => false"), "2|1|1|0");
@@ -199,13 +260,27 @@ fn a_restore_is_recorded_and_can_be_undone() {
     restore(&mut admin, &id, ", dry_run => false");
     let undo = last_statement(&mut admin);
     assert_ne!(undo, id);
-    assert_eq!(query_text(&mut admin, &format!("SELECT reverts FROM backstop.statement WHERE statement_id = {undo}")), id);
-    let operations = format!("SELECT DISTINCT operation FROM backstop.preimage WHERE statement_id = {undo} ORDER BY 1");
+    assert_eq!(
+        query_text(
+            &mut admin,
+            &format!("SELECT reverts FROM backstop.statement WHERE statement_id = {undo}")
+        ),
+        id
+    );
+    let operations = format!(
+        "SELECT DISTINCT operation FROM backstop.preimage WHERE statement_id = {undo} ORDER BY 1"
+    );
     assert_eq!(query_text(&mut admin, &operations), "INSERT\nUPDATE");
     restore(&mut admin, &undo, ", dry_run => false");
     assert_eq!(dump(&mut admin), deleted);
     let redo = last_statement(&mut admin);
-    assert_eq!(query_text(&mut admin, &format!("SELECT reverts FROM backstop.statement WHERE statement_id = {redo}")), undo);
+    assert_eq!(
+        query_text(
+            &mut admin,
+            &format!("SELECT reverts FROM backstop.statement WHERE statement_id = {redo}")
+        ),
+        undo
+    );
 }
 
 #[test]
@@ -213,7 +288,10 @@ fn a_restore_that_is_rolled_back_is_not_recorded() {
     let (_db, mut admin, mut app) = world();
     passes(&mut app, "DELETE FROM users WHERE id = 1");
     let id = last_statement(&mut admin);
-    passes(&mut admin, &format!("BEGIN; SELECT * FROM backstop.restore({id}, dry_run => false); ROLLBACK"));
+    passes(
+        &mut admin,
+        &format!("BEGIN; SELECT * FROM backstop.restore({id}, dry_run => false); ROLLBACK"),
+    );
     assert_eq!(last_statement(&mut admin), id);
 }
 
@@ -221,7 +299,10 @@ fn a_restore_that_is_rolled_back_is_not_recorded() {
 fn triggers_do_not_rewrite_what_is_restored() {
     let (_db, mut admin, mut app) = world();
     let before = dump(&mut admin);
-    passes(&mut app, "DELETE FROM users WHERE id = 1; UPDATE users SET plan = 'wiped' WHERE id = 7");
+    passes(
+        &mut app,
+        "DELETE FROM users WHERE id = 1; UPDATE users SET plan = 'wiped' WHERE id = 7",
+    );
     passes(
         &mut admin,
         "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.plan := 'stamped'; RETURN NEW; END $$;
@@ -229,12 +310,21 @@ fn triggers_do_not_rewrite_what_is_restored() {
          CREATE FUNCTION veto() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
          CREATE TRIGGER veto BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION veto()",
     );
-    let ids = query_text(&mut admin, "SELECT statement_id FROM backstop.statement ORDER BY statement_id DESC");
+    let ids = query_text(
+        &mut admin,
+        "SELECT statement_id FROM backstop.statement ORDER BY statement_id DESC",
+    );
     for id in ids.lines() {
         restore(&mut admin, id, ", dry_run => false");
     }
     assert_eq!(dump(&mut admin), before);
-    assert_eq!(query_text(&mut admin, "SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'"), "0");
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'"
+        ),
+        "0"
+    );
 }
 
 #[test]
@@ -243,9 +333,22 @@ fn identity_and_generated_columns_come_out_right() {
     passes(&mut app, "DELETE FROM users WHERE id = 16");
     let id = last_statement(&mut admin);
     restore(&mut admin, &id, ", dry_run => false");
-    assert_eq!(query_text(&mut admin, "SELECT id, price, total FROM subscriptions WHERE user_id = 16"), "16|16.50|198.00");
-    passes(&mut app, "INSERT INTO subscriptions (user_id, price) VALUES (16, 1)");
-    assert_eq!(query_text(&mut admin, "SELECT max(id) FROM subscriptions"), "21", "the next identity value is free");
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT id, price, total FROM subscriptions WHERE user_id = 16"
+        ),
+        "16|16.50|198.00"
+    );
+    passes(
+        &mut app,
+        "INSERT INTO subscriptions (user_id, price) VALUES (16, 1)",
+    );
+    assert_eq!(
+        query_text(&mut admin, "SELECT max(id) FROM subscriptions"),
+        "21",
+        "the next identity value is free"
+    );
 }
 
 #[test]
@@ -253,9 +356,15 @@ fn a_column_added_since_keeps_its_default() {
     let (_db, mut admin, mut app) = world();
     passes(&mut app, "DELETE FROM users WHERE id = 20");
     let id = last_statement(&mut admin);
-    passes(&mut admin, "ALTER TABLE users ADD COLUMN late text DEFAULT 'filled'");
+    passes(
+        &mut admin,
+        "ALTER TABLE users ADD COLUMN late text DEFAULT 'filled'",
+    );
     restore(&mut admin, &id, ", dry_run => false");
-    assert_eq!(query_text(&mut admin, "SELECT late, plan FROM users WHERE id = 20"), "filled|free");
+    assert_eq!(
+        query_text(&mut admin, "SELECT late, plan FROM users WHERE id = 20"),
+        "filled|free"
+    );
 }
 
 #[test]
@@ -263,8 +372,21 @@ fn only_the_relations_asked_for_are_restored() {
     let (_db, mut admin, mut app) = world();
     passes(&mut app, "DELETE FROM users WHERE id = 20");
     let id = last_statement(&mut admin);
-    assert_eq!(restore(&mut admin, &id, ", dry_run => false, relations => '{public.users}'"), "1|1|0|0");
-    assert_eq!(query_text(&mut admin, "SELECT count(*) FROM users, subscriptions WHERE users.id = 20 AND user_id = 20"), "0");
+    assert_eq!(
+        restore(
+            &mut admin,
+            &id,
+            ", dry_run => false, relations => '{public.users}'"
+        ),
+        "1|1|0|0"
+    );
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT count(*) FROM users, subscriptions WHERE users.id = 20 AND user_id = 20"
+        ),
+        "0"
+    );
 }
 
 #[test]
@@ -285,15 +407,21 @@ fn values_come_back_byte_for_byte_whatever_the_sessions_settings() {
     let (_db, mut admin, mut app) = world();
     passes(
         &mut admin,
-        r"CREATE TABLE zoo (id bigint PRIMARY KEY, a numeric, b float8, c timestamptz, d date, e interval, f bytea, g json, h jsonb, i text[], j tstzrange, k numeric, l money);
-          INSERT INTO zoo VALUES (1, 1.50000, 'NaN', '2026-02-03 04:05:06.789012Z', 'infinity', '-1 year 2 days 03:04:05.6', '\x00ff5c', '{""a"" : 1}', 'null',
-              '[3:4]={NULL,""x""}', '[2026-01-01Z,)', 'NaN', 12.34), (2, NULL, '-0', NULL, NULL, NULL, '', NULL, NULL, '{}', 'empty', '-Infinity', NULL);
-          CREATE TABLE twin AS SELECT * FROM zoo; SELECT backstop.protect('zoo')".replace("\"\"", "\"").as_str(),
+        r#"CREATE TABLE zoo (id bigint PRIMARY KEY, a numeric, b float8, c timestamptz, d date, e interval, f bytea, g json, h jsonb, i text[], j tstzrange, k numeric, l money);
+          INSERT INTO zoo VALUES (1, 1.50000, 'NaN', '2026-02-03 04:05:06.789012Z', 'infinity', '-1 year 2 days 03:04:05.6', '\x00ff5c', '{"a" : 1}', 'null',
+              '[3:4]={NULL,"x"}', '[2026-01-01Z,)', 'NaN', 12.34), (2, NULL, '-0', NULL, NULL, NULL, '', NULL, NULL, '{}', 'empty', '-Infinity', NULL);
+          CREATE TABLE twin AS SELECT * FROM zoo; SELECT backstop.protect('zoo')"#,
     );
-    passes(&mut app, "SET DateStyle = 'German'; SET TimeZone = 'Asia/Kathmandu'; SET extra_float_digits = -10; SET bytea_output = escape; SET IntervalStyle = sql_standard");
+    passes(
+        &mut app,
+        "SET DateStyle = 'German'; SET TimeZone = 'Asia/Kathmandu'; SET extra_float_digits = -10; SET bytea_output = escape; SET IntervalStyle = sql_standard",
+    );
     passes(&mut app, "DELETE FROM zoo WHERE id IN (1, 2)");
     let id = last_statement(&mut admin);
-    passes(&mut admin, "SET DateStyle = 'SQL, MDY'; SET TimeZone = 'America/Caracas'; SET IntervalStyle = postgres_verbose");
+    passes(
+        &mut admin,
+        "SET DateStyle = 'SQL, MDY'; SET TimeZone = 'America/Caracas'; SET IntervalStyle = postgres_verbose",
+    );
     restore(&mut admin, &id, ", dry_run => false");
     passes(&mut admin, "RESET ALL");
     // record_image_ops compares bytes, not values.
@@ -308,12 +436,21 @@ fn bad_input_is_named_and_changes_nothing() {
     let (after, id) = (dump(&mut admin), last_statement(&mut admin));
     for (call, named) in [
         ("backstop.restore(-5)".to_owned(), "-5"),
-        (format!("backstop.restore({id}, dry_run => false, on_conflict => 'maybe')"), "maybe"),
-        (format!("backstop.restore({id}, dry_run => false, relations => '{{public.nowhere}}')"), "nowhere"),
+        (
+            format!("backstop.restore({id}, dry_run => false, on_conflict => 'maybe')"),
+            "maybe",
+        ),
+        (
+            format!("backstop.restore({id}, dry_run => false, relations => '{{public.nowhere}}')"),
+            "nowhere",
+        ),
         ("backstop.restore_conflicts(-5)".to_owned(), "-5"),
     ] {
         let refusal = refused(&mut admin, &format!("SELECT * FROM {call}"));
-        assert!(format!("{} {}", refusal.message, refusal.detail).contains(named), "{refusal:?}");
+        assert!(
+            format!("{} {}", refusal.message, refusal.detail).contains(named),
+            "{refusal:?}"
+        );
         assert_ne!(refusal.sqlstate, "XX000", "{refusal:?}");
         assert_eq!(dump(&mut admin), after);
     }
@@ -324,5 +461,12 @@ fn restoring_is_not_for_everyone() {
     let (_db, mut admin, mut app) = world();
     passes(&mut app, "DELETE FROM users WHERE id = 20");
     let id = last_statement(&mut admin);
-    assert_eq!(refused(&mut app, &format!("SELECT * FROM backstop.restore({id}, dry_run => false)")).sqlstate, "42501");
+    assert_eq!(
+        refused(
+            &mut app,
+            &format!("SELECT * FROM backstop.restore({id}, dry_run => false)")
+        )
+        .sqlstate,
+        "42501"
+    );
 }
