@@ -1,0 +1,468 @@
+//! Approval: a statement of intent in `backstop.approval`, checked when it is set, spent as rows go, over when it is.
+
+use pg_backstop_tests::postgres::Client;
+use pg_backstop_tests::{Database, database, passes, query_text, refused};
+
+const WORLD: &str = "
+    CREATE TABLE users (id bigint PRIMARY KEY, auth_source text, plan text);
+    CREATE TABLE subscriptions (id bigint PRIMARY KEY, user_id bigint REFERENCES users ON DELETE CASCADE);
+    CREATE TABLE teams (id bigint PRIMARY KEY, name text);
+    INSERT INTO users SELECT n, 'oauth', 'free' FROM generate_series(1, 200) n;
+    INSERT INTO subscriptions SELECT n, n FROM generate_series(1, 100) n;
+    INSERT INTO teams SELECT n, 'team' FROM generate_series(1, 50) n;
+    SELECT backstop.protect('users', max_rows => 10); SELECT backstop.protect('teams', max_rows => 10)";
+
+fn world() -> (Database, Client, Client) {
+    let db = database();
+    let mut admin = db.connect();
+    passes(&mut admin, WORLD);
+    let app = db.connect_as("app");
+    (db, admin, app)
+}
+
+fn approval(members: &str) -> String {
+    format!("SET LOCAL backstop.approval = '{{\"reason\": \"OPS-142\", {members}}}'")
+}
+
+/// Runs statements in a transaction under an approval and commits it.
+#[track_caller]
+fn under(client: &mut Client, members: &str, statements: &str) {
+    passes(
+        client,
+        &format!("BEGIN; {}; {statements}; COMMIT", approval(members)),
+    );
+}
+
+#[track_caller]
+fn refused_under(client: &mut Client, members: &str, statements: &str) -> String {
+    let refusal = refused(
+        client,
+        &format!("BEGIN; {}; {statements}", approval(members)),
+    );
+    passes(client, "ROLLBACK");
+    assert!(
+        !refusal.detail.is_empty() && !refusal.hint.is_empty(),
+        "{refusal:?}"
+    );
+    refusal.sqlstate
+}
+
+#[test]
+fn a_malformed_approval_is_refused_when_it_is_set() {
+    let (_db, _admin, mut app) = world();
+    let malformed = [
+        ("yes", "JSON"),
+        ("true", "object"),
+        ("[]", "object"),
+        (r#"{"reason": "x", "max_rows": 1"#, "JSON"),
+        (r#"{"max_rows": 20}"#, "reason"),
+        (r#"{"reason": "", "max_rows": 20}"#, "reason"),
+        (r#"{"reason": 7, "max_rows": 20}"#, "reason"),
+        (r#"{"reason": "x"}"#, "max_rows"),
+        (r#"{"reason": "x", "max_rows": -1}"#, "max_rows"),
+        (r#"{"reason": "x", "max_rows": 1.5}"#, "max_rows"),
+        (r#"{"reason": "x", "max_rows": "all"}"#, "max_rows"),
+        (r#"{"reason": "x", "max_rows": 1, "max_row": 2}"#, "max_row"),
+        (
+            r#"{"reason": "x", "max_rows": 1, "relations": "public.users"}"#,
+            "relations",
+        ),
+        (
+            r#"{"reason": "x", "max_rows": 1, "relations": [7]}"#,
+            "relations",
+        ),
+        (
+            r#"{"reason": "x", "max_rows": 1, "operations": ["remove"]}"#,
+            "remove",
+        ),
+        (
+            r#"{"reason": "x", "max_rows": 1, "expires": "tomorrow-ish"}"#,
+            "expires",
+        ),
+        (
+            r#"{"reason": "x", "max_rows": 1, "expires": "2020-01-01T00:00:00Z"}"#,
+            "expire",
+        ),
+    ];
+    for (value, named) in malformed {
+        for sql in [
+            format!("SET backstop.approval = '{value}'"),
+            format!("SELECT set_config('backstop.approval', '{value}', false)"),
+        ] {
+            let refusal = refused(&mut app, &sql);
+            assert_eq!(refusal.sqlstate, "SF010", "{sql}\n{refusal:?}");
+            let words = format!("{} {}", refusal.message, refusal.detail);
+            assert!(words.contains(named), "{sql}\n{refusal:?}");
+        }
+        assert_eq!(query_text(&mut app, "SHOW backstop.approval"), "");
+    }
+}
+
+#[test]
+fn an_approved_statement_passes_every_rule() {
+    let (_db, mut admin, mut app) = world();
+    for statement in [
+        "DELETE FROM users WHERE id BETWEEN 101 AND 103",
+        "UPDATE teams SET name = 'x'",
+        "INSERT INTO users VALUES (1, 'x', 'y') ON CONFLICT (id) DO UPDATE SET plan = 'y'",
+        "UPDATE users SET id = 1000 WHERE id = 200",
+        "UPDATE users SET plan = 'x' WHERE auth_source = 'oauth' AND id = ANY (ARRAY[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])",
+    ] {
+        refused(&mut app, statement);
+        under(&mut app, "\"max_rows\": 50", statement);
+    }
+    let recorded = "SELECT count(*), count(*) FILTER (WHERE approval ->> 'reason' = 'OPS-142') FROM backstop.statement";
+    assert_eq!(query_text(&mut admin, recorded), "5|5");
+}
+
+#[test]
+fn the_budget_is_spent_by_rows_cascades_included() {
+    let (_db, _admin, mut app) = world();
+    // Every user up to 100 takes one subscription along.
+    let four = "DELETE FROM users WHERE id < 5";
+    assert_eq!(refused_under(&mut app, "\"max_rows\": 7", four), "SF010");
+    assert_eq!(query_text(&mut app, "SELECT count(*) FROM users"), "200");
+    under(&mut app, "\"max_rows\": 8", four);
+}
+
+#[test]
+fn a_spent_approval_is_over() {
+    let (_db, _admin, mut app) = world();
+    let two = "DELETE FROM users WHERE id > 198";
+    let next = "DELETE FROM users WHERE id > 197";
+    assert_eq!(
+        refused_under(&mut app, "\"max_rows\": 2", &format!("{two}; {next}")),
+        "SF010"
+    );
+    under(&mut app, "\"max_rows\": 3", &format!("{two}; {next}"));
+}
+
+#[test]
+fn the_budget_comes_back_when_the_work_is_rolled_back() {
+    let (_db, _admin, mut app) = world();
+    let two = "DELETE FROM users WHERE id > 198";
+    under(
+        &mut app,
+        "\"max_rows\": 2",
+        &format!("SAVEPOINT a; {two}; ROLLBACK TO a; {two}"),
+    );
+    passes(
+        &mut app,
+        r#"SET backstop.approval = '{"reason": "OPS-142", "max_rows": 2}'"#,
+    );
+    let again = "DELETE FROM users WHERE id > 196";
+    passes(&mut app, &format!("BEGIN; {again}; ROLLBACK"));
+    passes(&mut app, again);
+    assert_eq!(
+        refused(&mut app, "DELETE FROM users WHERE id > 195").sqlstate,
+        "SF010"
+    );
+}
+
+#[test]
+fn a_refused_statement_spends_nothing() {
+    let (_db, _admin, mut app) = world();
+    passes(
+        &mut app,
+        r#"SET backstop.approval = '{"reason": "OPS-142", "max_rows": 5}'"#,
+    );
+    assert_eq!(
+        refused(&mut app, "DELETE FROM users WHERE id > 150").sqlstate,
+        "SF010"
+    );
+    passes(&mut app, "DELETE FROM users WHERE id > 195");
+}
+
+#[test]
+fn every_set_is_a_budget_of_its_own() {
+    let (_db, _admin, mut app) = world();
+    under(
+        &mut app,
+        "\"max_rows\": 2",
+        "DELETE FROM users WHERE id > 198",
+    );
+    assert_eq!(
+        refused(&mut app, "DELETE FROM users WHERE id > 197").sqlstate,
+        "SF001"
+    );
+    under(
+        &mut app,
+        "\"max_rows\": 2",
+        "DELETE FROM users WHERE id > 196",
+    );
+}
+
+#[test]
+fn it_covers_the_relations_it_names_and_what_they_cascade_to() {
+    let (_db, _admin, mut app) = world();
+    let users = "\"max_rows\": 50, \"relations\": [\"public.users\"]";
+    assert_eq!(
+        refused_under(&mut app, users, "UPDATE teams SET name = 'x'"),
+        "SF010"
+    );
+    under(&mut app, users, "DELETE FROM users WHERE id < 3");
+    assert_eq!(
+        query_text(&mut app, "SELECT count(*) FROM subscriptions"),
+        "98"
+    );
+}
+
+#[test]
+fn it_covers_the_operations_it_names() {
+    let (_db, _admin, mut app) = world();
+    let deletes = "\"max_rows\": 50, \"operations\": [\"delete\"]";
+    assert_eq!(
+        refused_under(
+            &mut app,
+            deletes,
+            "UPDATE users SET plan = 'x' WHERE id > 198"
+        ),
+        "SF010"
+    );
+    under(&mut app, deletes, "DELETE FROM users WHERE id > 198");
+}
+
+#[test]
+fn a_statement_that_needs_no_approval_runs_beside_one_that_covers_something_else() {
+    let (_db, _admin, mut app) = world();
+    let teams = "\"max_rows\": 5, \"relations\": [\"public.teams\"]";
+    under(&mut app, teams, "DELETE FROM users WHERE id = 200");
+}
+
+#[test]
+fn an_unknown_relation_is_named() {
+    let (_db, _admin, mut app) = world();
+    let sql = format!(
+        "BEGIN; {}; DELETE FROM users WHERE id > 198",
+        approval("\"max_rows\": 5, \"relations\": [\"public.nowhere\"]")
+    );
+    let refusal = refused(&mut app, &sql);
+    assert_eq!(refusal.sqlstate, "SF010");
+    assert!(format!("{refusal:?}").contains("nowhere"), "{refusal:?}");
+}
+
+#[test]
+fn it_ends_when_it_says_so() {
+    let (_db, _admin, mut app) = world();
+    let soon = query_text(
+        &mut app,
+        "SELECT to_char((now() + interval '1 second') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+    );
+    passes(
+        &mut app,
+        &format!(
+            r#"SET backstop.approval = '{{"reason": "OPS-142", "max_rows": 50, "expires": "{soon}"}}'"#
+        ),
+    );
+    passes(
+        &mut app,
+        "DELETE FROM users WHERE id > 199; SELECT pg_sleep(1.2)",
+    );
+    assert_eq!(
+        refused(&mut app, "DELETE FROM users WHERE id > 198").sqlstate,
+        "SF010"
+    );
+    passes(&mut app, "DELETE FROM users WHERE id = 199");
+}
+
+#[test]
+fn it_never_outlives_the_time_to_live() {
+    let (db, mut admin, _app) = world();
+    passes(
+        &mut admin,
+        &format!("ALTER DATABASE {} SET backstop.approval_ttl = 1", db.name),
+    );
+    let mut app = db.connect_as("app");
+    let far = r#"SET backstop.approval = '{"reason": "OPS-142", "max_rows": 50, "expires": "2199-01-01T00:00:00Z"}'"#;
+    passes(&mut app, far);
+    passes(&mut app, "SELECT pg_sleep(1.2)");
+    assert_eq!(
+        refused(&mut app, "DELETE FROM users WHERE id > 198").sqlstate,
+        "SF010"
+    );
+    assert_eq!(
+        refused(&mut app, "SET backstop.approval_ttl = 100000").sqlstate,
+        "42501"
+    );
+}
+
+#[test]
+fn set_local_ends_with_the_transaction_and_set_does_not() {
+    let (_db, _admin, mut app) = world();
+    under(
+        &mut app,
+        "\"max_rows\": 50",
+        "DELETE FROM users WHERE id > 199",
+    );
+    assert_eq!(
+        refused(&mut app, "DELETE FROM users WHERE id > 198").sqlstate,
+        "SF001"
+    );
+    passes(
+        &mut app,
+        r#"SET backstop.approval = '{"reason": "OPS-142", "max_rows": 50}'"#,
+    );
+    passes(&mut app, "DELETE FROM users WHERE id > 198");
+    passes(&mut app, "DELETE FROM users WHERE id > 197");
+    passes(&mut app, "RESET backstop.approval");
+    assert_eq!(
+        refused(&mut app, "DELETE FROM users WHERE id > 196").sqlstate,
+        "SF001"
+    );
+}
+
+#[test]
+fn a_set_that_is_rolled_back_approves_nothing() {
+    let (_db, _admin, mut app) = world();
+    passes(
+        &mut app,
+        r#"BEGIN; SET backstop.approval = '{"reason": "OPS-142", "max_rows": 50}'; ROLLBACK"#,
+    );
+    assert_eq!(
+        refused(&mut app, "DELETE FROM users WHERE id > 198").sqlstate,
+        "SF001"
+    );
+    let savepoint = format!(
+        "BEGIN; SAVEPOINT a; {}; ROLLBACK TO a; DELETE FROM users WHERE id > 198",
+        approval("\"max_rows\": 50")
+    );
+    assert_eq!(refused(&mut app, &savepoint).sqlstate, "SF001");
+}
+
+#[test]
+fn a_plan_made_while_approved_does_not_stay_approved() {
+    let (_db, _admin, mut app) = world();
+    for mode in ["auto", "force_generic_plan", "force_custom_plan"] {
+        passes(
+            &mut app,
+            &format!(
+                "SET plan_cache_mode = {mode}; PREPARE wipe (bigint) AS DELETE FROM users WHERE id > $1"
+            ),
+        );
+        let seven = ["EXECUTE wipe (1000)"; 7].join("; ");
+        under(&mut app, "\"max_rows\": 50", &seven);
+        assert_eq!(
+            refused(&mut app, "EXECUTE wipe (1000)").sqlstate,
+            "SF001",
+            "{mode}"
+        );
+        passes(&mut app, "DEALLOCATE wipe");
+    }
+}
+
+#[test]
+fn a_plan_made_unapproved_can_be_approved_later() {
+    let (_db, _admin, mut app) = world();
+    passes(
+        &mut app,
+        "PREPARE wipe (bigint) AS DELETE FROM users WHERE id > $1",
+    );
+    assert_eq!(refused(&mut app, "EXECUTE wipe (199)").sqlstate, "SF001");
+    under(&mut app, "\"max_rows\": 50", "EXECUTE wipe (199)");
+    assert_eq!(query_text(&mut app, "SELECT count(*) FROM users"), "199");
+}
+
+#[test]
+fn a_function_that_ran_while_approved_does_not_stay_approved() {
+    let (_db, mut admin, mut app) = world();
+    passes(
+        &mut admin,
+        "CREATE FUNCTION wipe(low bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN DELETE FROM users WHERE id > low; END $$",
+    );
+    under(
+        &mut app,
+        "\"max_rows\": 50",
+        &["SELECT wipe(1000)"; 7].join("; "),
+    );
+    assert_eq!(refused(&mut app, "SELECT wipe(1000)").sqlstate, "SF001");
+}
+
+#[test]
+fn approve_batch_approves_the_transaction() {
+    let (_db, mut admin, mut app) = world();
+    passes(
+        &mut app,
+        "BEGIN; SELECT backstop.approve_batch('OPS-142', 2, '{public.users}', '{delete}');
+         DELETE FROM users WHERE id > 198; COMMIT",
+    );
+    let recorded =
+        "SELECT approval ->> 'reason', approval ->> 'max_rows', rows FROM backstop.statement";
+    assert_eq!(query_text(&mut admin, recorded), "OPS-142|2|2");
+    assert_eq!(
+        refused(&mut app, "DELETE FROM users WHERE id > 197").sqlstate,
+        "SF001"
+    );
+    for (call, named) in [
+        (
+            "backstop.approve_batch('', 2, '{public.users}', '{delete}')",
+            "reason",
+        ),
+        (
+            "backstop.approve_batch('OPS-142', -2, '{public.users}', '{delete}')",
+            "max_rows",
+        ),
+        (
+            "backstop.approve_batch('OPS-142', 2, '{public.users}', '{remove}')",
+            "remove",
+        ),
+        (
+            "backstop.approve_batch('OPS-142', 2, '{public.nowhere}', '{delete}')",
+            "nowhere",
+        ),
+    ] {
+        let refusal = refused(&mut app, &format!("SELECT {call}"));
+        assert!(
+            format!("{} {}", refusal.message, refusal.detail).contains(named),
+            "{refusal:?}"
+        );
+    }
+}
+
+#[test]
+fn a_table_that_asks_for_a_second_person_takes_no_word_of_its_own() {
+    let (_db, mut admin, mut app) = world();
+    passes(
+        &mut admin,
+        "SELECT backstop.protect('users', approval => 'second_person')",
+    );
+    assert_eq!(
+        refused_under(
+            &mut app,
+            "\"max_rows\": 50",
+            "DELETE FROM users WHERE id > 198"
+        ),
+        "SF010"
+    );
+    passes(
+        &mut admin,
+        "SELECT backstop.protect('users', approval => 'preview')",
+    );
+    assert_eq!(
+        refused_under(
+            &mut app,
+            "\"max_rows\": 50",
+            "DELETE FROM users WHERE id > 198"
+        ),
+        "SF010"
+    );
+    under(
+        &mut app,
+        "\"max_rows\": 50",
+        "DELETE FROM users WHERE id = 200",
+    );
+}
+
+#[test]
+fn the_records_approval_holds_what_was_said() {
+    let (_db, mut admin, mut app) = world();
+    under(
+        &mut app,
+        "\"max_rows\": 20, \"relations\": [\"public.users\"], \"operations\": [\"delete\"]",
+        "DELETE FROM users WHERE id > 198",
+    );
+    let recorded = "SELECT approval ->> 'reason', approval -> 'max_rows', approval -> 'relations', approval -> 'operations' FROM backstop.statement";
+    assert_eq!(
+        query_text(&mut admin, recorded),
+        r#"OPS-142|20|["public.users"]|["delete"]"#
+    );
+}

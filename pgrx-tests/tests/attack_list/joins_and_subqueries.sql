@@ -1,0 +1,188 @@
+-- refused SF001: a subquery on the same table by range
+DELETE FROM users WHERE id IN (SELECT id FROM users WHERE id < 0)
+
+-- refused SF001: an attribute that a range of keys selects
+DELETE FROM users WHERE email IN (SELECT email FROM users WHERE id BETWEEN -91111200 AND -91111100)
+
+-- refused SF001: a scalar subquery over the key
+DELETE FROM users WHERE id = (SELECT max(id) FROM users)
+
+-- refused SF001: more than the average key
+DELETE FROM users WHERE id > (SELECT avg(user_id) FROM plain)
+
+-- refused SF001: EXISTS by range
+DELETE FROM users u WHERE EXISTS (SELECT 1 FROM plain p WHERE p.user_id > u.id)
+
+-- refused SF001: NOT EXISTS by the key
+DELETE FROM users u WHERE NOT EXISTS (SELECT 1 FROM users v WHERE v.email = u.email AND v.id < 0)
+
+-- refused SF001: greater than any
+DELETE FROM users WHERE id > ANY (SELECT user_id FROM plain)
+
+-- refused SF001: NOT IN a subquery
+DELETE FROM users WHERE id NOT IN (SELECT user_id FROM plain)
+
+-- refused SF001: different from all of a subquery
+DELETE FROM users WHERE id <> ALL (SELECT user_id FROM plain)
+
+-- refused SF001: duplicates removed by the order of keys
+DELETE FROM users u USING users v WHERE u.plan = v.plan AND u.id > v.id
+
+-- refused SF001: a self-join whose other side is a range
+DELETE FROM users u USING users v WHERE u.id = v.id AND v.id < 0
+
+-- refused SF001: a self-join that pretends to pin
+DELETE FROM users u USING users v WHERE u.id = v.id AND u.id < 0
+
+-- refused SF001: a join condition by range
+UPDATE users SET plan = 'x' FROM plain p WHERE users.id BETWEEN p.id AND p.id + 1
+
+-- refused SF001: an outer join by range
+DELETE FROM users u USING plain p LEFT JOIN users v ON v.id < p.user_id WHERE u.email = v.email
+
+-- refused SF001: JOIN ... ON in USING
+DELETE FROM users u USING (plain p JOIN trash t ON t.user_id = p.user_id) WHERE u.id <= p.user_id
+
+-- refused SF001: a range in the join partner's own subquery
+DELETE FROM users u USING (SELECT email FROM users WHERE id < -5) s WHERE s.email = u.email
+
+-- refused SF001: a range in a lateral subquery
+DELETE FROM users u USING plain p, LATERAL (SELECT email FROM users v WHERE v.id > p.id) s WHERE u.email = s.email
+
+-- refused SF001: a range in HAVING
+DELETE FROM users WHERE plan IN (SELECT plan FROM users GROUP BY plan HAVING min(id) < 0)
+
+-- refused SF001: a range in a CTE
+WITH old AS (SELECT id FROM users WHERE id < 0) DELETE FROM users WHERE id IN (SELECT id FROM old)
+
+-- refused SF001: a range on a CTE's output
+WITH all_users AS (SELECT id FROM users) DELETE FROM users WHERE id IN (SELECT id FROM all_users WHERE id < 0)
+
+-- refused SF001: a range on a renamed output
+DELETE FROM users WHERE id IN (SELECT s.who FROM (SELECT id AS who FROM users) s WHERE s.who < 0)
+
+-- refused SF001: a range two CTEs away
+WITH a AS (SELECT id, email FROM users), b AS (SELECT email FROM a WHERE id < 0) DELETE FROM users WHERE email IN (SELECT email FROM b)
+
+-- refused SF001: a range in a materialized CTE
+WITH old AS MATERIALIZED (SELECT email FROM users WHERE id < 0) DELETE FROM users u USING old WHERE old.email = u.email
+
+-- refused SF001: a range in one arm of a UNION
+DELETE FROM users WHERE id IN (SELECT 5 UNION SELECT id FROM users WHERE id < 0)
+
+-- refused SF001: a range in an EXCEPT
+DELETE FROM users WHERE id IN (SELECT id FROM users EXCEPT SELECT id FROM users WHERE id > 0)
+
+-- refused SF001: a range in a data-modifying CTE
+WITH gone AS (DELETE FROM users WHERE id < 0 RETURNING id) SELECT count(*) FROM gone
+
+-- refused SF001: what a data-modifying CTE returns by range
+WITH u AS (UPDATE users SET plan = 'x' WHERE plan = 'free' RETURNING id) DELETE FROM seats WHERE train IN (SELECT 1 FROM u WHERE u.id < 0)
+
+-- refused SF001: in the CTE of an INSERT
+WITH gone AS (DELETE FROM users WHERE id < -5 RETURNING id) INSERT INTO plain (id) SELECT 1000 - id FROM gone
+
+-- refused SF001: a CASE in a join
+DELETE FROM users u USING plain p WHERE CASE WHEN u.id > 0 THEN p.id = 1 ELSE p.id = 2 END
+
+-- refused SF001: a range hidden in an aggregate's filter
+DELETE FROM users WHERE plan = (SELECT max(plan) FILTER (WHERE id < 0) FROM users)
+
+-- refused SF001: the other side of a join carries the key
+DELETE FROM users u USING subscriptions s WHERE s.user_id = u.id AND s.user_id < 0
+
+-- refused SF001: a subquery's column carries the key
+DELETE FROM users WHERE id IN (SELECT user_id FROM subscriptions WHERE user_id < 0)
+
+-- refused SF001: a series in a subquery
+DELETE FROM users WHERE id IN (SELECT generate_series(-91111200, -91111100))
+
+-- refused SF001: a series in FROM
+DELETE FROM users USING generate_series(-91111200, -91111100) g WHERE g = id
+
+-- refused SF001: a series as an array
+DELETE FROM users WHERE id = ANY (ARRAY(SELECT generate_series(-91111200, -91111100)))
+
+-- refused SF001: a series in a CTE
+WITH ids AS (SELECT n FROM generate_series(1, 5) n) DELETE FROM users WHERE id IN (SELECT n FROM ids)
+
+-- refused SF001: a series in a view
+DELETE FROM users WHERE id IN (SELECT n FROM window_ids)
+
+-- refused SF001: a series turned round
+DELETE FROM users WHERE id IN (SELECT -n FROM generate_series(1, 5) n)
+
+-- refused SF001: a series joined
+UPDATE users SET plan = 'x' FROM generate_series(1, 5) g(n) WHERE users.id = g.n
+
+-- refused SF001: a series in a lateral join
+DELETE FROM users u USING plain p, LATERAL generate_series(p.id, p.id + 2) g WHERE u.id = g
+
+-- refused SF001: a recursive counter
+WITH RECURSIVE c(n) AS (VALUES (-91111200) UNION ALL SELECT n + 1 FROM c WHERE n < -91111100) DELETE FROM users WHERE id IN (SELECT n FROM c)
+
+-- refused SF001: row numbers
+DELETE FROM users WHERE id IN (SELECT row_number() OVER () FROM plain)
+
+-- refused SF001: array subscripts
+DELETE FROM users WHERE id IN (SELECT generate_subscripts(ARRAY[7, 7, 7, 7], 1))
+
+-- refused SF001: the ordinality of a function
+DELETE FROM users WHERE id IN (SELECT o FROM unnest(ARRAY['a', 'b', 'c']) WITH ORDINALITY t(v, o))
+
+-- passes: keys from another table
+DELETE FROM users WHERE id IN (SELECT user_id FROM plain WHERE tag = 'close')
+
+-- passes: keys from another table by that table's own range
+DELETE FROM users WHERE id IN (SELECT user_id FROM plain WHERE id > 3)
+
+-- passes: keys by attribute from the same table
+DELETE FROM users WHERE id IN (SELECT id FROM users WHERE auth_source = 'test')
+
+-- passes: keys from a CTE
+WITH old AS (SELECT id FROM users WHERE auth_source = 'test') DELETE FROM users USING old WHERE old.id = users.id
+
+-- passes: keys from VALUES
+DELETE FROM users WHERE id IN (VALUES (1), (2))
+
+-- passes: keys from a joined VALUES list
+UPDATE users SET plan = v.plan FROM (VALUES (1, 'a'), (2, 'b')) v(id, plan) WHERE v.id = users.id
+
+-- passes: keys from unnest
+DELETE FROM users WHERE id IN (SELECT unnest(ARRAY[1, 2, 3]))
+
+-- passes: keys from unnest in FROM
+UPDATE users SET plan = d.plan FROM unnest(ARRAY[1, 2]::bigint[], ARRAY['a', 'b']) d(id, plan) WHERE d.id = users.id
+
+-- passes: keys from JSON
+DELETE FROM users WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text('[1, 2]'))
+
+-- passes: keys from an array subquery
+DELETE FROM users WHERE id = ANY (ARRAY(SELECT user_id FROM plain WHERE tag = 'close'))
+
+-- passes: a self-join by attribute on one key
+DELETE FROM users u USING users v WHERE u.email = v.email AND v.id = 5
+
+-- passes: a correlated subquery by equality
+UPDATE users u SET plan = 'x' WHERE (SELECT count(*) FROM subscriptions s WHERE s.user_id = u.id) = 2 AND auth_source = 'test'
+
+-- passes: a lateral lookup by equality
+DELETE FROM users u USING plain p, LATERAL (SELECT v.email FROM users v WHERE v.id = p.user_id) s WHERE s.email = u.email AND p.id = 3
+
+-- passes: what a data-modifying CTE returns
+WITH gone AS (DELETE FROM users WHERE id = 5 RETURNING id) UPDATE plain SET tag = 'gone' FROM gone WHERE plain.user_id = gone.id
+
+-- passes: a range in a query that feeds nothing
+WITH gone AS (DELETE FROM users WHERE id = 5 RETURNING id) SELECT count(*) FROM users WHERE id > 0
+
+-- passes: a series for another column
+DELETE FROM users WHERE length(email) IN (SELECT generate_series(100, 110)) AND auth_source = 'test'
+
+-- passes: a new value from a range
+UPDATE users SET plan = (SELECT max(tag) FROM plain WHERE plain.id > 0) WHERE id = 5
+
+-- passes: a new value from the protected key's own range
+UPDATE users SET plan = (SELECT count(*)::text FROM users v WHERE v.id < users.id) WHERE id = 5
+
+-- passes: keys in a fixed order
+DELETE FROM users WHERE id IN (SELECT id FROM users WHERE auth_source = 'test' ORDER BY id FOR UPDATE)

@@ -1,0 +1,235 @@
+//! check() and EXPLAIN: the verdict from planning alone, without running anything.
+
+use pg_backstop_tests::postgres::Client;
+use pg_backstop_tests::{Database, database, passes, query_rows, query_text, refused};
+
+const WORLD: &str = "
+    CREATE TABLE users (id bigint PRIMARY KEY, auth_source text, plan text);
+    CREATE TABLE plain (id bigint PRIMARY KEY);
+    INSERT INTO users SELECT n, 'oauth', 'free' FROM generate_series(1, 300) n;
+    SELECT backstop.protect('users')";
+
+fn world() -> (Database, Client) {
+    let db = database();
+    passes(&mut db.connect(), WORLD);
+    let app = db.connect_as("app");
+    (db, app)
+}
+
+fn check(client: &mut Client, statement: &str) -> Vec<Vec<Option<String>>> {
+    let sql = format!(
+        "SELECT rule, sqlstate, message, detail, hint FROM backstop.check($backstop${statement}$backstop$)"
+    );
+    query_rows(client, &sql)
+}
+
+const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "DELETE FROM users WHERE id BETWEEN 1 AND 5",
+        "key_range",
+        "SF001",
+    ),
+    ("DELETE FROM users", "unqualified", "SF002"),
+    (
+        "UPDATE users SET plan = NULL WHERE 1 = 1",
+        "unqualified",
+        "SF002",
+    ),
+    (
+        "INSERT INTO users VALUES (1) ON CONFLICT (id) DO UPDATE SET plan = 'x'",
+        "key_upsert",
+        "SF003",
+    ),
+    (
+        "UPDATE users SET id = id + 1000 WHERE plan = 'x'",
+        "key_update",
+        "SF004",
+    ),
+    (
+        "WITH gone AS (DELETE FROM users RETURNING 1) SELECT count(*) FROM gone",
+        "unqualified",
+        "SF002",
+    ),
+];
+
+const PASSES: &[&str] = &[
+    "DELETE FROM users WHERE id = 5",
+    "DELETE FROM users WHERE auth_source = 'test'",
+    "UPDATE users SET plan = 'x' WHERE plan = 'free'",
+    "INSERT INTO users VALUES (1) ON CONFLICT (id) DO NOTHING",
+    "SELECT * FROM users WHERE id > 5",
+    "DELETE FROM plain",
+];
+
+#[test]
+fn check_says_what_running_the_statement_would_say() {
+    let (_db, mut app) = world();
+    for (statement, rule, sqlstate) in REFUSED {
+        let rows = check(&mut app, statement);
+        let refusal = refused(&mut app, statement);
+        let said: Vec<&str> = rows[0]
+            .iter()
+            .map(|cell| cell.as_deref().unwrap_or(""))
+            .collect();
+        assert_eq!(said[..2], [*rule, *sqlstate], "{statement}");
+        assert_eq!(
+            said[2..],
+            [&refusal.message, &refusal.detail, &refusal.hint],
+            "{statement}"
+        );
+    }
+}
+
+#[test]
+fn check_has_no_rows_for_what_passes() {
+    let (_db, mut app) = world();
+    for statement in PASSES {
+        assert!(check(&mut app, statement).is_empty(), "{statement}");
+    }
+}
+
+#[test]
+fn check_lists_every_rule_in_the_order_of_reporting() {
+    let (_db, mut app) = world();
+    let rows = check(&mut app, "UPDATE users SET id = id + 1000 WHERE id > 5");
+    let codes: Vec<&str> = rows.iter().filter_map(|row| row[1].as_deref()).collect();
+    assert_eq!(codes[0], "SF001");
+    assert!(codes.is_sorted(), "{codes:?}");
+}
+
+#[test]
+fn check_runs_nothing() {
+    let (db, mut app) = world();
+    check(&mut app, "DELETE FROM users WHERE id = 5");
+    check(&mut app, "DELETE FROM users");
+    assert_eq!(query_text(&mut app, "SELECT count(*) FROM users"), "300");
+    assert_eq!(
+        query_text(&mut db.connect(), "SELECT count(*) FROM backstop.statement"),
+        "0"
+    );
+}
+
+#[test]
+fn check_sees_parameters_without_their_values() {
+    let (_db, mut app) = world();
+    assert_eq!(
+        check(&mut app, "DELETE FROM users WHERE id > $1")[0][1].as_deref(),
+        Some("SF001")
+    );
+    assert!(check(&mut app, "DELETE FROM users WHERE id = $1").is_empty());
+}
+
+#[test]
+fn bad_input_to_check_is_an_error_that_names_it() {
+    let (_db, mut app) = world();
+    assert_eq!(
+        refused(&mut app, "SELECT * FROM backstop.check('DELETE FRO users')").sqlstate,
+        "42601"
+    );
+    assert_eq!(
+        refused(
+            &mut app,
+            "SELECT * FROM backstop.check('DELETE FROM nowhere')"
+        )
+        .sqlstate,
+        "42P01"
+    );
+    for bad in ["''", "'DELETE FROM plain; DELETE FROM users'"] {
+        let refusal = refused(&mut app, &format!("SELECT * FROM backstop.check({bad})"));
+        assert_ne!(refusal.sqlstate, "XX000", "{refusal:?}");
+        assert!(refusal.message.contains("statement"), "{refusal:?}");
+    }
+    assert_eq!(query_text(&mut app, "SELECT count(*) FROM users"), "300");
+}
+
+#[test]
+fn explain_shows_the_verdict_and_refuses_nothing() {
+    let (_db, mut app) = world();
+    for (statement, rule, sqlstate) in REFUSED {
+        let plan = query_text(&mut app, &format!("EXPLAIN {statement}"));
+        assert!(
+            plan.contains(sqlstate) || plan.contains(rule),
+            "{statement}\n{plan}"
+        );
+        let json = query_text(
+            &mut app,
+            &format!("EXPLAIN (FORMAT json, VERBOSE) {statement}"),
+        );
+        assert!(
+            json.contains(sqlstate) || json.contains(rule),
+            "{statement}\n{json}"
+        );
+    }
+    for statement in PASSES {
+        let plan = query_text(&mut app, &format!("EXPLAIN {statement}"));
+        assert!(!plan.contains("SF0"), "{statement}\n{plan}");
+    }
+}
+
+#[test]
+fn explain_of_a_prepared_statement_shows_the_verdict() {
+    let (_db, mut app) = world();
+    passes(
+        &mut app,
+        "PREPARE wipe (bigint) AS DELETE FROM users WHERE id > $1",
+    );
+    for mode in ["force_custom_plan", "force_generic_plan"] {
+        passes(&mut app, &format!("SET plan_cache_mode = {mode}"));
+        assert!(query_text(&mut app, "EXPLAIN EXECUTE wipe (5)").contains("SF001"));
+        assert_eq!(
+            refused(&mut app, "EXPLAIN ANALYZE EXECUTE wipe (5)").sqlstate,
+            "SF001"
+        );
+    }
+}
+
+#[test]
+fn explain_analyze_runs_and_so_is_judged_and_recorded() {
+    let (db, mut app) = world();
+    assert_eq!(
+        refused(
+            &mut app,
+            "EXPLAIN ANALYZE DELETE FROM users WHERE plan = 'free'"
+        )
+        .sqlstate,
+        "SF005"
+    );
+    passes(&mut app, "EXPLAIN ANALYZE DELETE FROM users WHERE id = 5");
+    assert_eq!(
+        query_text(&mut db.connect(), "SELECT rows FROM backstop.statement"),
+        "1"
+    );
+}
+
+#[test]
+fn an_innocent_plan_is_the_plan_it_was() {
+    let (db, mut app) = world();
+    passes(
+        &mut db.connect(),
+        "CREATE TABLE twin (LIKE users INCLUDING ALL); INSERT INTO twin SELECT * FROM users; ANALYZE",
+    );
+    for statement in [
+        "UPDATE users SET plan = 'x' WHERE id = 5",
+        "DELETE FROM users WHERE id = ANY ('{1,2}')",
+    ] {
+        let guarded = query_text(&mut app, &format!("EXPLAIN (COSTS off) {statement}"));
+        let free = query_text(
+            &mut app,
+            &format!("EXPLAIN (COSTS off) {}", statement.replace("users", "twin")),
+        );
+        assert_eq!(guarded, free.replace("twin", "users"));
+    }
+}
+
+#[test]
+fn a_refused_statement_on_a_large_table_costs_no_scan() {
+    let (_db, mut app) = world();
+    let plan = query_text(
+        &mut app,
+        "EXPLAIN (COSTS off) DELETE FROM users WHERE id < 0",
+    );
+    assert!(
+        plan.contains("users"),
+        "the plan below the verdict is still shown: {plan}"
+    );
+}
