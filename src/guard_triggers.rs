@@ -41,7 +41,9 @@ impl Drop for OwnWork {
 
 /// Whether a trigger is one of ours, by name.
 pub fn is_ours(name: &str) -> bool {
-    [CAPTURE, TRUNCATE].iter().any(|ours| ours.to_bytes() == name.as_bytes())
+    [CAPTURE, TRUNCATE]
+        .iter()
+        .any(|ours| ours.to_bytes() == name.as_bytes())
 }
 
 /// Makes the triggers that are missing.
@@ -51,7 +53,7 @@ pub fn adjust() {
     };
     let mut tables: Vec<Rc<Guarded>> = registry.tables().cloned().collect();
     // A fixed order, so that two sessions that adjust at once lock alike.
-    tables.sort_by_key(|table| table.relid);
+    tables.sort_by_key(|table| table.relid.to_u32());
     for table in tables {
         // SAFETY: a syscache look-up; partitions get the row trigger from their parent.
         let partition = unsafe { pg_sys::get_rel_relispartition(table.relid) };
@@ -65,14 +67,18 @@ pub fn adjust() {
                 "CREATE TRIGGER backstop_capture AFTER DELETE OR UPDATE ON {name} FOR EACH ROW \
                  WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()"
             ));
-            run(&format!("ALTER TABLE {name} ENABLE ALWAYS TRIGGER backstop_capture"));
+            run(&format!(
+                "ALTER TABLE {name} ENABLE ALWAYS TRIGGER backstop_capture"
+            ));
         }
         if truncate && table.is_protected() {
             run(&format!(
                 "CREATE TRIGGER backstop_guard_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT \
                  EXECUTE FUNCTION backstop.guard_truncate()"
             ));
-            run(&format!("ALTER TABLE ONLY {name} ENABLE ALWAYS TRIGGER backstop_guard_truncate"));
+            run(&format!(
+                "ALTER TABLE ONLY {name} ENABLE ALWAYS TRIGGER backstop_guard_truncate"
+            ));
         }
     }
 }
@@ -88,8 +94,13 @@ pub fn guarded_now() -> Vec<Oid> {
 pub fn release(before: &[Oid]) {
     let registry = registry::current_even_if_off();
     for relid in before {
-        let table = registry.as_ref().and_then(|registry| registry.table(*relid));
-        let (keep_capture, keep_truncate) = (table.is_some(), table.is_some_and(|table| table.is_protected()));
+        let table = registry
+            .as_ref()
+            .and_then(|registry| registry.table(*relid));
+        let (keep_capture, keep_truncate) = (
+            table.is_some(),
+            table.is_some_and(|table| table.is_protected()),
+        );
         let Some((no_capture, no_truncate)) = missing(*relid) else {
             continue;
         };

@@ -27,12 +27,19 @@ mod sequence;
 pgrx::pg_module_magic!();
 
 pgrx::extension_sql_file!("../sql/10_record.sql", name = "record");
-pgrx::extension_sql_file!("../sql/20_registry.sql", name = "registry", requires = ["record"]);
-pgrx::extension_sql_file!("../sql/30_functions.sql", name = "functions", requires = ["registry"]);
+pgrx::extension_sql_file!(
+    "../sql/20_registry.sql",
+    name = "registry",
+    requires = ["record"]
+);
+pgrx::extension_sql_file!(
+    "../sql/30_functions.sql",
+    name = "functions",
+    requires = ["registry"]
+);
 
 #[pgrx::pg_guard]
 #[allow(non_snake_case)]
-#[unsafe(no_mangle)]
 pub extern "C-unwind" fn _PG_init() {
     gucs::define();
     registry::install();

@@ -81,7 +81,9 @@ pub fn packed(sqlstate: &str) -> i32 {
         .bytes()
         .take(5)
         .enumerate()
-        .fold(0, |code, (place, byte)| code | (i32::from(byte.wrapping_sub(b'0')) & 0x3f) << (6 * place))
+        .fold(0, |code, (place, byte)| {
+            code | (i32::from(byte.wrapping_sub(b'0')) & 0x3f) << (6 * place)
+        })
 }
 
 /// The report as an `ErrorData` in the current memory context, for `raw::ThrowErrorData`.
@@ -127,7 +129,7 @@ pub unsafe fn warn(violation: &Violation) {
     let report: Box<Report> = violation.clone().into();
     // SAFETY: below ERROR, ThrowErrorData returns.
     unsafe {
-        let data = error_data(&report, pg_sys::WARNING);
+        let data = error_data(&report, pgrx::PgLogLevel::WARNING as u32);
         crate::pg::raw::ThrowErrorData(data);
     }
 }

@@ -7,7 +7,11 @@ use crate::pg::function::Call;
 use crate::report::{self, Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Datum};
 
-crate::sql_function!(pg_finfo_backstop_approve_batch, backstop_approve_batch, approve_batch);
+crate::sql_function!(
+    pg_finfo_backstop_approve_batch,
+    backstop_approve_batch,
+    approve_batch
+);
 
 unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
     // SAFETY: the types of the SQL declaration.
@@ -19,8 +23,16 @@ unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
             arguments::texts(call, 3, "operations")?,
         )
     };
-    let operations = operations.map(|words| words.iter().map(|word| operation(word)).collect()).transpose()?;
-    let intent = Intent { reason, max_rows, relations, operations, expires: None };
+    let operations = operations
+        .map(|words| words.iter().map(|word| operation(word)).collect())
+        .transpose()?;
+    let intent = Intent {
+        reason,
+        max_rows,
+        relations,
+        operations,
+        expires: None,
+    };
     let json = serde_json::to_string(&intent)
         .map_err(|error| Report::new(sqlstate::INVALID_PARAMETER, error.to_string()))?;
     if let Err(why) = Intent::parse(&json) {
@@ -44,10 +56,14 @@ unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
 
 fn operation(word: &str) -> Outcome<Operation> {
     use Operation::*;
-    [Update, Delete, Truncate, Drop, Alter, Setval].into_iter().find(|known| known.approval_name() == word).ok_or_else(
-        || {
-            Report::new("SF010", format!("invalid value for argument \"operations\": \"{word}\""))
-                .hint("Use update, delete, truncate, drop, alter, setval.")
-        },
-    )
+    [Update, Delete, Truncate, Drop, Alter, Setval]
+        .into_iter()
+        .find(|known| known.approval_name() == word)
+        .ok_or_else(|| {
+            Report::new(
+                "SF010",
+                format!("invalid value for argument \"operations\": \"{word}\""),
+            )
+            .hint("Use update, delete, truncate, drop, alter, setval.")
+        })
 }

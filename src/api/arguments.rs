@@ -3,8 +3,8 @@
 use crate::pg::catalog::{self, OpenRelation};
 use crate::pg::function::Call;
 use crate::report::{Outcome, Report, sqlstate};
-use pgrx::pg_sys::{self, Oid};
 use pgrx::FromDatum;
+use pgrx::pg_sys::{self, Oid};
 
 /// Argument `n`, refused when it is NULL.
 ///
@@ -13,7 +13,10 @@ use pgrx::FromDatum;
 pub unsafe fn required<T: FromDatum>(call: Call, n: usize, name: &str) -> Outcome<T> {
     // SAFETY: the caller vouches for the type.
     unsafe { call.arg(n) }.ok_or_else(|| {
-        Report::new(sqlstate::NULL_NOT_ALLOWED, format!("argument \"{name}\" must not be null"))
+        Report::new(
+            sqlstate::NULL_NOT_ALLOWED,
+            format!("argument \"{name}\" must not be null"),
+        )
     })
 }
 
@@ -28,29 +31,45 @@ pub unsafe fn texts(call: Call, n: usize, name: &str) -> Outcome<Option<Vec<Stri
     };
     let whole: Option<Vec<String>> = array.into_iter().collect();
     whole.map(Some).ok_or_else(|| {
-        Report::new(sqlstate::NULL_NOT_ALLOWED, format!("argument \"{name}\" must not contain null"))
+        Report::new(
+            sqlstate::NULL_NOT_ALLOWED,
+            format!("argument \"{name}\" must not contain null"),
+        )
     })
 }
 
 /// One of the words an argument accepts.
 pub fn word<'a>(value: &str, name: &str, words: &[&'a str]) -> Outcome<&'a str> {
-    words.iter().copied().find(|word| *word == value).ok_or_else(|| {
-        Report::new(sqlstate::INVALID_PARAMETER, format!("invalid value for argument \"{name}\": \"{value}\""))
+    words
+        .iter()
+        .copied()
+        .find(|word| *word == value)
+        .ok_or_else(|| {
+            Report::new(
+                sqlstate::INVALID_PARAMETER,
+                format!("invalid value for argument \"{name}\": \"{value}\""),
+            )
             .hint(format!("Use one of: {}.", words.join(", ")))
-    })
+        })
 }
 
 /// The table an argument names, opened and locked: an ordinary or partitioned table that is neither temporary nor
 /// PostgreSQL's or the extension's own.
 pub fn table(relid: Oid, lock: u32) -> Outcome<OpenRelation> {
     let Some(relation) = OpenRelation::open(relid, lock) else {
-        return Err(Report::new(sqlstate::UNDEFINED_TABLE, format!("relation with OID {} does not exist", relid.to_u32())));
+        return Err(Report::new(
+            sqlstate::UNDEFINED_TABLE,
+            format!("relation with OID {} does not exist", relid.to_u32()),
+        ));
     };
     let (schema, name) = catalog::relation_name(relid).unwrap_or_default();
     let wrong = |what: &str| {
-        Err(Report::new(sqlstate::WRONG_OBJECT_TYPE, format!("cannot protect relation \"{name}\""))
-            .detail(format!("\"{name}\" is {what}."))
-            .hint("Protect an ordinary or partitioned table."))
+        Err(Report::new(
+            sqlstate::WRONG_OBJECT_TYPE,
+            format!("cannot protect relation \"{name}\""),
+        )
+        .detail(format!("\"{name}\" is {what}."))
+        .hint("Protect an ordinary or partitioned table."))
     };
     match relation.kind() {
         'r' | 'p' => {}
@@ -67,7 +86,12 @@ pub fn table(relid: Oid, lock: u32) -> Outcome<OpenRelation> {
     }
     // SAFETY: a catalog check of an existing relation.
     let system = unsafe { pg_sys::IsCatalogRelationOid(relid) };
-    if system || matches!(schema.as_str(), "pg_catalog" | "information_schema" | "pg_toast") {
+    if system
+        || matches!(
+            schema.as_str(),
+            "pg_catalog" | "information_schema" | "pg_toast"
+        )
+    {
         return wrong("a system table");
     }
     if schema == "backstop" {
@@ -77,10 +101,20 @@ pub fn table(relid: Oid, lock: u32) -> Outcome<OpenRelation> {
 }
 
 /// Refuses columns that the table does not have, system columns, duplicates and an empty list.
-pub fn columns(relation: &OpenRelation, relid: Oid, names: &[String], argument: &str) -> Outcome<()> {
-    let table = catalog::relation_name(relid).map(|(_, name)| name).unwrap_or_default();
+pub fn columns(
+    relation: &OpenRelation,
+    relid: Oid,
+    names: &[String],
+    argument: &str,
+) -> Outcome<()> {
+    let table = catalog::relation_name(relid)
+        .map(|(_, name)| name)
+        .unwrap_or_default();
     if names.is_empty() {
-        return Err(Report::new(sqlstate::INVALID_PARAMETER, format!("argument \"{argument}\" must name a column")));
+        return Err(Report::new(
+            sqlstate::INVALID_PARAMETER,
+            format!("argument \"{argument}\" must name a column"),
+        ));
     }
     let known = relation.columns();
     for (place, name) in names.iter().enumerate() {

@@ -18,10 +18,13 @@ unsafe fn check(call: Call) -> Outcome<Datum> {
     // is learned here that EXPLAIN would not tell.
     unsafe {
         let statements = pg_sys::pg_parse_query(sql);
-        if pg_sys::list_length(statements) != 1 {
-            return Err(Report::new(sqlstate::SYNTAX_ERROR, "backstop.check() takes exactly one statement"));
+        if crate::pg::raw::list_length(statements) != 1 {
+            return Err(Report::new(
+                sqlstate::SYNTAX_ERROR,
+                "backstop.check() takes exactly one statement",
+            ));
         }
-        let statement = pg_sys::list_nth(statements, 0) as *mut pg_sys::RawStmt;
+        let statement = crate::pg::raw::list_nth(statements, 0) as *mut pg_sys::RawStmt;
         for violation in violations(statement, sql)? {
             rows.push(vec![
                 Some(datum::text(violation.rule.name().as_bytes())),
@@ -37,7 +40,10 @@ unsafe fn check(call: Call) -> Outcome<Datum> {
 
 /// # Safety
 /// `statement` must be a fresh parse of `sql`.
-unsafe fn violations(statement: *mut pg_sys::RawStmt, sql: *const std::ffi::c_char) -> Outcome<Vec<Violation>> {
+unsafe fn violations(
+    statement: *mut pg_sys::RawStmt,
+    sql: *const std::ffi::c_char,
+) -> Outcome<Vec<Violation>> {
     let Some(registry) = registry::current() else {
         return Ok(Vec::new());
     };
@@ -45,11 +51,15 @@ unsafe fn violations(statement: *mut pg_sys::RawStmt, sql: *const std::ffi::c_ch
     // SAFETY: analysis and rewriting as for a statement with parameters whose types are inferred.
     unsafe {
         let (mut types, mut count) = (std::ptr::null_mut::<pg_sys::Oid>(), 0);
-        let queries = crate::pg::compat::analyze_and_rewrite(statement, sql, &mut types, &mut count);
-        for n in 0..pg_sys::list_length(queries) {
-            let query = pg_sys::list_nth(queries, n) as *mut pg_sys::Query;
+        let queries =
+            crate::pg::compat::analyze_and_rewrite(statement, sql, &mut types, &mut count);
+        for n in 0..crate::pg::raw::list_length(queries) {
+            let query = crate::pg::raw::list_nth(queries, n) as *mut pg_sys::Query;
             if (*query).commandType == pg_sys::CmdType::CMD_UTILITY {
-                found.extend(crate::hooks::utility::check((*query).utilityStmt, &registry));
+                found.extend(crate::hooks::utility::check(
+                    (*query).utilityStmt,
+                    &registry,
+                ));
             } else {
                 found.extend(planner::judge(&registry, query, false));
             }

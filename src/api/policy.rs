@@ -11,15 +11,30 @@ use pgrx::{IntoDatum, Spi};
 
 crate::sql_function!(pg_finfo_backstop_protect, backstop_protect, protect);
 crate::sql_function!(pg_finfo_backstop_unprotect, backstop_unprotect, unprotect);
-crate::sql_function!(pg_finfo_backstop_protect_columns, backstop_protect_columns, protect_columns);
-crate::sql_function!(pg_finfo_backstop_unprotect_columns, backstop_unprotect_columns, unprotect_columns);
-crate::sql_function!(pg_finfo_backstop_registry_changed, backstop_registry_changed, registry_changed);
+crate::sql_function!(
+    pg_finfo_backstop_protect_columns,
+    backstop_protect_columns,
+    protect_columns
+);
+crate::sql_function!(
+    pg_finfo_backstop_unprotect_columns,
+    backstop_unprotect_columns,
+    unprotect_columns
+);
+crate::sql_function!(
+    pg_finfo_backstop_registry_changed,
+    backstop_registry_changed,
+    registry_changed
+);
 
 /// Runs a statement on the registry and returns the number of rows it changed. search_path is pinned by the function's
 /// own SET clause, and it runs as the extension's owner.
 pub(super) fn execute(sql: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> usize {
     Spi::connect_mut(|client| {
-        client.update(sql, None, arguments).map(|rows| rows.len()).unwrap_or_else(|error| pgrx::error!("{error}"))
+        client
+            .update(sql, None, arguments)
+            .map(|rows| rows.len())
+            .unwrap_or_else(|error| pgrx::error!("{error}"))
     })
 }
 
@@ -42,7 +57,9 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
         )
     };
     let relation = arguments::table(relid, pg_sys::ShareRowExclusiveLock)?;
-    let name = catalog::relation_name(relid).map(|(_, name)| name).unwrap_or_default();
+    let name = catalog::relation_name(relid)
+        .map(|(_, name)| name)
+        .unwrap_or_default();
     let key_columns = match key_columns {
         Some(columns) => {
             arguments::columns(&relation, relid, &columns, "key_columns")?;
@@ -57,7 +74,12 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
                 )
                 .hint("Name the columns that identify a row: backstop.protect(..., key_columns => '{...}')."));
             }
-            relation.columns().into_iter().filter(|c| primary.contains(&c.attnum)).map(|c| c.name).collect()
+            relation
+                .columns()
+                .into_iter()
+                .filter(|c| primary.contains(&c.attnum))
+                .map(|c| c.name)
+                .collect()
         }
     };
     if let Some(max_rows) = max_rows
@@ -78,8 +100,14 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
         }
         None => None,
     };
+    // CREATE TRIGGER refuses a table that its own session holds open; the lock stays.
+    drop(relation);
     let require = arguments::word(&require, "require", &["over_limit", "always"])?;
-    let approval = arguments::word(&approval, "approval", &["session", "preview", "second_person"])?;
+    let approval = arguments::word(
+        &approval,
+        "approval",
+        &["session", "preview", "second_person"],
+    )?;
     execute(
         "INSERT INTO backstop.registered_table (relation, key_columns, max_rows, expendable, require, approval) \
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (relation) DO UPDATE SET key_columns = excluded.key_columns, \
@@ -108,10 +136,16 @@ unsafe fn unprotect(call: Call) -> Outcome<Datum> {
         &[typed(relid, pg_sys::REGCLASSOID)],
     );
     if removed == 0 {
-        return Err(Report::new(sqlstate::UNDEFINED_OBJECT, format!("table \"{name}\" is not protected"))
-            .hint("backstop.protected_table lists what is."));
+        return Err(Report::new(
+            sqlstate::UNDEFINED_OBJECT,
+            format!("table \"{name}\" is not protected"),
+        )
+        .hint("backstop.protected_table lists what is."));
     }
-    execute("DELETE FROM backstop.registered_column WHERE relation = $1", &[typed(relid, pg_sys::REGCLASSOID)]);
+    execute(
+        "DELETE FROM backstop.registered_column WHERE relation = $1",
+        &[typed(relid, pg_sys::REGCLASSOID)],
+    );
     guard_triggers::release(&before);
     Ok(call.null())
 }
@@ -126,12 +160,19 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
         )
     };
     let columns = columns.ok_or_else(|| {
-        Report::new(sqlstate::NULL_NOT_ALLOWED, "argument \"columns\" must not be null")
+        Report::new(
+            sqlstate::NULL_NOT_ALLOWED,
+            "argument \"columns\" must not be null",
+        )
     })?;
     let relation = arguments::table(relid, pg_sys::ShareRowExclusiveLock)?;
     arguments::columns(&relation, relid, &columns, "columns")?;
+    drop(relation);
     if upstream.trim().is_empty() {
-        return Err(Report::new(sqlstate::INVALID_PARAMETER, "argument \"upstream\" must not be empty"));
+        return Err(Report::new(
+            sqlstate::INVALID_PARAMETER,
+            "argument \"upstream\" must not be empty",
+        ));
     }
     execute(
         "INSERT INTO backstop.registered_column (relation, column_name, upstream) \
@@ -150,17 +191,26 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
 unsafe fn unprotect_columns(call: Call) -> Outcome<Datum> {
     // SAFETY: the types of the SQL declaration.
     let (relid, columns) = unsafe {
-        (arguments::required::<Oid>(call, 0, "relation")?, arguments::texts(call, 1, "columns")?)
+        (
+            arguments::required::<Oid>(call, 0, "relation")?,
+            arguments::texts(call, 1, "columns")?,
+        )
     };
     let columns = columns.ok_or_else(|| {
-        Report::new(sqlstate::NULL_NOT_ALLOWED, "argument \"columns\" must not be null")
+        Report::new(
+            sqlstate::NULL_NOT_ALLOWED,
+            "argument \"columns\" must not be null",
+        )
     })?;
     let before = guard_triggers::guarded_now();
     let name = catalog::display_name(relid);
     for column in &columns {
         let removed = execute(
             "DELETE FROM backstop.registered_column WHERE relation = $1 AND column_name = $2 RETURNING 1",
-            &[typed(relid, pg_sys::REGCLASSOID), typed(column.as_str(), pg_sys::TEXTOID)],
+            &[
+                typed(relid, pg_sys::REGCLASSOID),
+                typed(column.as_str(), pg_sys::TEXTOID),
+            ],
         );
         if removed == 0 {
             return Err(Report::new(
@@ -180,7 +230,10 @@ unsafe fn registry_changed(call: Call) -> Outcome<Datum> {
     unsafe {
         let data = (*call.0).context as *mut pg_sys::TriggerData;
         if data.is_null() || (*data).type_ != pg_sys::NodeTag::T_TriggerData {
-            return Err(Report::new("39P01", "backstop.registry_changed() must be called as a trigger"));
+            return Err(Report::new(
+                "39P01",
+                "backstop.registry_changed() must be called as a trigger",
+            ));
         }
         crate::registry::announce_change((*(*data).tg_relation).rd_id);
     }

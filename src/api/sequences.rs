@@ -7,8 +7,16 @@ use crate::pg::function::Call;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Datum, Oid};
 
-crate::sql_function!(pg_finfo_backstop_protect_sequence, backstop_protect_sequence, protect_sequence);
-crate::sql_function!(pg_finfo_backstop_unprotect_sequence, backstop_unprotect_sequence, unprotect_sequence);
+crate::sql_function!(
+    pg_finfo_backstop_protect_sequence,
+    backstop_protect_sequence,
+    protect_sequence
+);
+crate::sql_function!(
+    pg_finfo_backstop_unprotect_sequence,
+    backstop_unprotect_sequence,
+    unprotect_sequence
+);
 
 unsafe fn protect_sequence(call: Call) -> Outcome<Datum> {
     // SAFETY: the types of the SQL declaration.
@@ -22,15 +30,26 @@ unsafe fn protect_sequence(call: Call) -> Outcome<Datum> {
         )
     };
     let Some(relation) = OpenRelation::open(relid, pg_sys::AccessShareLock) else {
-        return Err(Report::new(sqlstate::UNDEFINED_TABLE, format!("relation with OID {} does not exist", relid.to_u32())));
+        return Err(Report::new(
+            sqlstate::UNDEFINED_TABLE,
+            format!("relation with OID {} does not exist", relid.to_u32()),
+        ));
     };
-    let name = catalog::relation_name(relid).map(|(_, name)| name).unwrap_or_default();
+    let name = catalog::relation_name(relid)
+        .map(|(_, name)| name)
+        .unwrap_or_default();
     if relation.kind() != 'S' {
-        return Err(Report::new(sqlstate::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a sequence")));
+        return Err(Report::new(
+            sqlstate::WRONG_OBJECT_TYPE,
+            format!("\"{name}\" is not a sequence"),
+        ));
     }
     if relation.persistence() == 't' {
-        return Err(Report::new(sqlstate::WRONG_OBJECT_TYPE, format!("cannot protect sequence \"{name}\""))
-            .detail("It is temporary."));
+        return Err(Report::new(
+            sqlstate::WRONG_OBJECT_TYPE,
+            format!("cannot protect sequence \"{name}\""),
+        )
+        .detail("It is temporary."));
     }
     if max_step < 0 {
         return Err(Report::new(
@@ -43,7 +62,9 @@ unsafe fn protect_sequence(call: Call) -> Outcome<Datum> {
     {
         return Err(Report::new(
             sqlstate::INVALID_PARAMETER,
-            format!("argument \"min_value\" ({min}) must not be greater than \"max_value\" ({max})"),
+            format!(
+                "argument \"min_value\" ({min}) must not be greater than \"max_value\" ({max})"
+            ),
         ));
     }
     execute(
@@ -70,8 +91,11 @@ unsafe fn unprotect_sequence(call: Call) -> Outcome<Datum> {
     );
     if removed == 0 {
         let name = catalog::display_name(relid);
-        return Err(Report::new(sqlstate::UNDEFINED_OBJECT, format!("sequence \"{name}\" is not protected"))
-            .hint("backstop.protected_sequence lists what is."));
+        return Err(Report::new(
+            sqlstate::UNDEFINED_OBJECT,
+            format!("sequence \"{name}\" is not protected"),
+        )
+        .hint("backstop.protected_sequence lists what is."));
     }
     Ok(call.null())
 }

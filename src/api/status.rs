@@ -14,7 +14,10 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
     // SAFETY: declared to return a table.
     let mut rows = unsafe { Rows::new(call) };
     let mut row = |property: &str, value: String| {
-        rows.push(vec![Some(datum::text(property.as_bytes())), Some(datum::text(value.as_bytes()))]);
+        rows.push(vec![
+            Some(datum::text(property.as_bytes())),
+            Some(datum::text(value.as_bytes())),
+        ]);
     };
     row("version", env!("CARGO_PKG_VERSION").to_owned());
     row("loaded by", loaded_by().to_owned());
@@ -25,7 +28,10 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
     };
     row("mode", mode.to_owned());
     row("max_rows", gucs::max_rows().to_string());
-    row("max_rows_per_transaction", gucs::max_rows_per_transaction().to_string());
+    row(
+        "max_rows_per_transaction",
+        gucs::max_rows_per_transaction().to_string(),
+    );
     let Some(registry) = registry::current_even_if_off() else {
         row("protected tables", "0".to_owned());
         row("followers", "0".to_owned());
@@ -34,11 +40,19 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
     };
     let mut protected: Vec<String> = registry
         .tables()
-        .filter(|table| table.policies.iter().any(|policy| policy.relid == table.relid))
+        .filter(|table| {
+            table
+                .policies
+                .iter()
+                .any(|policy| policy.relid == table.relid)
+        })
         .map(|table| catalog::qualified(&table.schema, &table.table))
         .collect();
     protected.sort();
-    let followers = registry.tables().filter(|table| !table.is_protected()).count();
+    let followers = registry
+        .tables()
+        .filter(|table| !table.is_protected())
+        .count();
     row("protected tables", protected.len().to_string());
     for table in protected {
         row("protected table", table);
@@ -52,8 +66,12 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
 pub fn loaded_by() -> &'static str {
     let lists = |setting: &CStr| {
         // SAFETY: the settings exist in every version; missing_ok.
-        let text = unsafe { catalog::owned(pg_sys::GetConfigOption(setting.as_ptr(), true, false)) };
-        text.is_some_and(|text| text.split(',').any(|name| name.trim().trim_matches('"').ends_with("pg_backstop")))
+        let text =
+            unsafe { catalog::owned(pg_sys::GetConfigOption(setting.as_ptr(), true, false)) };
+        text.is_some_and(|text| {
+            text.split(',')
+                .any(|name| name.trim().trim_matches('"').ends_with("pg_backstop"))
+        })
     };
     if lists(c"shared_preload_libraries") {
         "shared_preload_libraries"

@@ -61,7 +61,11 @@ pub fn current() -> Option<(u64, Standing)> {
             intent
         }
     };
-    let standing = Standing { intent, spent: spent(assigned.serial), set_at: assigned.set_at };
+    let standing = Standing {
+        intent,
+        spent: spent(assigned.serial),
+        set_at: assigned.set_at,
+    };
     Some((assigned.serial, standing))
 }
 
@@ -97,13 +101,23 @@ unsafe extern "C-unwind" fn check(
     _source: pg_sys::GucSource::Type,
 ) -> bool {
     // SAFETY: PostgreSQL passes a valid value, or NULL for the boot value.
-    let text = unsafe { if (*new_value).is_null() { c"" } else { CStr::from_ptr(*new_value) } };
+    let text = unsafe {
+        if (*new_value).is_null() {
+            c""
+        } else {
+            CStr::from_ptr(*new_value)
+        }
+    };
     if text.is_empty() {
         return true;
     }
     const HINT: &str = "Use a statement of intent such as {\"reason\": \"OPS-142\", \"max_rows\": 20, \"relations\": \
                         [\"public.users\"], \"operations\": [\"delete\"]}, or backstop.approve_batch(reason, max_rows).";
-    let intent = match text.to_str().map_err(|_| "It is not valid UTF-8.".to_owned()).and_then(Intent::parse) {
+    let intent = match text
+        .to_str()
+        .map_err(|_| "It is not valid UTF-8.".to_owned())
+        .and_then(Intent::parse)
+    {
         Ok(intent) => intent,
         Err(detail) => {
             refuse("malformed approval in \"backstop.approval\"", &detail, HINT);
@@ -111,16 +125,30 @@ unsafe extern "C-unwind" fn check(
         }
     };
     let set_at = now();
-    let standing = Standing { intent, spent: 0, set_at };
+    let standing = Standing {
+        intent,
+        spent: 0,
+        set_at,
+    };
     if let Some(why) = standing.ended(set_at, i64::MAX) {
-        refuse("approval has expired", &why, "State a time in \"expires\" that lies ahead, or leave it out.");
+        refuse(
+            "approval has expired",
+            &why,
+            "State a time in \"expires\" that lies ahead, or leave it out.",
+        );
         return false;
     }
     SERIALS.set(SERIALS.get() + 1);
     // SAFETY: guc_malloc'd memory of the right size, owned by the GUC machinery from here on.
     unsafe {
-        let memory = pg_sys::guc_malloc(pg_sys::ERROR as i32, size_of::<Extra>()) as *mut Extra;
-        memory.write(Extra { serial: SERIALS.get(), set_at });
+        let memory = crate::pg::compat::guc_memory(size_of::<Extra>()) as *mut Extra;
+        if memory.is_null() {
+            return false;
+        }
+        memory.write(Extra {
+            serial: SERIALS.get(),
+            set_at,
+        });
         *extra = memory as *mut c_void;
     }
     true
@@ -130,7 +158,10 @@ unsafe extern "C-unwind" fn check(
 unsafe extern "C-unwind" fn assign(_new_value: *const c_char, extra: *mut c_void) {
     // SAFETY: extra is NULL (no approval) or what `check` made for this value.
     let assigned = unsafe { (extra as *const Extra).as_ref() };
-    ASSIGNED.set(assigned.map(|extra| Assigned { serial: extra.serial, set_at: extra.set_at }));
+    ASSIGNED.set(assigned.map(|extra| Assigned {
+        serial: extra.serial,
+        set_at: extra.set_at,
+    }));
 }
 
 /// Defines the setting.

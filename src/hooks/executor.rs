@@ -84,7 +84,11 @@ unsafe extern "C-unwind" fn run(
 }
 
 #[cfg(feature = "pg18")]
-unsafe extern "C-unwind" fn run(desc: *mut pg_sys::QueryDesc, direction: pg_sys::ScanDirection::Type, count: u64) {
+unsafe extern "C-unwind" fn run(
+    desc: *mut pg_sys::QueryDesc,
+    direction: pg_sys::ScanDirection::Type,
+    count: u64,
+) {
     // SAFETY: a bare frame.
     unsafe {
         let (root, error) = guarded(false, || open(desc));
@@ -152,7 +156,14 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
     let Some(registry) = registry::current() else {
         return Ok(Entered::default());
     };
-    let mut entered = Entered { root: open(desc)?, tracked: false };
+    let mut entered = Entered {
+        root: open(desc)?,
+        tracked: false,
+    };
+    if entered.root {
+        // A page that an error left under this address is not this statement's.
+        ledger::with(|ledger| drop(ledger.remove_root(desc as usize)));
+    }
     if eflags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0 {
         return Ok(entered);
     }
@@ -198,8 +209,11 @@ fn after_start(desc: *mut pg_sys::QueryDesc) -> Outcome<()> {
         let estate = (*desc).estate;
         queries::started(desc as usize, estate);
         verdict::enforce(&cursor_violations(desc))?;
-        for n in 0..pg_sys::list_length((*estate).es_opened_result_relations) {
-            trigger::announce(pg_sys::list_nth((*estate).es_opened_result_relations, n).cast(), estate);
+        for n in 0..crate::pg::raw::list_length((*estate).es_opened_result_relations) {
+            trigger::announce(
+                crate::pg::raw::list_nth((*estate).es_opened_result_relations, n).cast(),
+                estate,
+            );
         }
         Ok(())
     }
@@ -227,7 +241,9 @@ fn after_run(desc: *mut pg_sys::QueryDesc) -> Outcome<()> {
     // A statement that destroys rows itself is over after ExecutorFinish, where its AFTER triggers and cascades have run.
     // A SELECT may be one of many fetches from its portal: what its functions destroyed is written now.
     // SAFETY: the executor's live QueryDesc.
-    let select = unsafe { (*desc).operation == pg_sys::CmdType::CMD_SELECT && !(*(*desc).plannedstmt).hasModifyingCTE };
+    let select = unsafe {
+        (*desc).operation == pg_sys::CmdType::CMD_SELECT && !(*(*desc).plannedstmt).hasModifyingCTE
+    };
     if select {
         close_root(desc as usize, false);
     } else {
@@ -265,8 +281,13 @@ unsafe fn targets(registry: &Rc<Registry>, planned: *mut pg_sys::PlannedStmt) ->
             return targets;
         }
         add_targets(&mut targets, registry, planned, (*planned).planTree);
-        for n in 0..pg_sys::list_length((*planned).subplans) {
-            add_targets(&mut targets, registry, planned, pg_sys::list_nth((*planned).subplans, n).cast());
+        for n in 0..crate::pg::raw::list_length((*planned).subplans) {
+            add_targets(
+                &mut targets,
+                registry,
+                planned,
+                crate::pg::raw::list_nth((*planned).subplans, n).cast(),
+            );
         }
     }
     targets
@@ -289,13 +310,22 @@ unsafe fn add_targets(
         let modify = plan as *mut pg_sys::ModifyTable;
         let operations = operations(modify);
         let mut relations = crate::pg::compat::int_list((*modify).resultRelations);
-        relations.extend(i32::try_from((*modify).rootRelation).ok().filter(|index| *index > 0));
+        relations.extend(
+            i32::try_from((*modify).rootRelation)
+                .ok()
+                .filter(|index| *index > 0),
+        );
         for index in relations {
-            let entry = pg_sys::list_nth((*planned).rtable, index - 1) as *mut pg_sys::RangeTblEntry;
+            let entry = crate::pg::raw::list_nth((*planned).rtable, index - 1)
+                as *mut pg_sys::RangeTblEntry;
             let Some(table) = registry.table((*entry).relid) else {
                 continue;
             };
-            targets.extend(operations.iter().map(|operation| (table.clone(), *operation)));
+            targets.extend(
+                operations
+                    .iter()
+                    .map(|operation| (table.clone(), *operation)),
+            );
         }
     }
 }
@@ -309,7 +339,9 @@ unsafe fn operations(modify: *mut pg_sys::ModifyTable) -> Vec<Operation> {
         match (*modify).operation {
             CMD_UPDATE => vec![Operation::Update],
             CMD_DELETE => vec![Operation::Delete],
-            CMD_INSERT if (*modify).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_UPDATE => {
+            CMD_INSERT
+                if (*modify).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_UPDATE =>
+            {
                 vec![Operation::Update]
             }
             #[cfg(not(feature = "pg14"))]
@@ -330,9 +362,13 @@ unsafe fn cascade_cause(targets: &[Target], source: *const std::ffi::c_char) -> 
         String::new()
     } else {
         // SAFETY: the caller vouches for the string.
-        unsafe { CStr::from_ptr(source) }.to_string_lossy().into_owned()
+        unsafe { CStr::from_ptr(source) }
+            .to_string_lossy()
+            .into_owned()
     };
     let named = |name: &String| text.contains(&format!("\"{}\"", name.replace('"', "\"\"")));
-    let edge = edges().find(|edge| edge.columns.iter().all(named)).or_else(|| edges().next())?;
+    let edge = edges()
+        .find(|edge| edge.columns.iter().all(named))
+        .or_else(|| edges().next())?;
     Some(Rc::from(format!("cascade from {}", edge.parent_name)))
 }

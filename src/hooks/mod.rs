@@ -25,12 +25,18 @@ pub fn install() {
 ///
 /// # Safety
 /// Only in a hook's bare frame, which owns nothing with a destructor.
-unsafe fn guarded<R: Copy>(fallback: R, work: impl FnOnce() -> Outcome<R>) -> (R, *mut pg_sys::ErrorData) {
+unsafe fn guarded<R: Copy>(
+    fallback: R,
+    work: impl FnOnce() -> Outcome<R>,
+) -> (R, *mut pg_sys::ErrorData) {
     // SAFETY: pgrx's guard turns panics and PostgreSQL errors raised inside into one ERROR.
     unsafe {
         pg_sys::submodules::panic::pgrx_extern_c_guard(|| match work() {
             Ok(value) => (value, ptr::null_mut()),
-            Err(report) => (fallback, report::error_data(&report, pg_sys::ERROR)),
+            Err(report) => (
+                fallback,
+                report::error_data(&report, pgrx::PgLogLevel::ERROR as u32),
+            ),
         })
     }
 }

@@ -40,7 +40,11 @@ unsafe extern "C-unwind" fn plan(
 ) -> *mut pg_sys::PlannedStmt {
     // SAFETY: a bare frame; see the module's doc.
     unsafe {
-        let nothing = Findings { violations: ptr::null_mut(), cursor: false, sequences: false };
+        let nothing = Findings {
+            violations: ptr::null_mut(),
+            cursor: false,
+            sequences: false,
+        };
         let (findings, error) = guarded(nothing, || Ok(before(parse, cursor_options)));
         raise(error);
         let planned = match PREVIOUS {
@@ -66,7 +70,11 @@ unsafe extern "C-unwind" fn plan(
 /// # Safety
 /// `parse` must be the query about to be planned.
 unsafe fn before(parse: *mut pg_sys::Query, cursor_options: c_int) -> Findings {
-    let mut findings = Findings { violations: ptr::null_mut(), cursor: false, sequences: false };
+    let mut findings = Findings {
+        violations: ptr::null_mut(),
+        cursor: false,
+        sequences: false,
+    };
     let Some(registry) = registry::current() else {
         return findings;
     };
@@ -78,9 +86,11 @@ unsafe fn before(parse: *mut pg_sys::Query, cursor_options: c_int) -> Findings {
         }
         findings.cursor = cursor_options & pg_sys::CURSOR_OPT_FAST_PLAN as c_int != 0
             && (*parse).commandType == pg_sys::CmdType::CMD_SELECT;
-        let destructive = (*parse).commandType != pg_sys::CmdType::CMD_SELECT || (*parse).hasModifyingCTE;
+        let destructive =
+            (*parse).commandType != pg_sys::CmdType::CMD_SELECT || (*parse).hasModifyingCTE;
         if destructive || findings.cursor {
-            findings.violations = verdict::pack(&judge(&registry, parse, findings.cursor && !destructive));
+            findings.violations =
+                verdict::pack(&judge(&registry, parse, findings.cursor && !destructive));
         }
     }
     findings
@@ -90,7 +100,11 @@ unsafe fn before(parse: *mut pg_sys::Query, cursor_options: c_int) -> Findings {
 ///
 /// # Safety
 /// `parse` must be a rewritten query.
-pub unsafe fn judge(registry: &Rc<Registry>, parse: *mut pg_sys::Query, cursor: bool) -> Vec<Violation> {
+pub unsafe fn judge(
+    registry: &Rc<Registry>,
+    parse: *mut pg_sys::Query,
+    cursor: bool,
+) -> Vec<Violation> {
     // SAFETY: the caller vouches for the query.
     unsafe {
         if cursor {

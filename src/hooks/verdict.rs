@@ -23,8 +23,10 @@ struct Methods<T>(T);
 // SAFETY: a backend has one thread.
 unsafe impl<T> Sync for Methods<T> {}
 
-static SCAN: Methods<pg_sys::CustomScanMethods> =
-    Methods(pg_sys::CustomScanMethods { CustomName: NAME.as_ptr(), CreateCustomScanState: Some(create_state) });
+static SCAN: Methods<pg_sys::CustomScanMethods> = Methods(pg_sys::CustomScanMethods {
+    CustomName: NAME.as_ptr(),
+    CreateCustomScanState: Some(create_state),
+});
 
 static EXEC: Methods<pg_sys::CustomExecMethods> = Methods(pg_sys::CustomExecMethods {
     CustomName: NAME.as_ptr(),
@@ -57,7 +59,9 @@ pub unsafe fn pack(violations: &[Violation]) -> *mut pg_sys::List {
     for violation in violations {
         let json = serde_json::to_string(violation).unwrap_or_default();
         // SAFETY: palloc'd nodes in the current context.
-        unsafe { list = pg_sys::lappend(list, pg_sys::makeString(report::duplicate(&json)).cast()) };
+        unsafe {
+            list = pg_sys::lappend(list, pg_sys::makeString(report::duplicate(&json)).cast())
+        };
     }
     list
 }
@@ -67,9 +71,10 @@ pub unsafe fn pack(violations: &[Violation]) -> *mut pg_sys::List {
 unsafe fn unpack(list: *mut pg_sys::List) -> Vec<Violation> {
     // SAFETY: a List of String nodes; value nodes of 14 keep the text at the same place through strVal.
     unsafe {
-        (0..pg_sys::list_length(list))
+        (0..crate::pg::raw::list_length(list))
             .filter_map(|n| {
-                let text = crate::pg::compat::string_value(pg_sys::list_nth(list, n).cast());
+                let text =
+                    crate::pg::compat::string_value(crate::pg::raw::list_nth(list, n).cast());
                 serde_json::from_slice(CStr::from_ptr(text).to_bytes()).ok()
             })
             .collect()
@@ -80,7 +85,11 @@ unsafe fn unpack(list: *mut pg_sys::List) -> Vec<Violation> {
 ///
 /// # Safety
 /// `planned` must be the planner's fresh result.
-pub unsafe fn attach(planned: *mut pg_sys::PlannedStmt, violations: *mut pg_sys::List, cursor: bool) {
+pub unsafe fn attach(
+    planned: *mut pg_sys::PlannedStmt,
+    violations: *mut pg_sys::List,
+    cursor: bool,
+) {
     // SAFETY: fresh nodes in the plan's own memory.
     unsafe {
         let child = (*planned).planTree;
@@ -116,8 +125,8 @@ unsafe fn pass_through(list: *mut pg_sys::List) -> *mut pg_sys::List {
     let mut passed: *mut pg_sys::List = ptr::null_mut();
     // SAFETY: a List of TargetEntry.
     unsafe {
-        for n in 0..pg_sys::list_length(list) {
-            let entry = pg_sys::list_nth(list, n) as *mut pg_sys::TargetEntry;
+        for n in 0..crate::pg::raw::list_length(list) {
+            let entry = crate::pg::raw::list_nth(list, n) as *mut pg_sys::TargetEntry;
             let expression = (*entry).expr as *const pg_sys::Node;
             let var = pg_sys::makeVar(
                 pg_sys::INDEX_VAR,
@@ -127,8 +136,12 @@ unsafe fn pass_through(list: *mut pg_sys::List) -> *mut pg_sys::List {
                 pg_sys::exprCollation(expression),
                 0,
             );
-            let copy =
-                pg_sys::makeTargetEntry(var.cast(), (*entry).resno, (*entry).resname, (*entry).resjunk);
+            let copy = pg_sys::makeTargetEntry(
+                var.cast(),
+                (*entry).resno,
+                (*entry).resname,
+                (*entry).resjunk,
+            );
             passed = pg_sys::lappend(passed, copy.cast());
         }
     }
@@ -142,8 +155,8 @@ unsafe fn pass_through(list: *mut pg_sys::List) -> *mut pg_sys::List {
 pub unsafe fn cursor_findings(planned: *mut pg_sys::PlannedStmt) -> Vec<Violation> {
     // SAFETY: the CustomScan that `attach` added is recognised by its methods.
     unsafe {
-        (0..pg_sys::list_length((*planned).subplans))
-            .map(|n| pg_sys::list_nth((*planned).subplans, n) as *mut pg_sys::CustomScan)
+        (0..crate::pg::raw::list_length((*planned).subplans))
+            .map(|n| crate::pg::raw::list_nth((*planned).subplans, n) as *mut pg_sys::CustomScan)
             .filter(|scan| {
                 !scan.is_null()
                     && (*scan.cast::<pg_sys::Node>()).type_ == pg_sys::NodeTag::T_CustomScan
@@ -168,7 +181,7 @@ pub unsafe fn inner(plan: *mut pg_sys::Plan) -> *mut pg_sys::Plan {
         if (*scan).methods != &raw const SCAN.0 || (*scan).custom_plans.is_null() {
             return plan;
         }
-        pg_sys::list_nth((*scan).custom_plans, 0).cast()
+        crate::pg::raw::list_nth((*scan).custom_plans, 0).cast()
     }
 }
 
@@ -186,7 +199,11 @@ unsafe extern "C-unwind" fn create_state(scan: *mut pg_sys::CustomScan) -> *mut 
     }
 }
 
-unsafe extern "C-unwind" fn begin(node: *mut pg_sys::CustomScanState, estate: *mut pg_sys::EState, eflags: c_int) {
+unsafe extern "C-unwind" fn begin(
+    node: *mut pg_sys::CustomScanState,
+    estate: *mut pg_sys::EState,
+    eflags: c_int,
+) {
     // SAFETY: a bare frame; the executor passes its own live node.
     unsafe {
         let scan = (*node).ss.ps.plan as *mut pg_sys::CustomScan;
@@ -197,7 +214,11 @@ unsafe extern "C-unwind" fn begin(node: *mut pg_sys::CustomScanState, estate: *m
             let (_, error) = guarded((), || enforce(&unpack((*scan).custom_private)));
             raise(error);
         }
-        let child = raw::ExecInitNode(raw::list_nth((*scan).custom_plans, 0), estate, eflags);
+        let child = raw::ExecInitNode(
+            raw::list_nth((*scan).custom_plans, 0).cast(),
+            estate,
+            eflags,
+        );
         (*node).custom_ps = pg_sys::lappend((*node).custom_ps, child.cast());
     }
 }
@@ -205,23 +226,37 @@ unsafe extern "C-unwind" fn begin(node: *mut pg_sys::CustomScanState, estate: *m
 /// Refuses the findings unless an approval covers the statement.
 pub fn enforce(violations: &[Violation]) -> Outcome<()> {
     // SF009 depends on the rows: it is enforced where they are.
-    let Some(violation) = violations.iter().find(|violation| violation.rule != Rule::MixedUpstreams) else {
+    let Some(violation) = violations
+        .iter()
+        .find(|violation| violation.rule != Rule::MixedUpstreams)
+    else {
         return Ok(());
     };
     let query = queries::innermost();
-    let coverage = query.as_ref().map(|query| query.coverage.clone()).unwrap_or(Coverage::Absent);
+    let coverage = query
+        .as_ref()
+        .map(|query| query.coverage.clone())
+        .unwrap_or(Coverage::Absent);
     let violation = match &coverage {
         Coverage::Covered(_) => {
             if let Some(query) = query {
-                ledger::with(|ledger| ledger.root(query.root, running::new_root).rule_broken = true);
+                ledger::with(|ledger| {
+                    ledger.root(query.root, running::new_root).rule_broken = true
+                });
             }
             return Ok(());
         }
         Coverage::Refused(why) => {
-            let (schema, table) =
-                (violation.schema.clone().unwrap_or_default(), violation.table.clone().unwrap_or_default());
+            let (schema, table) = (
+                violation.schema.clone().unwrap_or_default(),
+                violation.table.clone().unwrap_or_default(),
+            );
             let qualified = crate::pg::catalog::qualified(&schema, &table);
-            let subject = Subject { schema: &schema, table: &table, qualified: &qualified };
+            let subject = Subject {
+                schema: &schema,
+                table: &table,
+                qualified: &qualified,
+            };
             limits::approval_refused(subject, Operation::Delete, why, violation)
         }
         Coverage::Absent => violation.clone(),
@@ -237,7 +272,9 @@ pub fn enforce(violations: &[Violation]) -> Outcome<()> {
     }
 }
 
-unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *mut pg_sys::TupleTableSlot {
+unsafe extern "C-unwind" fn execute(
+    node: *mut pg_sys::CustomScanState,
+) -> *mut pg_sys::TupleTableSlot {
     // SAFETY: one child, initialised by `begin`; ExecProcNode as executor.h has it.
     unsafe {
         let child = raw::list_nth((*node).custom_ps, 0) as *mut pg_sys::PlanState;
@@ -279,7 +316,12 @@ unsafe extern "C-unwind" fn explain(
     unsafe {
         let scan = (*node).ss.ps.plan as *mut pg_sys::CustomScan;
         for violation in unpack((*scan).custom_private) {
-            let text = format!("{} {}: {}", violation.rule.sqlstate(), violation.rule.name(), violation.message);
+            let text = format!(
+                "{} {}: {}",
+                violation.rule.sqlstate(),
+                violation.rule.name(),
+                violation.message
+            );
             let text = CString::new(text).unwrap_or_default();
             pg_sys::ExplainPropertyText(c"Backstop".as_ptr(), text.as_ptr(), es);
         }

@@ -23,7 +23,9 @@ impl Kind {
     }
 
     pub fn from_name(name: &str) -> Option<Kind> {
-        [Kind::Session, Kind::Preview, Kind::SecondPerson].into_iter().find(|kind| kind.name() == name)
+        [Kind::Session, Kind::Preview, Kind::SecondPerson]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 }
 
@@ -68,21 +70,31 @@ pub struct Request<'a> {
 impl Intent {
     /// Reads a statement of intent; the error is a sentence for DETAIL.
     pub fn parse(text: &str) -> Result<Intent, String> {
-        let intent: Intent = serde_json::from_str(text).map_err(|error| sentence(&error.to_string()))?;
+        let intent: Intent =
+            serde_json::from_str(text).map_err(|error| sentence(&error.to_string()))?;
         if intent.reason.trim().is_empty() {
             return Err("The member \"reason\" is empty.".to_owned());
         }
         if intent.max_rows < 1 {
-            return Err(format!("The member \"max_rows\" must be at least 1, not {}.", intent.max_rows));
+            return Err(format!(
+                "The member \"max_rows\" must be at least 1, not {}.",
+                intent.max_rows
+            ));
         }
         if let Some(expires) = &intent.expires {
             parse_time(expires)?;
         }
         if intent.relations.as_ref().is_some_and(Vec::is_empty) {
-            return Err("The member \"relations\" is empty: leave it out to cover every relation.".to_owned());
+            return Err(
+                "The member \"relations\" is empty: leave it out to cover every relation."
+                    .to_owned(),
+            );
         }
         if intent.operations.as_ref().is_some_and(Vec::is_empty) {
-            return Err("The member \"operations\" is empty: leave it out to cover every operation.".to_owned());
+            return Err(
+                "The member \"operations\" is empty: leave it out to cover every operation."
+                    .to_owned(),
+            );
         }
         Ok(intent)
     }
@@ -92,7 +104,10 @@ impl Standing {
     /// Whether time is up: a sentence saying why, or `None`.
     pub fn ended(&self, now: i64, ttl: i64) -> Option<String> {
         if now.saturating_sub(self.set_at) > ttl {
-            return Some(format!("The approval is older than backstop.approval_ttl ({} s).", ttl / 1_000_000));
+            return Some(format!(
+                "The approval is older than backstop.approval_ttl ({} s).",
+                ttl / 1_000_000
+            ));
         }
         let expires = self.intent.expires.as_ref()?;
         match parse_time(expires) {
@@ -109,7 +124,10 @@ impl Standing {
             return Some(why);
         }
         if self.spent >= self.intent.max_rows {
-            return Some(format!("The approval's {} rows are spent.", self.intent.max_rows));
+            return Some(format!(
+                "The approval's {} rows are spent.",
+                self.intent.max_rows
+            ));
         }
         if request.kind > Kind::Session {
             return Some(format!(
@@ -118,15 +136,28 @@ impl Standing {
             ));
         }
         if let Some(relations) = &self.intent.relations
-            && !relations.iter().any(|relation| request.names.contains(relation))
+            && !relations
+                .iter()
+                .any(|relation| request.names.contains(relation))
         {
-            return Some(format!("The approval covers {}, not {}.", relations.join(", "), request.names[0]));
+            return Some(format!(
+                "The approval covers {}, not {}.",
+                relations.join(", "),
+                request.names[0]
+            ));
         }
         if let Some(operations) = &self.intent.operations
             && !operations.contains(&request.operation)
         {
-            let names: Vec<&str> = operations.iter().map(|operation| operation.approval_name()).collect();
-            return Some(format!("The approval covers {}, not {}.", names.join(", "), request.operation.approval_name()));
+            let names: Vec<&str> = operations
+                .iter()
+                .map(|operation| operation.approval_name())
+                .collect();
+            return Some(format!(
+                "The approval covers {}, not {}.",
+                names.join(", "),
+                request.operation.approval_name()
+            ));
         }
         None
     }
@@ -136,7 +167,11 @@ impl Standing {
 fn parse_time(text: &str) -> Result<i64, String> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map(|time| (time.unix_timestamp_nanos() / 1000) as i64)
-        .map_err(|_| format!("The member \"expires\" is not a time like \"2026-11-21T12:00:00Z\": \"{text}\"."))
+        .map_err(|_| {
+            format!(
+                "The member \"expires\" is not a time like \"2026-11-21T12:00:00Z\": \"{text}\"."
+            )
+        })
 }
 
 /// A parser's message as a sentence.
@@ -153,21 +188,45 @@ mod tests {
     use super::*;
 
     fn standing(text: &str) -> Standing {
-        Standing { intent: Intent::parse(text).expect("valid"), spent: 0, set_at: 0 }
+        Standing {
+            intent: Intent::parse(text).expect("valid"),
+            spent: 0,
+            set_at: 0,
+        }
     }
 
     fn request<'a>(names: &'a [String], operation: Operation) -> Request<'a> {
-        Request { names, operation, kind: Kind::Session, now: 1_000_000, ttl: 900_000_000 }
+        Request {
+            names,
+            operation,
+            kind: Kind::Session,
+            now: 1_000_000,
+            ttl: 900_000_000,
+        }
     }
 
     #[test]
     fn unknown_and_missing_members_are_refused() {
-        assert!(Intent::parse(r#"{"reason": "a", "max_rows": 1, "rows": 2}"#).unwrap_err().contains("rows"));
-        assert!(Intent::parse(r#"{"reason": "a"}"#).unwrap_err().contains("max_rows"));
-        assert!(Intent::parse(r#"{"max_rows": 1}"#).unwrap_err().contains("reason"));
+        assert!(
+            Intent::parse(r#"{"reason": "a", "max_rows": 1, "rows": 2}"#)
+                .unwrap_err()
+                .contains("rows")
+        );
+        assert!(
+            Intent::parse(r#"{"reason": "a"}"#)
+                .unwrap_err()
+                .contains("max_rows")
+        );
+        assert!(
+            Intent::parse(r#"{"max_rows": 1}"#)
+                .unwrap_err()
+                .contains("reason")
+        );
         assert!(Intent::parse(r#"{"reason": " ", "max_rows": 1}"#).is_err());
         assert!(Intent::parse(r#"{"reason": "a", "max_rows": 0}"#).is_err());
-        assert!(Intent::parse(r#"{"reason": "a", "max_rows": 1, "operations": ["erase"]}"#).is_err());
+        assert!(
+            Intent::parse(r#"{"reason": "a", "max_rows": 1, "operations": ["erase"]}"#).is_err()
+        );
         assert!(Intent::parse(r#"{"reason": "a", "max_rows": 1, "expires": "tomorrow"}"#).is_err());
         assert!(Intent::parse("yes").is_err());
     }
@@ -179,30 +238,62 @@ mod tests {
         let text = r#"{"reason": "a", "max_rows": 2, "relations": ["public.users"], "operations": ["delete"]}"#;
         let mut approval = standing(text);
         assert_eq!(approval.refusal(&request(&users, Operation::Delete)), None);
-        assert!(approval.refusal(&request(&other, Operation::Delete)).is_some());
-        assert!(approval.refusal(&request(&users, Operation::Update)).is_some());
+        assert!(
+            approval
+                .refusal(&request(&other, Operation::Delete))
+                .is_some()
+        );
+        assert!(
+            approval
+                .refusal(&request(&users, Operation::Update))
+                .is_some()
+        );
         approval.spent = 2;
-        assert!(approval.refusal(&request(&users, Operation::Delete)).expect("spent").contains("spent"));
+        assert!(
+            approval
+                .refusal(&request(&users, Operation::Delete))
+                .expect("spent")
+                .contains("spent")
+        );
     }
 
     #[test]
     fn an_approval_ends_with_its_time_to_live_and_at_its_expiry() {
         let users = ["public.users".to_owned()];
-        let approval = standing(r#"{"reason": "a", "max_rows": 2, "expires": "1970-01-01T00:00:02Z"}"#);
+        let approval =
+            standing(r#"{"reason": "a", "max_rows": 2, "expires": "1970-01-01T00:00:02Z"}"#);
         let mut asked = request(&users, Operation::Delete);
         assert_eq!(approval.refusal(&asked), None);
         asked.now = 2_000_000;
-        assert!(approval.refusal(&asked).expect("expired").contains("expired"));
+        assert!(
+            approval
+                .refusal(&asked)
+                .expect("expired")
+                .contains("expired")
+        );
         let forever = standing(r#"{"reason": "a", "max_rows": 2}"#);
         asked.now = 900_000_001;
-        assert!(forever.refusal(&asked).expect("old").contains("approval_ttl"));
+        assert!(
+            forever
+                .refusal(&asked)
+                .expect("old")
+                .contains("approval_ttl")
+        );
     }
 
     #[test]
     fn a_stronger_kind_is_asked_for() {
         let users = ["public.users".to_owned()];
         let approval = standing(r#"{"reason": "a", "max_rows": 2}"#);
-        let asked = Request { kind: Kind::Preview, ..request(&users, Operation::Delete) };
-        assert!(approval.refusal(&asked).expect("weaker").contains("preview"));
+        let asked = Request {
+            kind: Kind::Preview,
+            ..request(&users, Operation::Delete)
+        };
+        assert!(
+            approval
+                .refusal(&asked)
+                .expect("weaker")
+                .contains("preview")
+        );
     }
 }

@@ -37,15 +37,26 @@ impl Subject<'_> {
 }
 
 fn rows(count: i64) -> String {
-    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
+    if count == 1 {
+        "1 row".to_owned()
+    } else {
+        format!("{count} rows")
+    }
 }
 
 /// SF005.
 pub fn row_limit(subject: Subject, operation: Operation, limit: i64, always: bool) -> Violation {
     let (message, detail) = if always {
         (
-            format!("{} on table \"{}\" needs an approval", operation.record_name(), subject.table),
-            format!("Table \"{}\" is protected with require => 'always'.", subject.table),
+            format!(
+                "{} on table \"{}\" needs an approval",
+                operation.record_name(),
+                subject.table
+            ),
+            format!(
+                "Table \"{}\" is protected with require => 'always'.",
+                subject.table
+            ),
         )
     } else {
         (
@@ -61,11 +72,21 @@ pub fn row_limit(subject: Subject, operation: Operation, limit: i64, always: boo
             ),
         )
     };
-    subject.violation(Rule::RowLimit, message, detail, subject.approve_hint(operation))
+    subject.violation(
+        Rule::RowLimit,
+        message,
+        detail,
+        subject.approve_hint(operation),
+    )
 }
 
 /// SF006.
-pub fn transaction_limit(subject: Subject, operation: Operation, limit: i64, earlier: i64) -> Violation {
+pub fn transaction_limit(
+    subject: Subject,
+    operation: Operation,
+    limit: i64,
+    earlier: i64,
+) -> Violation {
     subject.violation(
         Rule::TransactionLimit,
         format!("transaction would destroy more than {} unapproved", rows(limit)),
@@ -79,7 +100,12 @@ pub fn transaction_limit(subject: Subject, operation: Operation, limit: i64, ear
 
 /// SF010: an approval is set, and does not cover what needs one. `why` is a sentence, `what` the violation it would have
 /// to cover.
-pub fn approval_refused(subject: Subject, operation: Operation, why: &str, what: &Violation) -> Violation {
+pub fn approval_refused(
+    subject: Subject,
+    operation: Operation,
+    why: &str,
+    what: &Violation,
+) -> Violation {
     subject.violation(
         Rule::ApprovalRefused,
         format!("approval does not cover {} on table \"{}\"", operation.record_name(), subject.table),
@@ -104,15 +130,21 @@ pub fn budget_spent(subject: Subject, operation: Operation, max_rows: i64) -> Vi
 pub fn mixed_upstreams(subject: Subject, upstreams: &[&str]) -> Violation {
     subject.violation(
         Rule::MixedUpstreams,
-        format!("UPDATE on table \"{}\" clears columns of several upstreams", subject.table),
+        format!(
+            "UPDATE on table \"{}\" clears columns of several upstreams",
+            subject.table
+        ),
         format!("It would empty columns fed by {}.", listed(upstreams)),
-        "Clear only the columns whose own upstream was broken, one upstream to a statement.".to_owned(),
+        "Clear only the columns whose own upstream was broken, one upstream to a statement."
+            .to_owned(),
     )
 }
 
 /// SF012.
 pub fn not_loaded(subject: Option<Subject>) -> Violation {
-    let table = subject.map(|subject| format!(" \"{}\"", subject.table)).unwrap_or_default();
+    let table = subject
+        .map(|subject| format!(" \"{}\"", subject.table))
+        .unwrap_or_default();
     Violation {
         rule: Rule::NotLoaded,
         message: format!("pg_backstop was not loaded when this statement on protected table{table} was planned"),
@@ -138,12 +170,19 @@ fn listed(names: &[&str]) -> String {
 mod tests {
     use super::*;
 
-    const USERS: Subject = Subject { schema: "public", table: "users", qualified: "public.users" };
+    const USERS: Subject = Subject {
+        schema: "public",
+        table: "users",
+        qualified: "public.users",
+    };
 
     #[test]
     fn a_limit_names_the_count_and_the_next_step() {
         let violation = row_limit(USERS, Operation::Delete, 1, false);
-        assert_eq!(violation.message, "DELETE on table \"users\" would destroy more than 1 row");
+        assert_eq!(
+            violation.message,
+            "DELETE on table \"users\" would destroy more than 1 row"
+        );
         assert!(violation.detail.contains("row 2"));
         assert!(violation.hint.contains("approve_batch"));
         assert_eq!(violation.table.as_deref(), Some("users"));
@@ -151,6 +190,10 @@ mod tests {
 
     #[test]
     fn upstreams_are_listed() {
-        assert!(mixed_upstreams(USERS, &["a", "b", "c"]).detail.contains("\"a\", \"b\" and \"c\""));
+        assert!(
+            mixed_upstreams(USERS, &["a", "b", "c"])
+                .detail
+                .contains("\"a\", \"b\" and \"c\"")
+        );
     }
 }

@@ -23,7 +23,11 @@ pub struct SequencePolicy {
 impl Position {
     /// The value handed out last: a position that was not called yet stands one increment before its value.
     fn issued(self, increment: i64) -> i128 {
-        if self.is_called { i128::from(self.value) } else { i128::from(self.value) - i128::from(increment) }
+        if self.is_called {
+            i128::from(self.value)
+        } else {
+            i128::from(self.value) - i128::from(increment)
+        }
     }
 
     /// The value the next nextval would return.
@@ -33,14 +37,27 @@ impl Position {
 }
 
 /// The violation that moving the sequence from `old` to `new` makes, if any.
-pub fn judge(policy: &SequencePolicy, old: Position, new: Position, increment: i64) -> Option<Violation> {
+pub fn judge(
+    policy: &SequencePolicy,
+    old: Position,
+    new: Position,
+    increment: i64,
+) -> Option<Violation> {
     let moved = new.issued(increment) - old.issued(increment);
     let backward = if increment < 0 { moved > 0 } else { moved < 0 };
     let step = moved.unsigned_abs();
     let why = if policy.min_value.is_some_and(|min| new.value < min) {
-        format!("The value {} is below the smallest allowed, {}.", new.value, policy.min_value.unwrap_or_default())
+        format!(
+            "The value {} is below the smallest allowed, {}.",
+            new.value,
+            policy.min_value.unwrap_or_default()
+        )
     } else if policy.max_value.is_some_and(|max| new.value > max) {
-        format!("The value {} is above the largest allowed, {}.", new.value, policy.max_value.unwrap_or_default())
+        format!(
+            "The value {} is above the largest allowed, {}.",
+            new.value,
+            policy.max_value.unwrap_or_default()
+        )
     } else if backward && !policy.allow_backward {
         format!(
             "It would move backward from {} to {}: values that were handed out already would come again.",
@@ -57,14 +74,21 @@ pub fn judge(policy: &SequencePolicy, old: Position, new: Position, increment: i
     } else {
         return None;
     };
-    Some(violation(policy, &format!("change of sequence \"{}\" is refused", policy.sequence), &why))
+    Some(violation(
+        policy,
+        &format!("change of sequence \"{}\" is refused", policy.sequence),
+        &why,
+    ))
 }
 
 /// A change whose outcome is not a position: ALTER SEQUENCE INCREMENT, OWNED BY, DROP and the like.
 pub fn altered(policy: &SequencePolicy, what: &str) -> Violation {
     violation(
         policy,
-        &format!("{what} of protected sequence \"{}\" is refused", policy.sequence),
+        &format!(
+            "{what} of protected sequence \"{}\" is refused",
+            policy.sequence
+        ),
         "It would change which values the sequence hands out.",
     )
 }
@@ -102,7 +126,10 @@ mod tests {
     }
 
     const fn at(value: i64) -> Position {
-        Position { value, is_called: true }
+        Position {
+            value,
+            is_called: true,
+        }
     }
 
     #[test]
@@ -116,16 +143,53 @@ mod tests {
     fn backward_is_by_the_sequence_s_own_direction() {
         assert!(judge(&policy(10), at(5), at(4), 1).is_some());
         assert!(judge(&policy(10), at(5), at(4), -1).is_none());
-        assert!(judge(&policy(10), at(5), Position { value: 5, is_called: false }, 1).is_some());
-        assert!(judge(&SequencePolicy { allow_backward: true, ..policy(10) }, at(5), at(4), 1).is_none());
+        assert!(
+            judge(
+                &policy(10),
+                at(5),
+                Position {
+                    value: 5,
+                    is_called: false
+                },
+                1
+            )
+            .is_some()
+        );
+        assert!(
+            judge(
+                &SequencePolicy {
+                    allow_backward: true,
+                    ..policy(10)
+                },
+                at(5),
+                at(4),
+                1
+            )
+            .is_none()
+        );
     }
 
     #[test]
     fn standing_still_passes_and_bounds_hold() {
         assert!(judge(&policy(0), at(5), at(5), 1).is_none());
-        let bounded = SequencePolicy { min_value: Some(1), max_value: Some(10), ..policy(100) };
+        let bounded = SequencePolicy {
+            min_value: Some(1),
+            max_value: Some(10),
+            ..policy(100)
+        };
         assert!(judge(&bounded, at(5), at(11), 1).is_some());
-        assert!(judge(&SequencePolicy { allow_backward: true, ..bounded }, at(5), at(0), 1).is_some());
+        assert!(
+            judge(
+                &SequencePolicy {
+                    allow_backward: true,
+                    ..bounded
+                },
+                at(5),
+                at(0),
+                1
+            )
+            .is_some()
+        );
     }
 
     #[test]

@@ -28,28 +28,39 @@ pub fn book(row: DestroyedRow) -> Option<Box<Violation>> {
     let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
     super::with(|ledger| {
         let root = ledger.root(row.query.root, running::new_root);
-        root.level(nest).tally(&row.table.recorded_name, row.operation);
-        let mixed = row.cleared.iter().fold(None, |mixed, upstream| root.clear(nest, upstream).or(mixed));
+        root.level(nest)
+            .tally(&row.table.recorded_name, row.operation);
+        let mixed = row
+            .cleared
+            .iter()
+            .fold(None, |mixed, upstream| root.clear(nest, upstream).or(mixed));
         if let Some(upstreams) = mixed {
             match &row.query.coverage {
                 Coverage::Covered(_) => root.rule_broken = true,
                 other => {
-                    let upstreams: Vec<&str> = upstreams.iter().map(|upstream| &**upstream).collect();
-                    let violation = with_subject(row.table, |subject| limits::mixed_upstreams(subject, &upstreams));
+                    let upstreams: Vec<&str> =
+                        upstreams.iter().map(|upstream| &**upstream).collect();
+                    let violation = with_subject(row.table, |subject| {
+                        limits::mixed_upstreams(subject, &upstreams)
+                    });
                     return Some(refused(other, row, violation));
                 }
             }
         }
-        if row.expendable { None } else { count(ledger, nest, row) }
+        if row.expendable {
+            None
+        } else {
+            count(ledger, nest, row)
+        }
     })
 }
 
 /// What a missing or insufficient approval makes of a violation.
 fn refused(coverage: &Coverage, row: DestroyedRow, violation: Violation) -> Box<Violation> {
     Box::new(match coverage {
-        Coverage::Refused(why) => {
-            with_subject(row.table, |subject| limits::approval_refused(subject, row.operation, why, &violation))
-        }
+        Coverage::Refused(why) => with_subject(row.table, |subject| {
+            limits::approval_refused(subject, row.operation, why, &violation)
+        }),
         _ => violation,
     })
 }
@@ -65,8 +76,11 @@ fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violat
             ledger.spend(nest, cover.serial, 1);
             return None;
         }
-        let over_budget =
-            || Some(Box::new(with_subject(row.table, |s| limits::budget_spent(s, row.operation, cover.max_rows))));
+        let over_budget = || {
+            Some(Box::new(with_subject(row.table, |s| {
+                limits::budget_spent(s, row.operation, cover.max_rows)
+            })))
+        };
         if root.rule_broken {
             return over_budget();
         }
@@ -101,10 +115,14 @@ fn count_unapproved(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option
     root.level(nest).counted += 1;
     let (limit, policy) = root.limit.clone()?;
     let violation = if root.counted() > limit {
-        subject_of(&policy, |subject| limits::row_limit(subject, row.operation, limit, policy.always))
+        subject_of(&policy, |subject| {
+            limits::row_limit(subject, row.operation, limit, policy.always)
+        })
     } else if earlier + root.counted_in_transaction() > gucs::max_rows_per_transaction() {
         let limit = gucs::max_rows_per_transaction();
-        subject_of(&policy, |subject| limits::transaction_limit(subject, row.operation, limit, earlier))
+        subject_of(&policy, |subject| {
+            limits::transaction_limit(subject, row.operation, limit, earlier)
+        })
     } else {
         return None;
     };
@@ -121,9 +139,17 @@ pub fn close(ledger: &mut Ledger, root: &Root, nest: i32) {
 
 /// Calls `work` with the table as the subject of a refusal.
 pub fn with_subject<R>(table: &Guarded, work: impl FnOnce(Subject) -> R) -> R {
-    work(Subject { schema: &table.schema, table: &table.table, qualified: &table.recorded_name })
+    work(Subject {
+        schema: &table.schema,
+        table: &table.table,
+        qualified: &table.recorded_name,
+    })
 }
 
 fn subject_of<R>(policy: &Policy, work: impl FnOnce(Subject) -> R) -> R {
-    work(Subject { schema: &policy.schema, table: &policy.table, qualified: &policy.qualified })
+    work(Subject {
+        schema: &policy.schema,
+        table: &policy.table,
+        qualified: &policy.qualified,
+    })
 }

@@ -30,16 +30,24 @@ pub struct Level {
 
 impl Level {
     pub fn new(nest: i32) -> Level {
-        Level { nest, ..Level::default() }
+        Level {
+            nest,
+            ..Level::default()
+        }
     }
 
     pub fn tally(&mut self, relation: &Rc<str>, operation: Operation) {
         let known = self.tallies.iter_mut().find(|tally| {
-            tally.operation == operation && (Rc::ptr_eq(&tally.relation, relation) || tally.relation == *relation)
+            tally.operation == operation
+                && (Rc::ptr_eq(&tally.relation, relation) || tally.relation == *relation)
         });
         match known {
             Some(tally) => tally.rows += 1,
-            None => self.tallies.push(Tally { relation: relation.clone(), operation, rows: 1 }),
+            None => self.tallies.push(Tally {
+                relation: relation.clone(),
+                operation,
+                rows: 1,
+            }),
         }
     }
 
@@ -58,17 +66,19 @@ impl Level {
             self.approve(serial, rows);
         }
         for tally in child.tallies {
-            match self
-                .tallies
-                .iter_mut()
-                .find(|known| known.operation == tally.operation && known.relation == tally.relation)
-            {
+            match self.tallies.iter_mut().find(|known| {
+                known.operation == tally.operation && known.relation == tally.relation
+            }) {
                 Some(known) => known.rows += tally.rows,
                 None => self.tallies.push(tally),
             }
         }
         for buffer in child.buffers {
-            match self.buffers.iter_mut().find(|known| known.continues(&buffer)) {
+            match self
+                .buffers
+                .iter_mut()
+                .find(|known| known.continues(&buffer))
+            {
                 Some(known) => known.append(buffer),
                 None => self.buffers.push(buffer),
             }

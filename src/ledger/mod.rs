@@ -11,7 +11,7 @@ mod root;
 mod transaction;
 
 pub use book::{DestroyedRow, book, close, with_subject};
-pub use level::{Level, Tally};
+pub use level::Level;
 pub use root::{Cover, Root};
 pub use transaction::install;
 
@@ -78,7 +78,11 @@ impl Ledger {
     /// Spends from an approval (negative: gives back), undone when the level aborts.
     pub fn spend(&mut self, nest: i32, serial: u64, rows: i64) {
         crate::approval::setting::spend(serial, rows);
-        match self.spent.iter_mut().find(|(level, other, _)| *level == nest && *other == serial) {
+        match self
+            .spent
+            .iter_mut()
+            .find(|(level, other, _)| *level == nest && *other == serial)
+        {
             Some((_, _, sum)) => *sum += rows,
             None => self.spent.push((nest, serial, rows)),
         }
@@ -88,7 +92,11 @@ impl Ledger {
         for root in &mut self.roots {
             root.commit_level(nest);
         }
-        for (level, _) in self.unapproved.iter_mut().filter(|(level, _)| *level >= nest) {
+        for (level, _) in self
+            .unapproved
+            .iter_mut()
+            .filter(|(level, _)| *level >= nest)
+        {
             *level = nest - 1;
         }
         for (level, _, _) in self.spent.iter_mut().filter(|(level, _, _)| *level >= nest) {
@@ -116,6 +124,9 @@ impl Ledger {
         }
         self.unapproved.clear();
         self.spent.clear();
+        // Only a procedure's root outlives its transaction.
+        let open = crate::running::root_key();
+        self.roots.retain(|root| Some(root.key) == open);
         for root in &mut self.roots {
             root.end_transaction();
         }

@@ -83,17 +83,29 @@ impl Root {
 
     /// Rows that count against the transaction's limit: a root that touched no protected table adds nothing.
     pub fn counted_in_transaction(&self) -> i64 {
-        if self.limit.is_some() { self.levels.iter().map(|level| level.counted).sum() } else { 0 }
+        if self.limit.is_some() {
+            self.levels.iter().map(|level| level.counted).sum()
+        } else {
+            0
+        }
     }
 
     /// All destroyed rows, expendable and approved ones included.
     pub fn rows(&self) -> i64 {
-        self.levels.iter().flat_map(|level| &level.tallies).map(|tally| tally.rows).sum()
+        self.levels
+            .iter()
+            .flat_map(|level| &level.tallies)
+            .map(|tally| tally.rows)
+            .sum()
     }
 
     /// A statement of this root targets a protected table.
     pub fn touch(&mut self, policy: &Rc<Policy>, default_limit: i64) {
-        let limit = if policy.always { 0 } else { policy.max_rows.unwrap_or(default_limit) };
+        let limit = if policy.always {
+            0
+        } else {
+            policy.max_rows.unwrap_or(default_limit)
+        };
         if self.limit.as_ref().is_none_or(|(known, _)| limit < *known) {
             self.limit = Some((limit, policy.clone()));
         }
@@ -101,11 +113,18 @@ impl Root {
 
     /// Notes that the columns of `upstream` were cleared; refuses the second upstream of an uncovered root.
     pub fn clear(&mut self, nest: i32, upstream: &Rc<str>) -> Option<Vec<Rc<str>>> {
-        let known = self.levels.iter().any(|level| level.cleared.contains(upstream));
+        let known = self
+            .levels
+            .iter()
+            .any(|level| level.cleared.contains(upstream));
         if !known {
             self.level(nest).cleared.push(upstream.clone());
         }
-        let mut all: Vec<Rc<str>> = self.levels.iter().flat_map(|level| level.cleared.iter().cloned()).collect();
+        let mut all: Vec<Rc<str>> = self
+            .levels
+            .iter()
+            .flat_map(|level| level.cleared.iter().cloned())
+            .collect();
         all.dedup();
         (all.len() > 1).then_some(all)
     }
@@ -113,7 +132,11 @@ impl Root {
     /// The captured rows of one relation, operation and cause that are not written yet.
     pub fn buffer(&mut self, nest: i32, fresh: Buffer) -> &mut Buffer {
         let level = self.level(nest);
-        let place = match level.buffers.iter().position(|buffer| buffer.continues(&fresh)) {
+        let place = match level
+            .buffers
+            .iter()
+            .position(|buffer| buffer.continues(&fresh))
+        {
             Some(place) => place,
             None => {
                 level.buffers.push(fresh);

@@ -1,6 +1,6 @@
 //! Names and columns, read from the catalogs.
 
-use crate::pg::compat;
+use crate::pg::{compat, raw};
 use pgrx::pg_sys;
 use std::ffi::{CStr, CString, c_char};
 
@@ -13,7 +13,11 @@ pub unsafe fn owned(text: *const c_char) -> Option<String> {
         return None;
     }
     // SAFETY: the caller vouches for the string.
-    Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+    Some(
+        unsafe { CStr::from_ptr(text) }
+            .to_string_lossy()
+            .into_owned(),
+    )
 }
 
 /// A relation's schema and name; `None` when it no longer exists.
@@ -73,7 +77,9 @@ pub unsafe fn columns_of(desc: pg_sys::TupleDesc) -> Vec<ColumnFact> {
             .filter(|attribute| !attribute.attisdropped)
             .map(|attribute| ColumnFact {
                 attnum: attribute.attnum,
-                name: CStr::from_ptr(attribute.attname.data.as_ptr()).to_string_lossy().into_owned(),
+                name: CStr::from_ptr(attribute.attname.data.as_ptr())
+                    .to_string_lossy()
+                    .into_owned(),
                 type_oid: attribute.atttypid,
                 type_mod: attribute.atttypmod,
                 collation: attribute.attcollation,
@@ -130,7 +136,9 @@ pub fn primary_key(relid: pg_sys::Oid) -> Vec<i16> {
     let mut constraint = pg_sys::InvalidOid;
     // SAFETY: get_primary_key_attnos returns a palloc'd set, offset as every attribute bitmap is.
     unsafe {
-        let set = pg_sys::get_primary_key_attnos(relid, true, &mut constraint);
+        let set = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+            raw::get_primary_key_attnos(relid, true, &mut constraint)
+        });
         let mut attnums = Vec::new();
         let mut member = pg_sys::bms_next_member(set, -1);
         while member >= 0 {

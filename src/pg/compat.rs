@@ -31,7 +31,10 @@ pub unsafe fn init_materialized(fcinfo: pg_sys::FunctionCallInfo) {
 ///
 /// # Safety
 /// `desc` must be live and have more than `n` attributes.
-pub unsafe fn attribute<'a>(desc: pg_sys::TupleDesc, n: usize) -> &'a pg_sys::FormData_pg_attribute {
+pub unsafe fn attribute<'a>(
+    desc: pg_sys::TupleDesc,
+    n: usize,
+) -> &'a pg_sys::FormData_pg_attribute {
     #[cfg(not(feature = "pg18"))]
     // SAFETY: attrs is a flexible array of natts members.
     unsafe {
@@ -68,7 +71,9 @@ pub unsafe fn string_value(node: *mut pg_sys::Node) -> *const std::ffi::c_char {
 pub unsafe fn int_list(list: *mut pg_sys::List) -> Vec<i32> {
     // SAFETY: the caller vouches for the list; elements 0..length exist.
     unsafe {
-        (0..pg_sys::list_length(list) as usize).map(|n| (*(*list).elements.add(n)).int_value).collect()
+        (0..crate::pg::raw::list_length(list) as usize)
+            .map(|n| (*(*list).elements.add(n)).int_value)
+            .collect()
     }
 }
 
@@ -82,10 +87,11 @@ pub unsafe fn merge_operations(modify: *mut pg_sys::ModifyTable) -> Vec<crate::m
     let mut operations = Vec::new();
     // SAFETY: a list, per result relation, of lists of MergeAction.
     unsafe {
-        for n in 0..pg_sys::list_length((*modify).mergeActionLists) {
-            let actions = pg_sys::list_nth((*modify).mergeActionLists, n) as *mut pg_sys::List;
-            for m in 0..pg_sys::list_length(actions) {
-                let action = pg_sys::list_nth(actions, m) as *mut pg_sys::MergeAction;
+        for n in 0..crate::pg::raw::list_length((*modify).mergeActionLists) {
+            let actions =
+                crate::pg::raw::list_nth((*modify).mergeActionLists, n) as *mut pg_sys::List;
+            for m in 0..crate::pg::raw::list_length(actions) {
+                let action = crate::pg::raw::list_nth(actions, m) as *mut pg_sys::MergeAction;
                 let operation = match (*action).commandType {
                     pg_sys::CmdType::CMD_UPDATE => Operation::Update,
                     pg_sys::CmdType::CMD_DELETE => Operation::Delete,
@@ -120,5 +126,25 @@ pub unsafe fn analyze_and_rewrite(
     unsafe {
         let query = pg_sys::parse_analyze_varparams(statement, sql, types, count);
         pg_sys::pg_rewrite_query(query)
+    }
+}
+
+/// Memory for a setting's `extra`, which the GUC machinery frees: plain malloc before 16.
+///
+/// # Safety
+/// In a check hook.
+pub unsafe fn guc_memory(size: usize) -> *mut std::ffi::c_void {
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    // SAFETY: the C library's malloc; free() is what the GUC machinery calls on it.
+    unsafe {
+        unsafe extern "C" {
+            fn malloc(size: usize) -> *mut std::ffi::c_void;
+        }
+        malloc(size)
+    }
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    // SAFETY: raises on failure.
+    unsafe {
+        pg_sys::guc_malloc(pgrx::PgLogLevel::ERROR as i32, size)
     }
 }

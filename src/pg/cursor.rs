@@ -8,7 +8,10 @@ use std::ffi::{CStr, CString};
 ///
 /// # Safety
 /// `planned` and `params` must be a running statement's.
-pub unsafe fn current_of(planned: *mut pg_sys::PlannedStmt, params: pg_sys::ParamListInfo) -> Option<CString> {
+pub unsafe fn current_of(
+    planned: *mut pg_sys::PlannedStmt,
+    params: pg_sys::ParamListInfo,
+) -> Option<CString> {
     // SAFETY: the caller vouches for both.
     unsafe {
         let expression = in_plan((*planned).planTree)?;
@@ -32,8 +35,8 @@ unsafe fn in_plan(plan: *mut pg_sys::Plan) -> Option<*mut pg_sys::CurrentOfExpr>
         let lists = match (*plan).type_ {
             pg_sys::NodeTag::T_TidScan => {
                 let quals = (*(plan as *mut pg_sys::TidScan)).tidquals;
-                for n in 0..pg_sys::list_length(quals) {
-                    let node = pg_sys::list_nth(quals, n) as *mut pg_sys::Node;
+                for n in 0..crate::pg::raw::list_length(quals) {
+                    let node = crate::pg::raw::list_nth(quals, n) as *mut pg_sys::Node;
                     if (*node).type_ == pg_sys::NodeTag::T_CurrentOfExpr {
                         return Some(node.cast());
                     }
@@ -44,8 +47,8 @@ unsafe fn in_plan(plan: *mut pg_sys::Plan) -> Option<*mut pg_sys::CurrentOfExpr>
             pg_sys::NodeTag::T_CustomScan => (*(plan as *mut pg_sys::CustomScan)).custom_plans,
             _ => std::ptr::null_mut(),
         };
-        for n in 0..pg_sys::list_length(lists) {
-            if let Some(found) = in_plan(raw::list_nth(lists, n as usize).cast()) {
+        for n in 0..crate::pg::raw::list_length(lists) {
+            if let Some(found) = in_plan(raw::list_nth(lists, n).cast()) {
                 return Some(found);
             }
         }

@@ -36,10 +36,14 @@ pub unsafe fn enter(
 ) -> pg_sys::Datum {
     // SAFETY: the frame below owns nothing with a destructor once the guard has returned: ThrowErrorData may jump past.
     unsafe {
-        let (datum, error) = pg_sys::submodules::panic::pgrx_extern_c_guard(|| match body(Call(fcinfo)) {
-            Ok(datum) => (datum, std::ptr::null_mut()),
-            Err(report) => (pg_sys::Datum::from(0), report::error_data(&report, pg_sys::ERROR)),
-        });
+        let (datum, error) =
+            pg_sys::submodules::panic::pgrx_extern_c_guard(|| match body(Call(fcinfo)) {
+                Ok(datum) => (datum, std::ptr::null_mut()),
+                Err(report) => (
+                    pg_sys::Datum::from(0),
+                    report::error_data(&report, pgrx::PgLogLevel::ERROR as u32),
+                ),
+            });
         if !error.is_null() {
             raw::ThrowErrorData(error);
         }
@@ -54,7 +58,8 @@ macro_rules! sql_function {
         #[doc(hidden)]
         #[unsafe(no_mangle)]
         pub extern "C" fn $finfo() -> &'static ::pgrx::pg_sys::Pg_finfo_record {
-            const RECORD: ::pgrx::pg_sys::Pg_finfo_record = ::pgrx::pg_sys::Pg_finfo_record { api_version: 1 };
+            const RECORD: ::pgrx::pg_sys::Pg_finfo_record =
+                ::pgrx::pg_sys::Pg_finfo_record { api_version: 1 };
             &RECORD
         }
 
@@ -62,7 +67,9 @@ macro_rules! sql_function {
         /// Called by PostgreSQL as a SQL function.
         #[doc(hidden)]
         #[unsafe(no_mangle)]
-        pub unsafe extern "C-unwind" fn $name(fcinfo: ::pgrx::pg_sys::FunctionCallInfo) -> ::pgrx::pg_sys::Datum {
+        pub unsafe extern "C-unwind" fn $name(
+            fcinfo: ::pgrx::pg_sys::FunctionCallInfo,
+        ) -> ::pgrx::pg_sys::Datum {
             // SAFETY: this is the outermost frame of a function that PostgreSQL calls.
             unsafe { $crate::pg::function::enter(fcinfo, $body) }
         }
@@ -85,15 +92,28 @@ impl Rows {
         unsafe {
             super::compat::init_materialized(call.0);
             let info = (*call.0).resultinfo as *mut pg_sys::ReturnSetInfo;
-            Rows { store: (*info).setResult, desc: (*info).setDesc }
+            Rows {
+                store: (*info).setResult,
+                desc: (*info).setDesc,
+            }
         }
     }
 
     /// Adds a row; the values must be of the declared types, `None` is NULL.
     pub fn push(&mut self, row: Vec<Option<pg_sys::Datum>>) {
-        let nulls: Vec<bool> = row.iter().map(Option::is_none).collect();
-        let values: Vec<pg_sys::Datum> = row.into_iter().map(|value| value.unwrap_or(pg_sys::Datum::from(0))).collect();
+        let mut nulls: Vec<bool> = row.iter().map(Option::is_none).collect();
+        let mut values: Vec<pg_sys::Datum> = row
+            .into_iter()
+            .map(|value| value.unwrap_or(pg_sys::Datum::from(0)))
+            .collect();
         // SAFETY: store and desc come from InitMaterializedSRF and live as long as the call.
-        unsafe { pg_sys::tuplestore_putvalues(self.store, self.desc, values.as_ptr(), nulls.as_ptr()) };
+        unsafe {
+            pg_sys::tuplestore_putvalues(
+                self.store,
+                self.desc,
+                values.as_mut_ptr(),
+                nulls.as_mut_ptr(),
+            )
+        };
     }
 }

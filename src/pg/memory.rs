@@ -16,8 +16,9 @@ pub unsafe fn leak_into<T>(context: pg_sys::MemoryContext, value: T) -> *mut T {
     let value = Box::into_raw(Box::new(value));
     // SAFETY: the callback struct is allocated in the context it is registered with, as memutils.h asks.
     unsafe {
-        let callback = pg_sys::MemoryContextAllocZero(context, size_of::<pg_sys::MemoryContextCallback>())
-            as *mut pg_sys::MemoryContextCallback;
+        let callback =
+            pg_sys::MemoryContextAllocZero(context, size_of::<pg_sys::MemoryContextCallback>())
+                as *mut pg_sys::MemoryContextCallback;
         (*callback).func = Some(drop_it::<T>);
         (*callback).arg = value as *mut c_void;
         raw::MemoryContextRegisterResetCallback(context, callback);

@@ -6,4 +6,5 @@ pub mod compat;
 pub mod cursor;
 pub mod function;
 pub mod memory;
+pub mod query;
 pub mod raw;

@@ -3,7 +3,8 @@
 //! pgrx 0.18.1 turns an error that passes through its boundary into a Rust panic and raises it anew with only level,
 //! SQLSTATE, message, detail, hint and domain: every unique violation would lose its constraint, table, schema and
 //! context. So hooks chain through these declarations, from a frame that owns nothing with a destructor, and errors
-//! pass by as PostgreSQL raised them. The second half is calls that cannot raise an error, made once per row.
+//! pass by as PostgreSQL raised them. The second half is calls that either cannot raise an
+//! error or are made from frames without destructors, and those that pgrx's bindings lack.
 
 use pgrx::pg_sys;
 use std::ffi::{c_char, c_int, c_void};
@@ -59,14 +60,40 @@ unsafe extern "C-unwind" {
         callback: *mut pg_sys::MemoryContextCallback,
     );
     pub fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, attnum: c_int);
+    /// catalog/pg_constraint.h
+    pub fn get_primary_key_attnos(
+        relid: pg_sys::Oid,
+        deferrable_ok: bool,
+        constraint: *mut pg_sys::Oid,
+    ) -> *mut pg_sys::Bitmapset;
+    /// utils/datum.h
+    pub fn datum_image_eq(
+        a: pg_sys::Datum,
+        b: pg_sys::Datum,
+        by_value: bool,
+        length: c_int,
+    ) -> bool;
     pub fn MemoryContextAllocZero(context: pg_sys::MemoryContext, size: usize) -> *mut c_void;
+}
+
+/// `list_length`, which is an inline function in C.
+///
+/// # Safety
+/// `list` must be NIL or live.
+pub unsafe fn list_length(list: *const pg_sys::List) -> c_int {
+    // SAFETY: the caller vouches for the list.
+    if list.is_null() {
+        0
+    } else {
+        unsafe { (*list).length }
+    }
 }
 
 /// `list_nth`, which is an inline function in C.
 ///
 /// # Safety
 /// `list` must have more than `n` pointer members.
-pub unsafe fn list_nth(list: *const pg_sys::List, n: usize) -> *mut c_void {
+pub unsafe fn list_nth(list: *const pg_sys::List, n: c_int) -> *mut c_void {
     // SAFETY: the caller vouches for the list.
-    unsafe { (*(*list).elements.add(n)).ptr_value }
+    unsafe { (*(*list).elements.add(n as usize)).ptr_value }
 }

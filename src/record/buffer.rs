@@ -19,12 +19,20 @@ pub struct Buffer {
 
 impl Buffer {
     pub fn new(format: Rc<RowFormat>, operation: Operation, cause: Option<Rc<str>>) -> Buffer {
-        Buffer { format, operation, cause, rows: 0, bytes: Vec::new() }
+        Buffer {
+            format,
+            operation,
+            cause,
+            rows: 0,
+            bytes: Vec::new(),
+        }
     }
 
     /// Whether `other`'s rows can stand behind this buffer's in one chunk.
     pub fn continues(&self, other: &Buffer) -> bool {
-        Rc::ptr_eq(&self.format, &other.format) && self.operation == other.operation && self.cause == other.cause
+        Rc::ptr_eq(&self.format, &other.format)
+            && self.operation == other.operation
+            && self.cause == other.cause
     }
 
     /// Adds one encoded row, `,value,...]`, behind its ordinal.

@@ -30,9 +30,17 @@ thread_local! {
     static ROW: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-crate::sql_function!(pg_finfo_backstop_capture_row, backstop_capture_row, capture_row);
+crate::sql_function!(
+    pg_finfo_backstop_capture_row,
+    backstop_capture_row,
+    capture_row
+);
 crate::sql_function!(pg_finfo_backstop_capture, backstop_capture, capture);
-crate::sql_function!(pg_finfo_backstop_guard_truncate, backstop_guard_truncate, guard_truncate);
+crate::sql_function!(
+    pg_finfo_backstop_guard_truncate,
+    backstop_guard_truncate,
+    guard_truncate
+);
 
 const FALSE: Datum = Datum::null();
 
@@ -153,7 +161,10 @@ unsafe fn keep(
             let root = ledger.root(query.root, running::new_root);
             let ordinal = root.next_ordinal;
             root.next_ordinal += 1;
-            let buffer = root.buffer(nest, Buffer::new(format.clone(), operation, query.cause.clone()));
+            let buffer = root.buffer(
+                nest,
+                Buffer::new(format.clone(), operation, query.cause.clone()),
+            );
             buffer.push_numbered(ordinal, row);
             let size = buffer.bytes.len();
             write::spill(root, nest, size);
@@ -196,12 +207,21 @@ unsafe fn changes(
         let place = (column.fact.attnum - 1) as usize;
         // SAFETY: the caller fetched the attributes; datum_image_eq compares values of the column's type.
         unsafe {
-            let (old_null, new_null) = (*(*old).tts_isnull.add(place), *(*new).tts_isnull.add(place));
+            let (old_null, new_null) =
+                (*(*old).tts_isnull.add(place), *(*new).tts_isnull.add(place));
             let (before, after) = (*(*old).tts_values.add(place), *(*new).tts_values.add(place));
             let same = match (old_null, new_null) {
                 (true, true) => true,
                 (false, false) => {
-                    before == after || pg_sys::datum_image_eq(before, after, column.by_value, c_int::from(column.length))
+                    before == after
+                        || pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+                            raw::datum_image_eq(
+                                before,
+                                after,
+                                column.by_value,
+                                c_int::from(column.length),
+                            )
+                        })
                 }
                 _ => false,
             };
@@ -237,7 +257,9 @@ unsafe fn fetch(slot: *mut pg_sys::TupleTableSlot, last: i16) {
 }
 
 fn same_tuple(a: &pg_sys::ItemPointerData, b: &pg_sys::ItemPointerData) -> bool {
-    a.ip_blkid.bi_hi == b.ip_blkid.bi_hi && a.ip_blkid.bi_lo == b.ip_blkid.bi_lo && a.ip_posid == b.ip_posid
+    a.ip_blkid.bi_hi == b.ip_blkid.bi_hi
+        && a.ip_blkid.bi_lo == b.ip_blkid.bi_lo
+        && a.ip_posid == b.ip_posid
 }
 
 /// Whether the deleted version's header says that the row moved to another partition
@@ -254,7 +276,9 @@ unsafe fn moved(slot: *mut pg_sys::TupleTableSlot) -> bool {
         }
         let tuple = (*(slot as *mut pg_sys::HeapTupleTableSlot)).tuple;
         let ctid = (*(*tuple).t_data).t_ctid;
-        ctid.ip_posid == MOVED_PARTITIONS_OFFSET && ctid.ip_blkid.bi_hi == 0xffff && ctid.ip_blkid.bi_lo == 0xffff
+        ctid.ip_posid == MOVED_PARTITIONS_OFFSET
+            && ctid.ip_blkid.bi_hi == 0xffff
+            && ctid.ip_blkid.bi_lo == 0xffff
     }
 }
 
@@ -282,7 +306,10 @@ unsafe fn capture(call: Call) -> Outcome<Datum> {
         let data = (*call.0).context as *mut pg_sys::TriggerData;
         let is_trigger = !data.is_null() && (*data).type_ == pg_sys::NodeTag::T_TriggerData;
         if !is_trigger {
-            return Err(report::Report::new("39P01", "backstop.capture() must be called as a trigger"));
+            return Err(report::Report::new(
+                "39P01",
+                "backstop.capture() must be called as a trigger",
+            ));
         }
         let Some(registry) = registry::current() else {
             return Ok(Datum::null());
@@ -293,7 +320,11 @@ unsafe fn capture(call: Call) -> Outcome<Datum> {
         };
         let old = (*data).tg_trigslot;
         let new = (!(*data).tg_newslot.is_null()).then_some((*data).tg_newslot);
-        let operation = if new.is_some() { Operation::Update } else { Operation::Delete };
+        let operation = if new.is_some() {
+            Operation::Update
+        } else {
+            Operation::Delete
+        };
         let format = site::format(&registry, guarded, (*relation).rd_att);
         fetch(old, format.last_attnum);
         if let Some(new) = new {
@@ -308,7 +339,13 @@ unsafe fn capture(call: Call) -> Outcome<Datum> {
             coverage: Coverage::Absent,
         };
         // A replica refuses nothing: that would stop replication. What it changes is recorded.
-        ledger::book(DestroyedRow { query: &query, table: guarded, operation, expendable: true, cleared: &[] });
+        ledger::book(DestroyedRow {
+            query: &query,
+            table: guarded,
+            operation,
+            expendable: true,
+            cleared: &[],
+        });
         keep(&query, &format, operation, old, new);
         Ok(Datum::null())
     }
@@ -321,7 +358,11 @@ unsafe fn guard_truncate(call: Call) -> Outcome<Datum> {
     let relation = unsafe {
         let data = (*call.0).context as *mut pg_sys::TriggerData;
         let is_trigger = !data.is_null() && (*data).type_ == pg_sys::NodeTag::T_TriggerData;
-        if is_trigger { Some((*(*data).tg_relation).rd_id) } else { None }
+        if is_trigger {
+            Some((*(*data).tg_relation).rd_id)
+        } else {
+            None
+        }
     };
     let judged = running::root_key().is_some();
     let guarded = registry::current()

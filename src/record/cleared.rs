@@ -24,12 +24,18 @@ impl FedColumns {
     /// `relation` must be `guarded`'s, open.
     pub unsafe fn new(guarded: &Guarded, relation: Relation, format: &RowFormat) -> FedColumns {
         let columns = guarded.fed.iter().filter_map(|fed| {
-            let column = format.columns.iter().find(|column| column.fact.name == fed.column)?;
+            let column = format
+                .columns
+                .iter()
+                .find(|column| column.fact.name == fed.column)?;
             // SAFETY: catalog look-ups for a live column of an open relation.
             let (output, default) = unsafe {
                 let (mut output, mut is_varlena) = (pg_sys::InvalidOid, false);
                 pg_sys::getTypeOutputInfo(column.fact.type_oid, &mut output, &mut is_varlena);
-                (output, constant_default(relation, column.fact.attnum, output))
+                (
+                    output,
+                    constant_default(relation, column.fact.attnum, output),
+                )
             };
             Some(FedColumn {
                 attnum: column.fact.attnum,
@@ -64,7 +70,9 @@ impl FedColumns {
                 match (before, after) {
                     (None, _) => false,
                     (Some(before), after) => {
-                        before != after.unwrap_or_default() && !is_empty(before) && self.empties(column, after)
+                        before != after.unwrap_or_default()
+                            && !is_empty(before)
+                            && self.empties(column, after)
                     }
                 }
             };
@@ -91,7 +99,11 @@ fn is_empty(text: &[u8]) -> bool {
 
 /// # Safety
 /// The slot's attribute `place` must be fetched.
-unsafe fn text_of<'a>(column: &FedColumn, slot: *mut pg_sys::TupleTableSlot, place: usize) -> Option<&'a [u8]> {
+unsafe fn text_of<'a>(
+    column: &FedColumn,
+    slot: *mut pg_sys::TupleTableSlot,
+    place: usize,
+) -> Option<&'a [u8]> {
     // SAFETY: the text lives in the current memory context, which the caller's row outlives.
     unsafe {
         if *(*slot).tts_isnull.add(place) {
@@ -106,7 +118,11 @@ unsafe fn text_of<'a>(column: &FedColumn, slot: *mut pg_sys::TupleTableSlot, pla
 ///
 /// # Safety
 /// `relation` must be open.
-unsafe fn constant_default(relation: Relation, attnum: i16, output: pg_sys::Oid) -> Option<Vec<u8>> {
+unsafe fn constant_default(
+    relation: Relation,
+    attnum: i16,
+    output: pg_sys::Oid,
+) -> Option<Vec<u8>> {
     // SAFETY: build_column_default returns NULL or an expression; only a constant's value is looked at.
     unsafe {
         let node = pg_sys::build_column_default(relation, i32::from(attnum));
@@ -122,6 +138,10 @@ unsafe fn constant_default(relation: Relation, attnum: i16, output: pg_sys::Oid)
             return None;
         }
         let value: Datum = (*constant).constvalue;
-        Some(CStr::from_ptr(pg_sys::OidOutputFunctionCall(output, value)).to_bytes().to_vec())
+        Some(
+            CStr::from_ptr(pg_sys::OidOutputFunctionCall(output, value))
+                .to_bytes()
+                .to_vec(),
+        )
     }
 }

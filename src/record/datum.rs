@@ -6,7 +6,10 @@ use pgrx::pg_sys;
 pub fn text(bytes: &[u8]) -> pg_sys::Datum {
     // SAFETY: cstring_to_text_with_len copies exactly `len` bytes.
     unsafe {
-        pg_sys::Datum::from(pg_sys::cstring_to_text_with_len(bytes.as_ptr().cast(), bytes.len() as i32))
+        pg_sys::Datum::from(pg_sys::cstring_to_text_with_len(
+            bytes.as_ptr().cast(),
+            bytes.len() as i32,
+        ))
     }
 }
 

@@ -13,7 +13,11 @@ pub unsafe fn value(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Dat
     // SAFETY: the codec was chosen by the column's type.
     unsafe {
         match column.codec {
-            Codec::Bool => out.extend_from_slice(if value.value() as u8 != 0 { b"true" } else { b"false" }),
+            Codec::Bool => out.extend_from_slice(if value.value() as u8 != 0 {
+                b"true"
+            } else {
+                b"false"
+            }),
             Codec::Int2 => integer(out, i64::from(value.value() as i16)),
             Codec::Int4 => integer(out, i64::from(value.value() as i32)),
             Codec::Int8 => integer(out, value.value() as i64),
@@ -22,7 +26,9 @@ pub unsafe fn value(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Dat
             Codec::Timestamp => timestamp(out, column, value, b""),
             Codec::TimestampTz => timestamp(out, column, value, b"+00"),
             Codec::Date => date(out, column, value),
-            Codec::Float4 | Codec::Float8 | Codec::Numeric => number(out, printed(column, value).to_bytes()),
+            Codec::Float4 | Codec::Float8 | Codec::Numeric => {
+                number(out, printed(column, value).to_bytes())
+            }
             Codec::Output => {
                 let text = printed(column, value);
                 string(out, text.to_bytes());
@@ -37,7 +43,12 @@ pub unsafe fn value(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Dat
 /// As for `value`.
 unsafe fn printed<'a>(column: &ColumnFormat, value: pg_sys::Datum) -> &'a CStr {
     // SAFETY: an output function returns a palloc'd C string; the look-up may cache in fn_extra, which is its own.
-    unsafe { CStr::from_ptr(pg_sys::OutputFunctionCall((&raw const column.output).cast_mut(), value)) }
+    unsafe {
+        CStr::from_ptr(pg_sys::OutputFunctionCall(
+            (&raw const column.output).cast_mut(),
+            value,
+        ))
+    }
 }
 
 pub fn integer(out: &mut Vec<u8>, value: i64) {
@@ -61,7 +72,9 @@ pub fn integer(out: &mut Vec<u8>, value: i64) {
 /// A printed number: JSON's own where JSON can say it; NaN, the infinities and negative zero (which jsonb forgets) as
 /// strings.
 fn number(out: &mut Vec<u8>, text: &[u8]) {
-    let finite = text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+    let finite = text
+        .iter()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
     if finite && text != b"-0" {
         out.extend_from_slice(text);
     } else {
@@ -79,8 +92,13 @@ unsafe fn varlena_string(out: &mut Vec<u8>, value: pg_sys::Datum) {
         let first = *original.cast::<u8>();
         // On little-endian machines: low bit set = one-byte header, unless it is exactly 1 (out of line); else two low
         // bits 00 = plain four-byte header.
-        let plain = cfg!(target_endian = "little") && (first & 3 == 0 || (first & 1 == 1 && first != 1));
-        let flat = if plain { original } else { pg_sys::pg_detoast_datum_packed(original) };
+        let plain =
+            cfg!(target_endian = "little") && (first & 3 == 0 || (first & 1 == 1 && first != 1));
+        let flat = if plain {
+            original
+        } else {
+            pg_sys::pg_detoast_datum_packed(original)
+        };
         string(out, pgrx::varlena_to_byte_slice(flat));
         if flat != original {
             pg_sys::pfree(flat.cast());
@@ -141,7 +159,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     let mp = (5 * doy + 2) / 153;
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    (yoe + era * 400 + i64::from(month <= 2), month, doy - (153 * mp + 2) / 5 + 1)
+    (
+        yoe + era * 400 + i64::from(month <= 2),
+        month,
+        doy - (153 * mp + 2) / 5 + 1,
+    )
 }
 
 /// # Safety
@@ -157,7 +179,10 @@ unsafe fn timestamp(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Dat
     let of_day = at.rem_euclid(DAY_US);
     let seconds = of_day / 1_000_000;
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let _ = write!(out, "\"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
+    let _ = write!(
+        out,
+        "\"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
+    );
     let fraction = of_day % 1_000_000;
     if fraction != 0 {
         let _ = write!(out, ".{fraction:06}");
@@ -248,9 +273,19 @@ mod tests {
 
     #[test]
     fn strings_come_back_from_a_json_parser() {
-        for text in ["", "plain", "q\"uo\\te", "line\nfeed\ttab\r", "\u{1}\u{1f}\u{7f}", "ünï © 😀"] {
+        for text in [
+            "",
+            "plain",
+            "q\"uo\\te",
+            "line\nfeed\ttab\r",
+            "\u{1}\u{1f}\u{7f}",
+            "ünï © 😀",
+        ] {
             let json = written(|out| string(out, text.as_bytes()));
-            assert_eq!(serde_json::from_str::<String>(&json).expect("valid JSON"), text);
+            assert_eq!(
+                serde_json::from_str::<String>(&json).expect("valid JSON"),
+                text
+            );
         }
     }
 

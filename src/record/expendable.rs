@@ -58,9 +58,9 @@ unsafe fn analyse(text: &str, relation: Relation) -> *mut Node {
     // subqueries, aggregates and set-returning functions.
     unsafe {
         let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
-        let raw_statement = pg_sys::list_nth(statements, 0) as *mut pg_sys::RawStmt;
+        let raw_statement = crate::pg::raw::list_nth(statements, 0) as *mut pg_sys::RawStmt;
         let select = (*raw_statement).stmt as *mut pg_sys::SelectStmt;
-        let target = pg_sys::list_nth((*select).targetList, 0) as *mut pg_sys::ResTarget;
+        let target = crate::pg::raw::list_nth((*select).targetList, 0) as *mut pg_sys::ResTarget;
         let state = pg_sys::make_parsestate(std::ptr::null_mut());
         (*state).p_sourcetext = sql.as_ptr();
         let item = pg_sys::addRangeTableEntryForRelation(
@@ -72,8 +72,11 @@ unsafe fn analyse(text: &str, relation: Relation) -> *mut Node {
             true,
         );
         pg_sys::addNSItemToQuery(state, item, true, true, true);
-        let node =
-            pg_sys::transformExpr(state, (*target).val, pg_sys::ParseExprKind::EXPR_KIND_CHECK_CONSTRAINT);
+        let node = pg_sys::transformExpr(
+            state,
+            (*target).val,
+            pg_sys::ParseExprKind::EXPR_KIND_CHECK_CONSTRAINT,
+        );
         let node = pg_sys::coerce_to_boolean(state, node, c"expendable".as_ptr());
         pg_sys::assign_expr_collations(state, node);
         (*state).p_sourcetext = std::ptr::null();
@@ -85,7 +88,13 @@ unsafe fn analyse(text: &str, relation: Relation) -> *mut Node {
 /// What is wrong with the syntax of `text`, before PostgreSQL's parser reads it: it must be one expression.
 pub fn problem(text: &str) -> Option<Box<Report>> {
     let report = |why: &str| {
-        Some(Report::new(sqlstate::INVALID_PARAMETER, format!("invalid expendable expression \"{text}\"")).detail(why))
+        Some(
+            Report::new(
+                sqlstate::INVALID_PARAMETER,
+                format!("invalid expendable expression \"{text}\""),
+            )
+            .detail(why),
+        )
     };
     let Ok(sql) = CString::new(format!("SELECT ({text})")) else {
         return report("It contains a NUL character.");
@@ -93,20 +102,24 @@ pub fn problem(text: &str) -> Option<Box<Report>> {
     // SAFETY: the raw parser reads a C string; a syntax error is PostgreSQL's own. The nodes are palloc'd.
     unsafe {
         let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
-        if pg_sys::list_length(statements) != 1 {
+        if crate::pg::raw::list_length(statements) != 1 {
             return report("It must be one boolean expression over the row.");
         }
-        let raw_statement = pg_sys::list_nth(statements, 0) as *mut pg_sys::RawStmt;
+        let raw_statement = crate::pg::raw::list_nth(statements, 0) as *mut pg_sys::RawStmt;
         let select = (*raw_statement).stmt as *mut pg_sys::SelectStmt;
         let plain = (*select.cast::<Node>()).type_ == pg_sys::NodeTag::T_SelectStmt
-            && pg_sys::list_length((*select).targetList) == 1
+            && crate::pg::raw::list_length((*select).targetList) == 1
             && (*select).fromClause.is_null()
             && (*select).whereClause.is_null()
             && (*select).groupClause.is_null()
             && (*select).sortClause.is_null()
             && (*select).limitCount.is_null()
             && (*select).op == pg_sys::SetOperation::SETOP_NONE;
-        if plain { None } else { report("It must be one boolean expression over the row.") }
+        if plain {
+            None
+        } else {
+            report("It must be one boolean expression over the row.")
+        }
     }
 }
 
@@ -140,8 +153,16 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
 ///
 /// # Safety
 /// `relation` must be `guarded`'s, open in the running query of `estate`.
-pub unsafe fn compile(guarded: &Guarded, relation: Relation, estate: *mut pg_sys::EState) -> Vec<*mut pg_sys::ExprState> {
-    if guarded.policies.iter().any(|policy| policy.expendable.is_none()) {
+pub unsafe fn compile(
+    guarded: &Guarded,
+    relation: Relation,
+    estate: *mut pg_sys::EState,
+) -> Vec<*mut pg_sys::ExprState> {
+    if guarded
+        .policies
+        .iter()
+        .any(|policy| policy.expendable.is_none())
+    {
         return Vec::new();
     }
     let generation = crate::registry::generation();

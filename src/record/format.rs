@@ -79,25 +79,47 @@ impl RowFormat {
     ///
     /// # Safety
     /// `desc` must be the live descriptor of `guarded`'s relation.
-    pub unsafe fn new(registry: &Registry, guarded: &Guarded, desc: pg_sys::TupleDesc) -> RowFormat {
+    pub unsafe fn new(
+        registry: &Registry,
+        guarded: &Guarded,
+        desc: pg_sys::TupleDesc,
+    ) -> RowFormat {
         // SAFETY: the caller vouches for desc.
         let facts = unsafe { catalog::columns_of(desc) };
         let key = key_names(registry, guarded, &facts);
         let (first, rest): (Vec<ColumnFact>, Vec<ColumnFact>) =
             facts.into_iter().partition(|fact| key.contains(&fact.name));
         let key_count = first.len() as i16;
-        let columns: Vec<ColumnFormat> = first.into_iter().chain(rest).map(ColumnFormat::new).collect();
-        let names: Vec<&str> = columns.iter().map(|column| column.fact.name.as_str()).collect();
+        let columns: Vec<ColumnFormat> = first
+            .into_iter()
+            .chain(rest)
+            .map(ColumnFormat::new)
+            .collect();
+        let names: Vec<&str> = columns
+            .iter()
+            .map(|column| column.fact.name.as_str())
+            .collect();
         RowFormat {
             relid: guarded.relid,
             recorded_relid: guarded.recorded_relid,
             relation: guarded.recorded_name.clone(),
             key_count,
-            last_attnum: columns.iter().map(|column| column.fact.attnum).max().unwrap_or(0),
+            last_attnum: columns
+                .iter()
+                .map(|column| column.fact.attnum)
+                .max()
+                .unwrap_or(0),
             session_dependent: columns.iter().any(|column| {
                 !matches!(
                     column.codec,
-                    Codec::Bool | Codec::Int2 | Codec::Int4 | Codec::Int8 | Codec::Text | Codec::Uuid | Codec::Numeric | Codec::Json
+                    Codec::Bool
+                        | Codec::Int2
+                        | Codec::Int4
+                        | Codec::Int8
+                        | Codec::Text
+                        | Codec::Uuid
+                        | Codec::Numeric
+                        | Codec::Json
                 )
             }),
             names: super::datum::text_array(&names),
@@ -113,7 +135,11 @@ fn key_names(registry: &Registry, guarded: &Guarded, facts: &[ColumnFact]) -> Ve
         let named = facts.iter().filter(|fact| primary.contains(&fact.attnum));
         return named.map(|fact| fact.name.clone()).collect();
     }
-    registry.policies(guarded.relid, false).first().map(|policy| policy.key_columns.clone()).unwrap_or_default()
+    registry
+        .policies(guarded.relid, false)
+        .first()
+        .map(|policy| policy.key_columns.clone())
+        .unwrap_or_default()
 }
 
 impl ColumnFormat {
@@ -131,6 +157,13 @@ impl ColumnFormat {
         let mut json_name = Vec::new();
         super::encode::string(&mut json_name, fact.name.as_bytes());
         json_name.push(b':');
-        ColumnFormat { codec: codec(fact.type_oid), by_value, length, output, json_name, fact }
+        ColumnFormat {
+            codec: codec(fact.type_oid),
+            by_value,
+            length,
+            output,
+            json_name,
+            fact,
+        }
     }
 }

@@ -36,7 +36,11 @@ pub unsafe fn json(params: pg_sys::ParamListInfo) -> Option<Vec<u8>> {
                     out.extend_from_slice(CStr::from_ptr(text).to_bytes())
                 }
                 pg_sys::BOOLOID => {
-                    out.extend_from_slice(if *text == b't' as _ { b"true" } else { b"false" });
+                    out.extend_from_slice(if *text == b't' as std::ffi::c_char {
+                        b"true"
+                    } else {
+                        b"false"
+                    });
                 }
                 _ => encode::string(&mut out, CStr::from_ptr(text).to_bytes()),
             }

@@ -45,7 +45,11 @@ thread_local! {
 ///
 /// # Safety
 /// `desc` must be the live descriptor of `guarded`'s relation.
-pub unsafe fn format(registry: &Rc<Registry>, guarded: &Guarded, desc: pg_sys::TupleDesc) -> Rc<RowFormat> {
+pub unsafe fn format(
+    registry: &Rc<Registry>,
+    guarded: &Guarded,
+    desc: pg_sys::TupleDesc,
+) -> Rc<RowFormat> {
     let generation = registry::generation();
     let known = FORMATS.with_borrow_mut(|(of, formats)| {
         if *of != generation {
@@ -74,7 +78,11 @@ pub unsafe fn find(context: pg_sys::MemoryContext) -> Found {
     };
     let Some(query) = query else {
         // SAFETY: reads the backend's kind.
-        return if unsafe { pg_sys::IsLogicalWorker() } { Found::Outside } else { Found::NotLoaded };
+        return if unsafe { pg_sys::IsLogicalWorker() } {
+            Found::Outside
+        } else {
+            Found::NotLoaded
+        };
     };
     // SAFETY: the query is running, so its estate, the row's slot and the result relation that owns it are live.
     unsafe {
@@ -120,8 +128,8 @@ unsafe fn result_relation(
             (*estate).es_tuple_routing_result_relations,
             (*estate).es_trig_target_relations,
         ] {
-            for n in 0..pgrx::pg_sys::list_length(list) {
-                let info = pg_sys::list_nth(list, n) as *mut pg_sys::ResultRelInfo;
+            for n in 0..crate::pg::raw::list_length(list) {
+                let info = crate::pg::raw::list_nth(list, n) as *mut pg_sys::ResultRelInfo;
                 if (*info).ri_TrigOldSlot == slot {
                     return Some(info);
                 }

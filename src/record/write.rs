@@ -61,12 +61,16 @@ unsafe extern "C-unwind" {
 /// Inserts one row; the values must match the table's columns.
 pub fn insert(table: &CStr, values: &mut [Option<Datum>]) {
     let mut nulls: Vec<bool> = values.iter().map(Option::is_none).collect();
-    let mut datums: Vec<Datum> = values.iter().map(|value| value.unwrap_or(Datum::from(0))).collect();
+    let mut datums: Vec<Datum> = values
+        .iter()
+        .map(|value| value.unwrap_or(Datum::from(0)))
+        .collect();
     // SAFETY: our own tables have plain indexes only, as CatalogTupleInsert asks; the tuple matches the descriptor. The
     // lock is kept to the end of the transaction like any writer's.
     unsafe {
         let relation = pg_sys::table_open(own_relation(table), pg_sys::RowExclusiveLock as i32);
-        let tuple = pg_sys::heap_form_tuple((*relation).rd_att, datums.as_mut_ptr(), nulls.as_mut_ptr());
+        let tuple =
+            pg_sys::heap_form_tuple((*relation).rd_att, datums.as_mut_ptr(), nulls.as_mut_ptr());
         pg_sys::CatalogTupleInsert(relation, tuple);
         pg_sys::table_close(relation, pg_sys::NoLock as i32);
     }
@@ -74,7 +78,9 @@ pub fn insert(table: &CStr, values: &mut [Option<Datum>]) {
 
 /// The statement's id, drawn at first need.
 pub fn statement_id(root: &mut Root) -> i64 {
-    *root.statement_id.get_or_insert_with(|| draw(c"statement_id_seq"))
+    *root
+        .statement_id
+        .get_or_insert_with(|| draw(c"statement_id_seq"))
 }
 
 /// Writes `buffer` as a chunk if it is full.
@@ -84,7 +90,11 @@ pub fn spill(root: &mut Root, nest: i32, buffer_bytes: usize) {
     }
     let id = statement_id(root);
     let level = root.level(nest);
-    for buffer in level.buffers.iter_mut().filter(|buffer| buffer.bytes.len() >= CHUNK_BYTES) {
+    for buffer in level
+        .buffers
+        .iter_mut()
+        .filter(|buffer| buffer.bytes.len() >= CHUNK_BYTES)
+    {
         write_chunk(id, buffer);
         level.chunks_written += 1;
     }
@@ -102,7 +112,10 @@ fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
                 Some(datum::text(format.relation.as_bytes())),
                 Some(Datum::from(format.recorded_relid)),
                 Some(datum::text(buffer.operation.record_name().as_bytes())),
-                buffer.cause.as_ref().map(|cause| datum::text(cause.as_bytes())),
+                buffer
+                    .cause
+                    .as_ref()
+                    .map(|cause| datum::text(cause.as_bytes())),
                 Some(Datum::from(rows)),
                 Some(Datum::from(format.key_count)),
                 Some(Datum::from(format.names.as_ptr())),
@@ -121,7 +134,12 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
     }
     let id = statement_id(root);
     let written: i64 = root.levels().iter().map(|level| level.chunks_written).sum();
-    let waiting = root.levels().iter().flat_map(|level| &level.buffers).filter(|buffer| buffer.rows > 0).count();
+    let waiting = root
+        .levels()
+        .iter()
+        .flat_map(|level| &level.buffers)
+        .filter(|buffer| buffer.rows > 0)
+        .count();
     let alone = written == 0 && waiting == 1;
     let mut image: [Option<Datum>; 8] = [None; 8];
     if !alone {
@@ -134,8 +152,12 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
     in_scratch(|| {
         let mut names = Vec::new();
         let mut json = Vec::new();
-        if alone && let Some(buffer) =
-            root.levels().iter_mut().flat_map(|level| &mut level.buffers).find(|buffer| buffer.rows > 0)
+        if alone
+            && let Some(buffer) = root
+                .levels()
+                .iter_mut()
+                .flat_map(|level| &mut level.buffers)
+                .find(|buffer| buffer.rows > 0)
         {
             let (count, bytes) = buffer.take();
             names = buffer.format.names.to_vec();
@@ -144,7 +166,10 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
                 Some(Datum::from(draw(c"chunk_id_seq"))),
                 Some(Datum::from(buffer.format.recorded_relid)),
                 Some(datum::text(buffer.operation.record_name().as_bytes())),
-                buffer.cause.as_ref().map(|cause| datum::text(cause.as_bytes())),
+                buffer
+                    .cause
+                    .as_ref()
+                    .map(|cause| datum::text(cause.as_bytes())),
                 Some(Datum::from(count)),
                 Some(Datum::from(buffer.format.key_count)),
                 Some(Datum::from(names.as_ptr())),
@@ -182,7 +207,11 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
     // SAFETY: reads of backend state; every text is copied into the scratch context.
     let mut values = unsafe {
         let name = pg_sys::application_name;
-        let name = if name.is_null() { c"" } else { CStr::from_ptr(name) };
+        let name = if name.is_null() {
+            c""
+        } else {
+            CStr::from_ptr(name)
+        };
         vec![
             Some(Datum::from(id)),
             Some(Datum::from(pg_sys::GetCurrentTimestamp())),
@@ -209,7 +238,11 @@ fn role_name(role: Oid) -> Datum {
     // SAFETY: noerr = true gives NULL for a role that was dropped meanwhile.
     unsafe {
         let name = pg_sys::GetUserNameFromId(role, true);
-        if name.is_null() { datum::text(b"") } else { datum::text(CStr::from_ptr(name).to_bytes()) }
+        if name.is_null() {
+            datum::text(b"")
+        } else {
+            datum::text(CStr::from_ptr(name).to_bytes())
+        }
     }
 }
 

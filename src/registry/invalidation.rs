@@ -47,7 +47,8 @@ fn invalidate() {
 }
 
 unsafe extern "C-unwind" fn relation_changed(_arg: Datum, relid: Oid) {
-    let ours = relid == pg_sys::InvalidOid || WATCHED.with_borrow(|watched| watched.contains(&relid));
+    let ours =
+        relid == pg_sys::InvalidOid || WATCHED.with_borrow(|watched| watched.contains(&relid));
     if ours {
         invalidate();
     }

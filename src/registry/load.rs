@@ -1,6 +1,9 @@
 //! Reads the registry tables, the inheritance tree and the cascading foreign keys.
 
-use super::{ApprovalKind, CURRENT, CascadeEdge, Fed, Guarded, Policy, Registry, SequencePolicy, invalidation};
+use super::{
+    ApprovalKind, CURRENT, CascadeEdge, Fed, Guarded, Policy, Registry, SequencePolicy,
+    invalidation,
+};
 use crate::pg::catalog;
 use pgrx::Spi;
 use pgrx::pg_sys::{self, Oid};
@@ -89,8 +92,12 @@ fn read() -> (Registry, HashSet<Oid>) {
             return Default::default();
         }
         let schema = pg_sys::get_namespace_oid(c"backstop".as_ptr(), true);
-        [c"registered_table", c"registered_column", c"registered_sequence"]
-            .map(|name| pg_sys::get_relname_relid(name.as_ptr(), schema))
+        [
+            c"registered_table",
+            c"registered_column",
+            c"registered_sequence",
+        ]
+        .map(|name| pg_sys::get_relname_relid(name.as_ptr(), schema))
     };
     if registered.contains(&pg_sys::InvalidOid) {
         return Default::default();
@@ -100,7 +107,10 @@ fn read() -> (Registry, HashSet<Oid>) {
     let policies = policies();
     let fed = fed_columns();
     let sequences = sequences();
-    let mut registry = Registry { sequences, ..Registry::default() };
+    let mut registry = Registry {
+        sequences,
+        ..Registry::default()
+    };
     if policies.is_empty() && fed.is_empty() {
         return (registry, watched);
     }
@@ -171,7 +181,11 @@ fn guarded(
     }
     for (relid, columns) in fed {
         for relid in registry.with_children(*relid) {
-            members.entry(relid).or_default().1.extend(columns.iter().cloned());
+            members
+                .entry(relid)
+                .or_default()
+                .1
+                .extend(columns.iter().cloned());
         }
     }
     let keys = cascading_keys();
@@ -218,13 +232,19 @@ fn guarded(
 /// Runs `sql` and maps its rows. Operators are qualified in every query here: search_path is the session's.
 fn select<T>(sql: &str, map: impl Fn(&pgrx::spi::SpiHeapTupleData) -> Option<T>) -> Vec<T> {
     Spi::connect(|client| {
-        let rows = client.select(sql, None, &[]).unwrap_or_else(|error| pgrx::error!("{error}"));
+        let rows = client
+            .select(sql, None, &[])
+            .unwrap_or_else(|error| pgrx::error!("{error}"));
         rows.filter_map(|row| map(&row)).collect()
     })
 }
 
-fn column<T: pgrx::FromDatum + pgrx::IntoDatum>(row: &pgrx::spi::SpiHeapTupleData, n: usize) -> Option<T> {
-    row.get::<T>(n).unwrap_or_else(|error| pgrx::error!("{error}"))
+fn column<T: pgrx::FromDatum + pgrx::IntoDatum>(
+    row: &pgrx::spi::SpiHeapTupleData,
+    n: usize,
+) -> Option<T> {
+    row.get::<T>(n)
+        .unwrap_or_else(|error| pgrx::error!("{error}"))
 }
 
 fn policies() -> Vec<Rc<Policy>> {
@@ -248,11 +268,18 @@ fn policies() -> Vec<Rc<Policy>> {
 }
 
 fn fed_columns() -> HashMap<Oid, Vec<Fed>> {
-    let sql = "SELECT relation::pg_catalog.oid, column_name, upstream FROM backstop.registered_column";
+    let sql =
+        "SELECT relation::pg_catalog.oid, column_name, upstream FROM backstop.registered_column";
     let mut map: HashMap<Oid, Vec<Fed>> = HashMap::new();
-    for (relid, fed) in
-        select(sql, |row| Some((column::<Oid>(row, 1)?, Fed { column: column(row, 2)?, upstream: column(row, 3)? })))
-    {
+    for (relid, fed) in select(sql, |row| {
+        Some((
+            column::<Oid>(row, 1)?,
+            Fed {
+                column: column(row, 2)?,
+                upstream: column(row, 3)?,
+            },
+        ))
+    }) {
         map.entry(relid).or_default().push(fed);
     }
     map
@@ -280,7 +307,10 @@ fn sequences() -> HashMap<Oid, Rc<SequencePolicy>> {
 
 /// (child, parent) of every inheritance and partition link.
 fn inheritance() -> Vec<(Oid, Oid)> {
-    select("SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits", |row| Some((column(row, 1)?, column(row, 2)?)))
+    select(
+        "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits",
+        |row| Some((column(row, 1)?, column(row, 2)?)),
+    )
 }
 
 /// (referencing table, referenced table, referencing columns) of every foreign key that changes the referencing row.
@@ -295,7 +325,9 @@ fn cascading_keys() -> Vec<(Oid, Oid, Vec<String>)> {
         let columns = attnums
             .into_iter()
             // SAFETY: a syscache look-up that returns a palloc'd name or, missing_ok, NULL.
-            .filter_map(|attnum| unsafe { catalog::owned(pg_sys::get_attname(child, attnum, true)) })
+            .filter_map(|attnum| unsafe {
+                catalog::owned(pg_sys::get_attname(child, attnum, true))
+            })
             .collect();
         Some((child, column(row, 2)?, columns))
     })

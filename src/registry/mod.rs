@@ -124,9 +124,17 @@ impl Registry {
     /// The policies that a command on `relid` meets: its own and its ancestors', and its children's when the command
     /// reaches them (`inh`).
     pub fn policies(&self, relid: Oid, inh: bool) -> Vec<Rc<Policy>> {
-        let reached = if inh { self.with_children(relid) } else { vec![relid] };
+        let reached = if inh {
+            self.with_children(relid)
+        } else {
+            vec![relid]
+        };
         let mut found: Vec<Rc<Policy>> = Vec::new();
-        for policy in reached.iter().filter_map(|relid| self.tables.get(relid)).flat_map(|table| &table.policies) {
+        for policy in reached
+            .iter()
+            .filter_map(|relid| self.tables.get(relid))
+            .flat_map(|table| &table.policies)
+        {
             if !found.iter().any(|known| known.relid == policy.relid) {
                 found.push(policy.clone());
             }
@@ -142,7 +150,11 @@ thread_local! {
 /// The registry, read anew when something changed; `None` when nothing is protected in this database, when the mode is
 /// `off`, or where catalogs cannot be read (no transaction, an aborted one, a binary upgrade).
 pub fn current() -> Option<Rc<Registry>> {
-    if crate::gucs::mode() == crate::gucs::Mode::Off { None } else { current_even_if_off() }
+    if crate::gucs::mode() == crate::gucs::Mode::Off {
+        None
+    } else {
+        current_even_if_off()
+    }
 }
 
 /// As `current`, whatever the mode: for registering.
@@ -150,7 +162,11 @@ pub fn current_even_if_off() -> Option<Rc<Registry>> {
     if !invalidation::ready() {
         load::refresh()?;
     }
-    if invalidation::is_empty() { None } else { Some(CURRENT.with_borrow(Rc::clone)) }
+    if invalidation::is_empty() {
+        None
+    } else {
+        Some(CURRENT.with_borrow(Rc::clone))
+    }
 }
 
 /// Changes whenever the registry was read anew: what was derived from an earlier one must be derived again.

@@ -13,7 +13,9 @@ impl Registry {
             return known.clone();
         }
         let found = self.find_target(relid, inh).map(Rc::new);
-        self.targets.borrow_mut().insert((relid, inh), found.clone());
+        self.targets
+            .borrow_mut()
+            .insert((relid, inh), found.clone());
         found
     }
 
@@ -27,14 +29,32 @@ impl Registry {
         // Children have their parent's columns by name, at attribute numbers of their own.
         let key = columns
             .iter()
-            .filter(|column| policies.iter().any(|policy| policy.key_columns.contains(&column.name)))
-            .map(|column| Column { attnum: column.attnum, name: column.name.clone(), not_null: column.not_null })
+            .filter(|column| {
+                policies
+                    .iter()
+                    .any(|policy| policy.key_columns.contains(&column.name))
+            })
+            .map(|column| Column {
+                attnum: column.attnum,
+                name: column.name.clone(),
+                not_null: column.not_null,
+            })
             .collect();
         let mut fed_columns: Vec<FedColumn> = Vec::new();
-        let reached = if inh { self.with_children(relid) } else { vec![relid] };
-        for fed in reached.iter().filter_map(|relid| self.tables.get(relid)).flat_map(|table| &table.fed) {
+        let reached = if inh {
+            self.with_children(relid)
+        } else {
+            vec![relid]
+        };
+        for fed in reached
+            .iter()
+            .filter_map(|relid| self.tables.get(relid))
+            .flat_map(|table| &table.fed)
+        {
             if let Some(column) = columns.iter().find(|column| column.name == fed.column)
-                && !fed_columns.iter().any(|known| known.attnum == column.attnum)
+                && !fed_columns
+                    .iter()
+                    .any(|known| known.attnum == column.attnum)
             {
                 fed_columns.push(FedColumn {
                     attnum: column.attnum,
@@ -43,6 +63,12 @@ impl Registry {
                 });
             }
         }
-        Some(ProtectedTarget { schema, table, key, primary_key: catalog::primary_key(relid), fed_columns })
+        Some(ProtectedTarget {
+            schema,
+            table,
+            key,
+            primary_key: catalog::primary_key(relid),
+            fed_columns,
+        })
     }
 }

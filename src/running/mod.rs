@@ -50,11 +50,15 @@ pub unsafe fn enter(frame: Frame) -> bool {
     // SAFETY: PortalContext is live while a portal runs; a backend without a portal (a background worker's SPI) closes
     // its root with the transaction. The callback struct is allocated in the context it watches.
     unsafe {
-        let context =
-            if pg_sys::PortalContext.is_null() { pg_sys::TopTransactionContext } else { pg_sys::PortalContext };
+        let context = if pg_sys::PortalContext.is_null() {
+            pg_sys::TopTransactionContext
+        } else {
+            pg_sys::PortalContext
+        };
         if CONTEXT.get() != context && !context.is_null() {
-            let callback = raw::MemoryContextAllocZero(context, size_of::<pg_sys::MemoryContextCallback>())
-                as *mut pg_sys::MemoryContextCallback;
+            let callback =
+                raw::MemoryContextAllocZero(context, size_of::<pg_sys::MemoryContextCallback>())
+                    as *mut pg_sys::MemoryContextCallback;
             (*callback).func = Some(context_reset);
             (*callback).arg = context.cast();
             raw::MemoryContextRegisterResetCallback(context, callback);
@@ -82,7 +86,11 @@ pub fn new_root() -> Root {
     };
     // SAFETY: the frame is open, so its source and parameters are live.
     let (query, parameters) = unsafe {
-        let parameters = if gucs::log_parameters() { record::parameters_json(frame.params) } else { None };
+        let parameters = if gucs::log_parameters() {
+            record::parameters_json(frame.params)
+        } else {
+            None
+        };
         (statement_text(&frame), parameters)
     };
     Root::new(frame.key, query, parameters)

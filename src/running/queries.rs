@@ -97,12 +97,21 @@ pub type Target = (Rc<Guarded>, Operation);
 /// Whether the approval in force covers a query with these targets, `parent` being the destructive query that set it
 /// off: what a covered statement cascades to is covered with it.
 pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
-    if let Some(ActiveQuery { coverage: inherited @ Coverage::Covered(_), .. }) = parent {
+    if let Some(ActiveQuery {
+        coverage: inherited @ Coverage::Covered(_),
+        ..
+    }) = parent
+    {
         return inherited.clone();
     }
     let mut covered = Coverage::Absent;
     for (table, operation) in targets {
-        let kind = table.policies.iter().map(|policy| policy.approval).max().unwrap_or(Kind::Session);
+        let kind = table
+            .policies
+            .iter()
+            .map(|policy| policy.approval)
+            .max()
+            .unwrap_or(Kind::Session);
         match named_coverage(&approval_names(table), *operation, kind) {
             Coverage::Covered(cover) => covered = Coverage::Covered(cover),
             other => return other,
@@ -117,18 +126,31 @@ pub fn named_coverage(names: &[String], operation: Operation, kind: Kind) -> Cov
         return Coverage::Absent;
     };
     let (now, ttl) = (approval::setting::now(), crate::gucs::approval_ttl_us());
-    if let Some(why) = standing.refusal(&Request { names, operation, kind, now, ttl }) {
+    if let Some(why) = standing.refusal(&Request {
+        names,
+        operation,
+        kind,
+        now,
+        ttl,
+    }) {
         return Coverage::Refused(why);
     }
     let json = serde_json::to_string(&standing.intent).unwrap_or_default();
-    Coverage::Covered(Cover { serial, max_rows: standing.intent.max_rows, json: Rc::from(json) })
+    Coverage::Covered(Cover {
+        serial,
+        max_rows: standing.intent.max_rows,
+        json: Rc::from(json),
+    })
 }
 
 /// The names under which an approval may list a table: its own, its partition root's, its protected ancestors'.
 pub fn approval_names(table: &Guarded) -> Vec<String> {
     let mut names = vec![table.recorded_name.to_string()];
     let mut add = |schema: &str, name: &str| {
-        for text in [crate::pg::catalog::qualified(schema, name), format!("{schema}.{name}")] {
+        for text in [
+            crate::pg::catalog::qualified(schema, name),
+            format!("{schema}.{name}"),
+        ] {
             if !names.contains(&text) {
                 names.push(text);
             }

@@ -47,7 +47,8 @@ pub unsafe fn announce(info: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::ES
         for n in 0..(*triggers).numtriggers as usize {
             let trigger = &*(*triggers).triggers.add(n);
             let function = &mut *(*info).ri_TrigFunctions.add(n);
-            let ours = catalog::owned(pg_sys::get_func_name(trigger.tgfoid)).is_some_and(|name| name == "capture");
+            let ours = catalog::owned(pg_sys::get_func_name(trigger.tgfoid))
+                .is_some_and(|name| name == "capture");
             if trigger.tgisinternal || ours || function.fn_oid != pg_sys::InvalidOid {
                 continue;
             }
@@ -55,8 +56,18 @@ pub unsafe fn announce(info: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::ES
             let mut real = FmgrInfo::default();
             pg_sys::fmgr_info_cxt(trigger.tgfoid, &mut real, context);
             let name = CStr::from_ptr(trigger.tgname).to_string_lossy();
-            let cause = format!("trigger {} on {}", catalog::quoted(&name), catalog::display_name(relation));
-            let shim = crate::pg::memory::leak_into(context, Shim { real, cause: Rc::from(cause) });
+            let cause = format!(
+                "trigger {} on {}",
+                catalog::quoted(&name),
+                catalog::display_name(relation)
+            );
+            let shim = crate::pg::memory::leak_into(
+                context,
+                Shim {
+                    real,
+                    cause: Rc::from(cause),
+                },
+            );
             *function = FmgrInfo {
                 fn_addr: Some(run),
                 fn_oid: trigger.tgfoid,
@@ -100,5 +111,9 @@ fn swap(cause: Rc<str>) -> *mut Option<Rc<str>> {
 /// `outer` must come from `swap`, once.
 unsafe fn put_back(outer: *mut Option<Rc<str>>) {
     // SAFETY: the caller vouches for the Box.
-    RUNNING.set(if outer.is_null() { None } else { unsafe { *Box::from_raw(outer) } });
+    RUNNING.set(if outer.is_null() {
+        None
+    } else {
+        unsafe { *Box::from_raw(outer) }
+    });
 }

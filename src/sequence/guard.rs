@@ -17,20 +17,40 @@ use crate::{gucs, running};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::rc::Rc;
 
-crate::sql_function!(pg_finfo_backstop_guarded_setval, backstop_guarded_setval, guarded_setval);
+crate::sql_function!(
+    pg_finfo_backstop_guarded_setval,
+    backstop_guarded_setval,
+    guarded_setval
+);
 
 /// Both forms: `(regclass, bigint)` and `(regclass, bigint, boolean)`; STRICT.
 unsafe fn guarded_setval(call: Call) -> Outcome<Datum> {
     // SAFETY: the SQL declarations give these types; STRICT rules out NULL.
     let (sequence, value, is_called) = unsafe {
-        let is_called = if (*call.0).nargs > 2 { call.arg::<bool>(2) } else { None };
-        (call.arg::<Oid>(0).unwrap_or(pg_sys::InvalidOid), call.arg::<i64>(1).unwrap_or(0), is_called)
+        let is_called = if (*call.0).nargs > 2 {
+            call.arg::<bool>(2)
+        } else {
+            None
+        };
+        (
+            call.arg::<Oid>(0).unwrap_or(pg_sys::InvalidOid),
+            call.arg::<i64>(1).unwrap_or(0),
+            is_called,
+        )
     };
     may_execute(if is_called.is_some() { SETVAL3 } else { SETVAL })?;
-    let new = Position { value, is_called: is_called.unwrap_or(true) };
-    if let Some(policy) = registry::current().and_then(|registry| registry.sequence(sequence).cloned()) {
+    let new = Position {
+        value,
+        is_called: is_called.unwrap_or(true),
+    };
+    if let Some(policy) =
+        registry::current().and_then(|registry| registry.sequence(sequence).cloned())
+    {
         let old = state::position(sequence);
-        allow(&policy, sequence::judge(&policy, old, new, state::definition(sequence).0))?;
+        allow(
+            &policy,
+            sequence::judge(&policy, old, new, state::definition(sequence).0),
+        )?;
         record(&policy, Operation::Setval, Some(old), Some(new));
     }
     // SAFETY: PostgreSQL's own setval, which checks the user's privileges on the sequence and the bounds.
@@ -69,14 +89,21 @@ pub fn allow(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<(
         return Ok(());
     };
     let qualified = catalog::qualified(&policy.schema, &policy.sequence);
-    let names = [qualified.clone(), format!("{}.{}", policy.schema, policy.sequence)];
+    let names = [
+        qualified.clone(),
+        format!("{}.{}", policy.schema, policy.sequence),
+    ];
     let violation = match queries::named_coverage(&names, Operation::Setval, Kind::Session) {
         Coverage::Covered(cover) => {
             spend(&cover);
             return Ok(());
         }
         Coverage::Refused(why) => {
-            let subject = Subject { schema: &policy.schema, table: &policy.sequence, qualified: &qualified };
+            let subject = Subject {
+                schema: &policy.schema,
+                table: &policy.sequence,
+                qualified: &qualified,
+            };
             limits::approval_refused(subject, Operation::Setval, &why, &violation)
         }
         Coverage::Absent => violation,
@@ -103,7 +130,12 @@ fn spend(cover: &Cover) {
 }
 
 /// Writes a change that passes into the record.
-pub fn record(policy: &SequencePolicy, operation: Operation, old: Option<Position>, new: Option<Position>) {
+pub fn record(
+    policy: &SequencePolicy,
+    operation: Operation,
+    old: Option<Position>,
+    new: Option<Position>,
+) {
     let key = running::root_key().unwrap_or(usize::MAX);
     let name: Rc<str> = Rc::from(catalog::qualified(&policy.schema, &policy.sequence));
     ledger::with(|ledger| {

@@ -25,7 +25,10 @@ fn substitutes() -> Option<Substitutes> {
         unsafe {
             let mut name: *mut pg_sys::List = std::ptr::null_mut();
             for part in ["backstop", "guarded_setval"] {
-                name = pg_sys::lappend(name, pg_sys::makeString(crate::report::duplicate(part)).cast());
+                name = pg_sys::lappend(
+                    name,
+                    pg_sys::makeString(crate::report::duplicate(part)).cast(),
+                );
             }
             pg_sys::LookupFuncName(name, arguments.len() as i32, arguments.as_mut_ptr(), true)
         }
@@ -61,8 +64,11 @@ pub unsafe fn plan(planned: *mut pg_sys::PlannedStmt) {
     // SAFETY: the caller vouches for the plan.
     unsafe {
         plan_node((*planned).planTree, &mut substitutes);
-        for n in 0..pg_sys::list_length((*planned).subplans) {
-            plan_node(pg_sys::list_nth((*planned).subplans, n).cast(), &mut substitutes);
+        for n in 0..crate::pg::raw::list_length((*planned).subplans) {
+            plan_node(
+                crate::pg::raw::list_nth((*planned).subplans, n).cast(),
+                &mut substitutes,
+            );
         }
     }
 }
@@ -84,7 +90,9 @@ unsafe extern "C-unwind" fn walk(node: *mut Node, context: *mut c_void) -> bool 
                     _ => {}
                 }
             }
-            pg_sys::NodeTag::T_Query => return pg_sys::query_tree_walker(node.cast(), Some(walk), context, 0),
+            pg_sys::NodeTag::T_Query => {
+                return pg_sys::query_tree_walker(node.cast(), Some(walk), context, 0);
+            }
             _ => {}
         }
         pg_sys::expression_tree_walker(node, Some(walk), context)
@@ -115,8 +123,13 @@ unsafe fn plan_node(plan: *mut pg_sys::Plan, substitutes: &mut Substitutes) {
             }
             NodeTag::T_FunctionScan => {
                 let functions = (*(plan as *mut pg_sys::FunctionScan)).functions;
-                for n in 0..pg_sys::list_length(functions) {
-                    walk((*(pg_sys::list_nth(functions, n) as *mut pg_sys::RangeTblFunction)).funcexpr, context);
+                for n in 0..crate::pg::raw::list_length(functions) {
+                    walk(
+                        (*(crate::pg::raw::list_nth(functions, n)
+                            as *mut pg_sys::RangeTblFunction))
+                            .funcexpr,
+                        context,
+                    );
                 }
             }
             NodeTag::T_ValuesScan => expressions((*(plan as *mut pg_sys::ValuesScan)).values_lists),
@@ -127,7 +140,9 @@ unsafe fn plan_node(plan: *mut pg_sys::Plan, substitutes: &mut Substitutes) {
                 walk((*(plan as *mut pg_sys::Limit)).limitOffset, context);
                 walk((*(plan as *mut pg_sys::Limit)).limitCount, context);
             }
-            NodeTag::T_SubqueryScan => plan_node((*(plan as *mut pg_sys::SubqueryScan)).subplan, substitutes),
+            NodeTag::T_SubqueryScan => {
+                plan_node((*(plan as *mut pg_sys::SubqueryScan)).subplan, substitutes)
+            }
             NodeTag::T_Append => children = (*(plan as *mut pg_sys::Append)).appendplans,
             NodeTag::T_MergeAppend => children = (*(plan as *mut pg_sys::MergeAppend)).mergeplans,
             NodeTag::T_CustomScan => children = (*(plan as *mut pg_sys::CustomScan)).custom_plans,
@@ -139,8 +154,8 @@ unsafe fn plan_node(plan: *mut pg_sys::Plan, substitutes: &mut Substitutes) {
             }
             _ => {}
         }
-        for n in 0..pg_sys::list_length(children) {
-            plan_node(pg_sys::list_nth(children, n).cast(), substitutes);
+        for n in 0..crate::pg::raw::list_length(children) {
+            plan_node(crate::pg::raw::list_nth(children, n).cast(), substitutes);
         }
         plan_node((*plan).lefttree, substitutes);
         plan_node((*plan).righttree, substitutes);

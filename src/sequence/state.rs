@@ -3,17 +3,46 @@
 use crate::judge::sequence::Position;
 use pgrx::pg_sys::{self, Oid};
 
+/// `FormData_pg_sequence_data` of commands/sequence.h.
+#[repr(C)]
+struct SequenceData {
+    last_value: i64,
+    log_cnt: i64,
+    is_called: bool,
+}
+
+/// The first fields of `FormData_pg_sequence` of catalog/pg_sequence.h.
+#[repr(C)]
+struct SequenceDefinition {
+    seqrelid: Oid,
+    seqtypid: Oid,
+    seqstart: i64,
+    seqincrement: i64,
+}
+
 /// The sequence's position, read from its relation without the user's privileges.
 pub fn position(sequence: Oid) -> Position {
     // SAFETY: a sequence is a heap of one row of Form_pg_sequence_data's shape.
     unsafe {
         let relation = pg_sys::relation_open(sequence, pg_sys::AccessShareLock as i32);
-        let scan =
-            pg_sys::systable_beginscan(relation, pg_sys::InvalidOid, false, std::ptr::null_mut(), 0, std::ptr::null_mut());
+        let scan = pg_sys::systable_beginscan(
+            relation,
+            pg_sys::InvalidOid,
+            false,
+            std::ptr::null_mut(),
+            0,
+            std::ptr::null_mut(),
+        );
         let tuple = pg_sys::systable_getnext(scan);
-        let data = (*tuple).t_data.cast::<u8>().add(usize::from((*(*tuple).t_data).t_hoff));
-        let data = &*(data as *const pg_sys::FormData_pg_sequence_data);
-        let position = Position { value: data.last_value, is_called: data.is_called };
+        let data = (*tuple)
+            .t_data
+            .cast::<u8>()
+            .add(usize::from((*(*tuple).t_data).t_hoff));
+        let data = &*(data as *const SequenceData);
+        let position = Position {
+            value: data.last_value,
+            is_called: data.is_called,
+        };
         pg_sys::systable_endscan(scan);
         pg_sys::relation_close(relation, pg_sys::NoLock as i32);
         position
@@ -29,8 +58,11 @@ pub fn definition(sequence: Oid) -> (i64, i64) {
         if tuple.is_null() {
             return (1, 1);
         }
-        let data = (*tuple).t_data.cast::<u8>().add(usize::from((*(*tuple).t_data).t_hoff));
-        let data = &*(data as *const pg_sys::FormData_pg_sequence);
+        let data = (*tuple)
+            .t_data
+            .cast::<u8>()
+            .add(usize::from((*(*tuple).t_data).t_hoff));
+        let data = &*(data as *const SequenceDefinition);
         let definition = (data.seqincrement, data.seqstart);
         pg_sys::ReleaseSysCache(tuple);
         definition
