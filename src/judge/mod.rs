@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod approval;
+pub mod ddl;
 pub mod limits;
 pub mod sequence;
