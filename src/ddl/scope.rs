@@ -14,6 +14,8 @@ pub const EXTENSION: &str = "pg_backstop";
 pub struct Scope {
     pub registry: Rc<Registry>,
     pub found: Vec<Finding>,
+    /// What is found of sequences now will be found again when their turn comes.
+    pub ahead: bool,
 }
 
 impl Scope {
@@ -21,6 +23,7 @@ impl Scope {
         Scope {
             registry: registry.clone(),
             found: Vec::new(),
+            ahead: false,
         }
     }
 
