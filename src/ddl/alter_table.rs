@@ -4,7 +4,7 @@
 #![allow(non_upper_case_globals)]
 
 use super::scope::{Scope, is_own, resolve};
-use crate::judge::ddl::Kind;
+use crate::judge::ddl::{Action, Kind};
 use crate::model::Operation;
 use crate::pg::{catalog, objects, raw};
 use pgrx::pg_sys::{self, AlterTableType::*, Oid};
@@ -86,11 +86,11 @@ impl Scope {
     /// A table and a would-be or former parent or child of it.
     fn family(&mut self, relid: Oid, other: Option<Oid>, kind: Kind) {
         let before = self.found.len();
-        self.table(relid, true, kind, None);
+        self.table(relid, false, kind, None);
         if let Some(other) = other
             && self.found.len() == before
         {
-            self.table(other, true, kind, None);
+            self.action(other, true, Action::new(kind, None));
         }
     }
 

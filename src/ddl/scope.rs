@@ -27,8 +27,9 @@ impl Scope {
         }
     }
 
-    /// `kind` happens to `relid`, if that is protected.
+    /// `kind` happens to `relid` (and with `inh` to the children it goes down to), if that is protected.
     pub fn table(&mut self, relid: Oid, inh: bool, kind: Kind, object: Option<String>) {
+        let inh = inh && kind.reaches_children();
         self.action(relid, inh, Action::new(kind, object));
     }
 
@@ -41,7 +42,7 @@ impl Scope {
         self.action(relid, true, action);
     }
 
-    fn action(&mut self, relid: Oid, inh: bool, action: Action) {
+    pub(super) fn action(&mut self, relid: Oid, inh: bool, action: Action) {
         if let Some(table) = Table::protected(&self.registry, relid, inh) {
             self.found.push(Finding::Table { table, action });
         }
