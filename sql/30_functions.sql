@@ -46,8 +46,10 @@ LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'backstop_check';
 CREATE FUNCTION backstop.status() RETURNS TABLE (property text, value text)
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'backstop_status';
 
+-- backstop.capture() stays executable: the owner of a partitioned table who makes a partition makes the clone of its
+-- trigger, and PostgreSQL asks whether that role may execute the trigger's function.
 REVOKE ALL ON FUNCTION
-    backstop.registry_changed(), backstop.capture(), backstop.guard_truncate(),
+    backstop.registry_changed(), backstop.guard_truncate(),
     backstop.protect(regclass, text[], bigint, text, text, text), backstop.unprotect(regclass),
     backstop.protect_columns(regclass, text[], text), backstop.unprotect_columns(regclass, text[]),
     backstop.protect_sequence(regclass, bigint, bigint, bigint, boolean), backstop.unprotect_sequence(regclass)

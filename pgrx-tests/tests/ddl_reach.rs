@@ -182,7 +182,7 @@ fn a_column_that_the_registration_names_keeps_its_name() {
 /// The triggers of a table by name, with how they are enabled.
 fn triggers(client: &mut Client, table: &str) -> String {
     let sql = format!(
-        "SELECT string_agg(tgname || ' ' || tgenabled, ', ' ORDER BY tgname) FROM pg_trigger
+        "SELECT string_agg(tgname || ' ' || tgenabled::text, ', ' ORDER BY tgname) FROM pg_trigger
          WHERE tgrelid = '{table}'::regclass AND tgname LIKE 'backstop%'"
     );
     query_text(client, &sql)

@@ -210,6 +210,7 @@ fn altering_a_registered_sequence_is_refused() {
         "ALTER SEQUENCE web_user_id_seq MINVALUE 91111100 START WITH 91111101 RESTART",
         "ALTER SEQUENCE web_user_id_seq MAXVALUE 50 RESTART WITH 20",
         "ALTER SEQUENCE web_user_id_seq OWNED BY users.id",
+        "ALTER SEQUENCE web_user_id_seq SET UNLOGGED",
         "DROP SEQUENCE web_user_id_seq",
         "DROP SEQUENCE free_seq, web_user_id_seq",
         "DO $$ BEGIN ALTER SEQUENCE web_user_id_seq RESTART WITH 91111101; END $$",

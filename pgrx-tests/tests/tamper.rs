@@ -32,6 +32,7 @@ const REFUSED: &[&str] = &[
     "ALTER TABLE backstop.registered_table DISABLE TRIGGER ALL",
     "ALTER TABLE backstop.statement_log RENAME TO lost",
     "ALTER TABLE backstop.statement_log OWNER TO app",
+    "ALTER SEQUENCE backstop.statement_id_seq RESTART",
     "ALTER SCHEMA backstop RENAME TO backstop2",
     "ALTER EXTENSION pg_backstop DROP TABLE backstop.statement_log",
     "ALTER FUNCTION backstop.capture_row() RENAME TO off",

@@ -40,6 +40,9 @@ impl Scope {
         // SAFETY: the caller vouches for the node; `def` is what parsenodes.h says for the subtype.
         unsafe {
             let name = catalog::owned((*command).name);
+            if (*command).subtype == AT_SetUnLogged {
+                self.altered(relid, "SET UNLOGGED", Operation::Alter);
+            }
             let plain = match (*command).subtype {
                 AT_DropColumn => Kind::DropColumn,
                 AT_AlterColumnType => Kind::AlterColumnType,

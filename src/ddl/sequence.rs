@@ -21,6 +21,7 @@ impl Scope {
         // SAFETY: the caller vouches for the node.
         unsafe {
             if let Some(relid) = resolve((*statement).sequence) {
+                self.own(relid);
                 self.sequence_options(relid, (*statement).options);
             }
         }

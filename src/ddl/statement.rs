@@ -75,7 +75,7 @@ pub unsafe fn findings(statement: *mut pg_sys::Node, registry: &Rc<Registry>) ->
 
 impl Scope {
     /// A relation of the guard's own would be changed.
-    fn own(&mut self, relid: Oid) {
+    pub(super) fn own(&mut self, relid: Oid) {
         if is_own(relid) {
             self.guard(format!("relation \"{}\"", catalog::display_name(relid)));
         }
