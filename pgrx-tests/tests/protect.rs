@@ -58,7 +58,7 @@ fn registering_again_changes_the_registration() {
         &mut admin,
         "SELECT backstop.protect('users', max_rows => 3)",
     );
-    let five = "DELETE FROM users WHERE id IN (1, 2, 3, 4, 5)";
+    let five = "DELETE FROM users WHERE id IN (6, 7, 8, 9, 10)";
     assert_eq!(refused(&mut app, five).sqlstate, "SF005");
     passes(
         &mut admin,
