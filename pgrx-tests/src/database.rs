@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use postgres::error::DbError;
 use postgres::{Client, NoTls};
 
-use crate::cluster::Endpoint;
+use crate::endpoint::Endpoint;
 use crate::template::TEMPLATE;
 
 /// A fresh database that has the extension; dropped with the value, whoever is still connected.

@@ -22,9 +22,11 @@ mod account;
 mod client;
 mod cluster;
 mod database;
+mod endpoint;
 pub mod extension;
 pub mod install;
 mod options;
+mod process;
 mod python;
 mod scratch;
 pub mod shell;
@@ -38,8 +40,9 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result};
 
 pub use client::{Refusal, passes, passes_with, query_rows, query_text, refused, refused_with};
-pub use cluster::{Cluster, Endpoint};
+pub use cluster::Cluster;
 pub use database::{Database, Notices};
+pub use endpoint::{Endpoint, export};
 pub use options::{ClusterOptions, Preload};
 pub use postgres;
 pub use python::python_venv;
@@ -77,20 +80,15 @@ pub fn start(options: &ClusterOptions) -> Cluster {
 /// When it can't be made.
 pub fn installation() -> &'static Tree {
     static TREE: OnceLock<Tree> = OnceLock::new();
-    let make = || match cluster::imported() {
+    let make = || match endpoint::imported() {
         Some((tree, _)) => Tree::from_env(&tree),
         None => extension::installation(major()?),
     };
     TREE.get_or_init(|| make().unwrap_or_else(|error| panic!("no installation to test: {error:?}")))
 }
 
-/// Makes a command that runs tests use an already started server.
-pub fn export(cluster: &Cluster, command: &mut std::process::Command) {
-    cluster::export(cluster, command);
-}
-
 fn shared() -> Result<Cluster> {
-    match cluster::imported() {
+    match endpoint::imported() {
         Some((_, endpoint)) => Ok(Cluster::attached(installation().clone(), endpoint)),
         None => Cluster::start(installation(), &ClusterOptions::default()),
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
@@ -14,6 +15,8 @@ use crate::{install, workspace};
 /// # Errors
 /// When Python can't make environments, or the packages can't be had.
 pub fn python_venv(packages: &[&str]) -> Result<PathBuf> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let name = if packages.is_empty() {
         "bare".to_string()
     } else {

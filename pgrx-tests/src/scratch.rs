@@ -16,21 +16,26 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use anyhow::{Context, Result};
 
 /// Ends the servers whose data folder lies in `$1` (and no other process), then removes it. A server that is asked to
-/// quit removes its pid file last.
+/// quit removes its pid file last. An initdb that has lost its parent may still be writing: hence the second try.
 const GUARD: &str = r#"
 trap '' INT TERM HUP
 cat >/dev/null
-for file in "$1"/*/data/postmaster.pid; do
-    [ -e "$file" ] || continue
-    pid=$(head -n 1 "$file")
-    [ "$(readlink "/proc/$pid/cwd")" = "${file%/postmaster.pid}" ] || continue
-    kill -QUIT "$pid"
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-        [ -e "$file" ] || break
-        sleep 0.2
+tries=50
+while [ -e "$1" ] && [ $tries -gt 0 ]; do
+    for file in "$1"/*/data/postmaster.pid; do
+        [ -e "$file" ] || continue
+        pid=$(head -n 1 "$file")
+        [ "$(readlink "/proc/$pid/cwd")" = "${file%/postmaster.pid}" ] || continue
+        kill -QUIT "$pid"
+        waits=30
+        while [ -e "$file" ] && [ $waits -gt 0 ]; do
+            sleep 0.2
+            waits=$((waits - 1))
+        done
     done
+    rm -rf "$1" || sleep 0.2
+    tries=$((tries - 1))
 done
-rm -rf "$1"
 "#;
 
 static GUARDIAN: Mutex<Option<Child>> = Mutex::new(None);

@@ -1,5 +1,6 @@
 //! Runs the stages' commands and adds up what they report.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -96,20 +97,22 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Runs a command that either works or doesn't: one test.
+    /// Runs a cargo command that either works or doesn't: one test.
     ///
     /// # Errors
     /// When it can't be started.
     pub fn check(&mut self, command: &mut Command) -> Result<()> {
-        let name = format!("{:?}", command.get_program());
+        let words: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
+        let name = format!("cargo {}", words.join(" "));
         let status = command
             .stdin(Stdio::null())
             .status()
             .with_context(|| format!("could not start {name}"))?;
         if status.success() {
-            self.passed += 1
+            self.passed += 1;
         } else {
-            self.failed += 1
+            self.failed += 1;
+            self.names.push(name);
         }
         Ok(())
     }

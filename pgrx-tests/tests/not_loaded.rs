@@ -1,0 +1,97 @@
+//! SF012: a session that planned its statement without the library is refused, and loses nothing.
+
+use pg_backstop_tests::{
+    Cluster, ClusterOptions, Database, Preload, passes, query_text, refused, start,
+};
+
+const WORLD: &str = "
+    CREATE TABLE users (id bigint PRIMARY KEY, plan text);
+    CREATE TABLE sessions (id bigint PRIMARY KEY, user_id bigint REFERENCES users ON DELETE CASCADE);
+    CREATE TABLE plain (id bigint PRIMARY KEY);
+    INSERT INTO users SELECT n, 'free' FROM generate_series(1, 50) n;
+    INSERT INTO sessions SELECT n, n FROM generate_series(1, 50) n;
+    INSERT INTO plain SELECT n FROM generate_series(1, 50) n;
+    SELECT backstop.protect('users')";
+
+const COUNTS: &str =
+    "SELECT (SELECT count(*) FROM users WHERE plan = 'free'), (SELECT count(*) FROM sessions)";
+
+fn world(preload: Preload) -> (Cluster, Database) {
+    let server = start(&ClusterOptions::default().preload(preload));
+    let db = server.database();
+    passes(&mut db.connect(), WORLD);
+    (server, db)
+}
+
+#[test]
+fn without_the_library_a_destructive_statement_is_refused_and_the_next_one_works() {
+    let (_server, db) = world(Preload::None);
+    for statement in [
+        "DELETE FROM users WHERE id = 7",
+        "DELETE FROM users",
+        "UPDATE users SET plan = 'pro' WHERE id = 7",
+        "UPDATE users SET plan = 'pro'",
+        "DELETE FROM sessions WHERE id = 7",
+        "TRUNCATE users, sessions",
+        "INSERT INTO users VALUES (7, 'pro') ON CONFLICT (id) DO UPDATE SET plan = EXCLUDED.plan",
+        "MERGE INTO users u USING plain p ON u.id = p.id WHEN MATCHED THEN DELETE",
+    ] {
+        let mut fresh = db.connect_as("app");
+        let refusal = refused(&mut fresh, statement);
+        assert_eq!(refusal.sqlstate, "SF012", "{statement}: {refusal:?}");
+        assert!(
+            refusal.hint.contains("preload_libraries"),
+            "{statement}: {refusal:?}"
+        );
+        assert_eq!(query_text(&mut fresh, COUNTS), "50|50", "after {statement}");
+    }
+    let mut admin = db.connect();
+    assert_eq!(
+        query_text(&mut admin, "SELECT count(*) FROM backstop.statement"),
+        "0"
+    );
+
+    let mut app = db.connect_as("app");
+    refused(&mut app, "DELETE FROM users WHERE id = 7");
+    passes(&mut app, "DELETE FROM users WHERE id = 7");
+    assert_eq!(query_text(&mut app, COUNTS), "49|49");
+    let recorded = "SELECT rows, query FROM backstop.statement";
+    assert_eq!(
+        query_text(&mut admin, recorded),
+        "2|DELETE FROM users WHERE id = 7"
+    );
+    assert_eq!(
+        refused(&mut app, "DELETE FROM users WHERE id > 0").sqlstate,
+        "SF001"
+    );
+}
+
+#[test]
+fn without_the_library_what_destroys_nothing_protected_passes() {
+    let (_server, db) = world(Preload::None);
+    for statement in [
+        "INSERT INTO users VALUES (51, 'free')",
+        "SELECT count(*) FROM users",
+        "DELETE FROM plain",
+    ] {
+        passes(&mut db.connect_as("app"), statement);
+    }
+}
+
+#[test]
+fn a_library_preloaded_per_session_guards_as_one_preloaded_by_the_server() {
+    for preload in [Preload::Session, Preload::Shared] {
+        let (_server, db) = world(preload);
+        let mut app = db.connect_as("app");
+        assert_eq!(
+            refused(&mut app, "DELETE FROM users WHERE id > 0").sqlstate,
+            "SF001"
+        );
+        passes(&mut app, "DELETE FROM users WHERE id = 7");
+        let mut admin = db.connect();
+        assert_eq!(
+            query_text(&mut admin, "SELECT rows FROM backstop.statement"),
+            "2"
+        );
+    }
+}
