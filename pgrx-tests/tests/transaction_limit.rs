@@ -131,7 +131,10 @@ fn cascades_add_up_too() {
 fn expendable_rows_add_nothing() {
     let (_db, mut app) = world();
     passes(&mut app, &format!("BEGIN; {}", update(1..=10)));
-    passes(&mut app, "UPDATE users SET plan = 'x' WHERE auth_source = 'test'");
+    passes(
+        &mut app,
+        "UPDATE users SET plan = 'x' WHERE auth_source = 'test'",
+    );
     passes(&mut app, &update(11..=20));
     passes(&mut app, "COMMIT");
 }

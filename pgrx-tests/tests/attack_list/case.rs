@@ -192,7 +192,8 @@ pub fn complaint(expect: Expect, answer: &Result<(), Box<DbError>>) -> Option<St
     }
     // A message may begin with an SQL keyword and with no other capital.
     let first_word = error.message().split(' ').next().unwrap_or_default();
-    let starts_well = !first_word.starts_with(char::is_uppercase) || !first_word.contains(char::is_lowercase);
+    let starts_well =
+        !first_word.starts_with(char::is_uppercase) || !first_word.contains(char::is_lowercase);
     let in_style = starts_well && !error.message().ends_with('.');
     (!in_style).then(|| format!("{code} is not in PostgreSQL's style: {}", error.message()))
 }
