@@ -2,6 +2,8 @@
 
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
+mod judge;
 mod model;
+mod pg;
 
 pgrx::pg_module_magic!();

@@ -1,0 +1,16 @@
+//! The judge: decides, from plain facts, whether a statement breaks a rule. No PostgreSQL node, no catalog and no
+//! unsafe code reaches this room, so it can be tested without a server.
+
+pub mod classes;
+pub mod key_range;
+pub mod pins;
+pub mod predicate;
+pub mod statement;
+pub mod unqualified;
+pub mod verdict;
+pub mod wording;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod samples;

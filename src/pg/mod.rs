@@ -1,0 +1,3 @@
+//! PostgreSQL's side: the only unsafe code. Gathers facts, decides nothing.
+
+pub mod query;
