@@ -54,7 +54,8 @@ impl Facts {
             Predicate::Equal { left, right, .. } => {
                 self.pin(left, right);
                 self.pin(right, left);
-                if let ([a], [b]) = (left.bare.as_slice(), right.bare.as_slice()) {
+                // A scalar subquery's value pins the key, but not the rows that the subquery looked at.
+                if let ([a], [b], false) = (left.bare.as_slice(), right.bare.as_slice(), left.fixed || right.fixed) {
                     self.equal.push((*a, *b));
                 }
             }

@@ -5,8 +5,9 @@ use super::statement::Statement;
 
 /// Does `predicate` let through every row of `target`?
 pub fn unqualified(statement: &Statement, target: InstanceId, predicate: &Predicate) -> bool {
-    let mut view = View { statement, twins: vec![target] };
+    let mut view = View { statement, twins: vec![target], linked: Vec::new() };
     view.gather_twins(predicate);
+    while view.gather_linked(predicate) {}
     !view.constrains(predicate, false)
 }
 
@@ -15,6 +16,8 @@ struct View<'a> {
     /// The target and the instances of the same table joined to it column by same column: a self-join lets every row
     /// through, but what it says about the twin it says about the target.
     twins: Vec<InstanceId>,
+    /// Instances outer-joined to one of those: the join drops no row, a condition on what it adds does.
+    linked: Vec<InstanceId>,
 }
 
 impl View<'_> {
@@ -33,6 +36,25 @@ impl View<'_> {
             if self.twins.len() == before {
                 return;
             }
+        }
+    }
+
+    fn gather_linked(&mut self, p: &Predicate) -> bool {
+        match p {
+            Predicate::And(parts) => parts.iter().fold(false, |more, p| self.gather_linked(p) || more),
+            Predicate::Feeds(body) => {
+                let statement = self.statement;
+                self.gather_linked(&statement.bodies[*body].predicate)
+            }
+            Predicate::OuterOn { on, nullable } => {
+                let before = self.linked.len();
+                if self.mentions(on) && !nullable.iter().any(|i| self.twins.contains(i)) {
+                    let new: Vec<_> = nullable.iter().filter(|i| !self.linked.contains(i)).collect();
+                    self.linked.extend(new);
+                }
+                self.linked.len() > before
+            }
+            _ => false,
         }
     }
 
@@ -121,7 +143,8 @@ impl View<'_> {
 
     fn touches(&self, columns: &[ColumnId]) -> bool {
         let origins = columns.iter().flat_map(|&c| self.statement.origins(c));
-        origins.chain(self.statement.computed_from(columns)).any(|c| self.is_twin(c))
+        let concerned = |c: ColumnId| self.is_twin(c) || self.linked.contains(&self.statement.columns[c].instance);
+        origins.chain(self.statement.computed_from(columns)).any(concerned)
     }
 
     fn mentions_operand(&self, operand: &Operand) -> bool {

@@ -20,6 +20,10 @@ impl Gatherer<'_> {
             parts.push(self.predicate(scope, (*query).havingQual));
             if !(*query).havingQual.is_null() {
                 parts.extend(self.grouping(scope));
+                if pg_sys::contain_agg_clause((*query).havingQual) {
+                    // count(*) > 1 reads no column, yet drops groups.
+                    parts.push(Predicate::Limit(self.scopes[scope].body));
+                }
             }
             if !(*query).setOperations.is_null() {
                 let arms = self.set_operation(scope, (*query).setOperations);
@@ -130,7 +134,13 @@ impl Gatherer<'_> {
                 pg_sys::NodeTag::T_RangeTblRef => {
                     let rtindex = (*node.cast::<pg_sys::RangeTblRef>()).rtindex;
                     match self.source(scope, rtindex) {
-                        Source::Columns(i) | Source::Query(_, i) | Source::Recursive(_, i) => found.push(i),
+                        Source::Columns(i) | Source::Recursive(_, i) => found.push(i),
+                        Source::Query(inner, i) => {
+                            let body = self.scopes[inner].body;
+                            let all = self.statement.instances.iter().enumerate();
+                            let inside = all.filter(|(_, x)| self.statement.within(x.body, body)).map(|(i, _)| i);
+                            found.extend(inside.chain([i]));
+                        }
                         Source::Alias => {}
                     }
                 }

@@ -27,7 +27,11 @@ impl Gatherer<'_> {
                     row
                 }
                 pg_sys::NodeTag::T_CoalesceExpr => {
-                    merged(self.parts(scope, &items((*inner.cast::<pg_sys::CoalesceExpr>()).args)))
+                    // It picks one of them, so it is no series of digits, but no bare column either.
+                    let mut pick = merged(self.parts(scope, &items((*inner.cast::<pg_sys::CoalesceExpr>()).args)));
+                    pick.reads.append(&mut pick.bare);
+                    pick.reads.append(&mut pick.fields);
+                    pick
                 }
                 pg_sys::NodeTag::T_FuncExpr if is_unnest(inner) => {
                     let args = items::<pg_sys::Node>((*inner.cast::<pg_sys::FuncExpr>()).args);
