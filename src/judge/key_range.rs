@@ -83,7 +83,7 @@ impl Walk<'_> {
                 self.reads(&operand.reads, &operand.bare, Reading::Compared, Some(*expr), context);
                 for &key in &operand.bare {
                     if !never && self.is_column_key(key) && (context.negated || self.outside(key, context)) {
-                        self.report(key, key, Why::Negated, Some(*expr), context);
+                        self.report(key, key, Why::Read(Reading::Compared), Some(*expr), context);
                     }
                 }
                 self.unknown(&operand.bodies, context);

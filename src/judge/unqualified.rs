@@ -62,6 +62,9 @@ impl View<'_> {
         match p {
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().for_each(|p| self.pairs(p, pairs)),
             Predicate::Equal { left, right, .. } if !left.fixed && !right.fixed => {
+                for &body in left.bodies.iter().chain(&right.bodies) {
+                    self.pairs(&self.statement.bodies[body].predicate, pairs);
+                }
                 for (a, b) in self.same_columns(left, right) {
                     pairs.push((self.statement.columns[a].instance, self.statement.columns[b].instance));
                 }
@@ -116,21 +119,27 @@ impl View<'_> {
                 let trivial = !left.fixed
                     && !right.fixed
                     && self.same_columns(left, right).iter().any(|&(a, b)| self.is_twin(a) && self.is_twin(b));
-                touched && (!trivial || negated)
+                // IN (SELECT key FROM the same table): what counts is what that subquery says of its rows.
+                let fed = || left.bodies.iter().chain(&right.bodies).any(|&b| self.constrains_body(b));
+                touched && (!trivial || negated || fed())
             }
             Predicate::Null { never, .. } => self.mentions(p) && (!never || !negated),
             Predicate::Other { .. } => self.mentions(p),
             Predicate::Feeds(body) if negated => self.mentions_body(*body),
             Predicate::Union(arms) if negated => arms.iter().any(|&arm| self.mentions_body(arm)),
-            Predicate::Feeds(body) => self.constrains(&self.statement.bodies[*body].predicate, false),
+            Predicate::Feeds(body) => self.constrains_body(*body),
             Predicate::Union(arms) => arms.iter().all(|&arm| {
-                self.constrains(&self.statement.bodies[arm].predicate, false) || !self.holds_twin(arm)
+                self.constrains_body(arm) || !self.holds_twin(arm)
             }),
             Predicate::OuterOn { on, nullable } => {
                 nullable.iter().any(|i| self.twins.contains(i)) && self.constrains(on, negated)
             }
             Predicate::Limit(body) => self.holds_twin(*body),
         }
+    }
+
+    fn constrains_body(&self, body: BodyId) -> bool {
+        self.constrains(&self.statement.bodies[body].predicate, false)
     }
 
     fn is_twin(&self, column: ColumnId) -> bool {

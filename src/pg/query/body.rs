@@ -2,7 +2,8 @@
 
 use pgrx::pg_sys;
 
-use super::node::{Node, items, tag};
+use super::node::{Node, items, strip, tag};
+use super::operand::outputs;
 use super::scope::{Gatherer, ScopeId, Source, nulls};
 use crate::judge::predicate::{ColumnId, Operand, Predicate, Reading};
 
@@ -29,8 +30,8 @@ impl Gatherer<'_> {
                 let arms = self.set_operation(scope, (*query).setOperations);
                 parts.push(arms);
             }
-            let limited = !(*query).limitCount.is_null() || !(*query).limitOffset.is_null();
-            let decisive = limited && (!exists || !(*query).limitOffset.is_null());
+            let (count, offset) = (takes((*query).limitCount), takes((*query).limitOffset));
+            let decisive = offset || (count && !exists);
             if decisive {
                 parts.push(Predicate::Limit(self.scopes[scope].body));
             }
@@ -173,7 +174,16 @@ impl Gatherer<'_> {
                     }
                     Predicate::Union(arms)
                 }
-                pg_sys::SetOperation::SETOP_INTERSECT => Predicate::And(vec![left, right]),
+                pg_sys::SetOperation::SETOP_INTERSECT => {
+                    let mut parts = vec![left, right];
+                    for target in outputs(self.scopes[scope].query) {
+                        let left = self.arm_output(scope, (*operation).larg, (*target).resno);
+                        let right = self.arm_output(scope, (*operation).rarg, (*target).resno);
+                        let expr = self.expr(scope, (*target).expr.cast());
+                        parts.push(Predicate::Equal { left, right, expr });
+                    }
+                    Predicate::And(parts)
+                }
                 _ => {
                     let mut reads: Vec<ColumnId> = Vec::new();
                     for number in 1..=self.width(scope) {
@@ -226,5 +236,18 @@ impl Gatherer<'_> {
             }
         }
         self.shape(reads, Reading::Compared)
+    }
+}
+
+/// Does a LIMIT or OFFSET cut anything? `LIMIT ALL` and `OFFSET 0` don't.
+unsafe fn takes(node: Node) -> bool {
+    // SAFETY: the caller passes NULL or a valid expression; LIMIT and OFFSET are bigint, passed by value.
+    unsafe {
+        let node = strip(node);
+        if node.is_null() || tag(node) != pg_sys::NodeTag::T_Const {
+            return !node.is_null();
+        }
+        let value = node.cast::<pg_sys::Const>();
+        !(*value).constisnull && (*value).constvalue.value() != 0
     }
 }

@@ -2,8 +2,9 @@
 
 use pgrx::pg_sys;
 
-use super::node::{Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag};
-use super::scope::{Gatherer, ScopeId};
+use super::node::{Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag, varno};
+use super::operand::outputs;
+use super::scope::{Gatherer, ScopeId, Source, alias_expressions};
 use crate::judge::predicate::{ColumnId, Predicate, Reading};
 
 /// More arms than this are not compared with each other for `x OR NOT x`.
@@ -166,8 +167,7 @@ impl Gatherer<'_> {
             if operand.bare.is_empty() && operand.fields.is_empty() {
                 return self.other(scope, test.cast(), Reading::Compared);
             }
-            let inner = strip(arg);
-            let never = tag(inner) == pg_sys::NodeTag::T_Var && self.never_null(scope, inner.cast());
+            let never = self.never_null(scope, arg);
             let null = Predicate::Null { operand, never, expr: self.expr(scope, test.cast()) };
             match (*test).nulltesttype {
                 pg_sys::NullTestType::IS_NULL => null,
@@ -177,29 +177,35 @@ impl Gatherer<'_> {
     }
 
     /// Is it a stored column that is NOT NULL, where no outer join makes it so? The whole row is never null either.
-    unsafe fn never_null(&self, scope: ScopeId, var: *mut pg_sys::Var) -> bool {
-        // SAFETY: passed on from the caller; ATTNUM takes a relation's OID and an attribute number.
+    unsafe fn never_null(&mut self, scope: ScopeId, node: Node) -> bool {
+        // SAFETY: passed on from the caller: an expression of that scope's query.
         unsafe {
+            let node = strip(node);
+            if tag(node) != pg_sys::NodeTag::T_Var {
+                return false;
+            }
+            let var = node.cast::<pg_sys::Var>();
             let home = self.up(scope, (*var).varlevelsup);
-            let rte = self.rte(home, (*var).varno);
-            if (*rte).rtekind != pg_sys::RTEKind::RTE_RELATION || self.is_nullable(home, (*var).varno) {
+            if self.is_nullable(home, varno(var)) {
                 return false;
             }
-            if (*var).varattno <= 0 {
-                return true;
+            let rte = self.rte(home, varno(var));
+            match self.source(home, varno(var)) {
+                Source::Columns(_) if (*rte).rtekind == pg_sys::RTEKind::RTE_RELATION => {
+                    (*var).varattno <= 0 || is_not_null((*rte).relid, (*var).varattno)
+                }
+                Source::Query(inner, _) => {
+                    let query = self.scopes[inner].query;
+                    let plain = (*query).setOperations.is_null() && (*query).groupingSets.is_null();
+                    let output = outputs(query).into_iter().find(|&t| (*t).resno == (*var).varattno);
+                    plain && output.is_some_and(|t| self.never_null(inner, (*t).expr.cast()))
+                }
+                Source::Alias if (*var).varattno > 0 => {
+                    let names = alias_expressions(rte);
+                    names.get((*var).varattno as usize - 1).is_some_and(|&n| !n.is_null() && self.never_null(home, n))
+                }
+                _ => false,
             }
-            let tuple = pg_sys::SearchSysCache2(
-                pg_sys::SysCacheIdentifier::ATTNUM as i32,
-                (*rte).relid.into(),
-                pg_sys::Datum::from((*var).varattno),
-            );
-            if tuple.is_null() {
-                return false;
-            }
-            let row = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_attribute>();
-            let not_null = (*row).attnotnull;
-            pg_sys::ReleaseSysCache(tuple);
-            not_null
         }
     }
 
@@ -254,6 +260,20 @@ impl Gatherer<'_> {
     /// A condition that reads these columns for a reason of the query's shape.
     pub fn shape(&mut self, reads: Vec<ColumnId>, why: Reading) -> Option<Predicate> {
         (!reads.is_empty()).then_some(Predicate::Other { reads, bodies: Vec::new(), why, expr: None })
+    }
+}
+
+fn is_not_null(relid: pg_sys::Oid, attno: i16) -> bool {
+    // SAFETY: ATTNUM takes a relation's OID and an attribute number; the tuple is released after its one use.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::ATTNUM as i32;
+        let tuple = pg_sys::SearchSysCache2(cache, relid.into(), pg_sys::Datum::from(attno));
+        if tuple.is_null() {
+            return false;
+        }
+        let not_null = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_attribute>()).attnotnull;
+        pg_sys::ReleaseSysCache(tuple);
+        not_null
     }
 }
 

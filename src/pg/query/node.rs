@@ -25,6 +25,16 @@ pub unsafe fn nth_rte(rtable: *mut pg_sys::List, rtindex: i32) -> *mut pg_sys::R
     unsafe { (*(*rtable).elements.add(rtindex as usize - 1)).ptr_value.cast() }
 }
 
+/// The range-table number a Var names (unsigned in PostgreSQL 14).
+///
+/// # Safety
+/// `var` is a valid Var.
+#[allow(clippy::unnecessary_cast)]
+pub unsafe fn varno(var: *mut pg_sys::Var) -> i32 {
+    // SAFETY: the caller vouches for the Var.
+    unsafe { (*var).varno as i32 }
+}
+
 /// The node's tag.
 ///
 /// # Safety

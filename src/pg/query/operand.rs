@@ -180,7 +180,11 @@ impl Gatherer<'_> {
         }
     }
 
-    unsafe fn arm_output(&mut self, scope: ScopeId, node: Node, number: i16) -> Operand {
+    /// The same of one arm of its set operations.
+    ///
+    /// # Safety
+    /// `node` is that query's set operation or an arm of it.
+    pub unsafe fn arm_output(&mut self, scope: ScopeId, node: Node, number: i16) -> Operand {
         // SAFETY: as in `output`; a leaf's range-table entry is a subquery.
         unsafe {
             if tag(node) == pg_sys::NodeTag::T_RangeTblRef {

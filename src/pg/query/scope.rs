@@ -7,7 +7,7 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 
 use super::Protection;
-use super::node::{Node, items, nth_rte, tag};
+use super::node::{Node, items, nth_rte, tag, varno};
 use crate::judge::predicate::{BodyId, ColumnId, ExprId, InstanceId, Operand, Predicate, Reading};
 use crate::judge::statement::{Body, Instance, InstanceKind, Statement};
 use crate::model::ProtectedTarget;
@@ -252,17 +252,17 @@ impl<'a> Gatherer<'a> {
         // SAFETY: the caller vouches for the Var; join and grouping entries hold one expression per column.
         unsafe {
             let home = self.up(scope, (*var).varlevelsup);
-            let (varno, attno) = ((*var).varno, (*var).varattno);
-            match self.source(home, varno) {
+            let (number, attno) = (varno(var), (*var).varattno);
+            match self.source(home, number) {
                 Source::Columns(instance) => {
                     let column = self.statement.column(instance, attno);
                     if self.resolved.insert((instance, attno), column).is_none() {
-                        self.describe(home, varno, column);
+                        self.describe(home, number, column);
                     }
                     bare(column)
                 }
                 Source::Alias => {
-                    let rte = self.rte(home, varno);
+                    let rte = self.rte(home, number);
                     let names = alias_expressions(rte);
                     if attno <= 0 {
                         return self.computed_all(home, &names);
@@ -372,7 +372,10 @@ pub fn bare(column: ColumnId) -> Operand {
 }
 
 /// The expressions behind a join's or grouping step's columns.
-unsafe fn alias_expressions(rte: *mut pg_sys::RangeTblEntry) -> Vec<Node> {
+///
+/// # Safety
+/// `rte` is a valid entry of one of these two kinds.
+pub unsafe fn alias_expressions(rte: *mut pg_sys::RangeTblEntry) -> Vec<Node> {
     // SAFETY: the caller passes a valid entry of one of these two kinds.
     unsafe {
         #[cfg(feature = "pg18")]
