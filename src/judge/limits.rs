@@ -127,8 +127,8 @@ pub fn budget_spent(subject: Subject, operation: Operation, max_rows: i64) -> Vi
 }
 
 /// SF009.
-pub fn mixed_upstreams(subject: Subject, upstreams: &[&str]) -> Violation {
-    subject.violation(
+pub fn mixed_upstreams(subject: Subject, column: &str, upstreams: &[&str]) -> Violation {
+    let violation = subject.violation(
         Rule::MixedUpstreams,
         format!(
             "UPDATE on table \"{}\" clears columns of several upstreams",
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn upstreams_are_listed() {
         assert!(
-            mixed_upstreams(USERS, &["a", "b", "c"])
+            mixed_upstreams(USERS, "cache", &["a", "b", "c"])
                 .detail
                 .contains("\"a\", \"b\" and \"c\"")
         );

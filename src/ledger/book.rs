@@ -5,10 +5,10 @@ use crate::gucs;
 use crate::judge::limits::{self, Subject};
 use crate::model::{Operation, Violation};
 use crate::pg::raw;
+use crate::record::Cleared;
 use crate::registry::{Guarded, Policy};
 use crate::running;
 use crate::running::queries::{ActiveQuery, Coverage};
-use std::rc::Rc;
 
 /// A destroyed row, as the books need it.
 #[derive(Clone, Copy)]
@@ -18,8 +18,8 @@ pub struct DestroyedRow<'a> {
     pub operation: Operation,
     /// It neither counts nor needs an approval.
     pub expendable: bool,
-    /// Upstreams whose columns it lost.
-    pub cleared: &'a [Rc<str>],
+    /// Columns fed by an upstream that it lost.
+    pub cleared: &'a [Cleared],
 }
 
 /// Books the row. The violation it makes, if any; the row is booked in any case.

@@ -18,6 +18,7 @@ mod site;
 pub mod write;
 
 pub use buffer::Buffer;
+pub use cleared::Cleared;
 pub use expendable::{canonical, problem};
 pub use parameters::json as parameters_json;
 pub use write::{finish_root, flush_all};

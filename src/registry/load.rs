@@ -66,6 +66,8 @@ pub(super) fn refresh() -> Option<()> {
             || !pg_sys::IsTransactionState()
             || pg_sys::IsAbortedTransactionBlockState()
             || pg_sys::IsBinaryUpgrade
+            // Nothing is destroyed in parallel mode, and a new snapshot cannot be taken there.
+            || pg_sys::IsInParallelMode()
             || pg_sys::MyDatabaseId == pg_sys::InvalidOid
     };
     if unreadable {
