@@ -24,6 +24,9 @@ unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
             arguments::texts(call, 3, "operations")?,
         )
     };
+    let relations = relations
+        .map(|names| names.iter().map(|name| qualified(name)).collect())
+        .transpose()?;
     let operations = operations
         .map(|words| words.iter().map(|word| operation(word)).collect())
         .transpose()?;
@@ -64,7 +67,10 @@ fn qualified(name: &str) -> Outcome<String> {
     };
     match found {
         Some(relid) => Ok(catalog::display_name(relid)),
-        None => Err(Report::new("SF010", format!("relation \"{name}\" in argument \"relations\" does not exist"))),
+        None => Err(Report::new(
+            "SF010",
+            format!("relation \"{name}\" in argument \"relations\" does not exist"),
+        )),
     }
 }
 

@@ -70,9 +70,12 @@ pub struct Request<'a> {
 impl Intent {
     /// Reads a statement of intent; the error is a sentence for DETAIL.
     pub fn parse(text: &str) -> Result<Intent, String> {
-        let intent: Intent =
-            serde_json::from_str(text).map_err(|error| {
-            if error.is_data() { sentence(&error.to_string()) } else { format!("It is not valid JSON: {error}.") }
+        let intent: Intent = serde_json::from_str(text).map_err(|error| {
+            if error.is_data() {
+                sentence(&error.to_string())
+            } else {
+                format!("It is not valid JSON: {error}.")
+            }
         })?;
         if intent.reason.trim().is_empty() {
             return Err("The member \"reason\" is empty.".to_owned());

@@ -16,7 +16,11 @@ pub struct Classes {
 impl Classes {
     pub fn of(statement: &Statement, roots: &[&Predicate]) -> Classes {
         let n = statement.columns.len();
-        let mut classes = Classes { parent: (0..n).collect(), keys: vec![Vec::new(); n], series: vec![false; n] };
+        let mut classes = Classes {
+            parent: (0..n).collect(),
+            keys: vec![Vec::new(); n],
+            series: vec![false; n],
+        };
         for (id, column) in statement.columns.iter().enumerate() {
             for &source in &column.sources {
                 classes.union(id, source);
@@ -71,7 +75,11 @@ impl Classes {
                 self.bodies(statement, &left.bodies, seen);
                 self.bodies(statement, &right.bodies, seen);
             }
-            Predicate::Null { operand: Operand { bodies, .. }, .. } | Predicate::Other { bodies, .. } => {
+            Predicate::Null {
+                operand: Operand { bodies, .. },
+                ..
+            }
+            | Predicate::Other { bodies, .. } => {
                 self.bodies(statement, bodies, seen);
             }
             Predicate::Feeds(body) => self.bodies(statement, &[*body], seen),

@@ -137,7 +137,11 @@ pub fn mixed_upstreams(subject: Subject, column: &str, upstreams: &[&str]) -> Vi
         format!("It would empty columns fed by {}.", listed(upstreams)),
         "Clear only the columns whose own upstream was broken, one upstream to a statement."
             .to_owned(),
-    )
+    );
+    Violation {
+        column: Some(column.to_owned()),
+        ..violation
+    }
 }
 
 /// SF012.

@@ -36,8 +36,14 @@ impl Facts {
     /// Is the row of that column's instance named: its whole protected key, or its whole primary key?
     pub fn pins_row_of(&self, statement: &Statement, column: ColumnId) -> bool {
         let instance = statement.columns[column].instance;
-        let Some(target) = statement.target_of(column) else { return false };
-        let pinned = |attno: i16| statement.find_column(instance, attno).is_some_and(|c| self.pins(c));
+        let Some(target) = statement.target_of(column) else {
+            return false;
+        };
+        let pinned = |attno: i16| {
+            statement
+                .find_column(instance, attno)
+                .is_some_and(|c| self.pins(c))
+        };
         let key = !target.key.is_empty() && target.key.iter().all(|k| pinned(k.attnum));
         key || (!target.primary_key.is_empty() && target.primary_key.iter().all(|&a| pinned(a)))
     }
@@ -55,11 +61,21 @@ impl Facts {
                 self.pin(left, right);
                 self.pin(right, left);
                 // A scalar subquery's value pins the key, but not the rows that the subquery looked at.
-                if let ([a], [b], false) = (left.bare.as_slice(), right.bare.as_slice(), left.fixed || right.fixed) {
+                if let ([a], [b], false) = (
+                    left.bare.as_slice(),
+                    right.bare.as_slice(),
+                    left.fixed || right.fixed,
+                ) {
                     self.equal.push((*a, *b));
                 }
             }
-            Predicate::Null { operand, .. } => self.pin(operand, &Operand { fixed: true, ..Operand::default() }),
+            Predicate::Null { operand, .. } => self.pin(
+                operand,
+                &Operand {
+                    fixed: true,
+                    ..Operand::default()
+                },
+            ),
             _ => {}
         }
     }

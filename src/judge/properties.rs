@@ -4,7 +4,9 @@
 use proptest::prelude::*;
 
 use super::predicate::{ColumnId, Predicate};
-use super::samples::{ID, PLAN, column, delete, equal, is_range, is_unqualified, named, reads, statement};
+use super::samples::{
+    ID, PLAN, column, delete, equal, is_range, is_unqualified, named, reads, statement,
+};
 
 /// A condition over one row of `users(id, plan)`.
 #[derive(Clone, Debug)]
@@ -36,7 +38,9 @@ impl Condition {
     fn named(&self, keys: &mut Vec<i8>) {
         match self {
             Condition::Names(more) => keys.extend(more),
-            Condition::And(parts) | Condition::Or(parts) => parts.iter().for_each(|p| p.named(keys)),
+            Condition::And(parts) | Condition::Or(parts) => {
+                parts.iter().for_each(|p| p.named(keys))
+            }
             Condition::Not(inner) => inner.named(keys),
             _ => {}
         }

@@ -12,10 +12,25 @@ use crate::model::ProtectedTarget;
 pub enum Finding {
     KeyRange(KeyReading),
     /// `conditional`: there is a condition, but it lets every row through.
-    Unqualified { target: InstanceId, verb: Verb, conditional: bool },
-    KeyUpsert { target: InstanceId, merge: bool, columns: Vec<i16> },
-    KeyUpdate { target: InstanceId, verb: Verb, attno: i16 },
-    MixedUpstreams { target: InstanceId, columns: Vec<i16> },
+    Unqualified {
+        target: InstanceId,
+        verb: Verb,
+        conditional: bool,
+    },
+    KeyUpsert {
+        target: InstanceId,
+        merge: bool,
+        columns: Vec<i16>,
+    },
+    KeyUpdate {
+        target: InstanceId,
+        verb: Verb,
+        attno: i16,
+    },
+    MixedUpstreams {
+        target: InstanceId,
+        columns: Vec<i16>,
+    },
 }
 
 impl Finding {
@@ -32,12 +47,21 @@ impl Finding {
 
 /// Every rule that the statement's destructive parts break.
 pub fn judge(statement: &Statement) -> Vec<Finding> {
-    let predicates = || statement.targets.iter().flat_map(|t| t.actions.iter().map(|a| &a.predicate));
+    let predicates = || {
+        statement
+            .targets
+            .iter()
+            .flat_map(|t| t.actions.iter().map(|a| &a.predicate))
+    };
     let roots: Vec<&Predicate> = predicates().collect();
     let classes = Classes::of(statement, &roots);
     let mut findings: Vec<Finding> = Vec::new();
     for predicate in predicates() {
-        findings.extend(key_readings(statement, &classes, predicate).into_iter().map(Finding::KeyRange));
+        findings.extend(
+            key_readings(statement, &classes, predicate)
+                .into_iter()
+                .map(Finding::KeyRange),
+        );
     }
     for target in &statement.targets {
         findings.extend(judge_target(statement, target));
@@ -53,44 +77,84 @@ pub fn judge(statement: &Statement) -> Vec<Finding> {
 }
 
 fn judge_target(statement: &Statement, target: &Target) -> Vec<Finding> {
-    let Some(protected) = statement.instances[target.instance].target.clone() else { return Vec::new() };
+    let Some(protected) = statement.instances[target.instance].target.clone() else {
+        return Vec::new();
+    };
     let instance = target.instance;
     let mut findings = Vec::new();
     for action in &target.actions {
         if needs_condition(action.verb) && unqualified(statement, instance, &action.predicate) {
             let conditional = !is_empty(&action.predicate);
-            findings.push(Finding::Unqualified { target: instance, verb: action.verb, conditional });
+            findings.push(Finding::Unqualified {
+                target: instance,
+                verb: action.verb,
+                conditional,
+            });
         }
-        for assigned in action.assigned.iter().filter(|a| protected.key.iter().any(|k| k.attnum == a.attno)) {
-            findings.push(Finding::KeyUpdate { target: instance, verb: action.verb, attno: assigned.attno });
+        for assigned in action
+            .assigned
+            .iter()
+            .filter(|a| protected.key.iter().any(|k| k.attnum == a.attno))
+        {
+            findings.push(Finding::KeyUpdate {
+                target: instance,
+                verb: action.verb,
+                attno: assigned.attno,
+            });
         }
         findings.extend(mixed_upstreams(&protected, action, instance));
     }
-    if let Some(columns) = target.arbiter.as_ref().filter(|columns| is_key(&protected, columns)) {
-        findings.push(Finding::KeyUpsert { target: instance, merge: false, columns: columns.clone() });
+    if let Some(columns) = target
+        .arbiter
+        .as_ref()
+        .filter(|columns| is_key(&protected, columns))
+    {
+        findings.push(Finding::KeyUpsert {
+            target: instance,
+            merge: false,
+            columns: columns.clone(),
+        });
     }
     if let Some(on) = &target.merge_upsert_on {
         let columns = equated(statement, instance, on);
         if holds_key(&protected, &columns) {
-            findings.push(Finding::KeyUpsert { target: instance, merge: true, columns });
+            findings.push(Finding::KeyUpsert {
+                target: instance,
+                merge: true,
+                columns,
+            });
         }
     }
     findings
 }
 
 fn needs_condition(verb: Verb) -> bool {
-    matches!(verb, Verb::Update | Verb::Delete | Verb::MergeUpdate | Verb::MergeDelete)
+    matches!(
+        verb,
+        Verb::Update | Verb::Delete | Verb::MergeUpdate | Verb::MergeDelete
+    )
 }
 
 fn is_empty(p: &Predicate) -> bool {
     matches!(p, Predicate::And(parts) if parts.iter().all(is_empty))
 }
 
-fn mixed_upstreams(protected: &ProtectedTarget, action: &Action, target: InstanceId) -> Option<Finding> {
+fn mixed_upstreams(
+    protected: &ProtectedTarget,
+    action: &Action,
+    target: InstanceId,
+) -> Option<Finding> {
     let cleared = |attno: i16| action.assigned.iter().any(|a| a.attno == attno && a.clears);
-    let fed: Vec<_> = protected.fed_columns.iter().filter(|f| cleared(f.attnum)).collect();
+    let fed: Vec<_> = protected
+        .fed_columns
+        .iter()
+        .filter(|f| cleared(f.attnum))
+        .collect();
     let mixed = fed.iter().any(|f| f.upstream != fed[0].upstream);
-    mixed.then(|| Finding::MixedUpstreams { target, columns: fed.iter().map(|f| f.attnum).collect() })
+    mixed.then(|| Finding::MixedUpstreams {
+        target,
+        columns: fed.iter().map(|f| f.attnum).collect(),
+    })
 }
 
 /// Is an arbiter over these columns the primary key, or made of protected key columns, or wider than either?
@@ -101,7 +165,8 @@ fn is_key(protected: &ProtectedTarget, columns: &[i16]) -> bool {
 
 fn holds_key(protected: &ProtectedTarget, columns: &[i16]) -> bool {
     let whole = |key: &[i16]| !key.is_empty() && key.iter().all(|a| columns.contains(a));
-    whole(&protected.primary_key) || whole(&protected.key.iter().map(|k| k.attnum).collect::<Vec<_>>())
+    whole(&protected.primary_key)
+        || whole(&protected.key.iter().map(|k| k.attnum).collect::<Vec<_>>())
 }
 
 /// The target's columns that a MERGE's ON equates to something.

@@ -30,10 +30,9 @@ pub fn book(row: DestroyedRow) -> Option<Box<Violation>> {
         let root = ledger.root(row.query.root, running::new_root);
         root.level(nest)
             .tally(&row.table.recorded_name, row.operation);
-        let mixed = row
-            .cleared
-            .iter()
-            .fold(None, |mixed, upstream| root.clear(nest, upstream).or(mixed));
+        let mixed = row.cleared.iter().fold(None, |mixed, cleared| {
+            root.clear(nest, &cleared.upstream).or(mixed)
+        });
         if let Some(upstreams) = mixed {
             match &row.query.coverage {
                 Coverage::Covered(_) => root.rule_broken = true,
@@ -41,7 +40,7 @@ pub fn book(row: DestroyedRow) -> Option<Box<Violation>> {
                     let upstreams: Vec<&str> =
                         upstreams.iter().map(|upstream| &**upstream).collect();
                     let violation = with_subject(row.table, |subject| {
-                        limits::mixed_upstreams(subject, &upstreams)
+                        limits::mixed_upstreams(subject, &row.cleared[0].column, &upstreams)
                     });
                     return Some(refused(other, row, violation));
                 }

@@ -34,7 +34,10 @@ pub trait Protection {
 ///
 /// # Safety
 /// `query` is a valid Query after rewriting and before planning, and outlives the call.
-pub unsafe fn judge_query(query: *mut pg_sys::Query, protection: &dyn Protection) -> Vec<Violation> {
+pub unsafe fn judge_query(
+    query: *mut pg_sys::Query,
+    protection: &dyn Protection,
+) -> Vec<Violation> {
     // SAFETY: passed on from the caller.
     unsafe {
         if query.is_null() || !concerns(query, protection) {
@@ -52,7 +55,10 @@ pub unsafe fn judge_query(query: *mut pg_sys::Query, protection: &dyn Protection
 ///
 /// # Safety
 /// As for `judge_query`.
-pub unsafe fn judge_cursor_query(query: *mut pg_sys::Query, protection: &dyn Protection) -> Vec<Violation> {
+pub unsafe fn judge_cursor_query(
+    query: *mut pg_sys::Query,
+    protection: &dyn Protection,
+) -> Vec<Violation> {
     // SAFETY: passed on from the caller.
     unsafe {
         if query.is_null() || (*query).commandType != pg_sys::CmdType::CMD_SELECT {
@@ -61,7 +67,12 @@ pub unsafe fn judge_cursor_query(query: *mut pg_sys::Query, protection: &dyn Pro
         let mut gatherer = Gatherer::new(protection);
         let root = gatherer.open(query, None, 0, None);
         let predicate = gatherer.body(root, false);
-        let Some(instance) = gatherer.statement.instances.iter().position(|i| i.target.is_some()) else {
+        let Some(instance) = gatherer
+            .statement
+            .instances
+            .iter()
+            .position(|i| i.target.is_some())
+        else {
             return Vec::new();
         };
         let mut parts = vec![predicate];
@@ -70,8 +81,17 @@ pub unsafe fn judge_cursor_query(query: *mut pg_sys::Query, protection: &dyn Pro
             parts.push(gatherer.unreadable(instance));
         }
         let predicate = crate::judge::predicate::Predicate::And(parts);
-        let action = Action { verb: Verb::Cursor, predicate, assigned: Vec::new() };
-        let target = Target { instance, actions: vec![action], arbiter: None, merge_upsert_on: None };
+        let action = Action {
+            verb: Verb::Cursor,
+            predicate,
+            assigned: Vec::new(),
+        };
+        let target = Target {
+            instance,
+            actions: vec![action],
+            arbiter: None,
+            merge_upsert_on: None,
+        };
         gatherer.statement.targets.push(target);
         let findings = judge(&gatherer.statement);
         violations(&gatherer.statement, &findings, &gatherer)
@@ -90,8 +110,7 @@ unsafe fn concerns(query: *mut pg_sys::Query, protection: &dyn Protection) -> bo
                 return true;
             }
         }
-        (*query).hasModifyingCTE
-            && ctes(query).into_iter().any(|cte| concerns(cte, protection))
+        (*query).hasModifyingCTE && ctes(query).into_iter().any(|cte| concerns(cte, protection))
     }
 }
 

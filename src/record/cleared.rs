@@ -85,8 +85,15 @@ impl FedColumns {
                     }
                 }
             };
-            if clears && !cleared.iter().any(|known| known.upstream == column.upstream) {
-                cleared.push(Cleared { column: column.name.clone(), upstream: column.upstream.clone() });
+            if clears
+                && !cleared
+                    .iter()
+                    .any(|known| known.upstream == column.upstream)
+            {
+                cleared.push(Cleared {
+                    column: column.name.clone(),
+                    upstream: column.upstream.clone(),
+                });
             }
         }
         cleared

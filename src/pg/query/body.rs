@@ -89,7 +89,10 @@ impl Gatherer<'_> {
                             self.members(scope, side, &mut nullable);
                         }
                     }
-                    parts.push(Predicate::OuterOn { on: Box::new(on), nullable });
+                    parts.push(Predicate::OuterOn {
+                        on: Box::new(on),
+                        nullable,
+                    });
                 }
                 pg_sys::NodeTag::T_RangeTblRef => {
                     self.entry(scope, (*node.cast::<pg_sys::RangeTblRef>()).rtindex, parts);
@@ -108,10 +111,17 @@ impl Gatherer<'_> {
             }
             match (*rte).rtekind {
                 // A function given a column selects by it.
-                pg_sys::RTEKind::RTE_FUNCTION | pg_sys::RTEKind::RTE_VALUES | pg_sys::RTEKind::RTE_TABLEFUNC => {
+                pg_sys::RTEKind::RTE_FUNCTION
+                | pg_sys::RTEKind::RTE_VALUES
+                | pg_sys::RTEKind::RTE_TABLEFUNC => {
                     let Operand { reads, bodies, .. } = self.entry_column(scope, rtindex, 0);
                     if !reads.is_empty() || !bodies.is_empty() {
-                        parts.push(Predicate::Other { reads, bodies, why: Reading::Compared, expr: None });
+                        parts.push(Predicate::Other {
+                            reads,
+                            bodies,
+                            why: Reading::Compared,
+                            expr: None,
+                        });
                     }
                 }
                 pg_sys::RTEKind::RTE_RELATION if !(*rte).tablesample.is_null() => {
@@ -139,7 +149,9 @@ impl Gatherer<'_> {
                         Source::Query(inner, i) => {
                             let body = self.scopes[inner].body;
                             let all = self.statement.instances.iter().enumerate();
-                            let inside = all.filter(|(_, x)| self.statement.within(x.body, body)).map(|(i, _)| i);
+                            let inside = all
+                                .filter(|(_, x)| self.statement.within(x.body, body))
+                                .map(|(i, _)| i);
                             found.extend(inside.chain([i]));
                         }
                         Source::Alias => {}
@@ -187,7 +199,9 @@ impl Gatherer<'_> {
                 _ => {
                     let mut reads: Vec<ColumnId> = Vec::new();
                     for number in 1..=self.width(scope) {
-                        let Operand { bare, reads: more, .. } = self.output(scope, number);
+                        let Operand {
+                            bare, reads: more, ..
+                        } = self.output(scope, number);
                         reads.extend([bare, more].concat());
                     }
                     let excepted = self.shape(reads, Reading::Excepted);
@@ -201,7 +215,11 @@ impl Gatherer<'_> {
     fn nested(&mut self, scope: ScopeId, predicate: Predicate) -> usize {
         use crate::judge::statement::Body;
         let (parent, depth) = (self.scopes[scope].body, self.scopes[scope].depth);
-        self.statement.bodies.push(Body { parent: Some(parent), depth, predicate });
+        self.statement.bodies.push(Body {
+            parent: Some(parent),
+            depth,
+            predicate,
+        });
         self.statement.bodies.len() - 1
     }
 

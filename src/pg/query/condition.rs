@@ -2,7 +2,9 @@
 
 use pgrx::pg_sys;
 
-use super::node::{Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag, varno};
+use super::node::{
+    Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag, varno,
+};
 use super::operand::outputs;
 use super::scope::{Gatherer, ScopeId, Source, alias_expressions};
 use crate::judge::predicate::{ColumnId, Predicate, Reading};
@@ -25,14 +27,21 @@ impl Gatherer<'_> {
             match tag(node) {
                 pg_sys::NodeTag::T_List => {
                     let parts = items::<pg_sys::Node>(node.cast());
-                    Predicate::And(parts.into_iter().map(|p| self.predicate(scope, p)).collect())
+                    Predicate::And(
+                        parts
+                            .into_iter()
+                            .map(|p| self.predicate(scope, p))
+                            .collect(),
+                    )
                 }
                 pg_sys::NodeTag::T_BoolExpr => self.boolean(scope, node.cast()),
                 pg_sys::NodeTag::T_Const => match constant(node) {
                     Some(value) => Predicate::Const(value),
                     None => self.other(scope, node, Reading::Unreadable),
                 },
-                pg_sys::NodeTag::T_RelabelType | pg_sys::NodeTag::T_CoerceToDomain => self.predicate(scope, strip_one(node)),
+                pg_sys::NodeTag::T_RelabelType | pg_sys::NodeTag::T_CoerceToDomain => {
+                    self.predicate(scope, strip_one(node))
+                }
                 pg_sys::NodeTag::T_OpExpr => self.operator(scope, node.cast()),
                 pg_sys::NodeTag::T_ScalarArrayOpExpr => self.array_operator(scope, node.cast()),
                 pg_sys::NodeTag::T_NullTest => self.null_test(scope, node.cast()),
@@ -75,7 +84,9 @@ impl Gatherer<'_> {
                 pg_sys::BoolExprType::AND_EXPR => {
                     Predicate::And(args.into_iter().map(|a| self.predicate(scope, a)).collect())
                 }
-                pg_sys::BoolExprType::OR_EXPR if complementary(&args) => Predicate::Const(Some(true)),
+                pg_sys::BoolExprType::OR_EXPR if complementary(&args) => {
+                    Predicate::Const(Some(true))
+                }
                 pg_sys::BoolExprType::OR_EXPR => {
                     Predicate::Or(args.into_iter().map(|a| self.predicate(scope, a)).collect())
                 }
@@ -94,21 +105,37 @@ impl Gatherer<'_> {
     }
 
     /// `left = right` by an operator that is the type's own equality.
-    unsafe fn equality(&mut self, scope: ScopeId, op: *mut pg_sys::OpExpr, shown: Node) -> Option<Predicate> {
+    unsafe fn equality(
+        &mut self,
+        scope: ScopeId,
+        op: *mut pg_sys::OpExpr,
+        shown: Node,
+    ) -> Option<Predicate> {
         // SAFETY: OpExpr and DistinctExpr are one struct; its arguments are expressions.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
-            let [left, right] = args.as_slice() else { return None };
+            let [left, right] = args.as_slice() else {
+                return None;
+            };
             if !is_equality((*op).opno, *left, pg_sys::exprType(*right)) {
                 return None;
             }
             let (left, right) = (self.operand(scope, *left), self.operand(scope, *right));
-            let computing = |o: &crate::judge::predicate::Operand| o.bare.is_empty() && o.fields.is_empty();
+            let computing =
+                |o: &crate::judge::predicate::Operand| o.bare.is_empty() && o.fields.is_empty();
             if computing(&left) && computing(&right) {
                 let fixed = left.reads.is_empty() && right.reads.is_empty();
-                return (!fixed).then(|| Predicate::Equal { left, right, expr: self.expr(scope, shown) });
+                return (!fixed).then(|| Predicate::Equal {
+                    left,
+                    right,
+                    expr: self.expr(scope, shown),
+                });
             }
-            Some(Predicate::Equal { left, right, expr: self.expr(scope, shown) })
+            Some(Predicate::Equal {
+                left,
+                right,
+                expr: self.expr(scope, shown),
+            })
         }
     }
 
@@ -116,16 +143,23 @@ impl Gatherer<'_> {
         // SAFETY: an OpExpr's arguments are expressions.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
-            let [left, right] = args.as_slice() else { return self.other(scope, op.cast(), Reading::Compared) };
+            let [left, right] = args.as_slice() else {
+                return self.other(scope, op.cast(), Reading::Compared);
+            };
             let (a, b) = (strip(*left), strip(*right));
             if pg_sys::equal(a.cast(), b.cast()) && !pg_sys::contain_volatile_functions(op.cast()) {
-                let strategy = btree_strategy((*op).opno, [pg_sys::exprType(*left), pg_sys::exprType(*right)]);
+                let strategy = btree_strategy(
+                    (*op).opno,
+                    [pg_sys::exprType(*left), pg_sys::exprType(*right)],
+                );
                 if [2, 3, 4].contains(&strategy) {
                     // x = x: true wherever x is known.
                     return Predicate::Const(Some(true));
                 }
             }
-            if pg_sys::exprType(*left) == pg_sys::BOOLOID && is_equality((*op).opno, *left, pg_sys::BOOLOID) {
+            if pg_sys::exprType(*left) == pg_sys::BOOLOID
+                && is_equality((*op).opno, *left, pg_sys::BOOLOID)
+            {
                 for (truth, condition) in [(*right, *left), (*left, *right)] {
                     if let Some(Some(truth)) = constant(truth) {
                         let inner = self.predicate(scope, condition);
@@ -140,7 +174,11 @@ impl Gatherer<'_> {
         }
     }
 
-    unsafe fn array_operator(&mut self, scope: ScopeId, op: *mut pg_sys::ScalarArrayOpExpr) -> Predicate {
+    unsafe fn array_operator(
+        &mut self,
+        scope: ScopeId,
+        op: *mut pg_sys::ScalarArrayOpExpr,
+    ) -> Predicate {
         // SAFETY: a ScalarArrayOpExpr has two arguments, the second of an array type.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
@@ -155,7 +193,11 @@ impl Gatherer<'_> {
             if left.fixed && right.fixed && left.bare.is_empty() {
                 return self.other(scope, op.cast(), Reading::Compared);
             }
-            Predicate::Equal { left, right, expr: self.expr(scope, op.cast()) }
+            Predicate::Equal {
+                left,
+                right,
+                expr: self.expr(scope, op.cast()),
+            }
         }
     }
 
@@ -168,7 +210,11 @@ impl Gatherer<'_> {
                 return self.other(scope, test.cast(), Reading::Compared);
             }
             let never = self.never_null(scope, arg);
-            let null = Predicate::Null { operand, never, expr: self.expr(scope, test.cast()) };
+            let null = Predicate::Null {
+                operand,
+                never,
+                expr: self.expr(scope, test.cast()),
+            };
             match (*test).nulltesttype {
                 pg_sys::NullTestType::IS_NULL => null,
                 _ => null.negated(),
@@ -197,12 +243,16 @@ impl Gatherer<'_> {
                 Source::Query(inner, _) => {
                     let query = self.scopes[inner].query;
                     let plain = (*query).setOperations.is_null() && (*query).groupingSets.is_null();
-                    let output = outputs(query).into_iter().find(|&t| (*t).resno == (*var).varattno);
+                    let output = outputs(query)
+                        .into_iter()
+                        .find(|&t| (*t).resno == (*var).varattno);
                     plain && output.is_some_and(|t| self.never_null(inner, (*t).expr.cast()))
                 }
                 Source::Alias if (*var).varattno > 0 => {
                     let names = alias_expressions(rte);
-                    names.get((*var).varattno as usize - 1).is_some_and(|&n| !n.is_null() && self.never_null(home, n))
+                    names
+                        .get((*var).varattno as usize - 1)
+                        .is_some_and(|&n| !n.is_null() && self.never_null(home, n))
                 }
                 _ => false,
             }
@@ -253,13 +303,23 @@ impl Gatherer<'_> {
             if read.reads.is_empty() && read.bodies.is_empty() {
                 return Predicate::Free;
             }
-            Predicate::Other { reads: read.reads, bodies: read.bodies, why, expr: Some(self.expr(scope, node)) }
+            Predicate::Other {
+                reads: read.reads,
+                bodies: read.bodies,
+                why,
+                expr: Some(self.expr(scope, node)),
+            }
         }
     }
 
     /// A condition that reads these columns for a reason of the query's shape.
     pub fn shape(&mut self, reads: Vec<ColumnId>, why: Reading) -> Option<Predicate> {
-        (!reads.is_empty()).then_some(Predicate::Other { reads, bodies: Vec::new(), why, expr: None })
+        (!reads.is_empty()).then_some(Predicate::Other {
+            reads,
+            bodies: Vec::new(),
+            why,
+            expr: None,
+        })
     }
 }
 
@@ -271,7 +331,8 @@ fn is_not_null(relid: pg_sys::Oid, attno: i16) -> bool {
         if tuple.is_null() {
             return false;
         }
-        let not_null = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_attribute>()).attnotnull;
+        let not_null =
+            (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_attribute>()).attnotnull;
         pg_sys::ReleaseSysCache(tuple);
         not_null
     }
@@ -308,8 +369,11 @@ unsafe fn matches_everything(node: Node) -> bool {
         }
         let op = node.cast::<pg_sys::OpExpr>();
         let args = items::<pg_sys::Node>((*op).args);
-        let like = [pg_sys::OID_TEXT_LIKE_OP, pg_sys::OID_TEXT_ICLIKE_OP].contains(&(*op).opno.to_u32());
-        let [_, right] = args.as_slice() else { return false };
+        let like =
+            [pg_sys::OID_TEXT_LIKE_OP, pg_sys::OID_TEXT_ICLIKE_OP].contains(&(*op).opno.to_u32());
+        let [_, right] = args.as_slice() else {
+            return false;
+        };
         if !like || tag(*right) != pg_sys::NodeTag::T_Const {
             return false;
         }
@@ -332,7 +396,9 @@ unsafe fn complementary(arms: &[Node]) -> bool {
     unsafe {
         arms.iter().enumerate().any(|(i, &arm)| {
             let negation = pg_sys::negate_clause(pg_sys::copyObjectImpl(arm.cast()).cast());
-            arms.iter().enumerate().any(|(j, &other)| i != j && pg_sys::equal(negation.cast(), other.cast()))
+            arms.iter()
+                .enumerate()
+                .any(|(j, &other)| i != j && pg_sys::equal(negation.cast(), other.cast()))
         })
     }
 }

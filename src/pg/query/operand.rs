@@ -18,7 +18,10 @@ impl Gatherer<'_> {
             match tag(inner) {
                 pg_sys::NodeTag::T_Var => self.var(scope, inner.cast()),
                 pg_sys::NodeTag::T_Param => self.parameter(inner.cast()),
-                pg_sys::NodeTag::T_Const => Operand { fixed: true, ..Operand::default() },
+                pg_sys::NodeTag::T_Const => Operand {
+                    fixed: true,
+                    ..Operand::default()
+                },
                 pg_sys::NodeTag::T_SubLink => self.sublink_operand(scope, inner.cast()),
                 pg_sys::NodeTag::T_RowExpr => {
                     let parts = self.parts(scope, &items((*inner.cast::<pg_sys::RowExpr>()).args));
@@ -28,7 +31,9 @@ impl Gatherer<'_> {
                 }
                 pg_sys::NodeTag::T_CoalesceExpr => {
                     // It picks one of them, so it is no series of digits, but no bare column either.
-                    let mut pick = merged(self.parts(scope, &items((*inner.cast::<pg_sys::CoalesceExpr>()).args)));
+                    let mut pick = merged(
+                        self.parts(scope, &items((*inner.cast::<pg_sys::CoalesceExpr>()).args)),
+                    );
                     pick.reads.append(&mut pick.bare);
                     pick.reads.append(&mut pick.fields);
                     pick
@@ -36,7 +41,10 @@ impl Gatherer<'_> {
                 pg_sys::NodeTag::T_FuncExpr if is_unnest(inner) => {
                     let args = items::<pg_sys::Node>((*inner.cast::<pg_sys::FuncExpr>()).args);
                     match args.as_slice() {
-                        [list] => Operand { fixed: false, ..self.list(scope, *list) },
+                        [list] => Operand {
+                            fixed: false,
+                            ..self.list(scope, *list)
+                        },
                         _ => self.computed(scope, inner),
                     }
                 }
@@ -54,14 +62,22 @@ impl Gatherer<'_> {
         unsafe {
             let inner = strip(node);
             match tag(inner) {
-                pg_sys::NodeTag::T_Const => Operand { fixed: true, ..Operand::default() },
+                pg_sys::NodeTag::T_Const => Operand {
+                    fixed: true,
+                    ..Operand::default()
+                },
                 pg_sys::NodeTag::T_SubLink
-                    if (*inner.cast::<pg_sys::SubLink>()).subLinkType == pg_sys::SubLinkType::ARRAY_SUBLINK =>
+                    if (*inner.cast::<pg_sys::SubLink>()).subLinkType
+                        == pg_sys::SubLinkType::ARRAY_SUBLINK =>
                 {
-                    Operand { fixed: false, ..self.sublink_operand(scope, inner.cast()) }
+                    Operand {
+                        fixed: false,
+                        ..self.sublink_operand(scope, inner.cast())
+                    }
                 }
                 pg_sys::NodeTag::T_ArrayExpr => {
-                    let elements = items::<pg_sys::Node>((*inner.cast::<pg_sys::ArrayExpr>()).elements);
+                    let elements =
+                        items::<pg_sys::Node>((*inner.cast::<pg_sys::ArrayExpr>()).elements);
                     let mut list = merged(self.parts(scope, &elements));
                     list.reads.append(&mut list.bare);
                     list.reads.append(&mut list.fields);
@@ -69,7 +85,8 @@ impl Gatherer<'_> {
                 }
                 _ => {
                     let mut list = self.computed(scope, inner);
-                    let several = !list.bodies.is_empty() || pg_sys::contain_mutable_functions(inner);
+                    let several =
+                        !list.bodies.is_empty() || pg_sys::contain_mutable_functions(inner);
                     list.fixed &= !several;
                     list
                 }
@@ -79,17 +96,26 @@ impl Gatherer<'_> {
 
     unsafe fn parts(&mut self, scope: ScopeId, nodes: &[Node]) -> Vec<Operand> {
         // SAFETY: passed on from the caller.
-        nodes.iter().map(|&n| unsafe { self.operand(scope, n) }).collect()
+        nodes
+            .iter()
+            .map(|&n| unsafe { self.operand(scope, n) })
+            .collect()
     }
 
     unsafe fn parameter(&mut self, param: *mut pg_sys::Param) -> Operand {
         // SAFETY: passed on from the caller.
         unsafe {
             if (*param).paramkind != pg_sys::ParamKind::PARAM_SUBLINK {
-                return Operand { fixed: true, ..Operand::default() };
+                return Operand {
+                    fixed: true,
+                    ..Operand::default()
+                };
             }
             match self.sublinks.last() {
-                Some(&inner) => Operand { fixed: false, ..self.output(inner, (*param).paramid as i16) },
+                Some(&inner) => Operand {
+                    fixed: false,
+                    ..self.output(inner, (*param).paramid as i16)
+                },
                 None => Operand::default(),
             }
         }
@@ -99,12 +125,18 @@ impl Gatherer<'_> {
         // SAFETY: passed on from the caller; after parse analysis subselect is a Query.
         unsafe {
             let kind = (*sublink).subLinkType;
-            if ![pg_sys::SubLinkType::EXPR_SUBLINK, pg_sys::SubLinkType::ARRAY_SUBLINK].contains(&kind) {
+            if ![
+                pg_sys::SubLinkType::EXPR_SUBLINK,
+                pg_sys::SubLinkType::ARRAY_SUBLINK,
+            ]
+            .contains(&kind)
+            {
                 return self.computed(scope, sublink.cast());
             }
             let inner = self.enter((*sublink).subselect.cast(), scope, false);
             let mut value = self.output(inner, 1);
-            value.fixed = kind == pg_sys::SubLinkType::EXPR_SUBLINK && !self.names_columns(scope, sublink.cast());
+            value.fixed = kind == pg_sys::SubLinkType::EXPR_SUBLINK
+                && !self.names_columns(scope, sublink.cast());
             value.bodies.push(self.scopes[inner].body);
             value
         }
@@ -134,8 +166,17 @@ impl Gatherer<'_> {
         // while this borrow rests.
         unsafe {
             collect(node, (&raw mut walk).cast());
-            let Walk { reads, bodies, series, aggregated, .. } = walk;
-            let mut instances: Vec<_> = reads.iter().map(|&c| self.statement.columns[c].instance).collect();
+            let Walk {
+                reads,
+                bodies,
+                series,
+                aggregated,
+                ..
+            } = walk;
+            let mut instances: Vec<_> = reads
+                .iter()
+                .map(|&c| self.statement.columns[c].instance)
+                .collect();
             instances.sort_unstable();
             instances.dedup();
             let series = series || instances.len() > 1;
@@ -144,7 +185,13 @@ impl Gatherer<'_> {
                 && !pg_sys::expression_returns_set(node)
                 && self.sublinks.is_empty()
                 && !self.names_columns(scope, node);
-            Operand { reads, bodies, series, fixed, ..Operand::default() }
+            Operand {
+                reads,
+                bodies,
+                series,
+                fixed,
+                ..Operand::default()
+            }
         }
     }
 
@@ -221,11 +268,15 @@ impl Gatherer<'_> {
                     let functions = items::<pg_sys::RangeTblFunction>((*rte).functions);
                     let columns: i32 = functions.iter().map(|&f| (*f).funccolcount).sum();
                     if (*rte).funcordinality && i32::from(attno) > columns {
-                        parts.push(Operand { series: true, ..Operand::default() });
+                        parts.push(Operand {
+                            series: true,
+                            ..Operand::default()
+                        });
                     }
                     let mut first = 0;
                     for function in functions {
-                        let own = i32::from(attno) > first && i32::from(attno) <= first + (*function).funccolcount;
+                        let own = i32::from(attno) > first
+                            && i32::from(attno) <= first + (*function).funccolcount;
                         if own || attno == 0 {
                             parts.push(self.operand(scope, (*function).funcexpr));
                         }
@@ -235,7 +286,11 @@ impl Gatherer<'_> {
                 pg_sys::RTEKind::RTE_VALUES => {
                     for row in items::<pg_sys::List>((*rte).values_lists) {
                         let cells = items::<pg_sys::Node>(row);
-                        let range = if attno > 0 { attno as usize - 1..attno as usize } else { 0..cells.len() };
+                        let range = if attno > 0 {
+                            attno as usize - 1..attno as usize
+                        } else {
+                            0..cells.len()
+                        };
                         for &cell in cells.get(range).unwrap_or_default() {
                             // Most cells are constants; a long list of them is quickly passed over.
                             if tag(cell) != pg_sys::NodeTag::T_Const {
@@ -244,7 +299,9 @@ impl Gatherer<'_> {
                         }
                     }
                 }
-                pg_sys::RTEKind::RTE_TABLEFUNC => parts.push(self.computed(scope, (*rte).tablefunc.cast())),
+                pg_sys::RTEKind::RTE_TABLEFUNC => {
+                    parts.push(self.computed(scope, (*rte).tablefunc.cast()))
+                }
                 _ => {}
             }
             self.sublinks = resting;
@@ -264,12 +321,18 @@ pub unsafe fn outputs(query: *mut pg_sys::Query) -> Vec<*mut pg_sys::TargetEntry
             pg_sys::CmdType::CMD_SELECT => (*query).targetList,
             _ => (*query).returningList,
         };
-        items::<pg_sys::TargetEntry>(list).into_iter().filter(|&t| !(*t).resjunk).collect()
+        items::<pg_sys::TargetEntry>(list)
+            .into_iter()
+            .filter(|&t| !(*t).resjunk)
+            .collect()
     }
 }
 
 fn merged(parts: Vec<Operand>) -> Operand {
-    let mut all = Operand { fixed: true, ..Operand::default() };
+    let mut all = Operand {
+        fixed: true,
+        ..Operand::default()
+    };
     for part in parts {
         all.bare.extend(part.bare);
         all.fields.extend(part.fields);
@@ -329,11 +392,15 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
                 gatherer.sublink_reads(walk, node.cast());
                 return false;
             }
-            pg_sys::NodeTag::T_FuncExpr => walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid),
+            pg_sys::NodeTag::T_FuncExpr => {
+                walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid)
+            }
             pg_sys::NodeTag::T_Aggref => {
                 walk.aggregated = true;
                 let aggregate = node.cast::<pg_sys::Aggref>();
-                if (*aggregate).aggfnoid.to_u32() == pg_sys::F_COUNT_ANY && counts_column((*aggregate).args) {
+                if (*aggregate).aggfnoid.to_u32() == pg_sys::F_COUNT_ANY
+                    && counts_column((*aggregate).args)
+                {
                     // count(column) looks at nothing but whether there is a value.
                     return collect((*aggregate).aggfilter.cast(), context);
                 }

@@ -15,9 +15,11 @@ impl Texts for Gatherer<'_> {
         let (scope, node) = self.exprs[expr];
         // Deparsing half-planned trees is not what ruleutils promises: a failure there must not hide the refusal.
         // SAFETY: the gatherer's scopes and expressions are valid while it lives, which its maker vouches for.
-        let text = PgTryBuilder::new(std::panic::AssertUnwindSafe(|| Some(unsafe { self.deparse(scope, node) })))
-            .catch_others(|_| None)
-            .execute()?;
+        let text = PgTryBuilder::new(std::panic::AssertUnwindSafe(|| {
+            Some(unsafe { self.deparse(scope, node) })
+        }))
+        .catch_others(|_| None)
+        .execute()?;
         match text.char_indices().nth(MOST_CHARACTERS) {
             Some((cut, _)) => Some(format!("{}...", &text[..cut])),
             None => Some(text),
@@ -25,13 +27,21 @@ impl Texts for Gatherer<'_> {
     }
 
     fn column(&self, instance: InstanceId, attno: i16) -> String {
-        attribute_name(self.statement.instances[instance].relid, attno).unwrap_or_else(|| "?".to_owned())
+        attribute_name(self.statement.instances[instance].relid, attno)
+            .unwrap_or_else(|| "?".to_owned())
     }
 
     fn attribute(&self, instance: InstanceId) -> String {
         let facts = &self.statement.instances[instance];
-        let is_key = |attno: i16| facts.target.as_ref().is_some_and(|t| t.key.iter().any(|k| k.attnum == attno));
-        let names = (1..=64).filter(|&a| !is_key(a)).filter_map(|a| attribute_name(facts.relid, a));
+        let is_key = |attno: i16| {
+            facts
+                .target
+                .as_ref()
+                .is_some_and(|t| t.key.iter().any(|k| k.attnum == attno))
+        };
+        let names = (1..=64)
+            .filter(|&a| !is_key(a))
+            .filter_map(|a| attribute_name(facts.relid, a));
         names.take(1).next().unwrap_or_else(|| "...".to_owned())
     }
 }
@@ -40,7 +50,11 @@ fn attribute_name(relid: u32, attno: i16) -> Option<String> {
     // SAFETY: with missing_ok the lookup returns NULL for what is not there (or was dropped).
     unsafe {
         let name = pg_sys::get_attname(pg_sys::Oid::from(relid), attno, true);
-        (!name.is_null()).then(|| core::ffi::CStr::from_ptr(name).to_string_lossy().into_owned())
+        (!name.is_null()).then(|| {
+            core::ffi::CStr::from_ptr(name)
+                .to_string_lossy()
+                .into_owned()
+        })
     }
 }
 
