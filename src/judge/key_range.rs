@@ -115,8 +115,7 @@ impl Walk<'_> {
             let named: Vec<ColumnId> = side.bare.iter().chain(&side.fields).copied().collect();
             self.reads(&side.reads, &named, Reading::Compared, Some(expr), context);
         }
-        let named: Vec<ColumnId> =
-            [left, right].iter().flat_map(|s| s.bare.iter().chain(&s.fields)).copied().collect();
+        let named: Vec<ColumnId> = [left, right].iter().flat_map(|s| s.bare.iter().chain(&s.fields)).copied().collect();
         let series = left.series
             || right.series
             || named.iter().any(|&c| self.classes.series(c))
@@ -208,9 +207,10 @@ impl Walk<'_> {
     /// Nothing but columns of stored rows: an equality of those is a join, not a list of values.
     fn stored(&self, operand: &Operand) -> bool {
         let all_stored = |c: &ColumnId| {
-            self.statement.origins(*c).iter().all(|&o| {
-                self.statement.instances[self.statement.columns[o].instance].kind == InstanceKind::Relation
-            })
+            self.statement
+                .origins(*c)
+                .iter()
+                .all(|&o| self.statement.instances[self.statement.columns[o].instance].kind == InstanceKind::Relation)
         };
         !operand.bare.is_empty() && operand.reads.is_empty() && !operand.fixed && operand.bare.iter().all(all_stored)
     }

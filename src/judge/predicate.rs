@@ -50,17 +50,33 @@ pub enum Predicate {
     Or(Vec<Predicate>),
     Not(Box<Predicate>),
     /// Equal by the type's own equality; a list on the right means "one of".
-    Equal { left: Operand, right: Operand, expr: ExprId },
+    Equal {
+        left: Operand,
+        right: Operand,
+        expr: ExprId,
+    },
     /// `IS NULL`. `never`: the column is NOT NULL and not on an outer join's nullable side.
-    Null { operand: Operand, never: bool, expr: ExprId },
+    Null {
+        operand: Operand,
+        never: bool,
+        expr: ExprId,
+    },
     /// Anything else.
-    Other { reads: Vec<ColumnId>, bodies: Vec<BodyId>, why: Reading, expr: Option<ExprId> },
+    Other {
+        reads: Vec<ColumnId>,
+        bodies: Vec<BodyId>,
+        why: Reading,
+        expr: Option<ExprId>,
+    },
     /// A subquery that feeds this condition, or EXISTS.
     Feeds(BodyId),
     /// The arms of a UNION that feeds this condition.
     Union(Vec<BodyId>),
     /// An outer join's ON, and the instances it may null out.
-    OuterOn { on: Box<Predicate>, nullable: Vec<InstanceId> },
+    OuterOn {
+        on: Box<Predicate>,
+        nullable: Vec<InstanceId>,
+    },
     /// `LIMIT`/`OFFSET` over that subquery's rows.
     Limit(BodyId),
     /// `WHERE CURRENT OF`: names one row.

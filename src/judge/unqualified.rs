@@ -41,7 +41,7 @@ impl View<'_> {
 
     fn gather_linked(&mut self, p: &Predicate) -> bool {
         match p {
-            Predicate::And(parts) => parts.iter().fold(false, |more, p| self.gather_linked(p) || more),
+            Predicate::And(parts) => parts.iter().filter(|p| self.gather_linked(p)).count() > 0,
             Predicate::Feeds(body) => {
                 let statement = self.statement;
                 self.gather_linked(&statement.bodies[*body].predicate)
@@ -79,9 +79,8 @@ impl View<'_> {
 
     /// Pairs of one column of one table, seen through two instances (or the same).
     fn same_columns(&self, left: &Operand, right: &Operand) -> Vec<(ColumnId, ColumnId)> {
-        let origins = |o: &Operand| -> Vec<ColumnId> {
-            o.bare.iter().flat_map(|&c| self.statement.origins(c)).collect()
-        };
+        let origins =
+            |o: &Operand| -> Vec<ColumnId> { o.bare.iter().flat_map(|&c| self.statement.origins(c)).collect() };
         let rights = origins(right);
         let mut pairs = Vec::new();
         for a in origins(left) {
@@ -128,9 +127,7 @@ impl View<'_> {
             Predicate::Feeds(body) if negated => self.mentions_body(*body),
             Predicate::Union(arms) if negated => arms.iter().any(|&arm| self.mentions_body(arm)),
             Predicate::Feeds(body) => self.constrains_body(*body),
-            Predicate::Union(arms) => arms.iter().all(|&arm| {
-                self.constrains_body(arm) || !self.holds_twin(arm)
-            }),
+            Predicate::Union(arms) => arms.iter().all(|&arm| self.constrains_body(arm) || !self.holds_twin(arm)),
             Predicate::OuterOn { on, nullable } => {
                 nullable.iter().any(|i| self.twins.contains(i)) && self.constrains(on, negated)
             }

@@ -12,10 +12,25 @@ use crate::model::ProtectedTarget;
 pub enum Finding {
     KeyRange(KeyReading),
     /// `conditional`: there is a condition, but it lets every row through.
-    Unqualified { target: InstanceId, verb: Verb, conditional: bool },
-    KeyUpsert { target: InstanceId, merge: bool, columns: Vec<i16> },
-    KeyUpdate { target: InstanceId, verb: Verb, attno: i16 },
-    MixedUpstreams { target: InstanceId, columns: Vec<i16> },
+    Unqualified {
+        target: InstanceId,
+        verb: Verb,
+        conditional: bool,
+    },
+    KeyUpsert {
+        target: InstanceId,
+        merge: bool,
+        columns: Vec<i16>,
+    },
+    KeyUpdate {
+        target: InstanceId,
+        verb: Verb,
+        attno: i16,
+    },
+    MixedUpstreams {
+        target: InstanceId,
+        columns: Vec<i16>,
+    },
 }
 
 impl Finding {

@@ -57,7 +57,15 @@ fn protected(statement: &Statement, instance: InstanceId) -> Option<&ProtectedTa
 }
 
 fn violation(rule: Rule, p: &ProtectedTarget, message: String, detail: String, hint: String) -> Violation {
-    Violation { rule, message, detail, hint, schema: Some(p.schema.clone()), table: Some(p.table.clone()), column: None }
+    Violation {
+        rule,
+        message,
+        detail,
+        hint,
+        schema: Some(p.schema.clone()),
+        table: Some(p.table.clone()),
+        column: None,
+    }
 }
 
 fn key_range(s: &Statement, all: &[Finding], reading: &KeyReading, texts: &dyn Texts) -> Option<Violation> {
@@ -127,13 +135,7 @@ fn sql_name(verb: Verb) -> &'static str {
     }
 }
 
-fn unqualified(
-    p: &ProtectedTarget,
-    target: InstanceId,
-    verb: Verb,
-    conditional: bool,
-    texts: &dyn Texts,
-) -> Violation {
+fn unqualified(p: &ProtectedTarget, target: InstanceId, verb: Verb, conditional: bool, texts: &dyn Texts) -> Violation {
     let detail = if conditional {
         format!("Its conditions are always true or say nothing about the rows of \"{}\".", p.table)
     } else {
@@ -154,9 +156,13 @@ fn key_upsert(p: &ProtectedTarget, target: InstanceId, merge: bool, columns: &[i
     let list = names.join(", ");
     let message = format!("upsert on protected key ({list}) of table \"{}\"", p.table);
     let detail = if merge {
-        format!("MERGE matches on ({list}), updates the rows that exist and inserts the others, so it overwrites a row wherever it meant to add one.")
+        format!(
+            "MERGE matches on ({list}), updates the rows that exist and inserts the others, so it overwrites a row wherever it meant to add one."
+        )
     } else {
-        format!("ON CONFLICT ({list}) DO UPDATE overwrites the row that already holds the key where a plain INSERT would fail.")
+        format!(
+            "ON CONFLICT ({list}) DO UPDATE overwrites the row that already holds the key where a plain INSERT would fail."
+        )
     };
     let hint = format!(
         "Use INSERT ... ON CONFLICT ({list}) DO NOTHING to add rows and UPDATE ... WHERE {} = ... to change one, {OR_APPROVE}.",

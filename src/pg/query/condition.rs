@@ -2,13 +2,10 @@
 
 use pgrx::pg_sys;
 
-use super::node::{Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag, varno};
-use super::operand::outputs;
-use super::scope::{Gatherer, ScopeId, Source, alias_expressions};
+use super::always::{complementary, matches_everything, reads_plain_column};
+use super::node::{Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag};
+use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{ColumnId, Predicate, Reading};
-
-/// More arms than this are not compared with each other for `x OR NOT x`.
-const MOST_ARMS: usize = 12;
 
 impl Gatherer<'_> {
     /// A row-selecting condition.
@@ -32,7 +29,9 @@ impl Gatherer<'_> {
                     Some(value) => Predicate::Const(value),
                     None => self.other(scope, node, Reading::Unreadable),
                 },
-                pg_sys::NodeTag::T_RelabelType | pg_sys::NodeTag::T_CoerceToDomain => self.predicate(scope, strip_one(node)),
+                pg_sys::NodeTag::T_RelabelType | pg_sys::NodeTag::T_CoerceToDomain => {
+                    self.predicate(scope, strip_one(node))
+                }
                 pg_sys::NodeTag::T_OpExpr => self.operator(scope, node.cast()),
                 pg_sys::NodeTag::T_ScalarArrayOpExpr => self.array_operator(scope, node.cast()),
                 pg_sys::NodeTag::T_NullTest => self.null_test(scope, node.cast()),
@@ -176,39 +175,6 @@ impl Gatherer<'_> {
         }
     }
 
-    /// Is it a stored column that is NOT NULL, where no outer join makes it so? The whole row is never null either.
-    unsafe fn never_null(&mut self, scope: ScopeId, node: Node) -> bool {
-        // SAFETY: passed on from the caller: an expression of that scope's query.
-        unsafe {
-            let node = strip(node);
-            if tag(node) != pg_sys::NodeTag::T_Var {
-                return false;
-            }
-            let var = node.cast::<pg_sys::Var>();
-            let home = self.up(scope, (*var).varlevelsup);
-            if self.is_nullable(home, varno(var)) {
-                return false;
-            }
-            let rte = self.rte(home, varno(var));
-            match self.source(home, varno(var)) {
-                Source::Columns(_) if (*rte).rtekind == pg_sys::RTEKind::RTE_RELATION => {
-                    (*var).varattno <= 0 || is_not_null((*rte).relid, (*var).varattno)
-                }
-                Source::Query(inner, _) => {
-                    let query = self.scopes[inner].query;
-                    let plain = (*query).setOperations.is_null() && (*query).groupingSets.is_null();
-                    let output = outputs(query).into_iter().find(|&t| (*t).resno == (*var).varattno);
-                    plain && output.is_some_and(|t| self.never_null(inner, (*t).expr.cast()))
-                }
-                Source::Alias if (*var).varattno > 0 => {
-                    let names = alias_expressions(rte);
-                    names.get((*var).varattno as usize - 1).is_some_and(|&n| !n.is_null() && self.never_null(home, n))
-                }
-                _ => false,
-            }
-        }
-    }
-
     unsafe fn sublink(&mut self, scope: ScopeId, sublink: *mut pg_sys::SubLink) -> Predicate {
         // SAFETY: after parse analysis subselect is a Query, and ANY has a test expression.
         unsafe {
@@ -263,20 +229,6 @@ impl Gatherer<'_> {
     }
 }
 
-fn is_not_null(relid: pg_sys::Oid, attno: i16) -> bool {
-    // SAFETY: ATTNUM takes a relation's OID and an attribute number; the tuple is released after its one use.
-    unsafe {
-        let cache = pg_sys::SysCacheIdentifier::ATTNUM as i32;
-        let tuple = pg_sys::SearchSysCache2(cache, relid.into(), pg_sys::Datum::from(attno));
-        if tuple.is_null() {
-            return false;
-        }
-        let not_null = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_attribute>()).attnotnull;
-        pg_sys::ReleaseSysCache(tuple);
-        not_null
-    }
-}
-
 unsafe fn strip_one(node: Node) -> Node {
     // SAFETY: the caller passes one of these two.
     unsafe {
@@ -284,55 +236,5 @@ unsafe fn strip_one(node: Node) -> Node {
             pg_sys::NodeTag::T_RelabelType => (*node.cast::<pg_sys::RelabelType>()).arg.cast(),
             _ => (*node.cast::<pg_sys::CoerceToDomain>()).arg.cast(),
         }
-    }
-}
-
-/// `column operator ...`: folding constants can't decide it, so don't try.
-unsafe fn reads_plain_column(node: Node) -> bool {
-    // SAFETY: the caller passes a valid expression.
-    unsafe {
-        tag(node) == pg_sys::NodeTag::T_Var
-            || (tag(node) == pg_sys::NodeTag::T_OpExpr
-                && items::<pg_sys::Node>((*node.cast::<pg_sys::OpExpr>()).args)
-                    .iter()
-                    .any(|&a| tag(strip(a)) == pg_sys::NodeTag::T_Var))
-    }
-}
-
-/// `x LIKE '%'`.
-unsafe fn matches_everything(node: Node) -> bool {
-    // SAFETY: the caller passes a valid expression; a text constant that is not null is a varlena.
-    unsafe {
-        if tag(node) != pg_sys::NodeTag::T_OpExpr {
-            return false;
-        }
-        let op = node.cast::<pg_sys::OpExpr>();
-        let args = items::<pg_sys::Node>((*op).args);
-        let like = [pg_sys::OID_TEXT_LIKE_OP, pg_sys::OID_TEXT_ICLIKE_OP].contains(&(*op).opno.to_u32());
-        let [_, right] = args.as_slice() else { return false };
-        if !like || tag(*right) != pg_sys::NodeTag::T_Const {
-            return false;
-        }
-        let pattern = right.cast::<pg_sys::Const>();
-        if (*pattern).constisnull {
-            return false;
-        }
-        let text = pg_sys::text_to_cstring((*pattern).constvalue.cast_mut_ptr());
-        let bytes = core::ffi::CStr::from_ptr(text).to_bytes();
-        !bytes.is_empty() && bytes.iter().all(|&b| b == b'%')
-    }
-}
-
-/// Is one arm the negation of another (`x IS NULL OR x IS NOT NULL`)?
-unsafe fn complementary(arms: &[Node]) -> bool {
-    if arms.len() > MOST_ARMS {
-        return false;
-    }
-    // SAFETY: the arms are boolean expressions; negate_clause works on copies (prepqual.c).
-    unsafe {
-        arms.iter().enumerate().any(|(i, &arm)| {
-            let negation = pg_sys::negate_clause(pg_sys::copyObjectImpl(arm.cast()).cast());
-            arms.iter().enumerate().any(|(j, &other)| i != j && pg_sys::equal(negation.cast(), other.cast()))
-        })
     }
 }

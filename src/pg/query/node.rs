@@ -107,8 +107,8 @@ unsafe fn lossless_argument(function: *mut pg_sys::FuncExpr) -> Option<Node> {
 
 fn widens(from: pg_sys::Oid, to: pg_sys::Oid) -> bool {
     use pg_sys::{
-        BPCHAROID, DATEOID, FLOAT4OID, FLOAT8OID, INT2OID, INT4OID, INT8OID, NAMEOID, NUMERICOID, TEXTOID, TIMESTAMPOID,
-        VARCHAROID,
+        BPCHAROID, DATEOID, FLOAT4OID, FLOAT8OID, INT2OID, INT4OID, INT8OID, NAMEOID, NUMERICOID, TEXTOID,
+        TIMESTAMPOID, VARCHAROID,
     };
     match from {
         INT2OID => [INT4OID, INT8OID, NUMERICOID, FLOAT4OID, FLOAT8OID].contains(&to),
@@ -174,8 +174,7 @@ pub fn is_series(function: pg_sys::Oid) -> bool {
     // SAFETY: get_func_name takes any OID and returns NULL or a C string.
     unsafe {
         let name = pg_sys::get_func_name(function);
-        !name.is_null()
-            && [c"generate_series", c"generate_subscripts"].contains(&core::ffi::CStr::from_ptr(name))
+        !name.is_null() && [c"generate_series", c"generate_subscripts"].contains(&core::ffi::CStr::from_ptr(name))
     }
 }
 

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 
 use super::Protection;
-use super::node::{Node, items, nth_rte, tag, varno};
-use crate::judge::predicate::{BodyId, ColumnId, ExprId, InstanceId, Operand, Predicate, Reading};
+use super::node::{Node, items, nth_rte, tag};
+use crate::judge::predicate::{BodyId, ColumnId, ExprId, InstanceId, Predicate, Reading};
 use crate::judge::statement::{Body, Instance, InstanceKind, Statement};
 use crate::model::ProtectedTarget;
 
@@ -54,7 +54,7 @@ pub struct Gatherer<'a> {
     pub overflow: bool,
     protection: &'a dyn Protection,
     protected: HashMap<(u32, bool), Option<Rc<ProtectedTarget>>>,
-    resolved: HashMap<(InstanceId, i16), ColumnId>,
+    pub resolved: HashMap<(InstanceId, i16), ColumnId>,
 }
 
 impl<'a> Gatherer<'a> {
@@ -93,15 +93,7 @@ impl<'a> Gatherer<'a> {
         let mut nullable = Vec::new();
         // SAFETY: the caller vouches for the query; its join tree is made of join nodes.
         unsafe { nullable_members((*query).jointree.cast(), false, &mut nullable) };
-        self.scopes.push(Scope {
-            query,
-            parent,
-            depth,
-            body,
-            recursive: false,
-            sources: HashMap::new(),
-            nullable,
-        });
+        self.scopes.push(Scope { query, parent, depth, body, recursive: false, sources: HashMap::new(), nullable });
         self.scopes.len() - 1
     }
 
@@ -165,9 +157,7 @@ impl<'a> Gatherer<'a> {
     /// The scope's query is valid.
     pub unsafe fn rte(&self, scope: ScopeId, rtindex: i32) -> *mut pg_sys::RangeTblEntry {
         // SAFETY: a rewritten Query's range table holds RangeTblEntry nodes, and its Vars number within it.
-        unsafe {
-            nth_rte((*self.scopes[scope].query).rtable, rtindex)
-        }
+        unsafe { nth_rte((*self.scopes[scope].query).rtable, rtindex) }
     }
 
     /// What that range-table entry stands for, entered on first use.
@@ -244,145 +234,15 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    /// What a Var is the value of.
-    ///
-    /// # Safety
-    /// `var` is a valid Var of an expression of that scope's query.
-    pub unsafe fn var(&mut self, scope: ScopeId, var: *mut pg_sys::Var) -> Operand {
-        // SAFETY: the caller vouches for the Var; join and grouping entries hold one expression per column.
-        unsafe {
-            let home = self.up(scope, (*var).varlevelsup);
-            let (number, attno) = (varno(var), (*var).varattno);
-            match self.source(home, number) {
-                Source::Columns(instance) => {
-                    let column = self.statement.column(instance, attno);
-                    if self.resolved.insert((instance, attno), column).is_none() {
-                        self.describe(home, number, column);
-                    }
-                    bare(column)
-                }
-                Source::Alias => {
-                    let rte = self.rte(home, number);
-                    let names = alias_expressions(rte);
-                    if attno <= 0 {
-                        return self.computed_all(home, &names);
-                    }
-                    match names.get(attno as usize - 1) {
-                        Some(&expr) if !expr.is_null() => self.operand(home, expr),
-                        _ => Operand::default(),
-                    }
-                }
-                Source::Query(inner, instance) => bare(self.output_column(inner, instance, attno)),
-                Source::Recursive(outer, instance) => bare(self.recursive_column(outer, instance, attno)),
-            }
-        }
-    }
-
-    unsafe fn computed_all(&mut self, scope: ScopeId, exprs: &[Node]) -> Operand {
-        let mut all = Operand::default();
-        for &expr in exprs.iter().filter(|e| !e.is_null()) {
-            // SAFETY: passed on from the caller.
-            let one = unsafe { self.operand(scope, expr) };
-            all.reads.extend([one.bare, one.fields, one.reads].concat());
-            all.series |= one.series;
-        }
-        all
-    }
-
-    /// What a function, VALUES or other computed entry's column is made of.
-    unsafe fn describe(&mut self, scope: ScopeId, rtindex: i32, column: ColumnId) {
-        let instance = self.statement.columns[column].instance;
-        if self.statement.instances[instance].kind == InstanceKind::Relation {
-            return;
-        }
-        // SAFETY: passed on from the caller; the parts are expressions of that scope's query.
-        unsafe {
-            let attno = self.statement.columns[column].attno;
-            let made = self.entry_column(scope, rtindex, attno);
-            let facts = &mut self.statement.columns[column];
-            facts.sources = made.bare;
-            facts.reads = [made.fields, made.reads].concat();
-            facts.series = made.series;
-            self.pending.extend(made.bodies);
-        }
-    }
-
-    /// A subquery's output as a column: the stored column itself when it is passed on unchanged.
-    unsafe fn output_column(&mut self, inner: ScopeId, instance: InstanceId, attno: i16) -> ColumnId {
-        if let Some(&known) = self.resolved.get(&(instance, attno)) {
-            return known;
-        }
-        // SAFETY: passed on from the caller.
-        let made = unsafe {
-            if attno > 0 {
-                self.output(inner, attno)
-            } else {
-                let mut all = Operand::default();
-                for number in 1..=self.width(inner) {
-                    let one = self.output(inner, number);
-                    all.reads.extend([one.bare, one.fields, one.reads].concat());
-                    all.series |= one.series;
-                }
-                all
-            }
-        };
-        self.pending.extend(&made.bodies);
-        let column = match made.bare.as_slice() {
-            [only] if made.reads.is_empty() && made.fields.is_empty() && !made.series => *only,
-            _ => {
-                let column = self.statement.column(instance, attno);
-                let facts = &mut self.statement.columns[column];
-                facts.sources = made.bare;
-                facts.reads = [made.fields, made.reads].concat();
-                facts.series = made.series;
-                column
-            }
-        };
-        self.resolved.insert((instance, attno), column);
-        column
-    }
-
-    /// A recursive CTE's own column inside its recursive term: what the first term gives it, and a series when the
-    /// recursive term computes it.
-    unsafe fn recursive_column(&mut self, outer: ScopeId, instance: InstanceId, attno: i16) -> ColumnId {
-        if let Some(&known) = self.resolved.get(&(instance, attno)) {
-            return known;
-        }
-        let column = self.statement.column(instance, attno);
-        self.resolved.insert((instance, attno), column);
-        // SAFETY: passed on from the caller.
-        let made = unsafe { self.output(outer, attno) };
-        let facts = &mut self.statement.columns[column];
-        facts.sources = made.bare.into_iter().filter(|&c| c != column).collect();
-        facts.reads = made.reads.into_iter().filter(|&c| c != column).collect();
-        facts.series = made.series;
-        column
-    }
-
     /// An `Other` condition for subqueries that were met outside any condition.
     pub fn take_pending(&mut self) -> Option<Predicate> {
         let bodies = std::mem::take(&mut self.pending);
-        (!bodies.is_empty())
-            .then_some(Predicate::Other { reads: Vec::new(), bodies, why: Reading::Compared, expr: None })
-    }
-}
-
-pub fn bare(column: ColumnId) -> Operand {
-    Operand { bare: vec![column], ..Operand::default() }
-}
-
-/// The expressions behind a join's or grouping step's columns.
-///
-/// # Safety
-/// `rte` is a valid entry of one of these two kinds.
-pub unsafe fn alias_expressions(rte: *mut pg_sys::RangeTblEntry) -> Vec<Node> {
-    // SAFETY: the caller passes a valid entry of one of these two kinds.
-    unsafe {
-        #[cfg(feature = "pg18")]
-        if (*rte).rtekind == pg_sys::RTEKind::RTE_GROUP {
-            return items((*rte).groupexprs);
-        }
-        items((*rte).joinaliasvars)
+        (!bodies.is_empty()).then_some(Predicate::Other {
+            reads: Vec::new(),
+            bodies,
+            why: Reading::Compared,
+            expr: None,
+        })
     }
 }
 
