@@ -91,6 +91,11 @@ impl Walk<'_> {
             Predicate::Other { reads, bodies, why, expr } => {
                 for &column in reads {
                     self.range(column, Why::Read(*why), *expr, context);
+                    // A function in FROM (no expression of its own) makes the value; a condition picks among them.
+                    let kin = if expr.is_some() { self.classes.kin(column) } else { &[] };
+                    for &key in kin {
+                        self.report(key, column, Why::Read(*why), *expr, context);
+                    }
                 }
                 self.reads(&[], reads, *why, *expr, context);
                 self.unknown(bodies, context);

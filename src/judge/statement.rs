@@ -35,6 +35,8 @@ pub struct ColumnFacts {
     pub sources: Vec<ColumnId>,
     /// A computed output: computed from these.
     pub reads: Vec<ColumnId>,
+    /// Those of `reads` that are of its own type.
+    pub kin: Vec<ColumnId>,
     pub series: bool,
 }
 
@@ -101,7 +103,14 @@ impl Statement {
             return known;
         }
         let id = self.columns.len();
-        self.columns.push(ColumnFacts { instance, attno, sources: Vec::new(), reads: Vec::new(), series: false });
+        self.columns.push(ColumnFacts {
+            instance,
+            attno,
+            sources: Vec::new(),
+            reads: Vec::new(),
+            kin: Vec::new(),
+            series: false,
+        });
         self.by_position.insert((instance, attno), id);
         id
     }

@@ -66,6 +66,7 @@ impl Gatherer<'_> {
             let facts = &mut self.statement.columns[column];
             facts.sources = made.bare;
             facts.reads = [made.fields, made.reads].concat();
+            facts.kin = made.kin;
             facts.series = made.series;
             self.pending.extend(made.bodies);
         }
@@ -98,6 +99,7 @@ impl Gatherer<'_> {
                 let facts = &mut self.statement.columns[column];
                 facts.sources = made.bare;
                 facts.reads = [made.fields, made.reads].concat();
+                facts.kin = made.kin;
                 facts.series = made.series;
                 column
             }

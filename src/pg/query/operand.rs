@@ -29,6 +29,7 @@ impl Gatherer<'_> {
                 pg_sys::NodeTag::T_CoalesceExpr => {
                     // It picks one of them, so it is no series of digits, but no bare column either.
                     let mut pick = merged(self.parts(scope, &items((*inner.cast::<pg_sys::CoalesceExpr>()).args)));
+                    pick.kin.extend(&pick.bare);
                     pick.reads.append(&mut pick.bare);
                     pick.reads.append(&mut pick.fields);
                     pick
@@ -71,6 +72,8 @@ impl Gatherer<'_> {
                     let mut list = self.computed(scope, inner);
                     let several = !list.bodies.is_empty() || pg_sys::contain_mutable_functions(inner);
                     list.fixed &= !several;
+                    // An array column is no bound for its elements.
+                    list.kin.clear();
                     list
                 }
             }
@@ -122,6 +125,7 @@ pub fn merged(parts: Vec<Operand>) -> Operand {
         all.bare.extend(part.bare);
         all.fields.extend(part.fields);
         all.reads.extend(part.reads);
+        all.kin.extend(part.kin);
         all.bodies.extend(part.bodies);
         all.series |= part.series;
         all.fixed &= part.fixed;

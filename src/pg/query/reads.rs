@@ -6,10 +6,22 @@ use super::node::{Node, is_series, items, tag};
 use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{BodyId, ColumnId, Operand};
 
+/// One type for all integers, base types for domains.
+fn comparable(oid: pg_sys::Oid) -> pg_sys::Oid {
+    // SAFETY: a catalog lookup that takes any OID.
+    match unsafe { pg_sys::getBaseType(oid) } {
+        pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::NUMERICOID => pg_sys::INT8OID,
+        base => base,
+    }
+}
+
 struct Walk {
     gatherer: *mut core::ffi::c_void,
     scope: ScopeId,
     reads: Vec<ColumnId>,
+    /// The type of the whole expression, and the columns of that type.
+    like: pg_sys::Oid,
+    kin: Vec<ColumnId>,
     bodies: Vec<BodyId>,
     series: bool,
     aggregated: bool,
@@ -37,6 +49,9 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
         match tag(node) {
             pg_sys::NodeTag::T_Var => {
                 let column = gatherer.var(walk.scope, node.cast());
+                if comparable(pg_sys::exprType(node)) == walk.like {
+                    walk.kin.extend(&column.bare);
+                }
                 walk.take(column);
                 return false;
             }
@@ -96,6 +111,9 @@ impl Gatherer<'_> {
             gatherer: (self as *mut Self).cast(),
             scope,
             reads: Vec::new(),
+            // SAFETY: the caller vouches for the expression.
+            like: comparable(unsafe { pg_sys::exprType(node) }),
+            kin: Vec::new(),
             bodies: Vec::new(),
             series: false,
             aggregated: false,
@@ -104,7 +122,7 @@ impl Gatherer<'_> {
         // while this borrow rests.
         unsafe {
             collect(node, (&raw mut walk).cast());
-            let Walk { reads, bodies, series, aggregated, .. } = walk;
+            let Walk { reads, kin, bodies, series, aggregated, .. } = walk;
             let mut instances: Vec<_> = reads.iter().map(|&c| self.statement.columns[c].instance).collect();
             instances.sort_unstable();
             instances.dedup();
@@ -114,7 +132,7 @@ impl Gatherer<'_> {
                 && !pg_sys::expression_returns_set(node)
                 && self.sublinks.is_empty()
                 && !self.names_columns(scope, node);
-            Operand { reads, bodies, series, fixed, ..Operand::default() }
+            Operand { reads, kin, bodies, series, fixed, ..Operand::default() }
         }
     }
 
