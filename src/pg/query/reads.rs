@@ -111,8 +111,13 @@ impl Gatherer<'_> {
             gatherer: (self as *mut Self).cast(),
             scope,
             reads: Vec::new(),
-            // SAFETY: the caller vouches for the expression.
-            like: comparable(unsafe { pg_sys::exprType(node) }),
+            // SAFETY: the caller vouches for the expression; an XMLTABLE or JSON_TABLE is none, and has no type.
+            like: unsafe {
+                match tag(node) {
+                    pg_sys::NodeTag::T_TableFunc => pg_sys::InvalidOid,
+                    _ => comparable(pg_sys::exprType(node)),
+                }
+            },
             kin: Vec::new(),
             bodies: Vec::new(),
             series: false,
