@@ -11,7 +11,12 @@ pub struct Classes {
     keys: Vec<Vec<ColumnId>>,
     /// By representative: does a member count through a series?
     series: Vec<bool>,
+    /// By column: the keys equated to something computed from it in its own type.
+    kin: Vec<Vec<ColumnId>>,
 }
+
+/// A column, and one that something equated to it is computed from.
+type Near = Vec<(ColumnId, ColumnId)>;
 
 impl Classes {
     pub fn of(statement: &Statement, roots: &[&Predicate]) -> Classes {
@@ -20,7 +25,9 @@ impl Classes {
             parent: (0..n).collect(),
             keys: vec![Vec::new(); n],
             series: vec![false; n],
+            kin: vec![Vec::new(); n],
         };
+        let mut near = Vec::new();
         for (id, column) in statement.columns.iter().enumerate() {
             for &source in &column.sources {
                 classes.union(id, source);
@@ -28,7 +35,7 @@ impl Classes {
         }
         let mut seen = vec![false; statement.bodies.len()];
         for root in roots {
-            classes.gather(statement, root, &mut seen);
+            classes.gather(statement, root, &mut seen, &mut near);
         }
         for id in 0..n {
             let top = classes.find(id);
@@ -36,6 +43,10 @@ impl Classes {
                 classes.keys[top].push(id);
             }
             classes.series[top] |= statement.columns[id].series;
+        }
+        for (side, kin) in near {
+            let (keys, top) = (classes.keys(side).to_vec(), classes.find(kin));
+            classes.kin[top].extend(keys);
         }
         classes
     }
@@ -47,6 +58,11 @@ impl Classes {
 
     pub fn series(&self, column: ColumnId) -> bool {
         self.series[self.find(column)]
+    }
+
+    /// The keys equated to something computed from `column`: a range on it picks among those keys.
+    pub fn kin(&self, column: ColumnId) -> &[ColumnId] {
+        &self.kin[self.find(column)]
     }
 
     fn find(&self, mut id: ColumnId) -> ColumnId {
@@ -61,37 +77,39 @@ impl Classes {
         self.parent[a.max(b)] = a.min(b);
     }
 
-    fn gather(&mut self, statement: &Statement, p: &Predicate, seen: &mut Vec<bool>) {
+    fn gather(&mut self, statement: &Statement, p: &Predicate, seen: &mut Vec<bool>, near: &mut Near) {
         match p {
             Predicate::And(parts) | Predicate::Or(parts) => {
-                parts.iter().for_each(|p| self.gather(statement, p, seen));
+                parts.iter().for_each(|p| self.gather(statement, p, seen, near));
             }
-            Predicate::Not(inner) => self.gather(statement, inner, seen),
-            Predicate::OuterOn { on, .. } => self.gather(statement, on, seen),
+            Predicate::Not(inner) => self.gather(statement, inner, seen, near),
+            Predicate::OuterOn { on, .. } => self.gather(statement, on, seen, near),
             Predicate::Equal { left, right, .. } => {
                 for &a in &left.bare {
                     right.bare.iter().for_each(|&b| self.union(a, b));
                 }
-                self.bodies(statement, &left.bodies, seen);
-                self.bodies(statement, &right.bodies, seen);
+                for (side, other) in [(left, right), (right, left)].into_iter().filter(|(_, other)| !other.fixed) {
+                    let outputs = other.bare.iter().flat_map(|&c| &statement.columns[c].kin);
+                    for &kin in other.kin.iter().chain(outputs) {
+                        near.extend(side.bare.iter().map(|&c| (c, kin)));
+                    }
+                }
+                self.bodies(statement, &left.bodies, seen, near);
+                self.bodies(statement, &right.bodies, seen, near);
             }
-            Predicate::Null {
-                operand: Operand { bodies, .. },
-                ..
+            Predicate::Null { operand: Operand { bodies, .. }, .. } | Predicate::Other { bodies, .. } => {
+                self.bodies(statement, bodies, seen, near);
             }
-            | Predicate::Other { bodies, .. } => {
-                self.bodies(statement, bodies, seen);
-            }
-            Predicate::Feeds(body) => self.bodies(statement, &[*body], seen),
-            Predicate::Union(arms) => self.bodies(statement, arms, seen),
+            Predicate::Feeds(body) => self.bodies(statement, &[*body], seen, near),
+            Predicate::Union(arms) => self.bodies(statement, arms, seen, near),
             Predicate::Const(_) | Predicate::Free | Predicate::Limit(_) | Predicate::Current => {}
         }
     }
 
-    fn bodies(&mut self, statement: &Statement, bodies: &[BodyId], seen: &mut Vec<bool>) {
+    fn bodies(&mut self, statement: &Statement, bodies: &[BodyId], seen: &mut Vec<bool>, near: &mut Near) {
         for &body in bodies {
             if !std::mem::replace(&mut seen[body], true) {
-                self.gather(statement, &statement.bodies[body].predicate, seen);
+                self.gather(statement, &statement.bodies[body].predicate, seen, near);
             }
         }
     }

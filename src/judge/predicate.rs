@@ -18,6 +18,8 @@ pub struct Operand {
     pub fields: Vec<ColumnId>,
     /// It is computed from these columns.
     pub reads: Vec<ColumnId>,
+    /// Those of `reads` that it is of one type with, so that a range on them is nearly one on it (`user_id + 0`).
+    pub kin: Vec<ColumnId>,
     /// It counts through a series (generate_series, row_number, digits put together from several relations).
     pub series: bool,
     /// It names particular values: constants, parameters, an uncorrelated scalar subquery.

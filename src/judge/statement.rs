@@ -35,6 +35,8 @@ pub struct ColumnFacts {
     pub sources: Vec<ColumnId>,
     /// A computed output: computed from these.
     pub reads: Vec<ColumnId>,
+    /// Those of `reads` that are of its own type.
+    pub kin: Vec<ColumnId>,
     pub series: bool,
 }
 
@@ -106,6 +108,7 @@ impl Statement {
             attno,
             sources: Vec::new(),
             reads: Vec::new(),
+            kin: Vec::new(),
             series: false,
         });
         self.by_position.insert((instance, attno), id);
@@ -118,16 +121,13 @@ impl Statement {
     }
 
     pub fn target_of(&self, column: ColumnId) -> Option<&Rc<ProtectedTarget>> {
-        self.instances[self.columns[column].instance]
-            .target
-            .as_ref()
+        self.instances[self.columns[column].instance].target.as_ref()
     }
 
     /// Is this column itself a protected key column (or the whole row, which holds the key)?
     pub fn is_key(&self, column: ColumnId) -> bool {
         let attno = self.columns[column].attno;
-        self.target_of(column)
-            .is_some_and(|t| attno == 0 || t.key.iter().any(|k| k.attnum == attno))
+        self.target_of(column).is_some_and(|t| attno == 0 || t.key.iter().any(|k| k.attnum == attno))
     }
 
     /// The stored columns a column's value may come from: itself, unless it is an output of UNION and its like.
@@ -156,11 +156,8 @@ impl Statement {
         let mut seen: Vec<ColumnId> = columns.to_vec();
         while let Some(c) = todo.pop() {
             let facts = &self.columns[c];
-            for (&next, computed) in facts
-                .sources
-                .iter()
-                .map(|s| (s, false))
-                .chain(facts.reads.iter().map(|r| (r, true)))
+            for (&next, computed) in
+                facts.sources.iter().map(|s| (s, false)).chain(facts.reads.iter().map(|r| (r, true)))
             {
                 if computed && !found.contains(&next) {
                     found.push(next);

@@ -5,10 +5,15 @@
 //! columns it reads and whether by equality. Row-level-security conditions sit in `securityQuals` (as do the own
 //! conditions of security-barrier views) and are left out. The Query is never changed.
 
+mod always;
+mod assignment;
 mod body;
+mod columns;
 mod condition;
 mod node;
 mod operand;
+mod output;
+mod reads;
 mod scope;
 mod shown;
 mod target;
@@ -104,8 +109,7 @@ unsafe fn concerns(query: *mut pg_sys::Query, protection: &dyn Protection) -> bo
     unsafe {
         if target::is_destructive(query) {
             let rte = node::nth_rte((*query).rtable, (*query).resultRelation);
-            if (*rte).rtekind == pg_sys::RTEKind::RTE_RELATION
-                && protection.target((*rte).relid, (*rte).inh).is_some()
+            if (*rte).rtekind == pg_sys::RTEKind::RTE_RELATION && protection.target((*rte).relid, (*rte).inh).is_some()
             {
                 return true;
             }

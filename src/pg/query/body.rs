@@ -3,7 +3,7 @@
 use pgrx::pg_sys;
 
 use super::node::{Node, items, strip, tag};
-use super::operand::outputs;
+use super::output::outputs;
 use super::scope::{Gatherer, ScopeId, Source, nulls};
 use crate::judge::predicate::{ColumnId, Operand, Predicate, Reading};
 
@@ -17,7 +17,7 @@ impl Gatherer<'_> {
         // SAFETY: the caller vouches for the query.
         unsafe {
             let resting = std::mem::take(&mut self.sublinks);
-            let mut parts = self.from_and_where(scope);
+            let mut parts = self.row_source(scope);
             parts.push(self.predicate(scope, (*query).havingQual));
             if !(*query).havingQual.is_null() {
                 parts.extend(self.grouping(scope));
@@ -48,34 +48,34 @@ impl Gatherer<'_> {
     ///
     /// # Safety
     /// The scope's query is valid.
-    pub unsafe fn from_and_where(&mut self, scope: ScopeId) -> Vec<Predicate> {
+    pub unsafe fn row_source(&mut self, scope: ScopeId) -> Vec<Predicate> {
         let mut parts = Vec::new();
         // SAFETY: the caller vouches for the query; a rewritten query has a join tree, or none at all for utilities.
         unsafe {
             let tree = (*self.scopes[scope].query).jointree;
             if !tree.is_null() {
-                self.from_item(scope, tree.cast(), &mut parts);
+                self.join_item(scope, tree.cast(), &mut parts);
             }
         }
         parts
     }
 
-    unsafe fn from_item(&mut self, scope: ScopeId, node: Node, parts: &mut Vec<Predicate>) {
+    unsafe fn join_item(&mut self, scope: ScopeId, node: Node, parts: &mut Vec<Predicate>) {
         // SAFETY: a join tree is made of FromExpr, JoinExpr and RangeTblRef nodes (primnodes.h).
         unsafe {
             match tag(node) {
                 pg_sys::NodeTag::T_FromExpr => {
                     let from = node.cast::<pg_sys::FromExpr>();
                     for item in items::<pg_sys::Node>((*from).fromlist) {
-                        self.from_item(scope, item, parts);
+                        self.join_item(scope, item, parts);
                     }
                     let quals = self.predicate(scope, (*from).quals);
                     parts.push(quals);
                 }
                 pg_sys::NodeTag::T_JoinExpr => {
                     let join = node.cast::<pg_sys::JoinExpr>();
-                    self.from_item(scope, (*join).larg, parts);
-                    self.from_item(scope, (*join).rarg, parts);
+                    self.join_item(scope, (*join).larg, parts);
+                    self.join_item(scope, (*join).rarg, parts);
                     let on = self.predicate(scope, (*join).quals);
                     let (left, right) = nulls((*join).jointype);
                     if !left && !right {
@@ -103,7 +103,7 @@ impl Gatherer<'_> {
     }
 
     unsafe fn entry(&mut self, scope: ScopeId, rtindex: i32, parts: &mut Vec<Predicate>) {
-        // SAFETY: passed on from `from_item`.
+        // SAFETY: passed on from `join_item`.
         unsafe {
             let rte = self.rte(scope, rtindex);
             if let Source::Query(inner, _) = self.source(scope, rtindex) {
@@ -134,7 +134,7 @@ impl Gatherer<'_> {
 
     /// The instances of a join's side.
     unsafe fn members(&mut self, scope: ScopeId, node: Node, found: &mut Vec<usize>) {
-        // SAFETY: passed on from `from_item`.
+        // SAFETY: passed on from `join_item`.
         unsafe {
             match tag(node) {
                 pg_sys::NodeTag::T_JoinExpr => {

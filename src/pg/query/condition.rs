@@ -2,15 +2,10 @@
 
 use pgrx::pg_sys;
 
-use super::node::{
-    Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag, varno,
-};
-use super::operand::outputs;
-use super::scope::{Gatherer, ScopeId, Source, alias_expressions};
+use super::always::{complementary, matches_everything, reads_plain_column};
+use super::node::{Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag};
+use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{ColumnId, Predicate, Reading};
-
-/// More arms than this are not compared with each other for `x OR NOT x`.
-const MOST_ARMS: usize = 12;
 
 impl Gatherer<'_> {
     /// A row-selecting condition.
@@ -27,12 +22,7 @@ impl Gatherer<'_> {
             match tag(node) {
                 pg_sys::NodeTag::T_List => {
                     let parts = items::<pg_sys::Node>(node.cast());
-                    Predicate::And(
-                        parts
-                            .into_iter()
-                            .map(|p| self.predicate(scope, p))
-                            .collect(),
-                    )
+                    Predicate::And(parts.into_iter().map(|p| self.predicate(scope, p)).collect())
                 }
                 pg_sys::NodeTag::T_BoolExpr => self.boolean(scope, node.cast()),
                 pg_sys::NodeTag::T_Const => match constant(node) {
@@ -84,9 +74,7 @@ impl Gatherer<'_> {
                 pg_sys::BoolExprType::AND_EXPR => {
                     Predicate::And(args.into_iter().map(|a| self.predicate(scope, a)).collect())
                 }
-                pg_sys::BoolExprType::OR_EXPR if complementary(&args) => {
-                    Predicate::Const(Some(true))
-                }
+                pg_sys::BoolExprType::OR_EXPR if complementary(&args) => Predicate::Const(Some(true)),
                 pg_sys::BoolExprType::OR_EXPR => {
                     Predicate::Or(args.into_iter().map(|a| self.predicate(scope, a)).collect())
                 }
@@ -105,37 +93,21 @@ impl Gatherer<'_> {
     }
 
     /// `left = right` by an operator that is the type's own equality.
-    unsafe fn equality(
-        &mut self,
-        scope: ScopeId,
-        op: *mut pg_sys::OpExpr,
-        shown: Node,
-    ) -> Option<Predicate> {
+    unsafe fn equality(&mut self, scope: ScopeId, op: *mut pg_sys::OpExpr, shown: Node) -> Option<Predicate> {
         // SAFETY: OpExpr and DistinctExpr are one struct; its arguments are expressions.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
-            let [left, right] = args.as_slice() else {
-                return None;
-            };
+            let [left, right] = args.as_slice() else { return None };
             if !is_equality((*op).opno, *left, pg_sys::exprType(*right)) {
                 return None;
             }
             let (left, right) = (self.operand(scope, *left), self.operand(scope, *right));
-            let computing =
-                |o: &crate::judge::predicate::Operand| o.bare.is_empty() && o.fields.is_empty();
+            let computing = |o: &crate::judge::predicate::Operand| o.bare.is_empty() && o.fields.is_empty();
             if computing(&left) && computing(&right) {
                 let fixed = left.reads.is_empty() && right.reads.is_empty();
-                return (!fixed).then(|| Predicate::Equal {
-                    left,
-                    right,
-                    expr: self.expr(scope, shown),
-                });
+                return (!fixed).then(|| Predicate::Equal { left, right, expr: self.expr(scope, shown) });
             }
-            Some(Predicate::Equal {
-                left,
-                right,
-                expr: self.expr(scope, shown),
-            })
+            Some(Predicate::Equal { left, right, expr: self.expr(scope, shown) })
         }
     }
 
@@ -143,23 +115,16 @@ impl Gatherer<'_> {
         // SAFETY: an OpExpr's arguments are expressions.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
-            let [left, right] = args.as_slice() else {
-                return self.other(scope, op.cast(), Reading::Compared);
-            };
+            let [left, right] = args.as_slice() else { return self.other(scope, op.cast(), Reading::Compared) };
             let (a, b) = (strip(*left), strip(*right));
             if pg_sys::equal(a.cast(), b.cast()) && !pg_sys::contain_volatile_functions(op.cast()) {
-                let strategy = btree_strategy(
-                    (*op).opno,
-                    [pg_sys::exprType(*left), pg_sys::exprType(*right)],
-                );
+                let strategy = btree_strategy((*op).opno, [pg_sys::exprType(*left), pg_sys::exprType(*right)]);
                 if [2, 3, 4].contains(&strategy) {
                     // x = x: true wherever x is known.
                     return Predicate::Const(Some(true));
                 }
             }
-            if pg_sys::exprType(*left) == pg_sys::BOOLOID
-                && is_equality((*op).opno, *left, pg_sys::BOOLOID)
-            {
+            if pg_sys::exprType(*left) == pg_sys::BOOLOID && is_equality((*op).opno, *left, pg_sys::BOOLOID) {
                 for (truth, condition) in [(*right, *left), (*left, *right)] {
                     if let Some(Some(truth)) = constant(truth) {
                         let inner = self.predicate(scope, condition);
@@ -174,11 +139,7 @@ impl Gatherer<'_> {
         }
     }
 
-    unsafe fn array_operator(
-        &mut self,
-        scope: ScopeId,
-        op: *mut pg_sys::ScalarArrayOpExpr,
-    ) -> Predicate {
+    unsafe fn array_operator(&mut self, scope: ScopeId, op: *mut pg_sys::ScalarArrayOpExpr) -> Predicate {
         // SAFETY: a ScalarArrayOpExpr has two arguments, the second of an array type.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
@@ -193,11 +154,7 @@ impl Gatherer<'_> {
             if left.fixed && right.fixed && left.bare.is_empty() {
                 return self.other(scope, op.cast(), Reading::Compared);
             }
-            Predicate::Equal {
-                left,
-                right,
-                expr: self.expr(scope, op.cast()),
-            }
+            Predicate::Equal { left, right, expr: self.expr(scope, op.cast()) }
         }
     }
 
@@ -210,51 +167,10 @@ impl Gatherer<'_> {
                 return self.other(scope, test.cast(), Reading::Compared);
             }
             let never = self.never_null(scope, arg);
-            let null = Predicate::Null {
-                operand,
-                never,
-                expr: self.expr(scope, test.cast()),
-            };
+            let null = Predicate::Null { operand, never, expr: self.expr(scope, test.cast()) };
             match (*test).nulltesttype {
                 pg_sys::NullTestType::IS_NULL => null,
                 _ => null.negated(),
-            }
-        }
-    }
-
-    /// Is it a stored column that is NOT NULL, where no outer join makes it so? The whole row is never null either.
-    unsafe fn never_null(&mut self, scope: ScopeId, node: Node) -> bool {
-        // SAFETY: passed on from the caller: an expression of that scope's query.
-        unsafe {
-            let node = strip(node);
-            if tag(node) != pg_sys::NodeTag::T_Var {
-                return false;
-            }
-            let var = node.cast::<pg_sys::Var>();
-            let home = self.up(scope, (*var).varlevelsup);
-            if self.is_nullable(home, varno(var)) {
-                return false;
-            }
-            let rte = self.rte(home, varno(var));
-            match self.source(home, varno(var)) {
-                Source::Columns(_) if (*rte).rtekind == pg_sys::RTEKind::RTE_RELATION => {
-                    (*var).varattno <= 0 || is_not_null((*rte).relid, (*var).varattno)
-                }
-                Source::Query(inner, _) => {
-                    let query = self.scopes[inner].query;
-                    let plain = (*query).setOperations.is_null() && (*query).groupingSets.is_null();
-                    let output = outputs(query)
-                        .into_iter()
-                        .find(|&t| (*t).resno == (*var).varattno);
-                    plain && output.is_some_and(|t| self.never_null(inner, (*t).expr.cast()))
-                }
-                Source::Alias if (*var).varattno > 0 => {
-                    let names = alias_expressions(rte);
-                    names
-                        .get((*var).varattno as usize - 1)
-                        .is_some_and(|&n| !n.is_null() && self.never_null(home, n))
-                }
-                _ => false,
             }
         }
     }
@@ -303,38 +219,13 @@ impl Gatherer<'_> {
             if read.reads.is_empty() && read.bodies.is_empty() {
                 return Predicate::Free;
             }
-            Predicate::Other {
-                reads: read.reads,
-                bodies: read.bodies,
-                why,
-                expr: Some(self.expr(scope, node)),
-            }
+            Predicate::Other { reads: read.reads, bodies: read.bodies, why, expr: Some(self.expr(scope, node)) }
         }
     }
 
     /// A condition that reads these columns for a reason of the query's shape.
     pub fn shape(&mut self, reads: Vec<ColumnId>, why: Reading) -> Option<Predicate> {
-        (!reads.is_empty()).then_some(Predicate::Other {
-            reads,
-            bodies: Vec::new(),
-            why,
-            expr: None,
-        })
-    }
-}
-
-fn is_not_null(relid: pg_sys::Oid, attno: i16) -> bool {
-    // SAFETY: ATTNUM takes a relation's OID and an attribute number; the tuple is released after its one use.
-    unsafe {
-        let cache = pg_sys::SysCacheIdentifier::ATTNUM as i32;
-        let tuple = pg_sys::SearchSysCache2(cache, relid.into(), pg_sys::Datum::from(attno));
-        if tuple.is_null() {
-            return false;
-        }
-        let not_null =
-            (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_attribute>()).attnotnull;
-        pg_sys::ReleaseSysCache(tuple);
-        not_null
+        (!reads.is_empty()).then_some(Predicate::Other { reads, bodies: Vec::new(), why, expr: None })
     }
 }
 
@@ -345,60 +236,5 @@ unsafe fn strip_one(node: Node) -> Node {
             pg_sys::NodeTag::T_RelabelType => (*node.cast::<pg_sys::RelabelType>()).arg.cast(),
             _ => (*node.cast::<pg_sys::CoerceToDomain>()).arg.cast(),
         }
-    }
-}
-
-/// `column operator ...`: folding constants can't decide it, so don't try.
-unsafe fn reads_plain_column(node: Node) -> bool {
-    // SAFETY: the caller passes a valid expression.
-    unsafe {
-        tag(node) == pg_sys::NodeTag::T_Var
-            || (tag(node) == pg_sys::NodeTag::T_OpExpr
-                && items::<pg_sys::Node>((*node.cast::<pg_sys::OpExpr>()).args)
-                    .iter()
-                    .any(|&a| tag(strip(a)) == pg_sys::NodeTag::T_Var))
-    }
-}
-
-/// `x LIKE '%'`.
-unsafe fn matches_everything(node: Node) -> bool {
-    // SAFETY: the caller passes a valid expression; a text constant that is not null is a varlena.
-    unsafe {
-        if tag(node) != pg_sys::NodeTag::T_OpExpr {
-            return false;
-        }
-        let op = node.cast::<pg_sys::OpExpr>();
-        let args = items::<pg_sys::Node>((*op).args);
-        let like =
-            [pg_sys::OID_TEXT_LIKE_OP, pg_sys::OID_TEXT_ICLIKE_OP].contains(&(*op).opno.to_u32());
-        let [_, right] = args.as_slice() else {
-            return false;
-        };
-        if !like || tag(*right) != pg_sys::NodeTag::T_Const {
-            return false;
-        }
-        let pattern = right.cast::<pg_sys::Const>();
-        if (*pattern).constisnull {
-            return false;
-        }
-        let text = pg_sys::text_to_cstring((*pattern).constvalue.cast_mut_ptr());
-        let bytes = core::ffi::CStr::from_ptr(text).to_bytes();
-        !bytes.is_empty() && bytes.iter().all(|&b| b == b'%')
-    }
-}
-
-/// Is one arm the negation of another (`x IS NULL OR x IS NOT NULL`)?
-unsafe fn complementary(arms: &[Node]) -> bool {
-    if arms.len() > MOST_ARMS {
-        return false;
-    }
-    // SAFETY: the arms are boolean expressions; negate_clause works on copies (prepqual.c).
-    unsafe {
-        arms.iter().enumerate().any(|(i, &arm)| {
-            let negation = pg_sys::negate_clause(pg_sys::copyObjectImpl(arm.cast()).cast());
-            arms.iter()
-                .enumerate()
-                .any(|(j, &other)| i != j && pg_sys::equal(negation.cast(), other.cast()))
-        })
     }
 }

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 
 use super::Protection;
-use super::node::{Node, items, nth_rte, tag, varno};
-use crate::judge::predicate::{BodyId, ColumnId, ExprId, InstanceId, Operand, Predicate, Reading};
+use super::node::{Node, items, nth_rte, tag};
+use crate::judge::predicate::{BodyId, ColumnId, ExprId, InstanceId, Predicate, Reading};
 use crate::judge::statement::{Body, Instance, InstanceKind, Statement};
 use crate::model::ProtectedTarget;
 
@@ -54,7 +54,7 @@ pub struct Gatherer<'a> {
     pub overflow: bool,
     protection: &'a dyn Protection,
     protected: HashMap<(u32, bool), Option<Rc<ProtectedTarget>>>,
-    resolved: HashMap<(InstanceId, i16), ColumnId>,
+    pub resolved: HashMap<(InstanceId, i16), ColumnId>,
 }
 
 impl<'a> Gatherer<'a> {
@@ -89,23 +89,11 @@ impl<'a> Gatherer<'a> {
         user: Option<BodyId>,
     ) -> ScopeId {
         let body = self.statement.bodies.len();
-        self.statement.bodies.push(Body {
-            parent: user,
-            depth,
-            predicate: Predicate::And(Vec::new()),
-        });
+        self.statement.bodies.push(Body { parent: user, depth, predicate: Predicate::And(Vec::new()) });
         let mut nullable = Vec::new();
         // SAFETY: the caller vouches for the query; its join tree is made of join nodes.
         unsafe { nullable_members((*query).jointree.cast(), false, &mut nullable) };
-        self.scopes.push(Scope {
-            query,
-            parent,
-            depth,
-            body,
-            recursive: false,
-            sources: HashMap::new(),
-            nullable,
-        });
+        self.scopes.push(Scope { query, parent, depth, body, recursive: false, sources: HashMap::new(), nullable });
         self.scopes.len() - 1
     }
 
@@ -113,12 +101,7 @@ impl<'a> Gatherer<'a> {
     ///
     /// # Safety
     /// As for `open`.
-    pub unsafe fn enter(
-        &mut self,
-        query: *mut pg_sys::Query,
-        user: ScopeId,
-        exists: bool,
-    ) -> ScopeId {
+    pub unsafe fn enter(&mut self, query: *mut pg_sys::Query, user: ScopeId, exists: bool) -> ScopeId {
         let (depth, body) = (self.scopes[user].depth + 1, self.scopes[user].body);
         // SAFETY: passed on from the caller.
         unsafe {
@@ -158,23 +141,14 @@ impl<'a> Gatherer<'a> {
 
     fn instance(&mut self, scope: ScopeId, kind: InstanceKind, relid: u32) -> InstanceId {
         let Scope { depth, body, .. } = self.scopes[scope];
-        self.statement.instances.push(Instance {
-            kind,
-            relid,
-            target: None,
-            depth,
-            body,
-        });
+        self.statement.instances.push(Instance { kind, relid, target: None, depth, body });
         self.statement.instances.len() - 1
     }
 
     /// What is protected about that relation.
     pub fn target(&mut self, relid: pg_sys::Oid, inh: bool) -> Option<Rc<ProtectedTarget>> {
         let protection = self.protection;
-        self.protected
-            .entry((relid.to_u32(), inh))
-            .or_insert_with(|| protection.target(relid, inh))
-            .clone()
+        self.protected.entry((relid.to_u32(), inh)).or_insert_with(|| protection.target(relid, inh)).clone()
     }
 
     /// The range-table entry of that number.
@@ -200,8 +174,7 @@ impl<'a> Gatherer<'a> {
             let source = match (*rte).rtekind {
                 pg_sys::RTEKind::RTE_RELATION => {
                     let target = self.target((*rte).relid, (*rte).inh);
-                    let instance =
-                        self.instance(scope, InstanceKind::Relation, (*rte).relid.to_u32());
+                    let instance = self.instance(scope, InstanceKind::Relation, (*rte).relid.to_u32());
                     self.statement.instances[instance].target = target;
                     Source::Columns(instance)
                 }
@@ -231,22 +204,14 @@ impl<'a> Gatherer<'a> {
         self.scopes[scope].sources.insert(rtindex, source);
     }
 
-    unsafe fn cte(
-        &mut self,
-        scope: ScopeId,
-        rtindex: i32,
-        rte: *mut pg_sys::RangeTblEntry,
-    ) -> Source {
+    unsafe fn cte(&mut self, scope: ScopeId, rtindex: i32, rte: *mut pg_sys::RangeTblEntry) -> Source {
         let instance = self.instance(scope, InstanceKind::Computed, 0);
         // SAFETY: a CTE entry names a CTE of the query that ctelevelsup leads to (parse_relation.c).
         unsafe {
             let home = self.up(scope, (*rte).ctelevelsup);
             let name = core::ffi::CStr::from_ptr((*rte).ctename);
             let ctes = items::<pg_sys::CommonTableExpr>((*self.scopes[home].query).cteList);
-            let Some(cte) = ctes
-                .into_iter()
-                .find(|&c| core::ffi::CStr::from_ptr((*c).ctename) == name)
-            else {
+            let Some(cte) = ctes.into_iter().find(|&c| core::ffi::CStr::from_ptr((*c).ctename) == name) else {
                 return Source::Columns(instance);
             };
             let query: *mut pg_sys::Query = (*cte).ctequery.cast();
@@ -269,133 +234,6 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    /// What a Var is the value of.
-    ///
-    /// # Safety
-    /// `var` is a valid Var of an expression of that scope's query.
-    pub unsafe fn var(&mut self, scope: ScopeId, var: *mut pg_sys::Var) -> Operand {
-        // SAFETY: the caller vouches for the Var; join and grouping entries hold one expression per column.
-        unsafe {
-            let home = self.up(scope, (*var).varlevelsup);
-            let (number, attno) = (varno(var), (*var).varattno);
-            match self.source(home, number) {
-                Source::Columns(instance) => {
-                    let column = self.statement.column(instance, attno);
-                    if self.resolved.insert((instance, attno), column).is_none() {
-                        self.describe(home, number, column);
-                    }
-                    bare(column)
-                }
-                Source::Alias => {
-                    let rte = self.rte(home, number);
-                    let names = alias_expressions(rte);
-                    if attno <= 0 {
-                        return self.computed_all(home, &names);
-                    }
-                    match names.get(attno as usize - 1) {
-                        Some(&expr) if !expr.is_null() => self.operand(home, expr),
-                        _ => Operand::default(),
-                    }
-                }
-                Source::Query(inner, instance) => bare(self.output_column(inner, instance, attno)),
-                Source::Recursive(outer, instance) => {
-                    bare(self.recursive_column(outer, instance, attno))
-                }
-            }
-        }
-    }
-
-    unsafe fn computed_all(&mut self, scope: ScopeId, exprs: &[Node]) -> Operand {
-        let mut all = Operand::default();
-        for &expr in exprs.iter().filter(|e| !e.is_null()) {
-            // SAFETY: passed on from the caller.
-            let one = unsafe { self.operand(scope, expr) };
-            all.reads.extend([one.bare, one.fields, one.reads].concat());
-            all.series |= one.series;
-        }
-        all
-    }
-
-    /// What a function, VALUES or other computed entry's column is made of.
-    unsafe fn describe(&mut self, scope: ScopeId, rtindex: i32, column: ColumnId) {
-        let instance = self.statement.columns[column].instance;
-        if self.statement.instances[instance].kind == InstanceKind::Relation {
-            return;
-        }
-        // SAFETY: passed on from the caller; the parts are expressions of that scope's query.
-        unsafe {
-            let attno = self.statement.columns[column].attno;
-            let made = self.entry_column(scope, rtindex, attno);
-            let facts = &mut self.statement.columns[column];
-            facts.sources = made.bare;
-            facts.reads = [made.fields, made.reads].concat();
-            facts.series = made.series;
-            self.pending.extend(made.bodies);
-        }
-    }
-
-    /// A subquery's output as a column: the stored column itself when it is passed on unchanged.
-    unsafe fn output_column(
-        &mut self,
-        inner: ScopeId,
-        instance: InstanceId,
-        attno: i16,
-    ) -> ColumnId {
-        if let Some(&known) = self.resolved.get(&(instance, attno)) {
-            return known;
-        }
-        // SAFETY: passed on from the caller.
-        let made = unsafe {
-            if attno > 0 {
-                self.output(inner, attno)
-            } else {
-                let mut all = Operand::default();
-                for number in 1..=self.width(inner) {
-                    let one = self.output(inner, number);
-                    all.reads.extend([one.bare, one.fields, one.reads].concat());
-                    all.series |= one.series;
-                }
-                all
-            }
-        };
-        self.pending.extend(&made.bodies);
-        let column = match made.bare.as_slice() {
-            [only] if made.reads.is_empty() && made.fields.is_empty() && !made.series => *only,
-            _ => {
-                let column = self.statement.column(instance, attno);
-                let facts = &mut self.statement.columns[column];
-                facts.sources = made.bare;
-                facts.reads = [made.fields, made.reads].concat();
-                facts.series = made.series;
-                column
-            }
-        };
-        self.resolved.insert((instance, attno), column);
-        column
-    }
-
-    /// A recursive CTE's own column inside its recursive term: what the first term gives it, and a series when the
-    /// recursive term computes it.
-    unsafe fn recursive_column(
-        &mut self,
-        outer: ScopeId,
-        instance: InstanceId,
-        attno: i16,
-    ) -> ColumnId {
-        if let Some(&known) = self.resolved.get(&(instance, attno)) {
-            return known;
-        }
-        let column = self.statement.column(instance, attno);
-        self.resolved.insert((instance, attno), column);
-        // SAFETY: passed on from the caller.
-        let made = unsafe { self.output(outer, attno) };
-        let facts = &mut self.statement.columns[column];
-        facts.sources = made.bare.into_iter().filter(|&c| c != column).collect();
-        facts.reads = made.reads.into_iter().filter(|&c| c != column).collect();
-        facts.series = made.series;
-        column
-    }
-
     /// An `Other` condition for subqueries that were met outside any condition.
     pub fn take_pending(&mut self) -> Option<Predicate> {
         let bodies = std::mem::take(&mut self.pending);
@@ -405,28 +243,6 @@ impl<'a> Gatherer<'a> {
             why: Reading::Compared,
             expr: None,
         })
-    }
-}
-
-pub fn bare(column: ColumnId) -> Operand {
-    Operand {
-        bare: vec![column],
-        ..Operand::default()
-    }
-}
-
-/// The expressions behind a join's or grouping step's columns.
-///
-/// # Safety
-/// `rte` is a valid entry of one of these two kinds.
-pub unsafe fn alias_expressions(rte: *mut pg_sys::RangeTblEntry) -> Vec<Node> {
-    // SAFETY: the caller passes a valid entry of one of these two kinds.
-    unsafe {
-        #[cfg(feature = "pg18")]
-        if (*rte).rtekind == pg_sys::RTEKind::RTE_GROUP {
-            return items((*rte).groupexprs);
-        }
-        items((*rte).joinaliasvars)
     }
 }
 
@@ -449,9 +265,7 @@ unsafe fn nullable_members(node: Node, nullable: bool, found: &mut Vec<i32>) {
                 nullable_members((*join).larg, nullable || left, found);
                 nullable_members((*join).rarg, nullable || right, found);
             }
-            pg_sys::NodeTag::T_RangeTblRef if nullable => {
-                found.push((*node.cast::<pg_sys::RangeTblRef>()).rtindex)
-            }
+            pg_sys::NodeTag::T_RangeTblRef if nullable => found.push((*node.cast::<pg_sys::RangeTblRef>()).rtindex),
             _ => {}
         }
     }

@@ -2,15 +2,18 @@
 
 use pgrx::pg_sys;
 
-use super::node::{Node, items, tag};
+use super::assignment::{arbiter, assignments};
+use super::node::items;
 use super::scope::{Gatherer, ScopeId, Source};
 use crate::judge::predicate::{Predicate, Reading};
-use crate::judge::statement::{Action, Assignment, Target, Verb};
+use crate::judge::statement::{Action, Target, Verb};
 
 /// How a MERGE action meets its rows.
+#[cfg(not(feature = "pg14"))]
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Match {
     Matched,
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
     NotMatchedBySource,
     NotMatchedByTarget,
 }
@@ -27,14 +30,10 @@ pub unsafe fn is_destructive(query: *mut pg_sys::Query) -> bool {
             #[cfg(not(feature = "pg14"))]
             pg_sys::CmdType::CMD_MERGE => items::<pg_sys::MergeAction>((*query).mergeActionList)
                 .iter()
-                .any(|&a| {
-                    [pg_sys::CmdType::CMD_UPDATE, pg_sys::CmdType::CMD_DELETE]
-                        .contains(&(*a).commandType)
-                }),
+                .any(|&a| [pg_sys::CmdType::CMD_UPDATE, pg_sys::CmdType::CMD_DELETE].contains(&(*a).commandType)),
             pg_sys::CmdType::CMD_INSERT => {
                 let conflict = (*query).onConflict;
-                !conflict.is_null()
-                    && (*conflict).action == pg_sys::OnConflictAction::ONCONFLICT_UPDATE
+                !conflict.is_null() && (*conflict).action == pg_sys::OnConflictAction::ONCONFLICT_UPDATE
             }
             _ => false,
         }
@@ -52,52 +51,29 @@ impl Gatherer<'_> {
         unsafe {
             let rtindex = (*query).resultRelation;
             let rte = self.rte(scope, rtindex);
-            let Source::Columns(instance) = self.source(scope, rtindex) else {
-                return;
-            };
+            let Source::Columns(instance) = self.source(scope, rtindex) else { return };
             if self.statement.instances[instance].target.is_none() {
                 return;
             }
             let relid = (*rte).relid;
-            let from = self.from_and_where(scope);
-            let mut target = Target {
-                instance,
-                actions: Vec::new(),
-                arbiter: None,
-                merge_upsert_on: None,
-            };
+            let from = self.row_source(scope);
+            let mut target = Target { instance, actions: Vec::new(), arbiter: None, merge_upsert_on: None };
             match (*query).commandType {
                 pg_sys::CmdType::CMD_INSERT => {
                     let conflict = (*query).onConflict;
                     let mut parts = from;
                     parts.push(self.predicate(scope, (*conflict).onConflictWhere));
                     let assigned = assignments(relid, (*conflict).onConflictSet);
-                    target.actions.push(Action {
-                        verb: Verb::Upsert,
-                        predicate: Predicate::And(parts),
-                        assigned,
-                    });
+                    target.actions.push(Action { verb: Verb::Upsert, predicate: Predicate::And(parts), assigned });
                     target.arbiter = Some(arbiter(conflict));
                 }
                 #[cfg(not(feature = "pg14"))]
                 pg_sys::CmdType::CMD_MERGE => self.merge(scope, relid, from, &mut target),
                 command => {
-                    let verb = if command == pg_sys::CmdType::CMD_DELETE {
-                        Verb::Delete
-                    } else {
-                        Verb::Update
-                    };
-                    let list = if verb == Verb::Delete {
-                        core::ptr::null_mut()
-                    } else {
-                        (*query).targetList
-                    };
+                    let verb = if command == pg_sys::CmdType::CMD_DELETE { Verb::Delete } else { Verb::Update };
+                    let list = if verb == Verb::Delete { core::ptr::null_mut() } else { (*query).targetList };
                     let assigned = assignments(relid, list);
-                    target.actions.push(Action {
-                        verb,
-                        predicate: Predicate::And(from),
-                        assigned,
-                    });
+                    target.actions.push(Action { verb, predicate: Predicate::And(from), assigned });
                 }
             }
             let pending = self.take_pending();
@@ -115,31 +91,14 @@ impl Gatherer<'_> {
 
     /// Stands for a statement too large to read: a condition on every key.
     pub fn unreadable(&mut self, instance: usize) -> Predicate {
-        let key = self.statement.instances[instance]
-            .target
-            .iter()
-            .flat_map(|t| &t.key);
+        let key = self.statement.instances[instance].target.iter().flat_map(|t| &t.key);
         let attnos: Vec<i16> = key.map(|k| k.attnum).collect();
-        let reads = attnos
-            .into_iter()
-            .map(|a| self.statement.column(instance, a))
-            .collect();
-        Predicate::Other {
-            reads,
-            bodies: Vec::new(),
-            why: Reading::Unreadable,
-            expr: None,
-        }
+        let reads = attnos.into_iter().map(|a| self.statement.column(instance, a)).collect();
+        Predicate::Other { reads, bodies: Vec::new(), why: Reading::Unreadable, expr: None }
     }
 
     #[cfg(not(feature = "pg14"))]
-    unsafe fn merge(
-        &mut self,
-        scope: ScopeId,
-        relid: pg_sys::Oid,
-        from: Vec<Predicate>,
-        target: &mut Target,
-    ) {
+    unsafe fn merge(&mut self, scope: ScopeId, relid: pg_sys::Oid, from: Vec<Predicate>, target: &mut Target) {
         let query = self.scopes[scope].query;
         // SAFETY: passed on from `destructive`; a MERGE's actions are MergeAction nodes.
         unsafe {
@@ -156,8 +115,7 @@ impl Gatherer<'_> {
             let (mut updates, mut inserts) = (false, false);
             for action in items::<pg_sys::MergeAction>((*query).mergeActionList) {
                 let met = how_matched(action);
-                inserts |= (*action).commandType == pg_sys::CmdType::CMD_INSERT
-                    && met == Match::NotMatchedByTarget;
+                inserts |= (*action).commandType == pg_sys::CmdType::CMD_INSERT && met == Match::NotMatchedByTarget;
                 if met == Match::NotMatchedByTarget {
                     continue;
                 }
@@ -172,24 +130,12 @@ impl Gatherer<'_> {
                     // The rows it keeps are lost to the actions after it.
                     qual = qual.negated();
                 }
-                let met_on = if met == Match::Matched {
-                    on.clone()
-                } else {
-                    on.clone().negated()
-                };
+                let met_on = if met == Match::Matched { on.clone() } else { on.clone().negated() };
                 let mut parts = sources.clone();
                 parts.extend([met_on, qual]);
-                let list = if verb == Verb::MergeUpdate {
-                    (*action).targetList
-                } else {
-                    core::ptr::null_mut()
-                };
+                let list = if verb == Verb::MergeUpdate { (*action).targetList } else { core::ptr::null_mut() };
                 let assigned = assignments(relid, list);
-                target.actions.push(Action {
-                    verb,
-                    predicate: Predicate::And(parts),
-                    assigned,
-                });
+                target.actions.push(Action { verb, predicate: Predicate::And(parts), assigned });
             }
             if updates && inserts {
                 target.merge_upsert_on = Some(on);
@@ -201,11 +147,7 @@ impl Gatherer<'_> {
 #[cfg(any(feature = "pg15", feature = "pg16"))]
 unsafe fn how_matched(action: *mut pg_sys::MergeAction) -> Match {
     // SAFETY: the caller passes a valid action.
-    if unsafe { (*action).matched } {
-        Match::Matched
-    } else {
-        Match::NotMatchedByTarget
-    }
+    if unsafe { (*action).matched } { Match::Matched } else { Match::NotMatchedByTarget }
 }
 
 #[cfg(any(feature = "pg17", feature = "pg18"))]
@@ -215,126 +157,5 @@ unsafe fn how_matched(action: *mut pg_sys::MergeAction) -> Match {
         pg_sys::MergeMatchKind::MERGE_WHEN_MATCHED => Match::Matched,
         pg_sys::MergeMatchKind::MERGE_WHEN_NOT_MATCHED_BY_SOURCE => Match::NotMatchedBySource,
         _ => Match::NotMatchedByTarget,
-    }
-}
-
-/// The columns of ON CONFLICT's arbiter: those inferred by, or those of the named constraint's index.
-unsafe fn arbiter(conflict: *mut pg_sys::OnConflictExpr) -> Vec<i16> {
-    // SAFETY: inference elements hold expressions over the target (its only relation); an index's relcache entry is
-    // closed again, with the lock on the target kept by the statement itself.
-    unsafe {
-        let mut columns = Vec::new();
-        for element in items::<pg_sys::InferenceElem>((*conflict).arbiterElems) {
-            vars((*element).expr, &mut columns);
-        }
-        if (*conflict).constraint != pg_sys::InvalidOid {
-            let index = pg_sys::get_constraint_index((*conflict).constraint);
-            if index != pg_sys::InvalidOid {
-                let relation = pg_sys::index_open(index, pg_sys::AccessShareLock as i32);
-                let form = (*relation).rd_index;
-                let keys = (*form).indkey.values.as_slice((*form).indnkeyatts as usize);
-                columns.extend(keys.iter().filter(|&&a| a != 0));
-                vars(
-                    pg_sys::RelationGetIndexExpressions(relation).cast(),
-                    &mut columns,
-                );
-                pg_sys::index_close(relation, pg_sys::AccessShareLock as i32);
-            }
-        }
-        columns.sort_unstable();
-        columns.dedup();
-        columns
-    }
-}
-
-unsafe fn vars(node: Node, found: &mut Vec<i16>) {
-    // SAFETY: the caller passes NULL or a valid expression; PVC flags let everything but plain Vars pass.
-    unsafe {
-        for var in items::<pg_sys::Var>(pg_sys::pull_var_clause(
-            node,
-            pg_sys::PVC_RECURSE_PLACEHOLDERS as i32,
-        )) {
-            found.push((*var).varattno);
-        }
-    }
-}
-
-/// What an UPDATE's target list assigns.
-unsafe fn assignments(relid: pg_sys::Oid, list: *mut pg_sys::List) -> Vec<Assignment> {
-    // SAFETY: a target list holds TargetEntry nodes; the target is locked by the statement.
-    unsafe {
-        let entries = items::<pg_sys::TargetEntry>(list)
-            .into_iter()
-            .filter(|&t| !(*t).resjunk);
-        entries
-            .map(|entry| Assignment {
-                attno: (*entry).resno,
-                clears: clears(relid, (*entry).resno, (*entry).expr.cast()),
-            })
-            .collect()
-    }
-}
-
-/// Does the assignment leave NULL, the column's constant default, or an empty value?
-unsafe fn clears(relid: pg_sys::Oid, attno: i16, expr: Node) -> bool {
-    // SAFETY: folding works on a copy; the relation is locked by the statement and its entry closed again.
-    unsafe {
-        if tag(expr) == pg_sys::NodeTag::T_SetToDefault {
-            return true;
-        }
-        let Some(value) = folded(expr) else {
-            return false;
-        };
-        if (*value).constisnull || is_empty(value) {
-            return true;
-        }
-        let relation = pg_sys::RelationIdGetRelation(relid);
-        if relation.is_null() {
-            return false;
-        }
-        let default = pg_sys::build_column_default(relation, attno.into());
-        pg_sys::RelationClose(relation);
-        if default.is_null() {
-            return false;
-        }
-        folded(default).is_some_and(|default| pg_sys::equal(default.cast(), value.cast()))
-    }
-}
-
-unsafe fn folded(expr: Node) -> Option<*mut pg_sys::Const> {
-    // SAFETY: passed on from the caller; without a root the folding reads only the expression and the catalogs.
-    unsafe {
-        // Only what could be a constant at all is worth a copy.
-        if pg_sys::contain_vars_of_level(expr, 0) || pg_sys::contain_volatile_functions(expr) {
-            return None;
-        }
-        let copy = pg_sys::copyObjectImpl(expr.cast()).cast();
-        let mut value = pg_sys::eval_const_expressions(core::ptr::null_mut(), copy);
-        while tag(value) == pg_sys::NodeTag::T_CoerceToDomain {
-            value = (*value.cast::<pg_sys::CoerceToDomain>()).arg.cast();
-        }
-        (tag(value) == pg_sys::NodeTag::T_Const).then(|| value.cast())
-    }
-}
-
-/// `''`, an empty array, an empty JSON object or array.
-unsafe fn is_empty(value: *mut pg_sys::Const) -> bool {
-    // SAFETY: the datum is of the constant's type, whose output function makes a C string of it.
-    unsafe {
-        let base = pg_sys::getBaseType((*value).consttype);
-        let array = pg_sys::get_element_type(base) != pg_sys::InvalidOid;
-        let json = [pg_sys::JSONOID, pg_sys::JSONBOID].contains(&base);
-        let mut output = pg_sys::InvalidOid;
-        let mut varlena = false;
-        pg_sys::getTypeOutputInfo(base, &mut output, &mut varlena);
-        let printed = pg_sys::OidOutputFunctionCall(output, (*value).constvalue);
-        let printed = core::ffi::CStr::from_ptr(printed).to_bytes().trim_ascii();
-        match printed {
-            b"" => true,
-            b"{}" => array || json,
-            b"[]" => json,
-            b"\\x" => base == pg_sys::BYTEAOID,
-            _ => false,
-        }
     }
 }
