@@ -6,7 +6,7 @@ use super::statement::{Statement, Verb};
 use super::verdict::Finding;
 use crate::model::{ProtectedTarget, Rule, Violation};
 
-const OR_APPROVE: &str = "or preview the statement with backstop.preview() and have it approved";
+const OR_APPROVE: &str = "or look at the rows first and approve them in the same transaction (SELECT backstop.approve_batch(reason, max_rows))";
 
 /// What the words need to know of names and expressions, from whoever gathered the statement.
 pub trait Texts {
