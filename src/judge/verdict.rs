@@ -157,10 +157,13 @@ fn mixed_upstreams(
     })
 }
 
-/// Is an arbiter over these columns the primary key, or made of protected key columns, or wider than either?
+/// Is an arbiter over these columns the primary key, one that contains it, or made of protected key columns? A unique
+/// index over part of the key and something else (a tenant and an e-mail address) is a key of its own.
 fn is_key(protected: &ProtectedTarget, columns: &[i16]) -> bool {
     let in_key = |a: &i16| protected.key.iter().any(|k| k.attnum == *a);
-    (!columns.is_empty() && columns.iter().all(in_key)) || holds_key(protected, columns)
+    let primary = &protected.primary_key;
+    let holds_primary = !primary.is_empty() && primary.iter().all(|a| columns.contains(a));
+    (!columns.is_empty() && columns.iter().all(in_key)) || holds_primary
 }
 
 fn holds_key(protected: &ProtectedTarget, columns: &[i16]) -> bool {

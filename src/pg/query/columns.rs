@@ -18,6 +18,8 @@ impl Gatherer<'_> {
             let home = self.up(scope, (*var).varlevelsup);
             let (number, attno) = (varno(var), (*var).varattno);
             match self.source(home, number) {
+                // Which table a row is in says nothing about which row it is.
+                Source::Columns(_) if i32::from(attno) == pg_sys::TableOidAttributeNumber => Operand::default(),
                 Source::Columns(instance) => {
                     let column = self.statement.column(instance, attno);
                     if self.resolved.insert((instance, attno), column).is_none() {

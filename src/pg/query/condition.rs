@@ -119,9 +119,15 @@ impl Gatherer<'_> {
             let (a, b) = (strip(*left), strip(*right));
             if pg_sys::equal(a.cast(), b.cast()) && !pg_sys::contain_volatile_functions(op.cast()) {
                 let strategy = btree_strategy((*op).opno, [pg_sys::exprType(*left), pg_sys::exprType(*right)]);
-                if [2, 3, 4].contains(&strategy) {
+                match strategy {
                     // x = x: true wherever x is known.
-                    return Predicate::Const(Some(true));
+                    3 => return Predicate::Const(Some(true)),
+                    // x <= x, too; but it reads x by range.
+                    2 | 4 => {
+                        let range = self.other(scope, op.cast(), Reading::Compared);
+                        return Predicate::Or(vec![Predicate::Const(Some(true)), range]);
+                    }
+                    _ => {}
                 }
             }
             if pg_sys::exprType(*left) == pg_sys::BOOLOID && is_equality((*op).opno, *left, pg_sys::BOOLOID) {

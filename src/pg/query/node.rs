@@ -174,7 +174,7 @@ pub fn is_series(function: pg_sys::Oid) -> bool {
     // SAFETY: get_func_name takes any OID and returns NULL or a C string.
     unsafe {
         let name = pg_sys::get_func_name(function);
-        !name.is_null() && [c"generate_series", c"generate_subscripts"].contains(&core::ffi::CStr::from_ptr(name))
+        !name.is_null() && [c"generate_series", c"generate_subscripts", c"enum_range"].contains(&core::ffi::CStr::from_ptr(name))
     }
 }
 
