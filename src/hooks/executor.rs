@@ -38,8 +38,8 @@ pub fn install() {
 struct Entered {
     /// This frame opened the root statement.
     root: bool,
-    /// The query destroys rows of guarded tables.
-    tracked: bool,
+    /// The query changes rows, of guarded tables or of others whose triggers may go on to guarded ones.
+    changes: bool,
 }
 
 unsafe extern "C-unwind" fn start(desc: *mut pg_sys::QueryDesc, eflags: c_int) {
@@ -51,7 +51,7 @@ unsafe extern "C-unwind" fn start(desc: *mut pg_sys::QueryDesc, eflags: c_int) {
             Some(previous) => previous(desc, eflags),
             None => raw::standard_ExecutorStart(desc, eflags),
         }
-        if entered.tracked {
+        if entered.changes {
             let (_, error) = guarded((), || after_start(desc));
             raise(error);
         }
@@ -158,7 +158,7 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
     };
     let mut entered = Entered {
         root: open(desc)?,
-        tracked: false,
+        changes: false,
     };
     if entered.root {
         // A page that an error left under this address is not this statement's.
@@ -168,11 +168,13 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
         return Ok(entered);
     }
     // SAFETY: the executor's live QueryDesc.
-    let targets = unsafe { targets(&registry, (*desc).plannedstmt) };
+    let targets = unsafe {
+        entered.changes = !(*(*desc).plannedstmt).resultRelations.is_null();
+        targets(&registry, (*desc).plannedstmt)
+    };
     if targets.is_empty() {
         return Ok(entered);
     }
-    entered.tracked = true;
     let parent = queries::innermost();
     let root = running::root_key().unwrap_or(usize::MAX);
     let referential = eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as c_int != 0;

@@ -19,6 +19,6 @@ pub mod write;
 
 pub use buffer::Buffer;
 pub use cleared::Cleared;
-pub use expendable::{canonical, problem};
+pub use expendable::canonical;
 pub use parameters::json as parameters_json;
 pub use write::{finish_root, flush_all};
