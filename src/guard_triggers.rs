@@ -4,7 +4,7 @@
 //! own. TRUNCATE triggers are cloned to nobody, so every protected table has one.
 
 use crate::pg::catalog::{self, OpenRelation};
-use crate::registry::{self, Guarded};
+use crate::registry::{self, Guarded, Registry};
 use pgrx::Spi;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
@@ -48,10 +48,85 @@ pub fn is_ours(name: &str) -> bool {
 
 /// Makes the triggers that are missing.
 pub fn adjust() {
+    if let Some(registry) = registry::current_even_if_off() {
+        make(&registry, registry.tables().cloned().collect());
+    }
+}
+
+/// Makes the triggers of tables that are guarded now and were not in `before`: DDL has made followers or children.
+///
+/// Only those are looked at, because looking locks: two sessions that alter one guarded table each would wait for each
+/// other.
+pub fn adjust_new(before: &Rc<Registry>) {
     let Some(registry) = registry::current_even_if_off() else {
         return;
     };
-    let mut tables: Vec<Rc<Guarded>> = registry.tables().cloned().collect();
+    if Rc::ptr_eq(before, &registry) {
+        return;
+    }
+    let is_new = |table: &&Rc<Guarded>| {
+        before
+            .table(table.relid)
+            .is_none_or(|known| table.is_protected() && !known.is_protected())
+    };
+    let tables: Vec<Rc<Guarded>> = registry.tables().filter(is_new).cloned().collect();
+    if !tables.is_empty() {
+        let _privileged = Privileged::begin();
+        make(&registry, tables);
+    }
+}
+
+/// Our own DDL runs as a superuser, with a search_path in which nobody can have put anything.
+struct Privileged {
+    user: Oid,
+    context: i32,
+    guc_level: i32,
+}
+
+impl Privileged {
+    fn begin() -> Privileged {
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        // SAFETY: in a transaction, whose abort undoes all of it; else Drop does.
+        let guc_level = unsafe {
+            pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+            pg_sys::SetUserIdAndSecContext(
+                Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID),
+                context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
+            );
+            let level = pg_sys::NewGUCNestLevel();
+            pg_sys::set_config_option(
+                c"search_path".as_ptr(),
+                c"pg_catalog, pg_temp".as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+            level
+        };
+        Privileged {
+            user,
+            context,
+            guc_level,
+        }
+    }
+}
+
+impl Drop for Privileged {
+    fn drop(&mut self) {
+        // SAFETY: restores what begin() found; after an error the abort does it.
+        unsafe {
+            if !std::thread::panicking() {
+                pg_sys::AtEOXact_GUC(true, self.guc_level);
+            }
+            pg_sys::SetUserIdAndSecContext(self.user, self.context);
+        }
+    }
+}
+
+fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
     // A fixed order, so that two sessions that adjust at once lock alike.
     tables.sort_by_key(|table| table.relid.to_u32());
     for table in tables {

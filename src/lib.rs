@@ -4,13 +4,14 @@
 //! (`hooks::planner`, `hooks::verdict`); when the plan starts, an approval covers them or the statement is refused
 //! (`hooks::executor`, `running`). Every row that is removed or overwritten passes the trigger condition, which counts
 //! it against the limits (`ledger`) and writes its pre-image down (`record`). DDL and sequence changes meet the same
-//! judge in `hooks::utility`, `hooks::access` and `sequence`. `registry` knows what is protected; `judge` is pure and
+//! judge in `hooks::utility`, `hooks::access` (both through `ddl`) and `sequence`. `registry` knows what is protected; `judge` is pure and
 //! decides; `report` speaks; `pg` knows PostgreSQL and no rule.
 
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 mod api;
 mod approval;
+mod ddl;
 mod guard_triggers;
 mod gucs;
 mod hooks;

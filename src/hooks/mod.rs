@@ -19,6 +19,8 @@ pub fn install() {
     verdict::register();
     planner::install();
     executor::install();
+    utility::install();
+    access::install();
 }
 
 /// Runs the Rust work of a hook; a report comes back as an ErrorData for the bare frame to raise.

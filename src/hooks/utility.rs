@@ -1,6 +1,210 @@
+//! The ProcessUtility hook. It opens the root of what a client sends as a utility statement (EXPLAIN ANALYZE, EXECUTE,
+//! CALL, DO, COPY, DDL), judges the DDL that names what is guarded, and gives new followers and children their triggers.
+
+use super::{executor, guarded, raise};
+use crate::ddl::statement::{Phase, findings};
+use crate::ddl::{enforce, inner};
 use crate::model::Violation;
-use crate::registry::Registry;
+use crate::pg::{memory, raw};
+use crate::registry::{self, Registry};
+use crate::report::Outcome;
+use crate::running::{self, Frame};
+use crate::{guard_triggers, ledger};
+use pgrx::pg_sys::{self, NodeTag};
+use std::cell::Cell;
+use std::ffi::c_char;
+use std::ptr;
 use std::rc::Rc;
-pub unsafe fn check(_s: *mut pgrx::pg_sys::Node, _r: &Rc<Registry>) -> Vec<Violation> {
-    Vec::new()
+
+static mut PREVIOUS: pg_sys::ProcessUtility_hook_type = None;
+
+thread_local! {
+    /// The TRUNCATE that runs restarts the sequences its tables own.
+    static RESTARTS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The root key of utility statements.
+const UTILITY: usize = 0;
+
+pub fn install() {
+    // SAFETY: hooks are installed once, while the library is loaded, before any statement runs.
+    unsafe {
+        PREVIOUS = pg_sys::ProcessUtility_hook;
+        pg_sys::ProcessUtility_hook = Some(utility);
+    }
+}
+
+/// What the hook's first half tells its second.
+#[derive(Clone, Copy)]
+struct Entered {
+    /// This frame opened the root statement.
+    root: bool,
+    /// The registry before DDL that can make followers or children, NULL for other statements.
+    before: *mut Rc<Registry>,
+}
+
+#[allow(clippy::too_many_arguments)]
+unsafe extern "C-unwind" fn utility(
+    pstmt: *mut pg_sys::PlannedStmt,
+    query_string: *const c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    query_env: *mut pg_sys::QueryEnvironment,
+    dest: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: a bare frame; PostgreSQL passes a live statement.
+    unsafe {
+        let mut entered = Entered {
+            root: false,
+            before: ptr::null_mut(),
+        };
+        if concerns((*(*pstmt).utilityStmt).type_) {
+            let (found, error) = guarded(entered, || {
+                let frame = Frame {
+                    key: UTILITY,
+                    source: query_string,
+                    location: (*pstmt).stmt_location,
+                    length: (*pstmt).stmt_len,
+                    params,
+                };
+                before((*pstmt).utilityStmt, frame, context)
+            });
+            raise(error);
+            entered = found;
+        }
+        match PREVIOUS {
+            Some(previous) => previous(
+                pstmt,
+                query_string,
+                read_only_tree,
+                context,
+                params,
+                query_env,
+                dest,
+                completion,
+            ),
+            None => raw::standard_ProcessUtility(
+                pstmt,
+                query_string,
+                read_only_tree,
+                context,
+                params,
+                query_env,
+                dest,
+                completion,
+            ),
+        }
+        if entered.root || !entered.before.is_null() {
+            let (_, error) = guarded((), || after(entered));
+            raise(error);
+        }
+    }
+}
+
+/// Statements that must not take a snapshot (PlannedStmtRequiresSnapshot() of tcop/pquery.c), and those that neither
+/// change nor run anything: reading the registry for them would disturb what they are for.
+fn concerns(tag: NodeTag) -> bool {
+    !matches!(
+        tag,
+        NodeTag::T_TransactionStmt
+            | NodeTag::T_LockStmt
+            | NodeTag::T_VariableSetStmt
+            | NodeTag::T_VariableShowStmt
+            | NodeTag::T_ConstraintsSetStmt
+            | NodeTag::T_FetchStmt
+            | NodeTag::T_ListenStmt
+            | NodeTag::T_NotifyStmt
+            | NodeTag::T_UnlistenStmt
+            | NodeTag::T_CheckPointStmt
+            | NodeTag::T_ClosePortalStmt
+            | NodeTag::T_PrepareStmt
+            | NodeTag::T_DeallocateStmt
+            | NodeTag::T_DiscardStmt
+            | NodeTag::T_LoadStmt
+    )
+}
+
+/// # Safety
+/// `statement` must be live, and the frame's pointers as long as the statement.
+unsafe fn before(
+    statement: *mut pg_sys::Node,
+    frame: Frame,
+    context: pg_sys::ProcessUtilityContext::Type,
+) -> Outcome<Entered> {
+    let mut entered = Entered {
+        root: false,
+        before: ptr::null_mut(),
+    };
+    let Some(registry) = registry::current() else {
+        return Ok(entered);
+    };
+    // SAFETY: the caller vouches for the statement and the frame.
+    unsafe {
+        entered.root = running::enter(frame);
+        if entered.root {
+            // A page that an error left behind is not this statement's.
+            ledger::with(|ledger| drop(ledger.remove_root(UTILITY)));
+            enforce::begin();
+        }
+        if guard_triggers::own_work() {
+            return Ok(entered);
+        }
+        if (*statement).type_ == NodeTag::T_TruncateStmt {
+            RESTARTS.set((*(statement as *mut pg_sys::TruncateStmt)).restart_seqs);
+        }
+        if !super::access::upgrading() {
+            enforce::all(&findings(statement, &registry, Phase::Run))?;
+        }
+        let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
+        if whole && makes_relations((*statement).type_) {
+            entered.before = memory::leak_into(pg_sys::CurrentMemoryContext, registry);
+        }
+    }
+    Ok(entered)
+}
+
+/// Statements after which a table may be guarded that was not before.
+fn makes_relations(tag: NodeTag) -> bool {
+    matches!(
+        tag,
+        NodeTag::T_CreateStmt
+            | NodeTag::T_CreateForeignTableStmt
+            | NodeTag::T_CreateSchemaStmt
+            | NodeTag::T_ImportForeignSchemaStmt
+            | NodeTag::T_AlterTableStmt
+    )
+}
+
+fn after(entered: Entered) -> Outcome<()> {
+    if !entered.before.is_null() {
+        // SAFETY: leaked into the memory of the statement that is ending.
+        guard_triggers::adjust_new(unsafe { &*entered.before });
+    }
+    if entered.root {
+        executor::close_root(UTILITY, true);
+    }
+    Ok(())
+}
+
+/// Whether the running TRUNCATE restarts sequences.
+pub fn truncate_restarts() -> bool {
+    RESTARTS.get()
+}
+
+/// What the judge finds in a utility statement that does not run: for `backstop.check()`.
+///
+/// # Safety
+/// `statement` must be an analysed utility statement.
+pub unsafe fn check(statement: *mut pg_sys::Node, registry: &Rc<Registry>) -> Vec<Violation> {
+    // SAFETY: the caller vouches for the statement.
+    unsafe {
+        let mut found: Vec<Violation> = findings(statement, registry, Phase::Check)
+            .iter()
+            .filter_map(|finding| finding.violation())
+            .collect();
+        found.extend(inner::violations(statement, registry));
+        found
+    }
 }

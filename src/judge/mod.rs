@@ -4,6 +4,7 @@
 
 pub mod approval;
 pub mod classes;
+pub mod ddl;
 pub mod key_range;
 pub mod limits;
 pub mod pins;

@@ -93,6 +93,30 @@ pub fn altered(policy: &SequencePolicy, what: &str) -> Violation {
     )
 }
 
+/// setval where its arguments can't be seen: a default that COPY evaluates, a CHECK expression, the fast-path protocol.
+/// `only` is the registered sequence when there is just one.
+pub fn unseen(only: Option<&SequencePolicy>) -> Violation {
+    Violation {
+        rule: Rule::SequenceGuard,
+        message: "setval is refused where its arguments cannot be checked".to_owned(),
+        detail: match only {
+            Some(policy) => format!(
+                "Sequence \"{}\" is protected, and setval is called from a default, a constraint or a function call that \
+                 no query plans. Sequences do not roll back, so nothing was done.",
+                policy.sequence
+            ),
+            None => "Sequences of this database are protected, and setval is called from a default, a constraint or a \
+                     function call that no query plans. Sequences do not roll back, so nothing was done."
+                .to_owned(),
+        },
+        hint: "Call setval in a query of its own: SELECT setval('sequence', value). If this was one, run it again."
+            .to_owned(),
+        schema: only.map(|policy| policy.schema.clone()),
+        table: only.map(|policy| policy.sequence.clone()),
+        column: None,
+    }
+}
+
 fn violation(policy: &SequencePolicy, message: &str, detail: &str) -> Violation {
     Violation {
         rule: Rule::SequenceGuard,

@@ -6,5 +6,6 @@ pub mod compat;
 pub mod cursor;
 pub mod function;
 pub mod memory;
+pub mod objects;
 pub mod query;
 pub mod raw;

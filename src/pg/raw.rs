@@ -66,6 +66,12 @@ unsafe extern "C-unwind" {
         deferrable_ok: bool,
         constraint: *mut pg_sys::Oid,
     ) -> *mut pg_sys::Bitmapset;
+    /// catalog/pg_constraint.h
+    pub fn get_relation_constraint_oid(
+        relid: pg_sys::Oid,
+        name: *const c_char,
+        missing_ok: bool,
+    ) -> pg_sys::Oid;
     /// utils/datum.h
     pub fn datum_image_eq(
         a: pg_sys::Datum,

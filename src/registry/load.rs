@@ -77,6 +77,12 @@ pub(super) fn refresh() -> Option<()> {
         let seen = invalidation::changes();
         let (registry, watched) = read();
         let active = !registry.tables.is_empty() || !registry.sequences.is_empty();
+        let first = registry.has_sequences() && CURRENT.with_borrow(|known| !known.has_sequences());
+        if first {
+            // Plans made until now call setval itself.
+            // SAFETY: marks saved plans as invalid.
+            unsafe { pg_sys::ResetPlanCache() };
+        }
         CURRENT.set(Rc::new(registry));
         GENERATION.set(GENERATION.get() + 1);
         invalidation::publish(seen, active, watched);

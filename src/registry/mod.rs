@@ -98,6 +98,11 @@ impl Registry {
         self.sequences.get(&relid)
     }
 
+    /// The registered sequences.
+    pub fn sequences(&self) -> impl Iterator<Item = Oid> {
+        self.sequences.keys().copied()
+    }
+
     pub fn has_sequences(&self) -> bool {
         !self.sequences.is_empty()
     }

@@ -1,0 +1,162 @@
+//! ALTER TABLE, command by command.
+
+// PostgreSQL names its commands like this.
+#![allow(non_upper_case_globals)]
+
+use super::scope::{Scope, is_own, resolve};
+use super::statement::Phase;
+use crate::judge::ddl::Kind;
+use crate::model::Operation;
+use crate::pg::{catalog, objects, raw};
+use pgrx::pg_sys::{self, AlterTableType::*, Oid};
+
+impl Scope {
+    /// # Safety
+    /// `statement` must be live.
+    pub(super) unsafe fn alter_table(
+        &mut self,
+        statement: *mut pg_sys::AlterTableStmt,
+        phase: Phase,
+    ) {
+        // SAFETY: the caller vouches for the node; its commands are AlterTableCmd nodes.
+        unsafe {
+            let Some(named) = resolve((*statement).relation) else {
+                return;
+            };
+            let inh = (*(*statement).relation).inh;
+            let reached = self.reached(named);
+            for n in 0..raw::list_length((*statement).cmds) {
+                let command = raw::list_nth((*statement).cmds, n) as *mut pg_sys::AlterTableCmd;
+                if is_own(named) && !tuning((*command).subtype) {
+                    let name = catalog::display_name(named);
+                    self.guard(format!("relation \"{name}\""));
+                    return;
+                }
+                for relid in &reached {
+                    self.command(*relid, inh, command, phase);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// `command` must be live.
+    unsafe fn command(
+        &mut self,
+        relid: Oid,
+        inh: bool,
+        command: *mut pg_sys::AlterTableCmd,
+        phase: Phase,
+    ) {
+        // SAFETY: the caller vouches for the node; `def` is what parsenodes.h says for the subtype.
+        unsafe {
+            let name = catalog::owned((*command).name);
+            let plain = match (*command).subtype {
+                AT_DropColumn => Kind::DropColumn,
+                AT_AlterColumnType => Kind::AlterColumnType,
+                AT_SetUnLogged => Kind::SetUnlogged,
+                AT_ChangeOwner => Kind::ChangeOwner,
+                AT_ReplicaIdentity => Kind::ReplicaIdentity,
+                AT_EnableRule | AT_EnableAlwaysRule | AT_EnableReplicaRule | AT_DisableRule => {
+                    Kind::SwitchRule
+                }
+                AT_DetachPartition | AT_DetachPartitionFinalize | AT_AttachPartition => {
+                    let partition = (*command).def as *mut pg_sys::PartitionCmd;
+                    let kind = match (*command).subtype {
+                        AT_AttachPartition => Kind::AttachPartition,
+                        _ => Kind::DetachPartition,
+                    };
+                    return self.family(relid, resolve((*partition).name), kind);
+                }
+                AT_AddInherit => {
+                    return self.family(relid, resolve((*command).def.cast()), Kind::Inherit);
+                }
+                AT_DropInherit => {
+                    return self.family(relid, resolve((*command).def.cast()), Kind::NoInherit);
+                }
+                AT_DisableTrig => {
+                    let name = name.unwrap_or_default();
+                    return self.trigger(relid, inh, &name, Some(Kind::DisableTrigger));
+                }
+                AT_EnableTrig | AT_EnableReplicaTrig => {
+                    return self.trigger(relid, inh, &name.unwrap_or_default(), None);
+                }
+                AT_DisableTrigAll | AT_DisableTrigUser | AT_EnableTrigAll | AT_EnableTrigUser => {
+                    return self.all_triggers(relid, inh);
+                }
+                AT_DropConstraint => return self.drop_constraint(relid, (*command).name),
+                AT_DropIdentity | AT_SetIdentity if phase == Phase::Check => {
+                    return self.identity(relid, name.as_deref(), command);
+                }
+                _ => return,
+            };
+            self.table(relid, inh, plain, name);
+        }
+    }
+
+    /// A table and a would-be or former parent or child of it.
+    fn family(&mut self, relid: Oid, other: Option<Oid>, kind: Kind) {
+        let before = self.found.len();
+        self.table(relid, true, kind, None);
+        if let Some(other) = other
+            && self.found.len() == before
+        {
+            self.table(other, true, kind, None);
+        }
+    }
+
+    /// # Safety
+    /// `name` must be NULL or a C string.
+    unsafe fn drop_constraint(&mut self, relid: Oid, name: *const std::ffi::c_char) {
+        if name.is_null() || self.registry.policies(relid, true).is_empty() {
+            return;
+        }
+        // SAFETY: missing_ok.
+        let constraint = unsafe {
+            pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+                raw::get_relation_constraint_oid(relid, name, true)
+            })
+        };
+        if let Some(index) = objects::constraint_index(constraint) {
+            self.drop_index(index);
+        }
+    }
+
+    /// ALTER COLUMN ... SET and DROP IDENTITY, whose sequence PostgreSQL alters in a command of its own.
+    ///
+    /// # Safety
+    /// `command` must be live.
+    unsafe fn identity(
+        &mut self,
+        relid: Oid,
+        column: Option<&str>,
+        command: *mut pg_sys::AlterTableCmd,
+    ) {
+        for sequence in self.owned_sequences(relid, column) {
+            // SAFETY: SET's definition is a List of DefElem.
+            unsafe {
+                if (*command).subtype == AT_SetIdentity {
+                    self.sequence_options(sequence, (*command).def.cast());
+                } else {
+                    self.altered(sequence, "DROP", Operation::Drop);
+                }
+            }
+        }
+    }
+}
+
+/// What an administrator may do to the record's own tables: where and how they are stored, not what they hold.
+fn tuning(subtype: pg_sys::AlterTableType::Type) -> bool {
+    matches!(
+        subtype,
+        AT_SetRelOptions
+            | AT_ResetRelOptions
+            | AT_ReplaceRelOptions
+            | AT_SetTableSpace
+            | AT_SetStatistics
+            | AT_SetStorage
+            | AT_SetCompression
+            | AT_ClusterOn
+            | AT_DropCluster
+    )
+}

@@ -1,0 +1,123 @@
+//! DDL that would take protected tables, registered sequences or the guard itself apart.
+//!
+//! `statement` and `alter_table` read what a utility statement names (the ProcessUtility hook and `backstop.check()` ask
+//! them), `object` what an object that is being dropped or altered is to the guard (the object-access hook asks it: it
+//! sees what CASCADE, DROP OWNED and functions reach). Both speak in findings, which `enforce` judges.
+
+mod alter_table;
+pub mod enforce;
+pub mod inner;
+pub mod object;
+pub mod scope;
+pub mod sequence;
+pub mod statement;
+
+use crate::judge::approval::Kind as ApprovalKind;
+use crate::judge::ddl::{Action, tamper};
+use crate::judge::limits::Subject;
+use crate::judge::sequence::{Position, altered, judge};
+use crate::model::{Operation, Violation};
+use crate::pg::catalog;
+use crate::registry::{Registry, SequencePolicy};
+use crate::running::queries;
+use pgrx::pg_sys::Oid;
+use std::rc::Rc;
+
+/// A protected table as a refusal and an approval name it.
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub schema: String,
+    pub table: String,
+    pub qualified: String,
+    /// The names under which an approval may list it.
+    pub names: Vec<String>,
+    /// The weakest approval it accepts.
+    pub kind: ApprovalKind,
+}
+
+impl Table {
+    /// The relation, when a command on it (and with `inh` on its children) meets a protection.
+    pub fn protected(registry: &Registry, relid: Oid, inh: bool) -> Option<Table> {
+        let policies = registry.policies(relid, inh);
+        let kind = policies.iter().map(|policy| policy.approval).max()?;
+        let (schema, table) = catalog::relation_name(relid)?;
+        let qualified = catalog::qualified(&schema, &table);
+        let mut names = match registry.table(relid) {
+            Some(guarded) => queries::approval_names(guarded),
+            None => vec![qualified.clone(), format!("{schema}.{table}")],
+        };
+        names.extend(policies.iter().map(|policy| policy.qualified.clone()));
+        Some(Table {
+            schema,
+            table,
+            qualified,
+            names,
+            kind,
+        })
+    }
+
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            schema: &self.schema,
+            table: &self.table,
+            qualified: &self.qualified,
+        }
+    }
+}
+
+/// What happens to a registered sequence.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Its position: from where, to where, by the increment it has.
+    Move {
+        old: Position,
+        new: Position,
+        increment: i64,
+    },
+    /// Something else: the words for it.
+    Altered { old: Position, what: &'static str },
+}
+
+/// One thing that a statement would do to what is guarded.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    Table {
+        table: Table,
+        action: Action,
+    },
+    Sequence {
+        policy: Rc<SequencePolicy>,
+        operation: Operation,
+        change: Change,
+    },
+    /// A part of the guard: how it is called, and the table it is on.
+    Guard {
+        what: String,
+        table: Option<(String, String)>,
+    },
+}
+
+impl Finding {
+    /// What an unapproved statement breaks with it.
+    pub fn violation(&self) -> Option<Violation> {
+        match self {
+            Finding::Table { table, action } => Some(action.violation(table.subject())),
+            Finding::Sequence { policy, change, .. } => match change {
+                Change::Move {
+                    old,
+                    new,
+                    increment,
+                } => judge(policy, *old, *new, *increment),
+                Change::Altered { what, .. } => Some(altered(policy, what)),
+            },
+            Finding::Guard { what, table } => Some(tamper(
+                what,
+                table.as_ref().map(|(schema, table)| Subject {
+                    schema,
+                    table,
+                    qualified: table,
+                }),
+            )),
+        }
+    }
+}

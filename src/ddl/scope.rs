@@ -1,0 +1,194 @@
+//! Collects findings: every question a reader of statements or objects asks about a relation.
+
+use super::{Finding, Table};
+use crate::guard_triggers;
+use crate::judge::ddl::{Action, Kind};
+use crate::pg::{catalog, objects, raw};
+use crate::registry::Registry;
+use pgrx::pg_sys::{self, Oid};
+use std::rc::Rc;
+
+pub const EXTENSION: &str = "pg_backstop";
+
+/// Where findings gather while a statement or an object is looked at.
+pub struct Scope {
+    pub registry: Rc<Registry>,
+    pub found: Vec<Finding>,
+}
+
+impl Scope {
+    pub fn new(registry: &Rc<Registry>) -> Scope {
+        Scope {
+            registry: registry.clone(),
+            found: Vec::new(),
+        }
+    }
+
+    /// `kind` happens to `relid`, if that is protected.
+    pub fn table(&mut self, relid: Oid, inh: bool, kind: Kind, object: Option<String>) {
+        self.action(relid, inh, Action::new(kind, object));
+    }
+
+    /// As `table`, reached by a command that doesn't name the table.
+    pub fn through(&mut self, relid: Oid, kind: Kind, through: &'static str) {
+        let action = Action {
+            through: Some(through),
+            ..Action::new(kind, None)
+        };
+        self.action(relid, true, action);
+    }
+
+    fn action(&mut self, relid: Oid, inh: bool, action: Action) {
+        if let Some(table) = Table::protected(&self.registry, relid, inh) {
+            self.found.push(Finding::Table { table, action });
+        }
+    }
+
+    /// A column of `relid` is renamed.
+    pub fn rename_column(&mut self, relid: Oid, inh: bool, column: &str) {
+        let kind = if self.registered_column(relid, inh, column) {
+            Kind::RenameRegisteredColumn
+        } else {
+            Kind::RenameColumn
+        };
+        self.table(relid, inh, kind, Some(column.to_owned()));
+    }
+
+    /// Whether a registration depends on the column's name.
+    fn registered_column(&self, relid: Oid, inh: bool, column: &str) -> bool {
+        let policies = self.registry.policies(relid, inh);
+        let named = policies.iter().any(|policy| {
+            policy.key_columns.iter().any(|key| key == column)
+                || policy
+                    .expendable
+                    .as_ref()
+                    .is_some_and(|text| text.contains(column))
+        });
+        named
+            || self
+                .registry
+                .with_children(relid)
+                .iter()
+                .filter_map(|relid| self.registry.table(*relid))
+                .any(|table| table.fed.iter().any(|fed| fed.column == column))
+    }
+
+    /// A trigger of `relid` is disabled, dropped or changed by name.
+    pub fn trigger(&mut self, relid: Oid, inh: bool, name: &str, kind: Option<Kind>) {
+        if guard_triggers::is_ours(name) && self.registry.table(relid).is_some() {
+            self.guard_on(format!("trigger \"{name}\""), relid);
+        } else if let Some(kind) = kind {
+            self.table(relid, inh, kind, Some(name.to_owned()));
+        }
+    }
+
+    /// All triggers of `relid` are switched: the guard's with them.
+    pub fn all_triggers(&mut self, relid: Oid, inh: bool) {
+        if Table::protected(&self.registry, relid, inh).is_some() {
+            self.table(relid, inh, Kind::SwitchAllTriggers, None);
+        } else if self.registry.table(relid).is_some() {
+            self.guard_on("the triggers of pg_backstop".to_owned(), relid);
+        }
+    }
+
+    /// A part of the guard would be changed.
+    pub fn guard(&mut self, what: String) {
+        self.found.push(Finding::Guard { what, table: None });
+    }
+
+    /// A part of the guard that sits on a table.
+    pub fn guard_on(&mut self, what: String, relid: Oid) {
+        self.found.push(Finding::Guard {
+            what,
+            table: catalog::relation_name(relid),
+        });
+    }
+
+    /// Every protected table for which `reached` is true.
+    pub fn each_protected(
+        &mut self,
+        kind: Kind,
+        through: &'static str,
+        reached: impl Fn(Oid) -> bool,
+    ) {
+        let mut relids: Vec<Oid> = self
+            .registry
+            .tables()
+            .filter(|table| table.is_protected())
+            .map(|table| table.relid)
+            .filter(|relid| reached(*relid))
+            .collect();
+        relids.sort_by_key(|relid| relid.to_u32());
+        for relid in relids {
+            self.through(relid, kind, through);
+        }
+    }
+
+    /// The relations a command on `relid` reaches: a composite type's typed tables, else `relid` itself.
+    pub fn reached(&self, relid: Oid) -> Vec<Oid> {
+        let composite = objects::class_before(relid).is_some_and(|row| row.kind == 'c');
+        if !composite {
+            return vec![relid];
+        }
+        // SAFETY: a syscache look-up.
+        let row_type = unsafe { pg_sys::get_rel_type_id(relid) };
+        let mut typed: Vec<Oid> = self
+            .registry
+            .tables()
+            .map(|table| table.relid)
+            .filter(|relid| {
+                objects::class_before(*relid).is_some_and(|row| row.of_type == row_type)
+            })
+            .collect();
+        typed.sort_by_key(|relid| relid.to_u32());
+        typed
+    }
+}
+
+/// The relation behind a RangeVar; `None` when there is none (PostgreSQL says so itself).
+///
+/// # Safety
+/// `relation` must be NULL or live.
+pub unsafe fn resolve(relation: *mut pg_sys::RangeVar) -> Option<Oid> {
+    // SAFETY: missing_ok, without a lock: what is judged here is judged again by OID when it happens.
+    let relid = unsafe {
+        if relation.is_null() {
+            return None;
+        }
+        pg_sys::RangeVarGetRelidExtended(
+            relation,
+            pg_sys::NoLock as i32,
+            pg_sys::RVROption::RVR_MISSING_OK,
+            None,
+            std::ptr::null_mut(),
+        )
+    };
+    (relid != pg_sys::InvalidOid).then_some(relid)
+}
+
+/// The relation behind a list of name parts.
+///
+/// # Safety
+/// `names` must be a live List of String nodes.
+pub unsafe fn resolve_names(names: *mut pg_sys::List) -> Option<Oid> {
+    // SAFETY: the caller vouches for the list; four and more parts are PostgreSQL's error to report.
+    unsafe {
+        if !(1..=3).contains(&raw::list_length(names)) {
+            return None;
+        }
+        resolve(pg_sys::makeRangeVarFromNameList(names))
+    }
+}
+
+/// Schema "backstop".
+pub fn own_schema() -> Oid {
+    // SAFETY: a syscache look-up; missing_ok.
+    unsafe { pg_sys::get_namespace_oid(c"backstop".as_ptr(), true) }
+}
+
+/// Whether a relation is the guard's own.
+pub fn is_own(relid: Oid) -> bool {
+    // SAFETY: a syscache look-up.
+    let schema = unsafe { pg_sys::get_rel_namespace(relid) };
+    schema != pg_sys::InvalidOid && schema == own_schema()
+}

@@ -1,0 +1,129 @@
+//! What DDL does to registered sequences.
+
+use super::scope::{Scope, resolve};
+use super::{Change, Finding};
+use crate::judge::sequence::Position;
+use crate::model::Operation;
+use crate::pg::{catalog, raw};
+use crate::sequence::state;
+use pgrx::pg_sys::{self, Oid};
+use std::ffi::CStr;
+
+/// `pg_depend.deptype` of a serial column's and of an identity column's sequence.
+const OWNERSHIP: [u8; 2] = *b"ai";
+
+impl Scope {
+    /// ALTER SEQUENCE, also as ALTER TABLE ... ALTER COLUMN runs it.
+    ///
+    /// # Safety
+    /// `statement` must be live.
+    pub unsafe fn alter_sequence(&mut self, statement: *mut pg_sys::AlterSeqStmt) {
+        // SAFETY: the caller vouches for the node.
+        unsafe {
+            if let Some(relid) = resolve((*statement).sequence) {
+                self.sequence_options(relid, (*statement).options);
+            }
+        }
+    }
+
+    /// Options of ALTER SEQUENCE or of ALTER COLUMN ... SET.
+    ///
+    /// # Safety
+    /// `options` must be NIL or a live List of DefElem.
+    pub unsafe fn sequence_options(&mut self, relid: Oid, options: *mut pg_sys::List) {
+        if self.registry.sequence(relid).is_none() {
+            return;
+        }
+        let (increment, mut start) = state::definition(relid);
+        let mut restart = None;
+        // SAFETY: the caller vouches for the list; defGetInt64 raises for what is no number, as PostgreSQL would.
+        unsafe {
+            for n in 0..raw::list_length(options) {
+                let option = raw::list_nth(options, n) as *mut pg_sys::DefElem;
+                let value = || (!(*option).arg.is_null()).then(|| pg_sys::defGetInt64(option));
+                match CStr::from_ptr((*option).defname).to_bytes() {
+                    b"start" => start = value().unwrap_or(start),
+                    b"restart" => restart = Some(value()),
+                    b"increment" => self.altered(relid, "INCREMENT", Operation::Alter),
+                    b"minvalue" => self.altered(relid, "MINVALUE", Operation::Alter),
+                    b"maxvalue" => self.altered(relid, "MAXVALUE", Operation::Alter),
+                    b"cycle" => self.altered(relid, "CYCLE", Operation::Alter),
+                    b"as" => self.altered(relid, "a new type", Operation::Alter),
+                    b"owned_by" => self.altered(relid, "OWNED BY", Operation::Alter),
+                    _ => {}
+                }
+            }
+        }
+        if let Some(value) = restart {
+            self.move_to(relid, value.unwrap_or(start), increment, Operation::Alter);
+        }
+    }
+
+    /// TRUNCATE ... RESTART IDENTITY of a table.
+    pub fn restart_identity(&mut self, table: Oid) {
+        for relid in self.owned_sequences(table, None) {
+            let (increment, start) = state::definition(relid);
+            self.move_to(relid, start, increment, Operation::Truncate);
+        }
+    }
+
+    /// The sequence restarts at `value`.
+    fn move_to(&mut self, relid: Oid, value: i64, increment: i64, operation: Operation) {
+        let Some(policy) = self.registry.sequence(relid).cloned() else {
+            return;
+        };
+        let change = Change::Move {
+            old: state::position(relid),
+            new: Position {
+                value,
+                is_called: false,
+            },
+            increment,
+        };
+        self.found.push(Finding::Sequence {
+            policy,
+            operation,
+            change,
+        });
+    }
+
+    /// Something other than its position changes.
+    pub fn altered(&mut self, relid: Oid, what: &'static str, operation: Operation) {
+        if let Some(policy) = self.registry.sequence(relid).cloned() {
+            let old = state::position(relid);
+            self.found.push(Finding::Sequence {
+                policy,
+                operation,
+                change: Change::Altered { old, what },
+            });
+        }
+    }
+
+    /// The registered sequences that belong to a table's column, or to any of its columns.
+    pub fn owned_sequences(&self, table: Oid, column: Option<&str>) -> Vec<Oid> {
+        let mut owned: Vec<Oid> = self
+            .registry
+            .sequences()
+            .filter(|sequence| {
+                OWNERSHIP.iter().any(|kind| {
+                    let (mut owner, mut attnum) = (pg_sys::InvalidOid, 0);
+                    // SAFETY: reads pg_depend; both results are set when it returns true.
+                    let found = unsafe {
+                        pg_sys::sequenceIsOwned(*sequence, *kind as _, &mut owner, &mut attnum)
+                    };
+                    found
+                        && owner == table
+                        && column.is_none_or(|column| {
+                            // SAFETY: a syscache look-up; missing_ok.
+                            unsafe {
+                                catalog::owned(pg_sys::get_attname(table, attnum as i16, true))
+                            }
+                            .is_some_and(|name| name == column)
+                        })
+                })
+            })
+            .collect();
+        owned.sort_by_key(|relid| relid.to_u32());
+        owned
+    }
+}

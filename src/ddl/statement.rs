@@ -1,0 +1,240 @@
+//! What a utility statement names.
+
+use super::Finding;
+use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names};
+use crate::judge::ddl::Kind;
+use crate::model::Operation;
+use crate::pg::{catalog, compat, objects, raw};
+use crate::registry::Registry;
+use pgrx::pg_sys::{self, NodeTag, ObjectType::*, Oid};
+use std::rc::Rc;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The statement is about to run: what the object-access hook will see is left to it, because an approval pays once.
+    Run,
+    /// Nothing runs: everything that can be told from the statement.
+    Check,
+}
+
+/// What the statement would do to what is guarded.
+///
+/// # Safety
+/// `statement` must be a live utility statement.
+pub unsafe fn findings(
+    statement: *mut pg_sys::Node,
+    registry: &Rc<Registry>,
+    phase: Phase,
+) -> Vec<Finding> {
+    let mut scope = Scope::new(registry);
+    // SAFETY: node casts follow the node's tag.
+    unsafe {
+        match (*statement).type_ {
+            NodeTag::T_AlterTableStmt => scope.alter_table(statement.cast(), phase),
+            NodeTag::T_AlterSeqStmt => scope.alter_sequence(statement.cast()),
+            NodeTag::T_RenameStmt => scope.rename(statement.cast()),
+            NodeTag::T_DropStmt => scope.drop_objects(statement.cast(), phase),
+            NodeTag::T_TruncateStmt if phase == Phase::Check => scope.truncate(statement.cast()),
+            NodeTag::T_AlterObjectSchemaStmt => {
+                let statement = statement as *mut pg_sys::AlterObjectSchemaStmt;
+                if let Some(relid) = resolve((*statement).relation) {
+                    scope.own_or_table(relid, Kind::SetSchema, None);
+                }
+            }
+            NodeTag::T_RuleStmt => {
+                let statement = statement as *mut pg_sys::RuleStmt;
+                if let Some(relid) = resolve((*statement).relation) {
+                    let name = catalog::owned((*statement).rulename);
+                    scope.own_or_table(relid, Kind::CreateRule, name);
+                }
+            }
+            NodeTag::T_CreateTrigStmt => {
+                let statement = statement as *mut pg_sys::CreateTrigStmt;
+                if let Some(relid) = resolve((*statement).relation) {
+                    scope.own(relid);
+                    let name = catalog::owned((*statement).trigname).unwrap_or_default();
+                    scope.trigger(relid, true, &name, None);
+                }
+            }
+            NodeTag::T_IndexStmt => {
+                // The record is written without an executor: its tables can have plain indexes only.
+                if let Some(relid) = resolve((*(statement as *mut pg_sys::IndexStmt)).relation) {
+                    scope.own(relid);
+                }
+            }
+            NodeTag::T_ReassignOwnedStmt => {
+                let roles = role_ids((*(statement as *mut pg_sys::ReassignOwnedStmt)).roles);
+                scope.each_protected(Kind::ChangeOwner, "REASSIGN OWNED", owned_by(&roles));
+            }
+            NodeTag::T_DropOwnedStmt => {
+                let roles = role_ids((*(statement as *mut pg_sys::DropOwnedStmt)).roles);
+                scope.each_protected(Kind::DropTable, "DROP OWNED", owned_by(&roles));
+            }
+            NodeTag::T_AlterExtensionContentsStmt => {
+                let statement = statement as *mut pg_sys::AlterExtensionContentsStmt;
+                if catalog::owned((*statement).extname).is_some_and(|name| name == EXTENSION) {
+                    scope.guard(format!("extension \"{EXTENSION}\""));
+                }
+            }
+            _ => {}
+        }
+    }
+    scope.found
+}
+
+impl Scope {
+    /// A relation of the guard's own would be changed.
+    fn own(&mut self, relid: Oid) {
+        if is_own(relid) {
+            self.guard(format!("relation \"{}\"", catalog::display_name(relid)));
+        }
+    }
+
+    fn own_or_table(&mut self, relid: Oid, kind: Kind, object: Option<String>) {
+        self.own(relid);
+        self.table(relid, true, kind, object);
+    }
+
+    /// # Safety
+    /// `statement` must be live.
+    unsafe fn rename(&mut self, statement: *mut pg_sys::RenameStmt) {
+        // SAFETY: the caller vouches for the node; which fields are set follows from renameType.
+        unsafe {
+            let relid = resolve((*statement).relation);
+            let subname = catalog::owned((*statement).subname).unwrap_or_default();
+            match ((*statement).renameType, relid) {
+                (OBJECT_SCHEMA, _) => {
+                    self.schema(&subname, Kind::RenameSchema, "ALTER SCHEMA RENAME")
+                }
+                (_, Some(relid)) if is_own(relid) => self.own(relid),
+                (OBJECT_COLUMN | OBJECT_ATTRIBUTE, Some(relid)) => {
+                    for relid in self.reached(relid) {
+                        self.rename_column(relid, (*(*statement).relation).inh, &subname);
+                    }
+                }
+                (OBJECT_TRIGGER, Some(relid)) => self.trigger(relid, true, &subname, None),
+                (
+                    OBJECT_TABLE | OBJECT_FOREIGN_TABLE | OBJECT_INDEX | OBJECT_VIEW
+                    | OBJECT_MATVIEW | OBJECT_SEQUENCE,
+                    Some(relid),
+                ) => self.table(relid, false, Kind::RenameTable, None),
+                _ => {}
+            }
+        }
+    }
+
+    /// Protected tables in a schema, or the guard's own schema.
+    fn schema(&mut self, name: &str, kind: Kind, through: &'static str) {
+        if name == "backstop" {
+            self.guard("schema \"backstop\"".to_owned());
+            return;
+        }
+        self.each_protected(kind, through, |relid| {
+            catalog::relation_name(relid).is_some_and(|(schema, _)| schema == name)
+        });
+    }
+
+    /// # Safety
+    /// `statement` must be live.
+    unsafe fn drop_objects(&mut self, statement: *mut pg_sys::DropStmt, phase: Phase) {
+        // SAFETY: the caller vouches for the node; the shape of its objects follows from removeType.
+        unsafe {
+            let kind = (*statement).removeType;
+            for n in 0..raw::list_length((*statement).objects) {
+                let object = raw::list_nth((*statement).objects, n) as *mut pg_sys::Node;
+                match kind {
+                    OBJECT_TABLE | OBJECT_FOREIGN_TABLE => {
+                        if let Some(relid) = resolve_names(object.cast()) {
+                            self.own_or_table(relid, Kind::DropTable, None);
+                        }
+                    }
+                    OBJECT_SCHEMA => {
+                        let name = catalog::owned(compat::string_value(object));
+                        self.schema(&name.unwrap_or_default(), Kind::DropTable, "DROP SCHEMA");
+                    }
+                    OBJECT_EXTENSION => {
+                        let name = catalog::owned(compat::string_value(object));
+                        if name.is_some_and(|name| name == EXTENSION) {
+                            self.guard(format!("extension \"{EXTENSION}\""));
+                        }
+                    }
+                    OBJECT_TRIGGER => self.drop_on_table(object.cast(), Kind::DropTrigger),
+                    OBJECT_RULE => self.drop_on_table(object.cast(), Kind::DropRule),
+                    OBJECT_SEQUENCE if phase == Phase::Check => {
+                        if let Some(relid) = resolve_names(object.cast()) {
+                            self.altered(relid, "DROP", Operation::Drop);
+                        }
+                    }
+                    OBJECT_INDEX => {
+                        if let Some(relid) = resolve_names(object.cast()) {
+                            self.own(relid);
+                            self.drop_index(relid);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// DROP TRIGGER and DROP RULE: the table's name parts, then the object's name.
+    ///
+    /// # Safety
+    /// `names` must be a List of String nodes.
+    unsafe fn drop_on_table(&mut self, names: *mut pg_sys::List, kind: Kind) {
+        // SAFETY: the last member is the trigger's or rule's name; a copy keeps the parser's tree as it is.
+        unsafe {
+            let count = raw::list_length(names);
+            if count < 2 {
+                return;
+            }
+            let name = raw::list_nth(names, count - 1) as *mut pg_sys::Node;
+            let name = catalog::owned(compat::string_value(name)).unwrap_or_default();
+            let table = pg_sys::list_truncate(pg_sys::list_copy(names), count - 1);
+            let Some(relid) = resolve_names(table) else {
+                return;
+            };
+            self.own(relid);
+            match kind {
+                Kind::DropTrigger => self.trigger(relid, true, &name, Some(kind)),
+                _ => self.table(relid, true, kind, Some(name)),
+            }
+        }
+    }
+
+    /// # Safety
+    /// `statement` must be live.
+    unsafe fn truncate(&mut self, statement: *mut pg_sys::TruncateStmt) {
+        // SAFETY: the caller vouches for the node; its relations are RangeVars.
+        unsafe {
+            for n in 0..raw::list_length((*statement).relations) {
+                let relation = raw::list_nth((*statement).relations, n) as *mut pg_sys::RangeVar;
+                let Some(relid) = resolve(relation) else {
+                    continue;
+                };
+                self.own(relid);
+                self.table(relid, (*relation).inh, Kind::Truncate, None);
+                if (*statement).restart_seqs {
+                    self.restart_identity(relid);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `roles` must be a live List of RoleSpec.
+unsafe fn role_ids(roles: *mut pg_sys::List) -> Vec<Oid> {
+    // SAFETY: an OidList; raises for a role that does not exist, as the statement itself would.
+    unsafe {
+        let list = pg_sys::roleSpecsToIds(roles);
+        (0..raw::list_length(list) as usize)
+            .map(|n| (*(*list).elements.add(n)).oid_value)
+            .collect()
+    }
+}
+
+fn owned_by(roles: &[Oid]) -> impl Fn(Oid) -> bool + '_ {
+    move |relid| objects::class_before(relid).is_some_and(|row| roles.contains(&row.owner))
+}

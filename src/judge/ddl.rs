@@ -1,0 +1,328 @@
+//! SF008 and SF013: what takes a protected table, its rows, its key or its guard away, and what it says. Pure.
+
+use crate::judge::limits::Subject;
+use crate::model::{Operation, Rule, Violation};
+
+/// What DDL does to a protected table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Truncate,
+    DropTable,
+    DropColumn,
+    AlterColumnType,
+    SetUnlogged,
+    AttachPartition,
+    DetachPartition,
+    Inherit,
+    NoInherit,
+    RenameTable,
+    RenameColumn,
+    /// A column that the registration names: the rules would lose it.
+    RenameRegisteredColumn,
+    RenameSchema,
+    SetSchema,
+    ChangeOwner,
+    DisableTrigger,
+    /// ALL or USER: takes the guard's own triggers along.
+    SwitchAllTriggers,
+    DropTrigger,
+    DropKey,
+    ReplicaIdentity,
+    CreateRule,
+    SwitchRule,
+    DropRule,
+}
+
+/// What an approval can do for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approvable {
+    Yes,
+    /// It destroys values that the record cannot hold yet.
+    Unrecorded,
+    Never,
+}
+
+/// One thing that a statement would do to a protected table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    pub kind: Kind,
+    /// The column, trigger, rule or constraint meant.
+    pub object: Option<String>,
+    /// The command that reaches the table without naming it: `DROP SCHEMA`.
+    pub through: Option<&'static str>,
+}
+
+impl Kind {
+    fn words(self) -> &'static str {
+        match self {
+            Kind::Truncate => "TRUNCATE",
+            Kind::DropTable => "DROP TABLE",
+            Kind::DropColumn => "DROP COLUMN",
+            Kind::AlterColumnType => "ALTER COLUMN TYPE",
+            Kind::SetUnlogged => "SET UNLOGGED",
+            Kind::AttachPartition => "ATTACH PARTITION",
+            Kind::DetachPartition => "DETACH PARTITION",
+            Kind::Inherit => "INHERIT",
+            Kind::NoInherit => "NO INHERIT",
+            Kind::RenameTable | Kind::RenameSchema => "RENAME",
+            Kind::RenameColumn | Kind::RenameRegisteredColumn => "RENAME COLUMN",
+            Kind::SetSchema => "SET SCHEMA",
+            Kind::ChangeOwner => "OWNER TO",
+            Kind::DisableTrigger => "DISABLE TRIGGER",
+            Kind::SwitchAllTriggers => "switching all triggers",
+            Kind::DropTrigger => "DROP TRIGGER",
+            Kind::DropKey => "dropping the key",
+            Kind::ReplicaIdentity => "REPLICA IDENTITY",
+            Kind::CreateRule => "CREATE RULE",
+            Kind::SwitchRule => "ENABLE or DISABLE RULE",
+            Kind::DropRule => "DROP RULE",
+        }
+    }
+
+    /// The word that an approval's `operations` must list.
+    pub fn operation(self) -> Operation {
+        match self {
+            Kind::Truncate => Operation::Truncate,
+            Kind::DropTable => Operation::Drop,
+            _ => Operation::Alter,
+        }
+    }
+
+    pub fn approvable(self) -> Approvable {
+        match self {
+            Kind::Truncate | Kind::DropTable | Kind::DropColumn | Kind::AlterColumnType => {
+                Approvable::Unrecorded
+            }
+            Kind::SwitchAllTriggers | Kind::RenameRegisteredColumn => Approvable::Never,
+            _ => Approvable::Yes,
+        }
+    }
+
+    fn why(self) -> &'static str {
+        match self {
+            Kind::Truncate => "It would remove every row, and no pre-image of them would be kept.",
+            Kind::DropTable => {
+                "It would remove the table with every row, and no pre-image of them would be kept."
+            }
+            Kind::DropColumn => {
+                "It would remove the column's value from every row, and no pre-image would be kept."
+            }
+            Kind::AlterColumnType => {
+                "It would rewrite the column's value in every row, and no pre-image would be kept."
+            }
+            Kind::SetUnlogged => "An unlogged table loses its rows when the server crashes.",
+            Kind::AttachPartition | Kind::DetachPartition | Kind::Inherit | Kind::NoInherit => {
+                "It would change which rows belong to the table and are protected with it."
+            }
+            Kind::RenameTable | Kind::RenameColumn | Kind::RenameSchema | Kind::SetSchema => {
+                "Applications, approvals and the record know the table by its names."
+            }
+            Kind::RenameRegisteredColumn => {
+                "The table's registration names this column: its rules would no longer apply to it."
+            }
+            Kind::ChangeOwner => "The new owner could alter the table.",
+            Kind::DisableTrigger | Kind::DropTrigger => {
+                "Rows would be changed without what the trigger does."
+            }
+            Kind::SwitchAllTriggers => {
+                "It would switch the triggers of pg_backstop too, which count and record the table's rows."
+            }
+            Kind::DropKey => {
+                "The key tells the table's rows apart: rules and restore depend on it."
+            }
+            Kind::ReplicaIdentity => {
+                "It would change which rows subscribers of the table take a change for."
+            }
+            Kind::CreateRule | Kind::SwitchRule | Kind::DropRule => {
+                "A rule turns statements on the table into others, or into nothing."
+            }
+        }
+    }
+}
+
+impl Action {
+    pub fn new(kind: Kind, object: Option<String>) -> Action {
+        Action {
+            kind,
+            object,
+            through: None,
+        }
+    }
+
+    /// The unapproved action, refused.
+    pub fn violation(&self, subject: Subject) -> Violation {
+        let message = match (self.through, &self.object) {
+            (Some(through), _) => {
+                format!(
+                    "{through} would reach protected table \"{}\"",
+                    subject.table
+                )
+            }
+            (None, Some(object)) => format!(
+                "{} \"{object}\" of protected table \"{}\" is refused",
+                self.kind.words(),
+                subject.table
+            ),
+            (None, None) => format!(
+                "{} of protected table \"{}\" is refused",
+                self.kind.words(),
+                subject.table
+            ),
+        };
+        let hint = match self.kind.approvable() {
+            Approvable::Yes => format!(
+                "If it is meant, approve it in the same transaction: SELECT backstop.approve_batch('why', max_rows => \
+                 1, relations => '{{{}}}', operations => '{{{}}}').",
+                subject.qualified,
+                self.kind.operation().approval_name()
+            ),
+            Approvable::Unrecorded => self.way_out(subject),
+            Approvable::Never => give_up(subject),
+        };
+        self.refused(subject, message, self.kind.why().to_owned(), hint)
+    }
+
+    /// The approved action, refused because what it destroys could not be given back.
+    pub fn unrecorded(&self, subject: Subject) -> Violation {
+        self.refused(
+            subject,
+            format!(
+                "approved {} of protected table \"{}\" cannot be recorded",
+                self.kind.words(),
+                subject.table
+            ),
+            format!(
+                "{} This release records the rows of DELETE, UPDATE and MERGE only, and runs nothing on a protected \
+                 table that it could not undo.",
+                self.kind.why()
+            ),
+            self.way_out(subject),
+        )
+    }
+
+    fn way_out(&self, subject: Subject) -> String {
+        match self.kind {
+            Kind::DropColumn | Kind::AlterColumnType => format!(
+                "Add a new column and stop using the old one, or give up the protection in the same transaction: \
+                 SELECT backstop.unprotect('{0}'); ...; SELECT backstop.protect('{0}').",
+                subject.qualified
+            ),
+            _ => format!(
+                "Delete the rows that are meant by an attribute they share, under an approval: SELECT \
+                 backstop.approve_batch('why', max_rows => 20, relations => '{{{0}}}', operations => '{{delete}}'). To \
+                 give up the protection: SELECT backstop.unprotect('{0}').",
+                subject.qualified
+            ),
+        }
+    }
+
+    fn refused(
+        &self,
+        subject: Subject,
+        message: String,
+        detail: String,
+        hint: String,
+    ) -> Violation {
+        let column = matches!(
+            self.kind,
+            Kind::DropColumn
+                | Kind::AlterColumnType
+                | Kind::RenameColumn
+                | Kind::RenameRegisteredColumn
+        );
+        Violation {
+            rule: Rule::DestructiveDdl,
+            message,
+            detail,
+            hint,
+            schema: Some(subject.schema.to_owned()),
+            table: Some(subject.table.to_owned()),
+            column: self.object.clone().filter(|_| column),
+        }
+    }
+}
+
+fn give_up(subject: Subject) -> String {
+    format!(
+        "Name the one trigger or column that is meant, or give up the protection in the same transaction: SELECT \
+         backstop.unprotect('{0}'); ...; SELECT backstop.protect('{0}').",
+        subject.qualified
+    )
+}
+
+/// SF013: the guard itself would be changed. `what` is the object, as in `schema "backstop"`.
+pub fn tamper(what: &str, subject: Option<Subject>) -> Violation {
+    Violation {
+        rule: Rule::Tamper,
+        message: format!("change of {what} is refused"),
+        detail: "It belongs to pg_backstop, and tables or sequences are protected in this database.".to_owned(),
+        hint: "Give up the protections first: backstop.protected_table and backstop.protected_sequence list them, \
+               backstop.unprotect() and backstop.unprotect_sequence() end them."
+            .to_owned(),
+        schema: subject.map(|subject| subject.schema.to_owned()),
+        table: subject.map(|subject| subject.table.to_owned()),
+        column: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USERS: Subject = Subject {
+        schema: "public",
+        table: "users",
+        qualified: "public.users",
+    };
+
+    #[test]
+    fn what_destroys_rows_cannot_be_approved_in_this_release() {
+        for kind in [
+            Kind::Truncate,
+            Kind::DropTable,
+            Kind::DropColumn,
+            Kind::AlterColumnType,
+        ] {
+            assert_eq!(kind.approvable(), Approvable::Unrecorded);
+            let violation = Action::new(kind, None).unrecorded(USERS);
+            assert_eq!(violation.rule, Rule::DestructiveDdl);
+            assert!(violation.message.contains("cannot be recorded"));
+            assert!(
+                violation
+                    .hint
+                    .contains("backstop.unprotect('public.users')")
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_column_and_how_to_approve() {
+        let rename = Action::new(Kind::RenameColumn, Some("plan".to_owned())).violation(USERS);
+        assert_eq!(
+            rename.message,
+            "RENAME COLUMN \"plan\" of protected table \"users\" is refused"
+        );
+        assert_eq!(rename.column.as_deref(), Some("plan"));
+        assert!(rename.hint.contains("operations => '{alter}'"));
+        let trigger = Action::new(Kind::DropTrigger, Some("purge".to_owned())).violation(USERS);
+        assert_eq!(trigger.column, None);
+    }
+
+    #[test]
+    fn a_command_that_reaches_the_table_indirectly_is_named() {
+        let action = Action {
+            through: Some("DROP SCHEMA"),
+            ..Action::new(Kind::DropTable, None)
+        };
+        assert_eq!(
+            action.violation(USERS).message,
+            "DROP SCHEMA would reach protected table \"users\""
+        );
+    }
+
+    #[test]
+    fn no_approval_switches_the_guard_off() {
+        assert_eq!(Kind::SwitchAllTriggers.approvable(), Approvable::Never);
+        assert_eq!(tamper("schema \"backstop\"", None).rule, Rule::Tamper);
+    }
+}

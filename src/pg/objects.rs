@@ -1,0 +1,191 @@
+//! Rows of the catalogs, looked up by the object's OID as the object-access hook gives it.
+
+use pgrx::pg_sys::{self, Datum, Oid};
+use std::ffi::CStr;
+
+/// pg_rewrite.dat, pg_constraint.h: their bindings are missing. The numbers are fixed.
+pub const REWRITE_RELATION: Oid = Oid::from_u32(2618);
+const REWRITE_OID_INDEX: Oid = Oid::from_u32(2692);
+pub const CONSTRAINT_RELATION: Oid = Oid::from_u32(2606);
+
+/// The first fields of `FormData_pg_rewrite` of catalog/pg_rewrite.h.
+#[repr(C)]
+struct RewriteRow {
+    oid: Oid,
+    rulename: pg_sys::NameData,
+    ev_class: Oid,
+}
+
+/// A trigger or a rule.
+#[derive(Clone, Debug)]
+pub struct OnTable {
+    pub relid: Oid,
+    pub name: String,
+    /// A trigger that belongs to a constraint.
+    pub internal: bool,
+    /// `tgenabled`, `A` for ALWAYS.
+    pub enabled: char,
+}
+
+/// What may change of a relation without its OID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassRow {
+    pub name: String,
+    pub schema: Oid,
+    pub owner: Oid,
+    pub kind: char,
+    /// The composite type of a typed table.
+    pub of_type: Oid,
+}
+
+/// An index, as far as a table's key depends on it.
+#[derive(Clone, Debug)]
+pub struct Index {
+    pub table: Oid,
+    pub primary: bool,
+    pub unique: bool,
+    pub attnums: Vec<i16>,
+}
+
+/// A trigger; NULL-free even in the middle of the command that changes it, because the newest version is read.
+pub fn trigger(oid: Oid) -> Option<OnTable> {
+    let (catalog, index) = (
+        pg_sys::TriggerRelationId,
+        Oid::from(pg_sys::TriggerOidIndexId),
+    );
+    newest(catalog, index, oid, |row: &pg_sys::FormData_pg_trigger| {
+        OnTable {
+            relid: row.tgrelid,
+            name: text(&row.tgname),
+            internal: row.tgisinternal,
+            enabled: row.tgenabled as u8 as char,
+        }
+    })
+}
+
+/// A rule.
+pub fn rule(oid: Oid) -> Option<OnTable> {
+    newest(
+        REWRITE_RELATION,
+        REWRITE_OID_INDEX,
+        oid,
+        |row: &RewriteRow| OnTable {
+            relid: row.ev_class,
+            name: text(&row.rulename),
+            internal: false,
+            enabled: 'O',
+        },
+    )
+}
+
+/// A relation as the running command leaves it.
+pub fn class_after(relid: Oid) -> Option<ClassRow> {
+    let (catalog, index) = (
+        pg_sys::RelationRelationId,
+        Oid::from(pg_sys::ClassOidIndexId),
+    );
+    newest(catalog, index, relid, class_row)
+}
+
+/// A relation as the running command found it.
+pub fn class_before(relid: Oid) -> Option<ClassRow> {
+    cached(pg_sys::SysCacheIdentifier::RELOID as i32, relid, class_row)
+}
+
+fn class_row(row: &pg_sys::FormData_pg_class) -> ClassRow {
+    ClassRow {
+        name: text(&row.relname),
+        schema: row.relnamespace,
+        owner: row.relowner,
+        kind: row.relkind as u8 as char,
+        of_type: row.reloftype,
+    }
+}
+
+/// An index; `None` for every other relation.
+pub fn index(oid: Oid) -> Option<Index> {
+    let cache = pg_sys::SysCacheIdentifier::INDEXRELID as i32;
+    cached(cache, oid, |row: &pg_sys::FormData_pg_index| Index {
+        table: row.indrelid,
+        primary: row.indisprimary,
+        unique: row.indisunique,
+        // SAFETY: indkey is a flexible array of indnatts members, the key's first.
+        attnums: unsafe {
+            std::slice::from_raw_parts(row.indkey.values.as_ptr(), row.indnkeyatts as usize)
+        }
+        .to_vec(),
+    })
+}
+
+/// The index behind a primary-key or unique constraint.
+pub fn constraint_index(constraint: Oid) -> Option<Oid> {
+    // SAFETY: a syscache look-up; InvalidOid for other constraints and for none.
+    let index = unsafe { pg_sys::get_constraint_index(constraint) };
+    (index != pg_sys::InvalidOid).then_some(index)
+}
+
+/// A name's text.
+pub fn text(name: &pg_sys::NameData) -> String {
+    // SAFETY: a NameData is NUL-terminated.
+    unsafe { CStr::from_ptr(name.data.as_ptr()) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// `T` must be the fixed part of the cache's rows.
+fn cached<T, R>(cache: i32, oid: Oid, read: impl FnOnce(&T) -> R) -> Option<R> {
+    // SAFETY: released after the read; the row outlives the reference.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(cache, Datum::from(oid));
+        if tuple.is_null() {
+            return None;
+        }
+        let result = read(&*body(tuple));
+        pg_sys::ReleaseSysCache(tuple);
+        Some(result)
+    }
+}
+
+/// `T` must be the fixed part of the catalog's rows, whose first column is the OID that `index` is over.
+fn newest<T, R>(catalog: Oid, index: Oid, oid: Oid, read: impl FnOnce(&T) -> R) -> Option<R> {
+    // SAFETY: an index scan by OID as the backend does it everywhere; SnapshotSelf sees the running command's changes.
+    unsafe {
+        let relation = pg_sys::table_open(catalog, pg_sys::AccessShareLock as i32);
+        let mut key = pg_sys::ScanKeyData::default();
+        pg_sys::ScanKeyInit(
+            &mut key,
+            1,
+            pg_sys::BTEqualStrategyNumber as u16,
+            pg_sys::F_OIDEQ.into(),
+            Datum::from(oid),
+        );
+        let scan = pg_sys::systable_beginscan(
+            relation,
+            index,
+            true,
+            &raw mut pg_sys::SnapshotSelfData,
+            1,
+            &mut key,
+        );
+        let tuple = pg_sys::systable_getnext(scan);
+        let result = (!tuple.is_null()).then(|| read(&*body(tuple)));
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
+        result
+    }
+}
+
+/// `GETSTRUCT`.
+///
+/// # Safety
+/// `tuple` must be live.
+unsafe fn body<T>(tuple: pg_sys::HeapTuple) -> *const T {
+    // SAFETY: the data starts t_hoff bytes after the header.
+    unsafe {
+        let header = (*tuple).t_data;
+        header
+            .cast::<u8>()
+            .add(usize::from((*header).t_hoff))
+            .cast()
+    }
+}
