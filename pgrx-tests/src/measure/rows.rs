@@ -46,8 +46,8 @@ pub fn make_source(client: &mut Client, rows: i64) -> Result<()> {
                     word[1 + (random() * 143)::int] || '.' || word[1 + (random() * 143)::int] || (random() * 999)::int
                         || '@example.com',
                     (random() * 200)::int || ' ' || initcap(word[1 + (random() * 143)::int]) || ' street',
-                    (SELECT string_agg(word[1 + (random() * 143)::int], ' ')
-                     FROM generate_series(1, 35 + (id * 0)::int)),
+                    (SELECT string_agg(one, ' ') FROM
+                        (SELECT word[1 + (random() * 143)::int] AS one FROM generate_series(1, 35 + (id * 0)::int)) AS note),
                     '2025-01-01 00:00+00'::timestamptz + random() * interval '600 days',
                     md5(random()::text)::uuid
              FROM generate_series(1::bigint, {rows}) AS id,
