@@ -67,6 +67,8 @@ pub(super) fn refresh() -> Option<()> {
             || pg_sys::IsAbortedTransactionBlockState()
             || pg_sys::IsBinaryUpgrade
             || pg_sys::MyDatabaseId == pg_sys::InvalidOid
+            // A parallel worker may take no newer snapshot, and can neither destroy rows nor move sequences.
+            || pg_sys::ParallelWorkerNumber >= 0
     };
     if unreadable {
         return None;
