@@ -13,6 +13,7 @@ pub mod datum;
 pub mod encode;
 mod expendable;
 pub mod format;
+mod numeric;
 mod parameters;
 mod site;
 pub mod write;

@@ -101,7 +101,7 @@ pub fn spill(root: &mut Root, nest: i32, buffer_bytes: usize) {
 }
 
 fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
-    let (rows, json) = buffer.take();
+    let (rows, images) = buffer.take();
     in_scratch(|| {
         let format = &buffer.format;
         insert(
@@ -119,10 +119,11 @@ fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
                 Some(Datum::from(rows)),
                 Some(Datum::from(format.key_count)),
                 Some(Datum::from(format.names.as_ptr())),
-                Some(datum::text(&json)),
+                Some(Datum::from(images.as_ptr())),
             ],
         );
     });
+    buffer.reuse(images);
 }
 
 /// Writes what `root` destroyed since its last statement row: remaining chunks, then the statement. Returns the
@@ -150,8 +151,8 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
         }
     }
     in_scratch(|| {
-        let mut names = Vec::new();
-        let mut json = Vec::new();
+        let mut format = None;
+        let mut images = Vec::new();
         if alone
             && let Some(buffer) = root
                 .levels()
@@ -160,8 +161,7 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
                 .find(|buffer| buffer.rows > 0)
         {
             let (count, bytes) = buffer.take();
-            names = buffer.format.names.to_vec();
-            json = bytes;
+            images = bytes;
             image = [
                 Some(Datum::from(draw(c"chunk_id_seq"))),
                 Some(Datum::from(buffer.format.recorded_relid)),
@@ -172,12 +172,14 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
                     .map(|cause| datum::text(cause.as_bytes())),
                 Some(Datum::from(count)),
                 Some(Datum::from(buffer.format.key_count)),
-                Some(Datum::from(names.as_ptr())),
-                Some(datum::text(&json)),
+                Some(Datum::from(buffer.format.names.as_ptr())),
+                Some(Datum::from(images.as_ptr())),
             ];
+            // The datums above point into both.
+            format = Some(buffer.format.clone());
         }
         insert_statement(root, id, rows, image);
-        drop((names, json));
+        drop((format, images));
     });
     Some(id)
 }
