@@ -105,11 +105,12 @@ fn a_jump_is_refused_however_setval_is_called() {
 
 #[test]
 fn a_default_that_copy_evaluates_moves_nothing() {
-    let (_db, _admin, mut app) = world();
-    let before = state(&mut app);
+    // The client is out of step with a COPY that fails before it begins, so another one looks.
+    let (_db, mut admin, mut app) = world();
+    let before = state(&mut admin);
     let copied = copy_two_rows(&mut app);
     assert!(copied.is_err(), "the COPY passed");
-    assert_eq!(state(&mut app), before);
+    assert_eq!(state(&mut admin), before);
 }
 
 fn copy_two_rows(client: &mut Client) -> Result<u64, String> {
