@@ -60,8 +60,7 @@ unsafe fn runs(statement: *mut pg_sys::ExplainStmt) -> bool {
         let options = (*statement).options;
         (0..raw::list_length(options))
             .map(|n| raw::list_nth(options, n) as *mut pg_sys::DefElem)
-            .filter(|option| CStr::from_ptr((**option).defname) == c"analyze")
-            .last()
+            .rfind(|option| CStr::from_ptr((**option).defname) == c"analyze")
             .is_some_and(|option| pg_sys::defGetBoolean(option))
     }
 }

@@ -11,9 +11,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 
+/// Node text by relation and policy.
+type Analysed = HashMap<(pg_sys::Oid, pg_sys::Oid), CString>;
+
 thread_local! {
     /// Analysed expressions as node text, by relation and policy, for one generation of the registry.
-    static ANALYSED: RefCell<(usize, HashMap<(pg_sys::Oid, pg_sys::Oid), CString>)> =
+    static ANALYSED: RefCell<(usize, Analysed)> =
         RefCell::new((0, HashMap::new()));
 }
 

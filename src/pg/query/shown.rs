@@ -14,8 +14,8 @@ impl Texts for Gatherer<'_> {
     fn expression(&self, expr: ExprId) -> Option<String> {
         let (scope, node) = self.exprs[expr];
         // Deparsing half-planned trees is not what ruleutils promises: a failure there must not hide the refusal.
-        // SAFETY: the gatherer's scopes and expressions are valid while it lives, which its maker vouches for.
         let text = PgTryBuilder::new(std::panic::AssertUnwindSafe(|| {
+            // SAFETY: the gatherer's scopes and expressions are valid while it lives, which its maker vouches for.
             Some(unsafe { self.deparse(scope, node) })
         }))
         .catch_others(|_| None)
