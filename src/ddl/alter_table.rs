@@ -4,8 +4,7 @@
 #![allow(non_upper_case_globals)]
 
 use super::scope::{Scope, is_own, resolve};
-use super::statement::Phase;
-use crate::judge::ddl::Kind;
+use crate::judge::ddl::{Action, Kind};
 use crate::model::Operation;
 use crate::pg::{catalog, objects, raw};
 use pgrx::pg_sys::{self, AlterTableType::*, Oid};
@@ -13,11 +12,7 @@ use pgrx::pg_sys::{self, AlterTableType::*, Oid};
 impl Scope {
     /// # Safety
     /// `statement` must be live.
-    pub(super) unsafe fn alter_table(
-        &mut self,
-        statement: *mut pg_sys::AlterTableStmt,
-        phase: Phase,
-    ) {
+    pub(super) unsafe fn alter_table(&mut self, statement: *mut pg_sys::AlterTableStmt) {
         // SAFETY: the caller vouches for the node; its commands are AlterTableCmd nodes.
         unsafe {
             let Some(named) = resolve((*statement).relation) else {
@@ -33,7 +28,7 @@ impl Scope {
                     return;
                 }
                 for relid in &reached {
-                    self.command(*relid, inh, command, phase);
+                    self.command(*relid, inh, command);
                 }
             }
         }
@@ -41,13 +36,7 @@ impl Scope {
 
     /// # Safety
     /// `command` must be live.
-    unsafe fn command(
-        &mut self,
-        relid: Oid,
-        inh: bool,
-        command: *mut pg_sys::AlterTableCmd,
-        phase: Phase,
-    ) {
+    unsafe fn command(&mut self, relid: Oid, inh: bool, command: *mut pg_sys::AlterTableCmd) {
         // SAFETY: the caller vouches for the node; `def` is what parsenodes.h says for the subtype.
         unsafe {
             let name = catalog::owned((*command).name);
@@ -85,7 +74,7 @@ impl Scope {
                     return self.all_triggers(relid, inh);
                 }
                 AT_DropConstraint => return self.drop_constraint(relid, (*command).name),
-                AT_DropIdentity | AT_SetIdentity if phase == Phase::Check => {
+                AT_DropIdentity | AT_SetIdentity => {
                     return self.identity(relid, name.as_deref(), command);
                 }
                 _ => return,
@@ -97,11 +86,11 @@ impl Scope {
     /// A table and a would-be or former parent or child of it.
     fn family(&mut self, relid: Oid, other: Option<Oid>, kind: Kind) {
         let before = self.found.len();
-        self.table(relid, true, kind, None);
+        self.table(relid, false, kind, None);
         if let Some(other) = other
             && self.found.len() == before
         {
-            self.table(other, true, kind, None);
+            self.action(other, true, Action::new(kind, None));
         }
     }
 

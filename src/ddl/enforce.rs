@@ -35,7 +35,16 @@ fn one(finding: &Finding) -> Outcome<()> {
             policy,
             operation,
             change,
+            ahead,
         } => {
+            if *ahead {
+                return match gucs::mode() {
+                    Mode::Enforce if !guard::is_covered(policy) => {
+                        guard::allow(policy, finding.violation())
+                    }
+                    _ => Ok(()),
+                };
+            }
             guard::allow(policy, finding.violation())?;
             let (old, new) = match change {
                 Change::Move { old, new, .. } => (*old, Some(*new)),

@@ -89,6 +89,8 @@ pub enum Finding {
         policy: Rc<SequencePolicy>,
         operation: Operation,
         change: Change,
+        /// The change itself will be met by its object: this is the look ahead, which spends and records nothing.
+        ahead: bool,
     },
     /// A part of the guard: how it is called, and the table it is on.
     Guard {

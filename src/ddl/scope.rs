@@ -14,6 +14,8 @@ pub const EXTENSION: &str = "pg_backstop";
 pub struct Scope {
     pub registry: Rc<Registry>,
     pub found: Vec<Finding>,
+    /// What is found of sequences now will be found again when their turn comes.
+    pub ahead: bool,
 }
 
 impl Scope {
@@ -21,11 +23,13 @@ impl Scope {
         Scope {
             registry: registry.clone(),
             found: Vec::new(),
+            ahead: false,
         }
     }
 
-    /// `kind` happens to `relid`, if that is protected.
+    /// `kind` happens to `relid` (and with `inh` to the children it goes down to), if that is protected.
     pub fn table(&mut self, relid: Oid, inh: bool, kind: Kind, object: Option<String>) {
+        let inh = inh && kind.reaches_children();
         self.action(relid, inh, Action::new(kind, object));
     }
 
@@ -38,7 +42,7 @@ impl Scope {
         self.action(relid, true, action);
     }
 
-    fn action(&mut self, relid: Oid, inh: bool, action: Action) {
+    pub(super) fn action(&mut self, relid: Oid, inh: bool, action: Action) {
         if let Some(table) = Table::protected(&self.registry, relid, inh) {
             self.found.push(Finding::Table { table, action });
         }

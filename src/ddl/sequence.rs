@@ -84,6 +84,7 @@ impl Scope {
             policy,
             operation,
             change,
+            ahead: self.ahead,
         });
     }
 
@@ -95,6 +96,7 @@ impl Scope {
                 policy,
                 operation,
                 change: Change::Altered { old, what },
+                ahead: self.ahead,
             });
         }
     }

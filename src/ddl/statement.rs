@@ -9,33 +9,23 @@ use crate::registry::Registry;
 use pgrx::pg_sys::{self, NodeTag, ObjectType::*, Oid};
 use std::rc::Rc;
 
-/// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// The statement is about to run: what the object-access hook will see is left to it, because an approval pays once.
-    Run,
-    /// Nothing runs: everything that can be told from the statement.
-    Check,
-}
-
-/// What the statement would do to what is guarded.
+/// What the statement would do to what is guarded, as far as the statement tells.
 ///
 /// # Safety
 /// `statement` must be a live utility statement.
-pub unsafe fn findings(
-    statement: *mut pg_sys::Node,
-    registry: &Rc<Registry>,
-    phase: Phase,
-) -> Vec<Finding> {
+pub unsafe fn findings(statement: *mut pg_sys::Node, registry: &Rc<Registry>) -> Vec<Finding> {
     let mut scope = Scope::new(registry);
+    // ALTER SEQUENCE is met here alone; the sequences of everything else are met by the object-access hook or, for an
+    // identity column, by an ALTER SEQUENCE that PostgreSQL makes of it.
     // SAFETY: node casts follow the node's tag.
     unsafe {
+        scope.ahead = (*statement).type_ != NodeTag::T_AlterSeqStmt;
         match (*statement).type_ {
-            NodeTag::T_AlterTableStmt => scope.alter_table(statement.cast(), phase),
+            NodeTag::T_AlterTableStmt => scope.alter_table(statement.cast()),
             NodeTag::T_AlterSeqStmt => scope.alter_sequence(statement.cast()),
             NodeTag::T_RenameStmt => scope.rename(statement.cast()),
-            NodeTag::T_DropStmt => scope.drop_objects(statement.cast(), phase),
-            NodeTag::T_TruncateStmt if phase == Phase::Check => scope.truncate(statement.cast()),
+            NodeTag::T_DropStmt => scope.drop_objects(statement.cast()),
+            NodeTag::T_TruncateStmt => scope.truncate(statement.cast()),
             NodeTag::T_AlterObjectSchemaStmt => {
                 let statement = statement as *mut pg_sys::AlterObjectSchemaStmt;
                 if let Some(relid) = resolve((*statement).relation) {
@@ -137,7 +127,7 @@ impl Scope {
 
     /// # Safety
     /// `statement` must be live.
-    unsafe fn drop_objects(&mut self, statement: *mut pg_sys::DropStmt, phase: Phase) {
+    unsafe fn drop_objects(&mut self, statement: *mut pg_sys::DropStmt) {
         // SAFETY: the caller vouches for the node; the shape of its objects follows from removeType.
         unsafe {
             let kind = (*statement).removeType;
@@ -161,7 +151,7 @@ impl Scope {
                     }
                     OBJECT_TRIGGER => self.drop_on_table(object.cast(), Kind::DropTrigger),
                     OBJECT_RULE => self.drop_on_table(object.cast(), Kind::DropRule),
-                    OBJECT_SEQUENCE if phase == Phase::Check => {
+                    OBJECT_SEQUENCE => {
                         if let Some(relid) = resolve_names(object.cast()) {
                             self.altered(relid, "DROP", Operation::Drop);
                         }

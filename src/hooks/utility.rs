@@ -2,7 +2,7 @@
 //! CALL, DO, COPY, DDL), judges the DDL that names what is guarded, and gives new followers and children their triggers.
 
 use super::{executor, guarded, raise};
-use crate::ddl::statement::{Phase, findings};
+use crate::ddl::statement::findings;
 use crate::ddl::{enforce, inner};
 use crate::model::Violation;
 use crate::pg::{memory, raw};
@@ -155,7 +155,7 @@ unsafe fn before(
             RESTARTS.set((*(statement as *mut pg_sys::TruncateStmt)).restart_seqs);
         }
         if !super::access::upgrading() {
-            enforce::all(&findings(statement, &registry, Phase::Run))?;
+            enforce::all(&findings(statement, &registry))?;
         }
         let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
         if whole && makes_relations((*statement).type_) {
@@ -200,7 +200,7 @@ pub fn truncate_restarts() -> bool {
 pub unsafe fn check(statement: *mut pg_sys::Node, registry: &Rc<Registry>) -> Vec<Violation> {
     // SAFETY: the caller vouches for the statement.
     unsafe {
-        let mut found: Vec<Violation> = findings(statement, registry, Phase::Check)
+        let mut found: Vec<Violation> = findings(statement, registry)
             .iter()
             .filter_map(|finding| finding.violation())
             .collect();

@@ -64,6 +64,8 @@ pub(super) fn refresh() -> Option<()> {
     let unreadable = unsafe {
         LOADING.get()
             || !pg_sys::IsTransactionState()
+            // A parallel plan destroys nothing, and no new snapshot can be taken beside it.
+            || pg_sys::IsInParallelMode()
             || pg_sys::IsAbortedTransactionBlockState()
             || pg_sys::IsBinaryUpgrade
             // Nothing is destroyed in parallel mode, and a new snapshot cannot be taken there.

@@ -83,17 +83,26 @@ fn may_execute(function: Oid) -> Outcome<()> {
     ))
 }
 
+/// Whether an approval covers changes of the sequence.
+pub fn is_covered(policy: &SequencePolicy) -> bool {
+    matches!(coverage(policy), Coverage::Covered(_))
+}
+
+fn coverage(policy: &SequencePolicy) -> Coverage {
+    let names = [
+        catalog::qualified(&policy.schema, &policy.sequence),
+        format!("{}.{}", policy.schema, policy.sequence),
+    ];
+    queries::named_coverage(&names, Operation::Setval, Kind::Session)
+}
+
 /// Lets a change pass, or refuses the violation it makes unless an approval covers it.
 pub fn allow(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<()> {
     let Some(violation) = violation else {
         return Ok(());
     };
     let qualified = catalog::qualified(&policy.schema, &policy.sequence);
-    let names = [
-        qualified.clone(),
-        format!("{}.{}", policy.schema, policy.sequence),
-    ];
-    let violation = match queries::named_coverage(&names, Operation::Setval, Kind::Session) {
+    let violation = match coverage(policy) {
         Coverage::Covered(cover) => {
             spend(&cover);
             return Ok(());

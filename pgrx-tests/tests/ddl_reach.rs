@@ -1,0 +1,296 @@
+//! Destructive DDL (SF008) that reaches a protected table sideways, what an approval can and can't do for it, and the
+//! triggers that DDL has to make.
+
+use pg_backstop_tests::postgres::Client;
+use pg_backstop_tests::{Database, database, passes, query_text, refused};
+
+const WORLD: &str = "
+    CREATE TABLE users (id bigint PRIMARY KEY, plan text, email text UNIQUE);
+    CREATE TABLE notes (id bigint PRIMARY KEY, user_id bigint REFERENCES users);
+    CREATE TABLE base (id bigint PRIMARY KEY, kind text); CREATE TABLE derived () INHERITS (base);
+    CREATE TYPE pair AS (id bigint, label text); CREATE TABLE pairs OF pair (PRIMARY KEY (id));
+    CREATE RULE quiet AS ON INSERT TO users WHERE NEW.plan = 'ghost' DO INSTEAD NOTHING;
+    CREATE FUNCTION tick() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER tick BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION tick();
+    INSERT INTO users VALUES (1, 'free', 'a'), (2, 'free', 'b');
+    INSERT INTO notes VALUES (1, 1); INSERT INTO pairs VALUES (1, 'x');
+    SELECT backstop.protect('users', expendable => $$plan = 'test'$$);
+    SELECT backstop.protect('derived', key_columns => '{id}'); SELECT backstop.protect('pairs');
+    SELECT backstop.protect_columns('users', '{email}', 'crm')";
+
+fn world() -> (Database, Client) {
+    let db = database();
+    let mut admin = db.connect();
+    passes(&mut admin, WORLD);
+    (db, admin)
+}
+
+fn approved(statement: &str) -> String {
+    format!("BEGIN; SELECT backstop.approve_batch('OPS-7', max_rows => 5); {statement}; COMMIT")
+}
+
+#[test]
+fn what_reaches_a_protected_table_sideways_is_refused() {
+    let (_db, mut admin) = world();
+    for (statement, table) in [
+        ("TRUNCATE base", "base"),
+        ("ALTER TABLE base DROP COLUMN kind", "base"),
+        ("ALTER TABLE base RENAME COLUMN kind TO sort", "base"),
+        ("ALTER TABLE base RENAME COLUMN id TO number", "base"),
+        ("ALTER TYPE pair DROP ATTRIBUTE label CASCADE", "pairs"),
+        (
+            "ALTER TYPE pair ALTER ATTRIBUTE label TYPE varchar CASCADE",
+            "pairs",
+        ),
+        (
+            "ALTER TYPE pair RENAME ATTRIBUTE label TO name CASCADE",
+            "pairs",
+        ),
+        ("DROP RULE quiet ON users", "users"),
+        ("ALTER TABLE users DISABLE RULE quiet", "users"),
+        ("DROP FUNCTION tick() CASCADE", "users"),
+        ("ALTER TABLE users SET UNLOGGED", "users"),
+        ("ALTER TABLE derived INHERIT base", "derived"),
+        ("ALTER INDEX users RENAME TO persons", "users"),
+        ("ALTER TABLE users ENABLE TRIGGER ALL", "users"),
+        ("DROP TABLE notes, users", "users"),
+        (
+            "ALTER TABLE IF EXISTS users DROP COLUMN IF EXISTS plan",
+            "users",
+        ),
+    ] {
+        let refusal = refused(&mut admin, statement);
+        assert_eq!(refusal.sqlstate, "SF008", "{statement}\n{refusal:?}");
+        assert_eq!(refusal.table, table, "{statement}\n{refusal:?}");
+    }
+}
+
+#[test]
+fn what_does_not_reach_it_passes() {
+    let (_db, mut admin) = world();
+    for statement in [
+        "ALTER TABLE base OWNER TO app",
+        "ALTER TABLE base OWNER TO postgres",
+        "ALTER TABLE ONLY base RENAME TO base2",
+        "ALTER TABLE base2 RENAME TO base",
+        "DROP INDEX users_plan; SELECT 1",
+        "ALTER TABLE users DROP CONSTRAINT users_email_key",
+        "ALTER TABLE notes DROP CONSTRAINT notes_user_id_fkey",
+        "DROP TABLE notes",
+        "CREATE TEMP TABLE users (id int); DROP TABLE pg_temp.users",
+        "ALTER TABLE users ENABLE TRIGGER tick",
+        "ALTER TABLE users ALTER COLUMN plan DROP DEFAULT",
+        "REINDEX TABLE CONCURRENTLY users",
+        "CREATE UNIQUE INDEX users_plan_email ON users (plan, email); DROP INDEX users_plan_email",
+        "DROP TABLE IF EXISTS nowhere.users",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE users; COMMIT",
+        "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT 1; COMMIT",
+    ] {
+        if statement.starts_with("DROP INDEX users_plan;") {
+            passes(&mut admin, "CREATE INDEX users_plan ON users (plan)");
+        }
+        if statement.starts_with("REINDEX") {
+            passes(&mut admin, statement);
+        } else {
+            for part in statement.split("; ") {
+                passes(&mut admin, part);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_new_session_can_still_choose_its_isolation_level() {
+    let (db, _admin) = world();
+    let mut app = db.connect_as("app");
+    passes(
+        &mut app,
+        "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; COMMIT",
+    );
+}
+
+#[test]
+fn an_approval_does_not_let_unrecorded_rows_go() {
+    let (_db, mut admin) = world();
+    for statement in [
+        "TRUNCATE users CASCADE",
+        "DROP TABLE users CASCADE",
+        "DROP SCHEMA public CASCADE",
+        "ALTER TABLE users DROP COLUMN plan",
+        "ALTER TABLE users ALTER COLUMN plan TYPE varchar(9)",
+    ] {
+        let refusal = refused(&mut admin, &approved(statement));
+        passes(&mut admin, "ROLLBACK");
+        assert_eq!(refusal.sqlstate, "SF008", "{statement}\n{refusal:?}");
+        assert!(
+            refusal.message.contains("cannot be recorded"),
+            "{statement}\n{refusal:?}"
+        );
+        assert!(refusal.hint.contains("unprotect"), "{refusal:?}");
+    }
+}
+
+#[test]
+fn an_approval_that_does_not_cover_it_is_refused() {
+    let (_db, mut admin) = world();
+    for intent in [
+        r#"{"reason": "a", "max_rows": 1, "operations": ["delete"]}"#,
+        r#"{"reason": "a", "max_rows": 1, "relations": ["public.notes"]}"#,
+    ] {
+        let statement = format!(
+            "BEGIN; SET LOCAL backstop.approval = '{intent}'; ALTER TABLE users SET SCHEMA public; COMMIT"
+        );
+        let refusal = refused(&mut admin, &statement);
+        passes(&mut admin, "ROLLBACK");
+        assert_eq!(refusal.sqlstate, "SF010", "{refusal:?}");
+    }
+}
+
+#[test]
+fn approved_ddl_runs_and_the_table_stays_protected() {
+    let (_db, mut admin) = world();
+    for statement in [
+        "ALTER TABLE pairs DROP CONSTRAINT pairs_pkey",
+        "ALTER TABLE users DISABLE TRIGGER tick; ALTER TABLE users ENABLE TRIGGER tick",
+        "DROP RULE quiet ON users",
+        "ALTER TABLE users RENAME TO people; ALTER TABLE people RENAME TO users",
+        "ALTER TABLE users OWNER TO app",
+    ] {
+        passes(&mut admin, &approved(statement));
+    }
+    assert_eq!(
+        refused(&mut admin, "TRUNCATE users CASCADE").sqlstate,
+        "SF008"
+    );
+    passes(&mut admin, "UPDATE users SET plan = 'pro' WHERE id = 1");
+    let captured = "SELECT count(*) FROM backstop.preimage";
+    assert_eq!(query_text(&mut admin, captured), "1");
+}
+
+#[test]
+fn a_column_that_the_registration_names_keeps_its_name() {
+    let (_db, mut admin) = world();
+    for column in ["id", "plan", "email"] {
+        let rename = format!("ALTER TABLE users RENAME COLUMN {column} TO other");
+        let refusal = refused(&mut admin, &approved(&rename));
+        passes(&mut admin, "ROLLBACK");
+        assert_eq!(refusal.sqlstate, "SF008", "{refusal:?}");
+        assert_eq!(refusal.column, column, "{refusal:?}");
+    }
+}
+
+/// The triggers of a table by name, with how they are enabled.
+fn triggers(client: &mut Client, table: &str) -> String {
+    let sql = format!(
+        "SELECT string_agg(tgname || ' ' || tgenabled, ', ' ORDER BY tgname) FROM pg_trigger
+         WHERE tgrelid = '{table}'::regclass AND tgname LIKE 'backstop%'"
+    );
+    query_text(client, &sql)
+}
+
+#[test]
+fn tables_that_ddl_brings_in_get_their_triggers_whoever_runs_it() {
+    let (db, mut admin) = world();
+    passes(
+        &mut admin,
+        "GRANT CREATE ON SCHEMA public TO app; GRANT REFERENCES ON users TO app;
+         CREATE TABLE events (id bigint, day int, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+         ALTER TABLE events OWNER TO app;
+         SELECT backstop.protect('events')",
+    );
+    let mut app = db.connect_as("app");
+    passes(
+        &mut app,
+        "CREATE TABLE logins (id bigint PRIMARY KEY, user_id bigint REFERENCES users ON DELETE CASCADE);
+         CREATE TABLE clicks (id bigint PRIMARY KEY, login_id bigint);
+         ALTER TABLE clicks ADD FOREIGN KEY (login_id) REFERENCES logins ON DELETE SET NULL;
+         CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (1) TO (10);
+         CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (day);
+         CREATE TABLE events_2a PARTITION OF events_2 FOR VALUES FROM (10) TO (15);
+         DO $$ BEGIN CREATE TABLE posts (id bigint PRIMARY KEY, user_id bigint REFERENCES users ON DELETE CASCADE); END $$",
+    );
+    for table in ["logins", "clicks", "posts"] {
+        assert_eq!(triggers(&mut admin, table), "backstop_capture A", "{table}");
+    }
+    for table in ["events_1", "events_2", "events_2a"] {
+        assert_eq!(
+            triggers(&mut admin, table),
+            "backstop_capture A, backstop_guard_truncate A",
+            "{table}"
+        );
+    }
+    assert_eq!(query_text(&mut app, "SELECT current_user"), "app");
+}
+
+#[test]
+fn two_sessions_that_alter_guarded_tables_do_not_wait_for_each_other() {
+    let (db, mut one) = world();
+    let mut two = db.connect();
+    passes(&mut one, "BEGIN; ALTER TABLE users ADD COLUMN a int");
+    passes(
+        &mut two,
+        "SET lock_timeout = '2s'; BEGIN; ALTER TABLE pairs ADD CONSTRAINT c CHECK (id > 0); CREATE TABLE t (id int);
+         ALTER TABLE t ADD CHECK (id > 0); COMMIT",
+    );
+    passes(
+        &mut one,
+        "ALTER TABLE pairs ALTER label SET NOT NULL; COMMIT",
+    );
+}
+
+#[test]
+fn check_tells_what_ddl_would_break() {
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "CREATE TABLE counted (id bigint GENERATED ALWAYS AS IDENTITY); SELECT backstop.protect_sequence('counted_id_seq')",
+    );
+    for (statement, sqlstates) in [
+        ("TRUNCATE users", "SF008"),
+        ("DROP TABLE users CASCADE", "SF008"),
+        ("DROP SCHEMA public CASCADE", "SF008"),
+        ("ALTER TABLE users DROP COLUMN plan", "SF008"),
+        ("ALTER TABLE users DROP CONSTRAINT users_pkey", "SF008"),
+        ("ALTER TABLE users ADD COLUMN x int", ""),
+        ("DROP EXTENSION pg_backstop", "SF013"),
+        ("ALTER SEQUENCE counted_id_seq RESTART WITH 500", "SF007"),
+        ("ALTER TABLE counted ALTER id RESTART WITH 500", "SF007"),
+        ("ALTER TABLE counted ALTER id DROP IDENTITY", "SF007"),
+        ("TRUNCATE counted RESTART IDENTITY", ""),
+        ("DROP SEQUENCE counted_id_seq", "SF007"),
+        ("TRUNCATE counted", ""),
+        ("DROP TABLE notes", ""),
+    ] {
+        let quoted = statement.replace('\'', "''");
+        let sql = format!("SELECT DISTINCT sqlstate FROM backstop.check('{quoted}')");
+        let first = query_text(&mut admin, &sql);
+        assert_eq!(first.lines().next().unwrap_or(""), sqlstates, "{statement}");
+    }
+}
+
+#[test]
+fn plans_made_before_the_first_sequence_was_registered_are_made_anew() {
+    let (db, mut admin) = world();
+    passes(
+        &mut admin,
+        "CREATE SEQUENCE s; GRANT ALL ON SEQUENCE s TO app; CREATE SEQUENCE t; GRANT ALL ON SEQUENCE t TO app",
+    );
+    let mut app = db.connect_as("app");
+    passes(
+        &mut app,
+        "PREPARE jump (regclass, bigint) AS SELECT setval($1, $2)",
+    );
+    for n in 1..8 {
+        passes(&mut app, &format!("EXECUTE jump ('s', {n})"));
+    }
+    passes(
+        &mut admin,
+        "SELECT backstop.protect_sequence('s', max_step => 5)",
+    );
+    passes(&mut app, "EXECUTE jump ('t', 99999)");
+    passes(&mut app, "EXECUTE jump ('s', 9)");
+    assert_eq!(
+        refused(&mut app, "EXECUTE jump ('s', 99999)").sqlstate,
+        "SF007"
+    );
+}
