@@ -7,7 +7,7 @@ use crate::ledger::{self, Root};
 use crate::model::Operation;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::{Cell, RefCell};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 thread_local! {
     static SCRATCH: Cell<pg_sys::MemoryContext> = const { Cell::new(std::ptr::null_mut()) };
@@ -35,13 +35,35 @@ fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
     }
 }
 
+thread_local! {
+    /// Our relations by name, for one generation of the registry: dropping or making the extension makes the registry
+    /// stale.
+    static RELATIONS: RefCell<(usize, Vec<(CString, Oid)>)> = const { RefCell::new((0, Vec::new())) };
+}
+
 /// A relation of schema backstop.
 pub fn own_relation(name: &CStr) -> Oid {
-    // SAFETY: syscache look-ups with static names.
-    unsafe {
+    let generation = crate::registry::generation();
+    let known = RELATIONS.with_borrow_mut(|(of, relations)| {
+        if *of != generation {
+            relations.clear();
+            *of = generation;
+        }
+        let found = relations.iter().find(|(known, _)| known.as_c_str() == name);
+        found.map(|(_, relid)| *relid)
+    });
+    if let Some(relid) = known {
+        return relid;
+    }
+    // SAFETY: syscache look-ups with C strings.
+    let relid = unsafe {
         let schema = pg_sys::get_namespace_oid(c"backstop".as_ptr(), false);
         pg_sys::get_relname_relid(name.as_ptr(), schema)
+    };
+    if relid != pg_sys::InvalidOid {
+        RELATIONS.with_borrow_mut(|(_, relations)| relations.push((name.to_owned(), relid)));
     }
+    relid
 }
 
 /// Draws from one of our sequences, whatever the user was granted.

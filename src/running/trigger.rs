@@ -69,9 +69,8 @@ pub unsafe fn announce(info: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::ES
         for n in 0..(*triggers).numtriggers as usize {
             let trigger = &*(*triggers).triggers.add(n);
             let function = &mut *(*info).ri_TrigFunctions.add(n);
-            let ours = catalog::owned(pg_sys::get_func_name(trigger.tgfoid))
-                .is_some_and(|name| name == "capture");
-            if trigger.tgisinternal || ours || function.fn_oid != pg_sys::InvalidOid {
+            let ours = || CStr::from_ptr(trigger.tgname) == crate::guard_triggers::CAPTURE;
+            if trigger.tgisinternal || function.fn_oid != pg_sys::InvalidOid || ours() {
                 continue;
             }
             let context = (*estate).es_query_cxt;

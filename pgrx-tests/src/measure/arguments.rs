@@ -72,6 +72,6 @@ impl Arguments {
 
     /// Seconds of one run of pgbench.
     pub fn seconds(&self) -> u32 {
-        if self.quick { 1 } else { 3 }
+        if self.quick { 1 } else { 2 }
     }
 }
