@@ -69,6 +69,11 @@ pub fn current() -> Option<(u64, Standing)> {
     Some((assigned.serial, standing))
 }
 
+/// Whether an approval is set, still valid or not.
+pub fn is_set() -> bool {
+    ASSIGNED.get().is_some()
+}
+
 /// Rows spent from the approval `serial`.
 pub fn spent(serial: u64) -> i64 {
     SPENT.with_borrow(|spent| spent.get(&serial).copied().unwrap_or(0))

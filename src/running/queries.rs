@@ -119,6 +119,7 @@ pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
     }
     covered
 }
+
 /// Whether the approval in force covers an operation on something that goes by `names` and asks for an approval of
 /// `kind` at least.
 pub fn named_coverage(names: &[String], operation: Operation, kind: Kind) -> Coverage {
