@@ -61,3 +61,17 @@ CREATE FUNCTION backstop.guarded_setval(sequence regclass, value bigint) RETURNS
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'backstop_guarded_setval';
 CREATE FUNCTION backstop.guarded_setval(sequence regclass, value bigint, is_called boolean) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'backstop_guarded_setval';
+
+-- Whether statements are judged from the first one on depends on how sessions load the library: say so at once.
+DO $$
+DECLARE
+    loaded text := (SELECT value FROM backstop.status() WHERE property = 'loaded by');
+BEGIN
+    IF loaded LIKE '%preload_libraries' THEN
+        RAISE NOTICE 'pg_backstop is loaded by %', loaded;
+    ELSE
+        RAISE NOTICE 'pg_backstop is not preloaded: a session''s first statement on a protected table is refused with SF012'
+            USING HINT = 'Add pg_backstop to shared_preload_libraries, or ALTER DATABASE ... SET session_preload_libraries = ''pg_backstop''.';
+    END IF;
+END
+$$;

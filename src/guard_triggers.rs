@@ -11,7 +11,8 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::rc::Rc;
 
-const CAPTURE: &CStr = c"backstop_capture";
+/// The row trigger's name.
+pub const CAPTURE: &CStr = c"backstop_capture";
 const TRUNCATE: &CStr = c"backstop_guard_truncate";
 
 thread_local! {

@@ -67,10 +67,7 @@ pub mod sqlstate {
     pub const UNDEFINED_TABLE: &str = "42P01";
     pub const WRONG_OBJECT_TYPE: &str = "42809";
     pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
-    pub const NOT_IN_PREREQUISITE_STATE: &str = "55000";
     pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
-    pub const DATATYPE_MISMATCH: &str = "42804";
-    pub const INVALID_OBJECT_DEFINITION: &str = "42P17";
     pub const SYNTAX_ERROR: &str = "42601";
     pub const INTERNAL: &str = "XX000";
 }

@@ -87,8 +87,10 @@ PASSES = [
     ("SELECT count(*) FROM users WHERE id BETWEEN %s AND %s", (-5, 5)),
 ]
 
-# More than five: the server may take its generic plan from the sixth execution on.
+# More than five: the server may take its generic plan from the sixth execution on. psycopg forgets a prepared statement
+# that failed, so the refused ones get there by the second of these settings.
 EXECUTIONS = 7
+PLANS = ["auto", "force_generic_plan"]
 
 CHECKSUM = "SELECT md5(string_agg(u::text, ',' ORDER BY id)) FROM users u"
 
@@ -108,10 +110,13 @@ class Tally:
 
 
 def run_once(connection, statement, parameters):
-    """Runs a statement in a transaction of its own that is rolled back; returns the exception, if any."""
+    """Runs a statement and returns the exception, if any.
+
+    There is no transaction to roll back on purpose: at a ROLLBACK psycopg throws its prepared statements away, and no
+    generic plan would ever be reached. A refused statement loses nothing anyway, and this is where that is tested.
+    """
     try:
-        with connection.transaction(force_rollback=True):
-            connection.execute(statement, parameters, prepare=True)
+        connection.execute(statement, parameters, prepare=True)
     except psycopg.Error as error:
         return error
     return None
@@ -138,10 +143,11 @@ def complaint_about(error, sqlstate, table, column):
 def try_refused(connection, case):
     sqlstate, table, column, statement, parameters = case
     before = connection.execute(CHECKSUM).fetchone()
-    for execution in range(1, EXECUTIONS + 1):
+    for plan in PLANS:
+        connection.execute(f"SET plan_cache_mode = {plan}")
         complaint = complaint_about(run_once(connection, statement, parameters), sqlstate, table, column)
         if complaint:
-            return f"execution {execution}: {complaint}"
+            return f"plan {plan}: {complaint}"
     if connection.execute(CHECKSUM).fetchone() != before:
         return "it changed the table"
     return None
@@ -177,8 +183,8 @@ def try_server_cursor(connection):
         with connection.cursor(name="one") as cursor:
             cursor.execute("SELECT * FROM users WHERE id = %s FOR UPDATE", (7,))
             cursor.fetchone()
-            done = connection.execute("UPDATE users SET plan = 'x' WHERE CURRENT OF one")
-            return None if done.rowcount == 1 else f"{done.rowcount} rows were updated"
+            error = run_once(connection, "UPDATE users SET plan = 'x' WHERE CURRENT OF one", ())
+            return None if error is None else f"{error.sqlstate}: {error}"
 
 
 def main():
@@ -191,12 +197,14 @@ def main():
         connection.prepare_threshold = 0
         for case in REFUSED:
             tally.note(case[3], try_refused(connection, case))
-        for statement, parameters in PASSES:
-            tally.note(statement, try_passing(connection, statement, parameters))
+        prepared = connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()[0]
+        few = None if prepared >= len(REFUSED) else f"only {prepared} statements were prepared"
+        tally.note("server-side statements", few)
         tally.note("a pipeline", try_pipeline(connection))
         tally.note("a server-side cursor", try_server_cursor(connection))
-        prepared = connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()[0]
-        tally.note("server-side statements", None if prepared > 20 else f"only {prepared} statements were prepared")
+        connection.execute("RESET plan_cache_mode")
+        for statement, parameters in PASSES:
+            tally.note(statement, try_passing(connection, statement, parameters))
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed else 0
 

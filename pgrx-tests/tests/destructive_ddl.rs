@@ -58,7 +58,7 @@ const REFUSED: &[&str] = &[
     "DROP DOMAIN shop.mail CASCADE",
     "ALTER TABLE shop.users DROP COLUMN plan",
     "ALTER TABLE shop.users ADD COLUMN extra int, DROP COLUMN plan",
-    "ALTER TABLE shop.users ALTER COLUMN plan TYPE varchar(2)",
+    "ALTER TABLE shop.users ALTER COLUMN plan TYPE varchar(20)",
     "ALTER TABLE shop.users ALTER COLUMN plan TYPE text USING 'gone'",
     "ALTER TABLE shop.users RENAME TO people",
     "ALTER TABLE shop.users RENAME COLUMN plan TO level",

@@ -228,31 +228,6 @@ fn a_procedure_that_commits_keeps_the_record_of_each_part() {
 }
 
 #[test]
-fn a_prepared_transaction_carries_its_record() {
-    let (db, mut admin, mut app) = world();
-    if query_text(&mut admin, "SHOW max_prepared_transactions") == "0" {
-        println!("left out: this server has no prepared transactions");
-        return;
-    }
-    let (kept, lost) = (format!("kept {}", db.name), format!("lost {}", db.name));
-    passes(
-        &mut app,
-        &format!("BEGIN; DELETE FROM users WHERE id = 11; PREPARE TRANSACTION '{kept}'"),
-    );
-    passes(
-        &mut app,
-        &format!("BEGIN; DELETE FROM users WHERE id = 12; PREPARE TRANSACTION '{lost}'"),
-    );
-    assert_eq!(statements(&mut admin), "0");
-    passes(&mut app, &format!("COMMIT PREPARED '{kept}'"));
-    passes(&mut app, &format!("ROLLBACK PREPARED '{lost}'"));
-    assert_eq!(
-        query_text(&mut admin, "SELECT key ->> 'id' FROM backstop.preimage"),
-        "11"
-    );
-}
-
-#[test]
 fn harmless_statements_leave_no_record() {
     let (_db, mut admin, mut app) = world();
     passes(

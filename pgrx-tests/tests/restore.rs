@@ -1,29 +1,12 @@
 //! Restore: what a recorded statement destroyed comes back as it was, and nothing else changes.
 
-use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
-
-const WORLD: &str = "
-    CREATE TABLE users (id bigint PRIMARY KEY, referrer bigint REFERENCES users ON DELETE CASCADE, plan text, email text UNIQUE,
-        tags int[], extra jsonb);
-    CREATE TABLE subscriptions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
-        price numeric, total numeric GENERATED ALWAYS AS (price * 12) STORED);
-    CREATE TABLE messages (id bigint PRIMARY KEY, subscription_id bigint NOT NULL REFERENCES subscriptions ON DELETE CASCADE, body text);
-    CREATE TABLE notes (id bigint PRIMARY KEY, user_id bigint REFERENCES users ON DELETE SET NULL, body text);
-    INSERT INTO users SELECT n, CASE WHEN n % 5 <> 1 THEN n - 1 END, 'free', 'u' || n, '[2:3]={1,2}', CASE n % 2 WHEN 1 THEN 'null'::jsonb END
-        FROM generate_series(1, 20) n;
-    INSERT INTO subscriptions (user_id, price) SELECT n, n + 0.50 FROM generate_series(1, 20) n;
-    INSERT INTO messages SELECT n, (n + 1) / 2, 'm' || n FROM generate_series(1, 40) n;
-    INSERT INTO notes SELECT n, n, 'n' || n FROM generate_series(1, 20) n;
-    SELECT backstop.protect('users', max_rows => 1000)";
-
-fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
+mod restore {
+    pub mod world;
 }
+
+use pg_backstop_tests::postgres::Client;
+use pg_backstop_tests::{passes, query_text, refused};
+use restore::world::{last_statement, restore, world};
 
 /// Every row of the world, as text.
 fn dump(client: &mut Client) -> String {
@@ -35,18 +18,6 @@ fn dump(client: &mut Client) -> String {
             )
         })
         .join("\n")
-}
-
-fn last_statement(client: &mut Client) -> String {
-    query_text(client, "SELECT max(statement_id) FROM backstop.statement")
-}
-
-/// Totals of a restore: captured, restored, unchanged, conflicts.
-fn restore(client: &mut Client, statement: &str, options: &str) -> String {
-    let sql = format!(
-        "SELECT sum(captured), sum(restored), sum(unchanged), sum(conflicts) FROM backstop.restore({statement}{options})"
-    );
-    query_text(client, &sql)
 }
 
 #[test]
@@ -132,124 +103,6 @@ fn an_update_is_set_back_and_later_work_on_other_columns_stays() {
         "2",
         "JSON null is not SQL NULL"
     );
-}
-
-/// Statement `id` updated users 5 and 7; since then 7 has got another plan.
-fn conflict() -> (Database, Client, String) {
-    let (db, mut admin, mut app) = world();
-    passes(
-        &mut app,
-        "UPDATE users SET plan = 'wiped' WHERE id IN (5, 7)",
-    );
-    let id = last_statement(&mut admin);
-    passes(&mut app, "UPDATE users SET plan = 'bought' WHERE id = 7");
-    (db, admin, id)
-}
-
-const PLANS: &str = "SELECT string_agg(plan, ',' ORDER BY id) FROM users WHERE id IN (5, 7)";
-
-#[test]
-fn a_conflict_aborts_and_changes_nothing() {
-    let (_db, mut admin, id) = conflict();
-    let refusal = refused(
-        &mut admin,
-        &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
-    );
-    assert!(
-        !refusal.hint.is_empty() && refusal.sqlstate != "XX000",
-        "{refusal:?}"
-    );
-    assert_eq!(query_text(&mut admin, PLANS), "wiped,bought");
-}
-
-#[test]
-fn a_dry_run_counts_conflicts_instead_of_failing() {
-    let (_db, mut admin, id) = conflict();
-    let conflicts = format!("SELECT sum(captured), sum(conflicts) FROM backstop.restore({id})");
-    assert_eq!(query_text(&mut admin, &conflicts), "2|1");
-}
-
-#[test]
-fn a_conflict_can_be_skipped() {
-    let (_db, mut admin, id) = conflict();
-    assert_eq!(
-        restore(&mut admin, &id, ", dry_run => false, on_conflict => 'skip'"),
-        "2|1|0|1"
-    );
-    assert_eq!(query_text(&mut admin, PLANS), "free,bought");
-}
-
-#[test]
-fn a_conflict_can_be_overwritten() {
-    let (_db, mut admin, id) = conflict();
-    assert_eq!(
-        restore(
-            &mut admin,
-            &id,
-            ", dry_run => false, on_conflict => 'overwrite'"
-        ),
-        "2|2|0|1"
-    );
-    assert_eq!(query_text(&mut admin, PLANS), "free,free");
-}
-
-#[test]
-fn conflicts_are_listed_with_what_was_what_it_left_and_what_is() {
-    let (_db, mut admin, id) = conflict();
-    let listed = format!(
-        "SELECT relation, key, old_row ->> 'plan', left_as ->> 'plan', current_row ->> 'plan' FROM backstop.restore_conflicts({id})"
-    );
-    assert_eq!(
-        query_text(&mut admin, &listed),
-        "public.users|{\"id\": 7}|free|wiped|bought"
-    );
-}
-
-#[test]
-fn work_added_to_a_json_value_is_a_conflict_too() {
-    let (_db, mut admin, mut app) = world();
-    passes(
-        &mut app,
-        r#"UPDATE users SET extra = '{"mistake": 1}' WHERE id = 5"#,
-    );
-    let id = last_statement(&mut admin);
-    passes(
-        &mut app,
-        r#"UPDATE users SET extra = '{"mistake": 1, "later": 2}' WHERE id = 5"#,
-    );
-    let conflicts = format!("SELECT sum(conflicts) FROM backstop.restore({id})");
-    assert_eq!(query_text(&mut admin, &conflicts), "1");
-}
-
-#[test]
-fn a_row_that_took_a_deleted_rows_key_is_a_conflict() {
-    let (_db, mut admin, mut app) = world();
-    passes(&mut app, "DELETE FROM users WHERE id = 20");
-    let id = last_statement(&mut admin);
-    passes(
-        &mut app,
-        "INSERT INTO users (id, plan, email) VALUES (20, 'new', 'new')",
-    );
-    refused(
-        &mut admin,
-        &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
-    );
-    assert_eq!(
-        query_text(&mut admin, "SELECT plan FROM users WHERE id = 20"),
-        "new"
-    );
-}
-
-#[test]
-fn a_row_that_is_back_already_is_unchanged() {
-    let (_db, mut admin, mut app) = world();
-    passes(
-        &mut app,
-        "UPDATE users SET plan = 'wiped' WHERE id IN (5, 7)",
-    );
-    let id = last_statement(&mut admin);
-    passes(&mut app, "UPDATE users SET plan = 'free' WHERE id = 7");
-    assert_eq!(restore(&mut admin, &id, ", dry_run => false"), "2|1|1|0");
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn what_triggers_destroy_counts_with_their_root() {
         "CREATE FUNCTION purge() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN DELETE FROM users WHERE plan = 'p' || OLD.id; RETURN OLD; END $$;
          CREATE TRIGGER purge AFTER DELETE ON plain FOR EACH ROW EXECUTE FUNCTION purge();
-         UPDATE users SET auth_source = 'oauth' WHERE plan = 'p1' AND id <> 1",
+         UPDATE users SET auth_source = 'oauth' WHERE plan = 'p1'",
     );
     // Ten users have plan p1, ten p2.
     passes(

@@ -3,6 +3,7 @@
 use super::arguments;
 use crate::judge::approval::Intent;
 use crate::model::Operation;
+use crate::pg::catalog;
 use crate::pg::function::Call;
 use crate::report::{self, Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Datum};
@@ -23,6 +24,9 @@ unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
             arguments::texts(call, 3, "operations")?,
         )
     };
+    let relations = relations
+        .map(|names| names.iter().map(|name| qualified(name)).collect())
+        .transpose()?;
     let operations = operations
         .map(|words| words.iter().map(|word| operation(word)).collect())
         .transpose()?;
@@ -52,6 +56,22 @@ unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
         );
     }
     Ok(call.null())
+}
+
+/// The qualified name of a relation that exists.
+fn qualified(name: &str) -> Outcome<String> {
+    // SAFETY: to_regclass(text) returns NULL for a relation that does not exist.
+    let found = unsafe {
+        let argument = crate::record::datum::text(name.as_bytes());
+        pgrx::direct_function_call::<pg_sys::Oid>(pg_sys::to_regclass, &[Some(argument)])
+    };
+    match found {
+        Some(relid) => Ok(catalog::display_name(relid)),
+        None => Err(Report::new(
+            "SF010",
+            format!("relation \"{name}\" in argument \"relations\" does not exist"),
+        )),
+    }
 }
 
 fn operation(word: &str) -> Outcome<Operation> {

@@ -92,9 +92,6 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
     }
     let expendable = match expendable {
         Some(text) => {
-            if let Some(problem) = record::problem(&text) {
-                return Err(problem);
-            }
             // SAFETY: the relation is open.
             Some(unsafe { record::canonical(&text, relation.0) }?)
         }
@@ -202,6 +199,9 @@ unsafe fn unprotect_columns(call: Call) -> Outcome<Datum> {
             "argument \"columns\" must not be null",
         )
     })?;
+    if columns.is_empty() {
+        return Err(Report::new(sqlstate::INVALID_PARAMETER, "argument \"columns\" must name a column"));
+    }
     let before = guard_triggers::guarded_now();
     let name = catalog::display_name(relid);
     for column in &columns {

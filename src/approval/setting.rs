@@ -69,7 +69,7 @@ pub fn current() -> Option<(u64, Standing)> {
     Some((assigned.serial, standing))
 }
 
-/// Whether an approval is set, valid or not.
+/// Whether an approval is set, still valid or not.
 pub fn is_set() -> bool {
     ASSIGNED.get().is_some()
 }

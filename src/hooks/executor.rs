@@ -38,8 +38,10 @@ pub fn install() {
 struct Entered {
     /// This frame opened the root statement.
     root: bool,
-    /// The query destroys rows of guarded tables.
-    tracked: bool,
+    /// The query changes rows, of guarded tables or of others whose triggers may go on to guarded ones.
+    changes: bool,
+    /// It targets a protected table itself.
+    protected: bool,
 }
 
 unsafe extern "C-unwind" fn start(desc: *mut pg_sys::QueryDesc, eflags: c_int) {
@@ -51,8 +53,8 @@ unsafe extern "C-unwind" fn start(desc: *mut pg_sys::QueryDesc, eflags: c_int) {
             Some(previous) => previous(desc, eflags),
             None => raw::standard_ExecutorStart(desc, eflags),
         }
-        if entered.tracked {
-            let (_, error) = guarded((), || after_start(desc));
+        if entered.changes {
+            let (_, error) = guarded((), || after_start(desc, entered.protected));
             raise(error);
         }
         if entered.root {
@@ -158,7 +160,7 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
     };
     let mut entered = Entered {
         root: open(desc)?,
-        tracked: false,
+        ..Entered::default()
     };
     if entered.root {
         // A page that an error left under this address is not this statement's.
@@ -168,11 +170,14 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
         return Ok(entered);
     }
     // SAFETY: the executor's live QueryDesc.
-    let targets = unsafe { targets(&registry, (*desc).plannedstmt) };
+    let targets = unsafe {
+        entered.changes = !(*(*desc).plannedstmt).resultRelations.is_null();
+        targets(&registry, (*desc).plannedstmt)
+    };
     if targets.is_empty() {
         return Ok(entered);
     }
-    entered.tracked = true;
+    entered.protected = targets.iter().any(|(table, _)| table.is_protected());
     let parent = queries::innermost();
     let root = running::root_key().unwrap_or(usize::MAX);
     let referential = eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as c_int != 0;
@@ -203,12 +208,14 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
     Ok(entered)
 }
 
-fn after_start(desc: *mut pg_sys::QueryDesc) -> Outcome<()> {
+fn after_start(desc: *mut pg_sys::QueryDesc, protected: bool) -> Outcome<()> {
     // SAFETY: the executor has started: the estate and its result relations are live.
     unsafe {
         let estate = (*desc).estate;
         queries::started(desc as usize, estate);
-        verdict::enforce(&cursor_violations(desc))?;
+        if protected {
+            verdict::enforce(&cursor_violations(desc))?;
+        }
         for n in 0..crate::pg::raw::list_length((*estate).es_opened_result_relations) {
             trigger::announce(
                 crate::pg::raw::list_nth((*estate).es_opened_result_relations, n).cast(),

@@ -2,6 +2,7 @@
 
 use crate::model::Operation;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -70,8 +71,22 @@ pub struct Request<'a> {
 impl Intent {
     /// Reads a statement of intent; the error is a sentence for DETAIL.
     pub fn parse(text: &str) -> Result<Intent, String> {
+        let value: Value = serde_json::from_str(text)
+            .map_err(|error| format!("It is not valid JSON: {error}."))?;
+        let Value::Object(members) = value else {
+            return Err("It is not a JSON object.".to_owned());
+        };
+        // Member by member, because serde's own messages do not name the member they are about.
+        for (member, value) in &members {
+            well_formed(member, value)?;
+        }
+        for required in ["reason", "max_rows"] {
+            if !members.contains_key(required) {
+                return Err(format!("The member \"{required}\" is missing."));
+            }
+        }
         let intent: Intent =
-            serde_json::from_str(text).map_err(|error| sentence(&error.to_string()))?;
+            serde_json::from_value(Value::Object(members)).map_err(|error| error.to_string())?;
         if intent.reason.trim().is_empty() {
             return Err("The member \"reason\" is empty.".to_owned());
         }
@@ -174,12 +189,32 @@ fn parse_time(text: &str) -> Result<i64, String> {
         })
 }
 
-/// A parser's message as a sentence.
-fn sentence(message: &str) -> String {
-    let mut characters = message.chars();
-    match characters.next() {
-        Some(first) => format!("{}{}.", first.to_uppercase(), characters.as_str()),
-        None => String::new(),
+/// Refuses a member that is unknown or of the wrong type.
+fn well_formed(member: &str, value: &Value) -> Result<(), String> {
+    let texts =
+        |value: &Value| value.as_array().is_some_and(|all| all.iter().all(Value::is_string));
+    let (fits, wanted) = match member {
+        "reason" => (value.is_string(), "a string"),
+        "max_rows" => (value.is_i64(), "a whole number"),
+        "relations" => (texts(value), "an array of strings"),
+        "operations" => {
+            for word in value.as_array().into_iter().flatten() {
+                if serde_json::from_value::<Operation>(word.clone()).is_err() {
+                    return Err(format!(
+                        "The member \"operations\" knows no operation {word}: use update, delete, truncate, drop, \
+                         alter, setval."
+                    ));
+                }
+            }
+            (texts(value), "an array of strings")
+        }
+        "expires" => (value.is_string(), "a string"),
+        unknown => return Err(format!("The member \"{unknown}\" is unknown.")),
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("The member \"{member}\" must be {wanted}, not {value}."))
     }
 }
 

@@ -127,8 +127,8 @@ pub fn budget_spent(subject: Subject, operation: Operation, max_rows: i64) -> Vi
 }
 
 /// SF009.
-pub fn mixed_upstreams(subject: Subject, upstreams: &[&str]) -> Violation {
-    subject.violation(
+pub fn mixed_upstreams(subject: Subject, column: &str, upstreams: &[&str]) -> Violation {
+    let violation = subject.violation(
         Rule::MixedUpstreams,
         format!(
             "UPDATE on table \"{}\" clears columns of several upstreams",
@@ -137,7 +137,11 @@ pub fn mixed_upstreams(subject: Subject, upstreams: &[&str]) -> Violation {
         format!("It would empty columns fed by {}.", listed(upstreams)),
         "Clear only the columns whose own upstream was broken, one upstream to a statement."
             .to_owned(),
-    )
+    );
+    Violation {
+        column: Some(column.to_owned()),
+        ..violation
+    }
 }
 
 /// SF012.
@@ -191,7 +195,7 @@ mod tests {
     #[test]
     fn upstreams_are_listed() {
         assert!(
-            mixed_upstreams(USERS, &["a", "b", "c"])
+            mixed_upstreams(USERS, "cache", &["a", "b", "c"])
                 .detail
                 .contains("\"a\", \"b\" and \"c\"")
         );

@@ -1,7 +1,21 @@
-//! The rules. Pure: no PostgreSQL, no unsafe; plain types in, verdicts out.
+//! The judge: decides, from plain facts, whether a statement breaks a rule. No PostgreSQL node, no catalog and no
+//! unsafe code reaches this room, so it can be tested without a server.
 #![forbid(unsafe_code)]
 
 pub mod approval;
+pub mod classes;
 pub mod ddl;
+pub mod key_range;
 pub mod limits;
+pub mod pins;
+pub mod predicate;
 pub mod sequence;
+pub mod statement;
+pub mod unqualified;
+pub mod verdict;
+pub mod wording;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod samples;

@@ -5,10 +5,10 @@ use crate::gucs;
 use crate::judge::limits::{self, Subject};
 use crate::model::{Operation, Violation};
 use crate::pg::raw;
+use crate::record::Cleared;
 use crate::registry::{Guarded, Policy};
 use crate::running;
 use crate::running::queries::{ActiveQuery, Coverage};
-use std::rc::Rc;
 
 /// A destroyed row, as the books need it.
 #[derive(Clone, Copy)]
@@ -18,8 +18,8 @@ pub struct DestroyedRow<'a> {
     pub operation: Operation,
     /// It neither counts nor needs an approval.
     pub expendable: bool,
-    /// Upstreams whose columns it lost.
-    pub cleared: &'a [Rc<str>],
+    /// Columns fed by an upstream that it lost.
+    pub cleared: &'a [Cleared],
 }
 
 /// Books the row. The violation it makes, if any; the row is booked in any case.
@@ -30,10 +30,9 @@ pub fn book(row: DestroyedRow) -> Option<Box<Violation>> {
         let root = ledger.root(row.query.root, running::new_root);
         root.level(nest)
             .tally(&row.table.recorded_name, row.operation);
-        let mixed = row
-            .cleared
-            .iter()
-            .fold(None, |mixed, upstream| root.clear(nest, upstream).or(mixed));
+        let mixed = row.cleared.iter().fold(None, |mixed, cleared| {
+            root.clear(nest, &cleared.upstream).or(mixed)
+        });
         if let Some(upstreams) = mixed {
             match &row.query.coverage {
                 Coverage::Covered(_) => root.rule_broken = true,
@@ -41,7 +40,7 @@ pub fn book(row: DestroyedRow) -> Option<Box<Violation>> {
                     let upstreams: Vec<&str> =
                         upstreams.iter().map(|upstream| &**upstream).collect();
                     let violation = with_subject(row.table, |subject| {
-                        limits::mixed_upstreams(subject, &upstreams)
+                        limits::mixed_upstreams(subject, &row.cleared[0].column, &upstreams)
                     });
                     return Some(refused(other, row, violation));
                 }

@@ -1,8 +1,9 @@
 //! A root statement's books and the limits it runs under.
 
 use super::Level;
-use crate::model::Rule;
+use crate::model::{Operation, Rule};
 use crate::record::Buffer;
+use crate::record::format::RowFormat;
 use crate::registry::Policy;
 use std::rc::Rc;
 
@@ -130,16 +131,24 @@ impl Root {
     }
 
     /// The captured rows of one relation, operation and cause that are not written yet.
-    pub fn buffer(&mut self, nest: i32, fresh: Buffer) -> &mut Buffer {
+    pub fn buffer(
+        &mut self,
+        nest: i32,
+        format: &Rc<RowFormat>,
+        operation: Operation,
+        cause: Option<&Rc<str>>,
+    ) -> &mut Buffer {
         let level = self.level(nest);
         let place = match level
             .buffers
             .iter()
-            .position(|buffer| buffer.continues(&fresh))
+            .position(|buffer| buffer.takes(format, operation, cause))
         {
             Some(place) => place,
             None => {
-                level.buffers.push(fresh);
+                level
+                    .buffers
+                    .push(Buffer::new(format.clone(), operation, cause.cloned()));
                 level.buffers.len() - 1
             }
         };

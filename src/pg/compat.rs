@@ -41,9 +41,10 @@ pub unsafe fn attribute<'a>(
         &*(*desc).attrs.as_ptr().add(n)
     }
     #[cfg(feature = "pg18")]
-    // SAFETY: TupleDescAttr of 18 computes the place behind the compact attributes.
+    // SAFETY: as TupleDescAttr() of 18 does it: the full attributes stand behind natts compact ones.
     unsafe {
-        &*pg_sys::TupleDescAttr(desc, n as i32)
+        let compact = (*desc).compact_attrs.as_ptr().add((*desc).natts as usize);
+        &*compact.cast::<pg_sys::FormData_pg_attribute>().add(n)
     }
 }
 

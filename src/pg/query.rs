@@ -1,12 +1,143 @@
-use crate::model::{ProtectedTarget, Violation};
-use pgrx::pg_sys;
+//! The translator: from a rewritten Query, before planning, to the facts that the judge decides on.
+//!
+//! It walks every destructive part of the statement (the statement itself and its data-modifying CTEs) together with
+//! the subqueries that feed it, resolves names down to stored columns, and says of each row-selecting condition which
+//! columns it reads and whether by equality. Row-level-security conditions sit in `securityQuals` (as do the own
+//! conditions of security-barrier views) and are left out. The Query is never changed.
+
+mod always;
+mod assignment;
+mod body;
+mod columns;
+mod condition;
+mod node;
+mod operand;
+mod output;
+mod reads;
+mod scope;
+mod shown;
+mod target;
+
 use std::rc::Rc;
+
+use pgrx::pg_sys;
+
+use crate::judge::statement::{Action, Target, Verb};
+use crate::judge::verdict::judge;
+use crate::judge::wording::violations;
+use crate::model::{ProtectedTarget, Violation};
+use scope::{Gatherer, ScopeId};
+
+/// What the registry knows.
 pub trait Protection {
+    /// What is protected about a relation that a range-table entry names; `inh` = with its children. None = nothing.
     fn target(&self, relid: pg_sys::Oid, inh: bool) -> Option<Rc<ProtectedTarget>>;
 }
-pub unsafe fn judge_query(_q: *mut pg_sys::Query, _p: &dyn Protection) -> Vec<Violation> {
-    Vec::new()
+
+/// Violations of SF001, SF002, SF003, SF004 and the static part of SF009 in this statement, all data-modifying CTEs
+/// included, in the contract's order. Empty, and quickly so, when no destructive part has a protected target.
+///
+/// # Safety
+/// `query` is a valid Query after rewriting and before planning, and outlives the call.
+pub unsafe fn judge_query(
+    query: *mut pg_sys::Query,
+    protection: &dyn Protection,
+) -> Vec<Violation> {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        if query.is_null() || !concerns(query, protection) {
+            return Vec::new();
+        }
+        let mut gatherer = Gatherer::new(protection);
+        let root = gatherer.open(query, None, 0, None);
+        gather(&mut gatherer, root);
+        let findings = judge(&gatherer.statement);
+        violations(&gatherer.statement, &findings, &gatherer)
+    }
 }
-pub unsafe fn judge_cursor_query(_q: *mut pg_sys::Query, _p: &dyn Protection) -> Vec<Violation> {
-    Vec::new()
+
+/// For a SELECT that a cursor runs (WHERE CURRENT OF may follow): SF001 for its own reading of protected keys.
+///
+/// # Safety
+/// As for `judge_query`.
+pub unsafe fn judge_cursor_query(
+    query: *mut pg_sys::Query,
+    protection: &dyn Protection,
+) -> Vec<Violation> {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        if query.is_null() || (*query).commandType != pg_sys::CmdType::CMD_SELECT {
+            return Vec::new();
+        }
+        let mut gatherer = Gatherer::new(protection);
+        let root = gatherer.open(query, None, 0, None);
+        let predicate = gatherer.body(root, false);
+        let Some(instance) = gatherer
+            .statement
+            .instances
+            .iter()
+            .position(|i| i.target.is_some())
+        else {
+            return Vec::new();
+        };
+        let mut parts = vec![predicate];
+        parts.extend(gatherer.take_pending());
+        if gatherer.overflow {
+            parts.push(gatherer.unreadable(instance));
+        }
+        let predicate = crate::judge::predicate::Predicate::And(parts);
+        let action = Action {
+            verb: Verb::Cursor,
+            predicate,
+            assigned: Vec::new(),
+        };
+        let target = Target {
+            instance,
+            actions: vec![action],
+            arbiter: None,
+            merge_upsert_on: None,
+        };
+        gatherer.statement.targets.push(target);
+        let findings = judge(&gatherer.statement);
+        violations(&gatherer.statement, &findings, &gatherer)
+    }
+}
+
+/// Has the statement a destructive part on a protected target?
+unsafe fn concerns(query: *mut pg_sys::Query, protection: &dyn Protection) -> bool {
+    // SAFETY: passed on from the caller; CTEs of a rewritten query hold Query nodes.
+    unsafe {
+        if target::is_destructive(query) {
+            let rte = node::nth_rte((*query).rtable, (*query).resultRelation);
+            if (*rte).rtekind == pg_sys::RTEKind::RTE_RELATION && protection.target((*rte).relid, (*rte).inh).is_some()
+            {
+                return true;
+            }
+        }
+        (*query).hasModifyingCTE && ctes(query).into_iter().any(|cte| concerns(cte, protection))
+    }
+}
+
+unsafe fn gather(gatherer: &mut Gatherer<'_>, scope: ScopeId) {
+    let query = gatherer.scopes[scope].query;
+    // SAFETY: as in `concerns`.
+    unsafe {
+        if target::is_destructive(query) {
+            gatherer.destructive(scope);
+        }
+        if (*query).hasModifyingCTE {
+            for cte in ctes(query) {
+                let inner = gatherer.open(cte, Some(scope), 0, None);
+                gather(gatherer, inner);
+            }
+        }
+    }
+}
+
+unsafe fn ctes(query: *mut pg_sys::Query) -> Vec<*mut pg_sys::Query> {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        let ctes = node::items::<pg_sys::CommonTableExpr>((*query).cteList);
+        ctes.into_iter().map(|c| (*c).ctequery.cast()).collect()
+    }
 }

@@ -87,12 +87,11 @@ unsafe extern "C-unwind" {
 /// # Safety
 /// `list` must be NIL or live.
 pub unsafe fn list_length(list: *const pg_sys::List) -> c_int {
-    // SAFETY: the caller vouches for the list.
     if list.is_null() {
-        0
-    } else {
-        unsafe { (*list).length }
+        return 0;
     }
+    // SAFETY: the caller vouches for the list.
+    unsafe { (*list).length }
 }
 
 /// `list_nth`, which is an inline function in C.

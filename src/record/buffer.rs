@@ -14,8 +14,12 @@ pub struct Buffer {
     pub operation: Operation,
     pub cause: Option<Rc<str>>,
     pub rows: i32,
+    /// A `text` value in the making: room for its varlena header, then the array without its last bracket.
     pub bytes: Vec<u8>,
 }
+
+/// Room for the varlena header.
+const HEADER: usize = 4;
 
 impl Buffer {
     pub fn new(format: Rc<RowFormat>, operation: Operation, cause: Option<Rc<str>>) -> Buffer {
@@ -28,16 +32,32 @@ impl Buffer {
         }
     }
 
+    /// Whether it holds rows of this relation, destroyed by this operation for this cause.
+    pub fn takes(
+        &self,
+        format: &Rc<RowFormat>,
+        operation: Operation,
+        cause: Option<&Rc<str>>,
+    ) -> bool {
+        Rc::ptr_eq(&self.format, format)
+            && self.operation == operation
+            && self.cause.as_ref() == cause
+    }
+
     /// Whether `other`'s rows can stand behind this buffer's in one chunk.
     pub fn continues(&self, other: &Buffer) -> bool {
-        Rc::ptr_eq(&self.format, &other.format)
-            && self.operation == other.operation
-            && self.cause == other.cause
+        self.takes(&other.format, other.operation, other.cause.as_ref())
     }
 
     /// Adds one encoded row, `,value,...]`, behind its ordinal.
     pub fn push_numbered(&mut self, ordinal: i64, row: &[u8]) {
-        self.bytes.push(if self.rows == 0 { b'[' } else { b',' });
+        if self.rows == 0 {
+            self.bytes.clear();
+            self.bytes.extend_from_slice(&[0; HEADER]);
+            self.bytes.push(b'[');
+        } else {
+            self.bytes.push(b',');
+        }
         self.bytes.push(b'[');
         super::encode::integer(&mut self.bytes, ordinal);
         self.bytes.extend_from_slice(row);
@@ -50,15 +70,24 @@ impl Buffer {
             self.bytes = other.bytes;
         } else if other.rows > 0 {
             self.bytes.push(b',');
-            self.bytes.extend_from_slice(&other.bytes[1..]);
+            self.bytes.extend_from_slice(&other.bytes[HEADER + 1..]);
         }
         self.rows += other.rows;
     }
 
-    /// Takes the rows out as a finished JSON array, with their number.
+    /// Takes the rows out, with their number: a JSON array as a `text` value that can be used as a datum as it is.
     pub fn take(&mut self) -> (i32, Vec<u8>) {
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.push(b']');
+        let length = bytes.len();
+        bytes[..HEADER].copy_from_slice(&super::datum::varlena_header(length));
         (std::mem::take(&mut self.rows), bytes)
+    }
+
+    /// Gives back the memory of rows that are written, for the next ones.
+    pub fn reuse(&mut self, bytes: Vec<u8>) {
+        if self.rows == 0 {
+            self.bytes = bytes;
+        }
     }
 }

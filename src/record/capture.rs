@@ -6,10 +6,9 @@
 //! counts and captures the row and answers false, and no event is queued: a DELETE of ten million rows needs no memory
 //! for ten million events, and the first row past a limit ends the statement at once.
 
-use super::buffer::Buffer;
 use super::encode::{self, PortableOutput};
 use super::expendable;
-use super::format::RowFormat;
+use super::format::{ColumnFormat, RowFormat};
 use super::site::{self, Found, Site};
 use super::write;
 use crate::judge::limits;
@@ -161,10 +160,7 @@ unsafe fn keep(
             let root = ledger.root(query.root, running::new_root);
             let ordinal = root.next_ordinal;
             root.next_ordinal += 1;
-            let buffer = root.buffer(
-                nest,
-                Buffer::new(format.clone(), operation, query.cause.clone()),
-            );
+            let buffer = root.buffer(nest, format, operation, query.cause.as_ref());
             buffer.push_numbered(ordinal, row);
             let size = buffer.bytes.len();
             write::spill(root, nest, size);
@@ -205,24 +201,14 @@ unsafe fn changes(
     let mut first = true;
     for column in &format.columns {
         let place = (column.fact.attnum - 1) as usize;
-        // SAFETY: the caller fetched the attributes; datum_image_eq compares values of the column's type.
+        // SAFETY: the caller fetched the attributes.
         unsafe {
             let (old_null, new_null) =
                 (*(*old).tts_isnull.add(place), *(*new).tts_isnull.add(place));
             let (before, after) = (*(*old).tts_values.add(place), *(*new).tts_values.add(place));
             let same = match (old_null, new_null) {
                 (true, true) => true,
-                (false, false) => {
-                    before == after
-                        || pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                            raw::datum_image_eq(
-                                before,
-                                after,
-                                column.by_value,
-                                c_int::from(column.length),
-                            )
-                        })
-                }
+                (false, false) => same_image(column, before, after),
                 _ => false,
             };
             if same {
@@ -241,6 +227,34 @@ unsafe fn changes(
         }
     }
     row.push(b'}');
+}
+
+/// `datum_image_eq`, without an error boundary where no error is possible.
+///
+/// # Safety
+/// Both must be non-NULL values of the column's type.
+unsafe fn same_image(column: &ColumnFormat, before: Datum, after: Datum) -> bool {
+    if before == after || column.by_value {
+        return before == after;
+    }
+    // SAFETY: the caller vouches for the values; a fixed-length type has `length` bytes, -1 marks a varlena.
+    unsafe {
+        if let Ok(length) = usize::try_from(column.length) {
+            let bytes =
+                |value: Datum| std::slice::from_raw_parts(value.cast_mut_ptr::<u8>(), length);
+            return bytes(before) == bytes(after);
+        }
+        if column.length == -1
+            && let (Some(before), Some(after)) =
+                (encode::plain_varlena(before), encode::plain_varlena(after))
+        {
+            return before == after;
+        }
+        // It detoasts, which may raise.
+        pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+            raw::datum_image_eq(before, after, column.by_value, c_int::from(column.length))
+        })
+    }
 }
 
 /// `slot_getsomeattrs`.

@@ -10,10 +10,18 @@ use std::rc::Rc;
 
 struct FedColumn {
     attnum: i16,
+    name: Rc<str>,
     upstream: Rc<str>,
     output: pg_sys::Oid,
     /// The default's text; `None` when there is none, or none that is constant.
     default: Option<Vec<u8>>,
+}
+
+/// A column that lost its value.
+#[derive(Clone, Debug)]
+pub struct Cleared {
+    pub column: Rc<str>,
+    pub upstream: Rc<str>,
 }
 
 /// The fed columns of one relation.
@@ -39,6 +47,7 @@ impl FedColumns {
             };
             Some(FedColumn {
                 attnum: column.fact.attnum,
+                name: Rc::from(fed.column.as_str()),
                 upstream: Rc::from(fed.upstream.as_str()),
                 output,
                 default,
@@ -51,7 +60,7 @@ impl FedColumns {
         self.0.is_empty()
     }
 
-    /// The upstreams of the columns that this update clears.
+    /// The columns that this update clears, one for each upstream.
     ///
     /// # Safety
     /// Both slots must hold rows of the relation, with all attributes fetched.
@@ -59,9 +68,9 @@ impl FedColumns {
         &self,
         old: *mut pg_sys::TupleTableSlot,
         new: *mut pg_sys::TupleTableSlot,
-    ) -> Vec<Rc<str>> {
+    ) -> Vec<Cleared> {
         let _portable = PortableOutput::begin();
-        let mut upstreams: Vec<Rc<str>> = Vec::new();
+        let mut cleared: Vec<Cleared> = Vec::new();
         for column in &self.0 {
             let place = (column.attnum - 1) as usize;
             // SAFETY: the caller fetched the attributes.
@@ -76,11 +85,18 @@ impl FedColumns {
                     }
                 }
             };
-            if clears && !upstreams.contains(&column.upstream) {
-                upstreams.push(column.upstream.clone());
+            if clears
+                && !cleared
+                    .iter()
+                    .any(|known| known.upstream == column.upstream)
+            {
+                cleared.push(Cleared {
+                    column: column.name.clone(),
+                    upstream: column.upstream.clone(),
+                });
             }
         }
-        upstreams
+        cleared
     }
 
     fn empties(&self, column: &FedColumn, after: Option<&[u8]>) -> bool {

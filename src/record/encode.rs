@@ -3,7 +3,6 @@
 use super::format::{Codec, ColumnFormat};
 use pgrx::pg_sys;
 use std::ffi::CStr;
-use std::io::Write;
 
 /// Appends one value.
 ///
@@ -26,9 +25,14 @@ pub unsafe fn value(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Dat
             Codec::Timestamp => timestamp(out, column, value, b""),
             Codec::TimestampTz => timestamp(out, column, value, b"+00"),
             Codec::Date => date(out, column, value),
-            Codec::Float4 | Codec::Float8 | Codec::Numeric => {
-                number(out, printed(column, value).to_bytes())
+            Codec::Numeric => {
+                let written =
+                    plain_varlena(value).is_some_and(|stored| super::numeric::finite(out, stored));
+                if !written {
+                    number(out, printed(column, value).to_bytes())
+                }
             }
+            Codec::Float4 | Codec::Float8 => number(out, printed(column, value).to_bytes()),
             Codec::Output => {
                 let text = printed(column, value);
                 string(out, text.to_bytes());
@@ -82,23 +86,34 @@ fn number(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
+/// The bytes of a varlena value that is neither compressed nor out of line.
+///
+/// # Safety
+/// `value` must be a varlena datum that outlives the slice.
+pub unsafe fn plain_varlena<'a>(value: pg_sys::Datum) -> Option<&'a [u8]> {
+    let original = value.cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: a varlena has at least one byte; plain ones carry their own length.
+    unsafe {
+        let first = *original.cast::<u8>();
+        // On little-endian machines: low bit set = one-byte header, unless it is exactly 1 (out of line); else two low
+        // bits 00 = plain four-byte header.
+        let plain =
+            cfg!(target_endian = "little") && (first & 3 == 0 || (first & 1 == 1 && first != 1));
+        plain.then(|| pgrx::varlena_to_byte_slice(original))
+    }
+}
+
 /// # Safety
 /// `value` must be a varlena datum.
 unsafe fn varlena_string(out: &mut Vec<u8>, value: pg_sys::Datum) {
     // SAFETY: detoasting returns the value itself when it is neither compressed nor out of line; the bytes are read
     // before anything can free them.
     unsafe {
+        if let Some(stored) = plain_varlena(value) {
+            return string(out, stored);
+        }
         let original = value.cast_mut_ptr::<pg_sys::varlena>();
-        let first = *original.cast::<u8>();
-        // On little-endian machines: low bit set = one-byte header, unless it is exactly 1 (out of line); else two low
-        // bits 00 = plain four-byte header.
-        let plain =
-            cfg!(target_endian = "little") && (first & 3 == 0 || (first & 1 == 1 && first != 1));
-        let flat = if plain {
-            original
-        } else {
-            pg_sys::pg_detoast_datum_packed(original)
-        };
+        let flat = pg_sys::pg_detoast_datum_packed(original);
         string(out, pgrx::varlena_to_byte_slice(flat));
         if flat != original {
             pg_sys::pfree(flat.cast());
@@ -108,31 +123,51 @@ unsafe fn varlena_string(out: &mut Vec<u8>, value: pg_sys::Datum) {
 
 /// Appends `text` as a JSON string. The bytes are in the server's encoding, every byte of which above 0x7f passes.
 pub fn string(out: &mut Vec<u8>, text: &[u8]) {
+    /// What the compiler checks at once.
+    const BLOCK: usize = 32;
     out.reserve(text.len() + 2);
     out.push(b'"');
-    let mut start = 0;
-    for (place, byte) in text.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+    let (mut copied, mut place) = (0, 0);
+    while place < text.len() {
+        if let Some(block) = text[place..].first_chunk::<BLOCK>()
+            && !block.iter().fold(false, |any, byte| any | special(*byte))
+        {
+            place += BLOCK;
             continue;
         }
-        out.extend_from_slice(&text[start..place]);
-        start = place + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            other => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                let digits = [HEX[usize::from(other >> 4)], HEX[usize::from(other & 15)]];
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&digits);
+        let end = text.len().min(place + BLOCK);
+        for at in place..end {
+            if special(text[at]) {
+                out.extend_from_slice(&text[copied..at]);
+                copied = at + 1;
+                escape(out, text[at]);
             }
         }
+        place = end;
     }
-    out.extend_from_slice(&text[start..]);
+    out.extend_from_slice(&text[copied..]);
     out.push(b'"');
+}
+
+/// Bytes that JSON does not take as they are.
+fn special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+fn escape(out: &mut Vec<u8>, byte: u8) {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        other => {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            let digits = [HEX[usize::from(other >> 4)], HEX[usize::from(other & 15)]];
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&digits);
+        }
+    }
 }
 
 fn uuid(out: &mut Vec<u8>, bytes: &[u8; 16]) {
@@ -146,6 +181,21 @@ fn uuid(out: &mut Vec<u8>, bytes: &[u8; 16]) {
         out.push(HEX[usize::from(byte & 15)]);
     }
     out.push(b'"');
+}
+
+/// Fills `text` with a number's last digits, zeros in front.
+fn digits(text: &mut [u8], mut number: i64) {
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+/// Fills in `0000-00-00`.
+fn ymd(text: &mut [u8], year: i64, month: i64, day: i64) {
+    digits(&mut text[0..4], year);
+    digits(&mut text[5..7], month);
+    digits(&mut text[8..10], day);
 }
 
 const DAY_US: i64 = 86_400_000_000;
@@ -179,14 +229,14 @@ unsafe fn timestamp(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Dat
     let of_day = at.rem_euclid(DAY_US);
     let seconds = of_day / 1_000_000;
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let _ = write!(
-        out,
-        "\"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
-    );
+    let mut text = *b"\"0000-00-00 00:00:00.000000";
+    ymd(&mut text[1..11], year, month, day);
+    digits(&mut text[12..14], hour);
+    digits(&mut text[15..17], minute);
+    digits(&mut text[18..20], second);
     let fraction = of_day % 1_000_000;
-    if fraction != 0 {
-        let _ = write!(out, ".{fraction:06}");
-    }
+    digits(&mut text[21..27], fraction);
+    out.extend_from_slice(&text[..if fraction == 0 { 20 } else { 27 }]);
     out.extend_from_slice(zone);
     out.push(b'"');
 }
@@ -200,7 +250,9 @@ unsafe fn date(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Datum) {
         // SAFETY: as for `value`.
         return string(out, unsafe { printed(column, value) }.to_bytes());
     }
-    let _ = write!(out, "\"{year:04}-{month:02}-{day:02}\"");
+    let mut text = *b"\"0000-00-00\"";
+    ymd(&mut text[1..11], year, month, day);
+    out.extend_from_slice(&text);
 }
 
 /// Makes output functions print what input functions read back exactly, whatever the session has set; undone on drop.
@@ -280,6 +332,8 @@ mod tests {
             "line\nfeed\ttab\r",
             "\u{1}\u{1f}\u{7f}",
             "ünï © 😀",
+            "a text of more than thirty-two bytes, with nothing special at first; then \"quotes\" and \\ and",
+            "thirty-two bytes without one ....\n",
         ] {
             let json = written(|out| string(out, text.as_bytes()));
             assert_eq!(

@@ -3,6 +3,7 @@
 //! The registry keeps it as PostgreSQL prints it under search_path = pg_catalog, so that it means the same whatever the
 //! session's search_path is.
 
+use crate::pg::raw;
 use crate::registry::Guarded;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Node, Relation};
@@ -10,9 +11,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 
+/// Node text by relation and policy.
+type Analysed = HashMap<(pg_sys::Oid, pg_sys::Oid), CString>;
+
 thread_local! {
     /// Analysed expressions as node text, by relation and policy, for one generation of the registry.
-    static ANALYSED: RefCell<(usize, HashMap<(pg_sys::Oid, pg_sys::Oid), CString>)> =
+    static ANALYSED: RefCell<(usize, Analysed)> =
         RefCell::new((0, HashMap::new()));
 }
 
@@ -58,9 +62,9 @@ unsafe fn analyse(text: &str, relation: Relation) -> *mut Node {
     // subqueries, aggregates and set-returning functions.
     unsafe {
         let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
-        let raw_statement = crate::pg::raw::list_nth(statements, 0) as *mut pg_sys::RawStmt;
+        let raw_statement = raw::list_nth(statements, 0) as *mut pg_sys::RawStmt;
         let select = (*raw_statement).stmt as *mut pg_sys::SelectStmt;
-        let target = crate::pg::raw::list_nth((*select).targetList, 0) as *mut pg_sys::ResTarget;
+        let target = raw::list_nth((*select).targetList, 0) as *mut pg_sys::ResTarget;
         let state = pg_sys::make_parsestate(std::ptr::null_mut());
         (*state).p_sourcetext = sql.as_ptr();
         let item = pg_sys::addRangeTableEntryForRelation(
@@ -85,67 +89,84 @@ unsafe fn analyse(text: &str, relation: Relation) -> *mut Node {
     }
 }
 
-/// What is wrong with the syntax of `text`, before PostgreSQL's parser reads it: it must be one expression.
-pub fn problem(text: &str) -> Option<Box<Report>> {
-    let report = |why: &str| {
-        Some(
-            Report::new(
-                sqlstate::INVALID_PARAMETER,
-                format!("invalid expendable expression \"{text}\""),
-            )
-            .detail(why),
-        )
+/// Whether `text` is one bare expression: nothing after it, no clause, no alias.
+///
+/// # Safety
+/// In a backend; raises PostgreSQL's own syntax error.
+unsafe fn is_one_expression(text: &str) -> bool {
+    let Ok(sql) = CString::new(format!("SELECT {text}")) else {
+        return false;
     };
-    let Ok(sql) = CString::new(format!("SELECT ({text})")) else {
-        return report("It contains a NUL character.");
-    };
-    // SAFETY: the raw parser reads a C string; a syntax error is PostgreSQL's own. The nodes are palloc'd.
+    // SAFETY: the raw parser reads a C string and returns RawStmt nodes; casts follow the node's tag.
     unsafe {
-        let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
-        if crate::pg::raw::list_length(statements) != 1 {
-            return report("It must be one boolean expression over the row.");
+        let statements =
+            pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
+        if raw::list_length(statements) != 1 {
+            return false;
         }
-        let raw_statement = crate::pg::raw::list_nth(statements, 0) as *mut pg_sys::RawStmt;
-        let select = (*raw_statement).stmt as *mut pg_sys::SelectStmt;
-        let plain = (*select.cast::<Node>()).type_ == pg_sys::NodeTag::T_SelectStmt
-            && crate::pg::raw::list_length((*select).targetList) == 1
-            && (*select).fromClause.is_null()
-            && (*select).whereClause.is_null()
-            && (*select).groupClause.is_null()
-            && (*select).sortClause.is_null()
-            && (*select).limitCount.is_null()
-            && (*select).op == pg_sys::SetOperation::SETOP_NONE;
-        if plain {
-            None
-        } else {
-            report("It must be one boolean expression over the row.")
+        let statement = (*(raw::list_nth(statements, 0) as *mut pg_sys::RawStmt)).stmt;
+        if (*statement).type_ != pg_sys::NodeTag::T_SelectStmt {
+            return false;
         }
+        let select = &*(statement as *mut pg_sys::SelectStmt);
+        let clauses = [
+            select.distinctClause,
+            select.fromClause,
+            select.groupClause,
+            select.windowClause,
+            select.valuesLists,
+            select.sortClause,
+            select.lockingClause,
+        ];
+        raw::list_length(select.targetList) == 1
+            && (*(raw::list_nth(select.targetList, 0) as *mut pg_sys::ResTarget)).name.is_null()
+            && clauses.iter().all(|clause| clause.is_null())
+            && select.intoClause.is_null()
+            && select.whereClause.is_null()
+            && select.havingClause.is_null()
+            && select.limitOffset.is_null()
+            && select.limitCount.is_null()
+            && select.withClause.is_null()
+            && select.op == pg_sys::SetOperation::SETOP_NONE
     }
 }
 
-/// Checks `text` against `relation` and returns it as PostgreSQL prints it.
+/// Checks `text` against `relation` and returns it as PostgreSQL prints it. What PostgreSQL has against it is reported
+/// under the argument's name.
 ///
 /// # Safety
 /// `relation` must be open.
 pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
-    // SAFETY: the caller vouches for the relation.
-    unsafe {
-        let _pinned = PinnedPath::begin();
-        let node = analyse(text, relation);
-        if pg_sys::contain_volatile_functions(node) {
-            return Err(Report::new(
-                sqlstate::INVALID_PARAMETER,
-                format!("expendable expression \"{text}\" is volatile"),
-            )
-            .detail("Whether a row is expendable may depend on nothing but the row.".to_owned()));
+    let refused = |why: String| {
+        Report::new(sqlstate::INVALID_PARAMETER, format!("invalid expendable expression \"{text}\""))
+            .detail(why)
+            .hint("Use one boolean expression over the row's columns, such as auth_source = 'test'.")
+    };
+    let relation = std::panic::AssertUnwindSafe(relation);
+    pgrx::PgTryBuilder::new(|| {
+        // SAFETY: the caller vouches for the relation.
+        unsafe {
+            if !is_one_expression(text) {
+                return Err(refused("It must be one boolean expression over the row.".to_owned()));
+            }
+            let _pinned = PinnedPath::begin();
+            let node = analyse(text, *relation);
+            if pg_sys::contain_volatile_functions(node) {
+                return Err(refused("It is volatile: it may depend on nothing but the row.".to_owned()));
+            }
+            let relid = (**relation).rd_id;
+            let name = crate::report::duplicate(&crate::pg::catalog::display_name(relid));
+            let printed =
+                pg_sys::deparse_expression(node, pg_sys::deparse_context_for(name, relid), false, false);
+            Ok(CStr::from_ptr(printed).to_string_lossy().into_owned())
         }
-        let context = pg_sys::deparse_context_for(
-            crate::report::duplicate(&crate::pg::catalog::display_name((*relation).rd_id)),
-            (*relation).rd_id,
-        );
-        let printed = pg_sys::deparse_expression(node, context, false, false);
-        Ok(CStr::from_ptr(printed).to_string_lossy().into_owned())
-    }
+    })
+    .catch_others(|error| {
+        use pg_sys::panic::CaughtError::{ErrorReport, PostgresError, RustPanic};
+        let (PostgresError(report) | ErrorReport(report) | RustPanic { ereport: report, .. }) = &error;
+        Err(refused(format!("{}.", report.message())))
+    })
+    .execute()
 }
 
 /// Compiles the `expendable` of every policy on `guarded` for rows in the expression context's scan tuple. Empty when

@@ -13,11 +13,13 @@ pub mod datum;
 pub mod encode;
 mod expendable;
 pub mod format;
+mod numeric;
 mod parameters;
 mod site;
 pub mod write;
 
 pub use buffer::Buffer;
-pub use expendable::{canonical, problem};
+pub use cleared::Cleared;
+pub use expendable::canonical;
 pub use parameters::json as parameters_json;
 pub use write::{finish_root, flush_all};

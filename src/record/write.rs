@@ -7,7 +7,7 @@ use crate::ledger::{self, Root};
 use crate::model::Operation;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::{Cell, RefCell};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 thread_local! {
     static SCRATCH: Cell<pg_sys::MemoryContext> = const { Cell::new(std::ptr::null_mut()) };
@@ -35,13 +35,35 @@ fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
     }
 }
 
+thread_local! {
+    /// Our relations by name, for one generation of the registry: dropping or making the extension makes the registry
+    /// stale.
+    static RELATIONS: RefCell<(usize, Vec<(CString, Oid)>)> = const { RefCell::new((0, Vec::new())) };
+}
+
 /// A relation of schema backstop.
 pub fn own_relation(name: &CStr) -> Oid {
-    // SAFETY: syscache look-ups with static names.
-    unsafe {
+    let generation = crate::registry::generation();
+    let known = RELATIONS.with_borrow_mut(|(of, relations)| {
+        if *of != generation {
+            relations.clear();
+            *of = generation;
+        }
+        let found = relations.iter().find(|(known, _)| known.as_c_str() == name);
+        found.map(|(_, relid)| *relid)
+    });
+    if let Some(relid) = known {
+        return relid;
+    }
+    // SAFETY: syscache look-ups with C strings.
+    let relid = unsafe {
         let schema = pg_sys::get_namespace_oid(c"backstop".as_ptr(), false);
         pg_sys::get_relname_relid(name.as_ptr(), schema)
+    };
+    if relid != pg_sys::InvalidOid {
+        RELATIONS.with_borrow_mut(|(_, relations)| relations.push((name.to_owned(), relid)));
     }
+    relid
 }
 
 /// Draws from one of our sequences, whatever the user was granted.
@@ -101,7 +123,7 @@ pub fn spill(root: &mut Root, nest: i32, buffer_bytes: usize) {
 }
 
 fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
-    let (rows, json) = buffer.take();
+    let (rows, images) = buffer.take();
     in_scratch(|| {
         let format = &buffer.format;
         insert(
@@ -119,10 +141,11 @@ fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
                 Some(Datum::from(rows)),
                 Some(Datum::from(format.key_count)),
                 Some(Datum::from(format.names.as_ptr())),
-                Some(datum::text(&json)),
+                Some(Datum::from(images.as_ptr())),
             ],
         );
     });
+    buffer.reuse(images);
 }
 
 /// Writes what `root` destroyed since its last statement row: remaining chunks, then the statement. Returns the
@@ -150,8 +173,8 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
         }
     }
     in_scratch(|| {
-        let mut names = Vec::new();
-        let mut json = Vec::new();
+        let mut format = None;
+        let mut images = Vec::new();
         if alone
             && let Some(buffer) = root
                 .levels()
@@ -160,8 +183,7 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
                 .find(|buffer| buffer.rows > 0)
         {
             let (count, bytes) = buffer.take();
-            names = buffer.format.names.to_vec();
-            json = bytes;
+            images = bytes;
             image = [
                 Some(Datum::from(draw(c"chunk_id_seq"))),
                 Some(Datum::from(buffer.format.recorded_relid)),
@@ -172,12 +194,14 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
                     .map(|cause| datum::text(cause.as_bytes())),
                 Some(Datum::from(count)),
                 Some(Datum::from(buffer.format.key_count)),
-                Some(Datum::from(names.as_ptr())),
-                Some(datum::text(&json)),
+                Some(Datum::from(buffer.format.names.as_ptr())),
+                Some(Datum::from(images.as_ptr())),
             ];
+            // The datums above point into both.
+            format = Some(buffer.format.clone());
         }
         insert_statement(root, id, rows, image);
-        drop((names, json));
+        drop((format, images));
     });
     Some(id)
 }

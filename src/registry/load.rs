@@ -68,7 +68,11 @@ pub(super) fn refresh() -> Option<()> {
             || pg_sys::IsInParallelMode()
             || pg_sys::IsAbortedTransactionBlockState()
             || pg_sys::IsBinaryUpgrade
+            // Nothing is destroyed in parallel mode, and a new snapshot cannot be taken there.
+            || pg_sys::IsInParallelMode()
             || pg_sys::MyDatabaseId == pg_sys::InvalidOid
+            // A parallel worker may take no newer snapshot, and can neither destroy rows nor move sequences.
+            || pg_sys::ParallelWorkerNumber >= 0
     };
     if unreadable {
         return None;

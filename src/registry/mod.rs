@@ -75,13 +75,16 @@ impl Guarded {
 
 pub use crate::judge::sequence::SequencePolicy;
 
+/// By relation, and whether its children are addressed with it.
+type Targets = HashMap<(Oid, bool), Option<Rc<ProtectedTarget>>>;
+
 #[derive(Debug, Default)]
 pub struct Registry {
     tables: HashMap<Oid, Rc<Guarded>>,
     sequences: HashMap<Oid, Rc<SequencePolicy>>,
     /// Inheritance and partitioning of the whole database, parent to children.
     children: HashMap<Oid, Vec<Oid>>,
-    targets: RefCell<HashMap<(Oid, bool), Option<Rc<ProtectedTarget>>>>,
+    targets: RefCell<Targets>,
 }
 
 impl Registry {

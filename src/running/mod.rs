@@ -39,6 +39,29 @@ unsafe extern "C-unwind" fn context_reset(context: *mut c_void) {
     }
 }
 
+/// A subtransaction begins.
+pub fn begin_level(nest: i32) {
+    trigger::begin_level(nest);
+}
+
+/// A subtransaction ended well: its queries (a cursor's, say) belong to its parent.
+pub fn commit_level(nest: i32) {
+    queries::commit_level(nest);
+    trigger::commit_level(nest);
+}
+
+/// A subtransaction was rolled back: its queries are gone.
+pub fn abort_level(nest: i32) {
+    queries::abort_level(nest);
+    trigger::abort_level(nest);
+}
+
+/// The transaction is over.
+pub fn end_transaction() {
+    queries::end_transaction();
+    trigger::end_transaction();
+}
+
 /// Opens the root statement unless one is open already; the frame that gets `true` closes it with `leave`.
 ///
 /// # Safety

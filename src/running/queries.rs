@@ -5,7 +5,6 @@ use crate::judge::approval::{Kind, Request};
 use crate::ledger::Cover;
 use crate::model::Operation;
 use crate::registry::Guarded;
-use crate::running::trigger;
 use pgrx::pg_sys;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -83,12 +82,10 @@ pub fn commit_level(nest: i32) {
 /// A subtransaction was rolled back: its queries are gone.
 pub fn abort_level(nest: i32) {
     ACTIVE.with_borrow_mut(|active| active.retain(|query| query.nest < nest));
-    trigger::forget();
 }
 
 pub fn end_transaction() {
     ACTIVE.with_borrow_mut(Vec::clear);
-    trigger::forget();
 }
 
 /// What a query does to the guarded tables it targets itself.
@@ -103,6 +100,9 @@ pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
     }) = parent
     {
         return inherited.clone();
+    }
+    if !approval::setting::is_set() {
+        return Coverage::Absent;
     }
     let mut covered = Coverage::Absent;
     for (table, operation) in targets {
@@ -119,6 +119,7 @@ pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
     }
     covered
 }
+
 /// Whether the approval in force covers an operation on something that goes by `names` and asks for an approval of
 /// `kind` at least.
 pub fn named_coverage(names: &[String], operation: Operation, kind: Kind) -> Coverage {

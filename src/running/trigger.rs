@@ -6,23 +6,45 @@
 
 use crate::pg::catalog;
 use pgrx::pg_sys::{self, Datum, FmgrInfo};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::ptr;
 use std::rc::Rc;
 
 thread_local! {
-    static RUNNING: RefCell<Option<Rc<str>>> = const { RefCell::new(None) };
+    /// The running trigger's shim, which lives as long as its query; NULL when none runs.
+    static RUNNING: Cell<*const Shim> = const { Cell::new(ptr::null()) };
+    /// What ran when each open subtransaction began: what runs again when it is rolled back.
+    static SAVED: RefCell<Vec<(i32, *const Shim)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What the running trigger makes a cause: `trigger purge on public.users`.
 pub fn cause() -> Option<Rc<str>> {
-    RUNNING.with_borrow(Clone::clone)
+    // SAFETY: while the pointer is set its trigger is running, and its query's memory with it: an error that ends the
+    // trigger ends a (sub)transaction, which puts back what ran before.
+    unsafe { RUNNING.get().as_ref() }.map(|shim| shim.cause.clone())
 }
 
-/// After an error nobody puts the outer trigger back: the cause is unknown until the next trigger runs.
-pub fn forget() {
-    RUNNING.set(None);
+pub fn begin_level(nest: i32) {
+    SAVED.with_borrow_mut(|saved| saved.push((nest, RUNNING.get())));
+}
+
+pub fn commit_level(nest: i32) {
+    SAVED.with_borrow_mut(|saved| saved.retain(|(level, _)| *level < nest));
+}
+
+pub fn abort_level(nest: i32) {
+    let before = SAVED.with_borrow_mut(|saved| {
+        let before = saved.iter().find(|(level, _)| *level >= nest).map(|(_, shim)| *shim);
+        saved.retain(|(level, _)| *level < nest);
+        before
+    });
+    RUNNING.set(before.unwrap_or(ptr::null()));
+}
+
+pub fn end_transaction() {
+    SAVED.with_borrow_mut(Vec::clear);
+    RUNNING.set(ptr::null());
 }
 
 /// The real function behind a shim.
@@ -47,9 +69,8 @@ pub unsafe fn announce(info: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::ES
         for n in 0..(*triggers).numtriggers as usize {
             let trigger = &*(*triggers).triggers.add(n);
             let function = &mut *(*info).ri_TrigFunctions.add(n);
-            let ours = catalog::owned(pg_sys::get_func_name(trigger.tgfoid))
-                .is_some_and(|name| name == "capture");
-            if trigger.tgisinternal || ours || function.fn_oid != pg_sys::InvalidOid {
+            let ours = || CStr::from_ptr(trigger.tgname) == crate::guard_triggers::CAPTURE;
+            if trigger.tgisinternal || function.fn_oid != pg_sys::InvalidOid || ours() {
                 continue;
             }
             let context = (*estate).es_query_cxt;
@@ -83,37 +104,18 @@ pub unsafe fn announce(info: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::ES
 /// The shim itself: no guard and nothing with a destructor across the call, so that the trigger's errors keep all their
 /// fields.
 unsafe extern "C-unwind" fn run(fcinfo: pg_sys::FunctionCallInfo) -> Datum {
-    // SAFETY: fn_extra is the Shim that `announce` made, alive as long as the query. `outer` is a plain pointer here,
-    // turned back into the Rc it came from after the call; an error leaks one count of a small string at most.
+    // SAFETY: fn_extra is the Shim that `announce` made, alive as long as the query.
     unsafe {
         let mine = (*fcinfo).flinfo;
         let shim = (*mine).fn_extra as *mut Shim;
-        let outer = swap((*shim).cause.clone());
+        let outer = RUNNING.replace(shim);
         (*fcinfo).flinfo = &raw mut (*shim).real;
         let result = match (*shim).real.fn_addr {
             Some(function) => function(fcinfo),
             None => Datum::from(0),
         };
         (*fcinfo).flinfo = mine;
-        put_back(outer);
+        RUNNING.set(outer);
         result
     }
-}
-
-fn swap(cause: Rc<str>) -> *mut Option<Rc<str>> {
-    match RUNNING.replace(Some(cause)) {
-        Some(outer) => Box::into_raw(Box::new(Some(outer))),
-        None => ptr::null_mut(),
-    }
-}
-
-/// # Safety
-/// `outer` must come from `swap`, once.
-unsafe fn put_back(outer: *mut Option<Rc<str>>) {
-    // SAFETY: the caller vouches for the Box.
-    RUNNING.set(if outer.is_null() {
-        None
-    } else {
-        unsafe { *Box::from_raw(outer) }
-    });
 }

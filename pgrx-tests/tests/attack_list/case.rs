@@ -190,19 +190,10 @@ pub fn complaint(expect: Expect, answer: &Result<(), Box<DbError>>) -> Option<St
     if !missing.is_empty() {
         return Some(format!("{code} lacks its {}", missing.join(", ")));
     }
-    let starts_low = error
-        .message()
-        .starts_with(|first: char| !first.is_uppercase());
-    let style = starts_low
-        && !error.message().ends_with('.')
-        && error
-            .hint()
-            .is_some_and(|hint| hint.ends_with(['.', ';', ')']));
-    (!style).then(|| {
-        format!(
-            "{code} is not in PostgreSQL's style: {} / {:?}",
-            error.message(),
-            error.hint()
-        )
-    })
+    // A message may begin with an SQL keyword and with no other capital.
+    let first_word = error.message().split(' ').next().unwrap_or_default();
+    let starts_well =
+        !first_word.starts_with(char::is_uppercase) || !first_word.contains(char::is_lowercase);
+    let in_style = starts_well && !error.message().ends_with('.');
+    (!in_style).then(|| format!("{code} is not in PostgreSQL's style: {}", error.message()))
 }

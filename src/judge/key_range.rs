@@ -1,0 +1,222 @@
+//! SF001, `key_range`: a protected key is read other than by equality.
+//!
+//! Walks every condition that selects rows with what the conjunctions around it pin, whether it is negated, and how far
+//! out the last EXISTS or scalar subquery was whose sense is unknown here.
+
+use super::classes::Classes;
+use super::pins::Facts;
+use super::predicate::{BodyId, ColumnId, ExprId, Operand, Predicate, Reading};
+use super::statement::{InstanceKind, Statement};
+
+/// How a key was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Why {
+    Read(Reading),
+    /// `<>`, NOT IN, NOT (key = ...), NOT EXISTS over listed keys.
+    Negated,
+    /// Equality with a list that a series computes.
+    Series,
+}
+
+/// A protected key column read other than by equality.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyReading {
+    pub key: ColumnId,
+    pub why: Why,
+    pub expr: Option<ExprId>,
+    /// Readings of the same conjunction have the same number.
+    pub conjunction: usize,
+}
+
+#[derive(Clone)]
+struct Context {
+    facts: Facts,
+    negated: bool,
+    /// Inside a subquery whose result may be negated: instances further out than this depth belong to somebody else,
+    /// and `outer` holds what is pinned about them.
+    barrier: Option<(usize, Facts)>,
+    conjunction: usize,
+}
+
+struct Walk<'a> {
+    statement: &'a Statement,
+    classes: &'a Classes,
+    found: Vec<KeyReading>,
+    conjunctions: usize,
+}
+
+/// Every reading of a protected key by range in `predicate` and the subqueries that feed it.
+pub fn key_readings(statement: &Statement, classes: &Classes, predicate: &Predicate) -> Vec<KeyReading> {
+    let mut walk = Walk { statement, classes, found: Vec::new(), conjunctions: 0 };
+    let context = Context { facts: Facts::of(predicate), negated: false, barrier: None, conjunction: 0 };
+    walk.visit(predicate, &context);
+    walk.found
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, p: &Predicate, context: &Context) {
+        match p {
+            Predicate::And(parts) | Predicate::Or(parts) => {
+                let conjunctive = matches!(p, Predicate::And(_)) != context.negated;
+                for part in parts {
+                    let mut inner = context.clone();
+                    if !conjunctive && !context.negated {
+                        inner.facts = context.facts.with(part);
+                    }
+                    if !conjunctive {
+                        self.conjunctions += 1;
+                        inner.conjunction = self.conjunctions;
+                    }
+                    self.visit(part, &inner);
+                }
+            }
+            Predicate::Not(inner) => {
+                let mut context = context.clone();
+                context.negated = !context.negated;
+                if !context.negated {
+                    context.facts = context.facts.with(inner);
+                }
+                self.visit(inner, &context);
+            }
+            Predicate::Equal { left, right, expr } => self.equal(left, right, *expr, context),
+            Predicate::Null { operand, never, expr } => {
+                self.reads(&operand.reads, &operand.bare, Reading::Compared, Some(*expr), context);
+                for &key in &operand.bare {
+                    if !never && self.is_column_key(key) && (context.negated || self.outside(key, context)) {
+                        self.report(key, key, Why::Read(Reading::Compared), Some(*expr), context);
+                    }
+                }
+                self.unknown(&operand.bodies, context);
+            }
+            Predicate::Other { reads, bodies, why, expr } => {
+                for &column in reads {
+                    self.range(column, Why::Read(*why), *expr, context);
+                    // A function in FROM (no expression of its own) makes the value; a condition picks among them.
+                    let kin = if expr.is_some() { self.classes.kin(column) } else { &[] };
+                    for &key in kin {
+                        self.report(key, column, Why::Read(*why), *expr, context);
+                    }
+                }
+                self.reads(&[], reads, *why, *expr, context);
+                self.unknown(bodies, context);
+            }
+            Predicate::Feeds(body) if context.negated => self.unknown(&[*body], context),
+            Predicate::Union(arms) if context.negated => self.unknown(arms, context),
+            Predicate::Feeds(body) => self.body(*body, context.clone()),
+            Predicate::Union(arms) => arms.iter().for_each(|&arm| self.body(arm, context.clone())),
+            Predicate::OuterOn { on, .. } => {
+                let mut inner = context.clone();
+                inner.facts = context.facts.with(on);
+                self.conjunctions += 1;
+                inner.conjunction = self.conjunctions;
+                self.visit(on, &inner);
+            }
+            Predicate::Const(_) | Predicate::Free | Predicate::Limit(_) | Predicate::Current => {}
+        }
+    }
+
+    fn equal(&mut self, left: &Operand, right: &Operand, expr: ExprId, context: &Context) {
+        for side in [left, right] {
+            let named: Vec<ColumnId> = side.bare.iter().chain(&side.fields).copied().collect();
+            self.reads(&side.reads, &named, Reading::Compared, Some(expr), context);
+        }
+        let named: Vec<ColumnId> = [left, right].iter().flat_map(|s| s.bare.iter().chain(&s.fields)).copied().collect();
+        let series = left.series
+            || right.series
+            || named.iter().any(|&c| self.classes.series(c))
+            || self.any_series(&left.reads)
+            || self.any_series(&right.reads);
+        let stored = self.stored(left) && self.stored(right);
+        for &column in &named {
+            for key in self.classes.keys(column).to_vec() {
+                if series {
+                    self.report(key, column, Why::Series, Some(expr), context);
+                } else if context.negated || (self.outside(key, context) && !stored) {
+                    self.report(key, column, Why::Negated, Some(expr), context);
+                }
+            }
+        }
+        self.unknown(&left.bodies, context);
+        self.unknown(&right.bodies, context);
+    }
+
+    /// `reads` are computed with; `named` are used as they are, but may themselves be computed outputs.
+    fn reads(&mut self, reads: &[ColumnId], named: &[ColumnId], why: Reading, expr: Option<ExprId>, context: &Context) {
+        let mut columns = self.statement.computed_from(&[reads, named].concat());
+        columns.extend(reads);
+        for column in columns {
+            self.range(column, Why::Read(why), expr, context);
+        }
+    }
+
+    fn range(&mut self, column: ColumnId, why: Why, expr: Option<ExprId>, context: &Context) {
+        for key in self.classes.keys(column).to_vec() {
+            self.report(key, column, why, expr, context);
+        }
+    }
+
+    fn report(&mut self, key: ColumnId, via: ColumnId, why: Why, expr: Option<ExprId>, context: &Context) {
+        let harmless = match &context.barrier {
+            // Somebody else's row: only what is pinned out there counts, and then everything in here only narrows.
+            Some((_, outer)) if self.outside(key, context) => outer.pins_row_of(self.statement, key),
+            _ if self.statement.is_key(via) => context.facts.pins_row_of(self.statement, via),
+            _ => context.facts.pins(via) && context.facts.pins_row_of(self.statement, key),
+        };
+        if harmless {
+            return;
+        }
+        // An alias is judged by any key it stands for; report the key it is itself, if it is one.
+        let key = if self.statement.is_key(via) { via } else { key };
+        let reading = KeyReading { key, why, expr, conjunction: context.conjunction };
+        if !self.found.contains(&reading) {
+            self.found.push(reading);
+        }
+    }
+
+    /// Subqueries whose result is used in a way the walk can't follow: equality with listed values may mean "all but".
+    fn unknown(&mut self, bodies: &[BodyId], context: &Context) {
+        for &body in bodies {
+            let depth = self.statement.bodies[body].depth;
+            let mut inner = context.clone();
+            inner.negated = false;
+            inner.barrier = Some(match &context.barrier {
+                Some((outer, facts)) => ((*outer).min(depth), facts.clone()),
+                None => (depth, context.facts.clone()),
+            });
+            self.body(body, inner);
+        }
+    }
+
+    fn body(&mut self, body: BodyId, mut context: Context) {
+        let predicate = &self.statement.bodies[body].predicate;
+        context.facts = context.facts.with(predicate);
+        self.conjunctions += 1;
+        context.conjunction = self.conjunctions;
+        self.visit(predicate, &context);
+    }
+
+    fn outside(&self, column: ColumnId, context: &Context) -> bool {
+        let depth = self.statement.instances[self.statement.columns[column].instance].depth;
+        context.barrier.as_ref().is_some_and(|(barrier, _)| depth < *barrier)
+    }
+
+    fn is_column_key(&self, column: ColumnId) -> bool {
+        self.statement.columns[column].attno != 0 && self.statement.is_key(column)
+    }
+
+    fn any_series(&self, columns: &[ColumnId]) -> bool {
+        let all = [columns.to_vec(), self.statement.computed_from(columns)].concat();
+        all.iter().any(|&c| self.statement.columns[c].series)
+    }
+
+    /// Nothing but columns of stored rows: an equality of those is a join, not a list of values.
+    fn stored(&self, operand: &Operand) -> bool {
+        let all_stored = |c: &ColumnId| {
+            self.statement
+                .origins(*c)
+                .iter()
+                .all(|&o| self.statement.instances[self.statement.columns[o].instance].kind == InstanceKind::Relation)
+        };
+        !operand.bare.is_empty() && operand.reads.is_empty() && !operand.fixed && operand.bare.iter().all(all_stored)
+    }
+}

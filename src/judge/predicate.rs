@@ -1,0 +1,92 @@
+//! The judge's predicate language: what a condition does to the columns it reads, never how PostgreSQL writes it.
+
+/// A relation as it appears once in a statement; two references to one table are two instances.
+pub type InstanceId = usize;
+/// A column of one instance.
+pub type ColumnId = usize;
+/// The row-selecting conditions of one (sub)query.
+pub type BodyId = usize;
+/// An expression of the statement, kept by whoever gathered it so that a refusal can show it.
+pub type ExprId = usize;
+
+/// One side of an equality, or what a condition computes with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Operand {
+    /// It is the value of one of these columns, unchanged.
+    pub bare: Vec<ColumnId>,
+    /// It is a row made of these columns, compared one by one.
+    pub fields: Vec<ColumnId>,
+    /// It is computed from these columns.
+    pub reads: Vec<ColumnId>,
+    /// Those of `reads` that it is of one type with, so that a range on them is nearly one on it (`user_id + 0`).
+    pub kin: Vec<ColumnId>,
+    /// It counts through a series (generate_series, row_number, digits put together from several relations).
+    pub series: bool,
+    /// It names particular values: constants, parameters, an uncorrelated scalar subquery.
+    pub fixed: bool,
+    /// Subqueries whose result it takes in.
+    pub bodies: Vec<BodyId>,
+}
+
+/// Why a condition that is no equality reads its columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reading {
+    /// An operator, function or expression other than equality.
+    Compared,
+    /// `ORDER BY` together with `LIMIT`, `OFFSET` or `DISTINCT ON`.
+    Ordered,
+    /// `EXCEPT`: all rows but those.
+    Excepted,
+    /// A node this version cannot read: refused rather than guessed.
+    Unreadable,
+}
+
+/// A row-selecting condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Predicate {
+    /// True, false, or (None) unknown.
+    Const(Option<bool>),
+    /// Depends on nothing in any relation (parameters, now(), random()).
+    Free,
+    And(Vec<Predicate>),
+    Or(Vec<Predicate>),
+    Not(Box<Predicate>),
+    /// Equal by the type's own equality; a list on the right means "one of".
+    Equal {
+        left: Operand,
+        right: Operand,
+        expr: ExprId,
+    },
+    /// `IS NULL`. `never`: the column is NOT NULL and not on an outer join's nullable side.
+    Null {
+        operand: Operand,
+        never: bool,
+        expr: ExprId,
+    },
+    /// Anything else.
+    Other {
+        reads: Vec<ColumnId>,
+        bodies: Vec<BodyId>,
+        why: Reading,
+        expr: Option<ExprId>,
+    },
+    /// A subquery that feeds this condition, or EXISTS.
+    Feeds(BodyId),
+    /// The arms of a UNION that feeds this condition.
+    Union(Vec<BodyId>),
+    /// An outer join's ON, and the instances it may null out.
+    OuterOn {
+        on: Box<Predicate>,
+        nullable: Vec<InstanceId>,
+    },
+    /// `LIMIT`/`OFFSET` over that subquery's rows.
+    Limit(BodyId),
+    /// `WHERE CURRENT OF`: names one row.
+    Current,
+}
+
+impl Predicate {
+    pub fn negated(self) -> Predicate {
+        Predicate::Not(Box::new(self))
+    }
+}

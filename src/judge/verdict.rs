@@ -1,0 +1,194 @@
+//! What a statement is found to break, rule by rule, in the contract's order.
+
+use super::classes::Classes;
+use super::key_range::{KeyReading, key_readings};
+use super::predicate::{InstanceId, Operand, Predicate};
+use super::statement::{Action, Statement, Target, Verb};
+use super::unqualified::unqualified;
+use crate::model::ProtectedTarget;
+
+/// A broken rule and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    KeyRange(KeyReading),
+    /// `conditional`: there is a condition, but it lets every row through.
+    Unqualified {
+        target: InstanceId,
+        verb: Verb,
+        conditional: bool,
+    },
+    KeyUpsert {
+        target: InstanceId,
+        merge: bool,
+        columns: Vec<i16>,
+    },
+    KeyUpdate {
+        target: InstanceId,
+        verb: Verb,
+        attno: i16,
+    },
+    MixedUpstreams {
+        target: InstanceId,
+        columns: Vec<i16>,
+    },
+}
+
+impl Finding {
+    fn order(&self) -> u8 {
+        match self {
+            Finding::KeyRange(_) => 1,
+            Finding::Unqualified { .. } => 2,
+            Finding::KeyUpsert { .. } => 3,
+            Finding::KeyUpdate { .. } => 4,
+            Finding::MixedUpstreams { .. } => 5,
+        }
+    }
+}
+
+/// Every rule that the statement's destructive parts break.
+pub fn judge(statement: &Statement) -> Vec<Finding> {
+    let predicates = || {
+        statement
+            .targets
+            .iter()
+            .flat_map(|t| t.actions.iter().map(|a| &a.predicate))
+    };
+    let roots: Vec<&Predicate> = predicates().collect();
+    let classes = Classes::of(statement, &roots);
+    let mut findings: Vec<Finding> = Vec::new();
+    for predicate in predicates() {
+        findings.extend(
+            key_readings(statement, &classes, predicate)
+                .into_iter()
+                .map(Finding::KeyRange),
+        );
+    }
+    for target in &statement.targets {
+        findings.extend(judge_target(statement, target));
+    }
+    findings.sort_by_key(Finding::order);
+    let mut distinct: Vec<Finding> = Vec::new();
+    for finding in findings {
+        if !distinct.contains(&finding) {
+            distinct.push(finding);
+        }
+    }
+    distinct
+}
+
+fn judge_target(statement: &Statement, target: &Target) -> Vec<Finding> {
+    let Some(protected) = statement.instances[target.instance].target.clone() else {
+        return Vec::new();
+    };
+    let instance = target.instance;
+    let mut findings = Vec::new();
+    for action in &target.actions {
+        if needs_condition(action.verb) && unqualified(statement, instance, &action.predicate) {
+            let conditional = !is_empty(&action.predicate);
+            findings.push(Finding::Unqualified {
+                target: instance,
+                verb: action.verb,
+                conditional,
+            });
+        }
+        for assigned in action
+            .assigned
+            .iter()
+            .filter(|a| protected.key.iter().any(|k| k.attnum == a.attno))
+        {
+            findings.push(Finding::KeyUpdate {
+                target: instance,
+                verb: action.verb,
+                attno: assigned.attno,
+            });
+        }
+        findings.extend(mixed_upstreams(&protected, action, instance));
+    }
+    if let Some(columns) = target
+        .arbiter
+        .as_ref()
+        .filter(|columns| is_key(&protected, columns))
+    {
+        findings.push(Finding::KeyUpsert {
+            target: instance,
+            merge: false,
+            columns: columns.clone(),
+        });
+    }
+    if let Some(on) = &target.merge_upsert_on {
+        let columns = equated(statement, instance, on);
+        if holds_key(&protected, &columns) {
+            findings.push(Finding::KeyUpsert {
+                target: instance,
+                merge: true,
+                columns,
+            });
+        }
+    }
+    findings
+}
+
+fn needs_condition(verb: Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Update | Verb::Delete | Verb::MergeUpdate | Verb::MergeDelete
+    )
+}
+
+fn is_empty(p: &Predicate) -> bool {
+    matches!(p, Predicate::And(parts) if parts.iter().all(is_empty))
+}
+
+fn mixed_upstreams(
+    protected: &ProtectedTarget,
+    action: &Action,
+    target: InstanceId,
+) -> Option<Finding> {
+    let cleared = |attno: i16| action.assigned.iter().any(|a| a.attno == attno && a.clears);
+    let fed: Vec<_> = protected
+        .fed_columns
+        .iter()
+        .filter(|f| cleared(f.attnum))
+        .collect();
+    let mixed = fed.iter().any(|f| f.upstream != fed[0].upstream);
+    mixed.then(|| Finding::MixedUpstreams {
+        target,
+        columns: fed.iter().map(|f| f.attnum).collect(),
+    })
+}
+
+/// Is an arbiter over these columns the primary key, one that contains it, or made of protected key columns? A unique
+/// index over part of the key and something else (a tenant and an e-mail address) is a key of its own.
+fn is_key(protected: &ProtectedTarget, columns: &[i16]) -> bool {
+    let in_key = |a: &i16| protected.key.iter().any(|k| k.attnum == *a);
+    let primary = &protected.primary_key;
+    let holds_primary = !primary.is_empty() && primary.iter().all(|a| columns.contains(a));
+    (!columns.is_empty() && columns.iter().all(in_key)) || holds_primary
+}
+
+fn holds_key(protected: &ProtectedTarget, columns: &[i16]) -> bool {
+    let whole = |key: &[i16]| !key.is_empty() && key.iter().all(|a| columns.contains(a));
+    whole(&protected.primary_key)
+        || whole(&protected.key.iter().map(|k| k.attnum).collect::<Vec<_>>())
+}
+
+/// The target's columns that a MERGE's ON equates to something.
+fn equated(statement: &Statement, target: InstanceId, on: &Predicate) -> Vec<i16> {
+    fn walk(statement: &Statement, target: InstanceId, p: &Predicate, found: &mut Vec<i16>) {
+        match p {
+            Predicate::And(parts) => parts.iter().for_each(|p| walk(statement, target, p, found)),
+            Predicate::Equal { left, right, .. } => {
+                for Operand { bare, fields, .. } in [left, right] {
+                    let columns = bare.iter().chain(fields).map(|&c| &statement.columns[c]);
+                    found.extend(columns.filter(|c| c.instance == target).map(|c| c.attno));
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(statement, target, on, &mut found);
+    found.sort_unstable();
+    found.dedup();
+    found
+}

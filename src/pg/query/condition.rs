@@ -1,0 +1,246 @@
+//! Conditions: boolean expressions as the judge's predicates.
+
+use pgrx::pg_sys;
+
+use super::always::{complementary, matches_everything, reads_plain_column};
+use super::node::{Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag};
+use super::scope::{Gatherer, ScopeId};
+use crate::judge::predicate::{ColumnId, Predicate, Reading};
+
+impl Gatherer<'_> {
+    /// A row-selecting condition.
+    ///
+    /// # Safety
+    /// `node` is NULL or a valid boolean expression of that scope's query, or an AND list of such.
+    pub unsafe fn predicate(&mut self, scope: ScopeId, node: Node) -> Predicate {
+        if node.is_null() {
+            return Predicate::And(Vec::new());
+        }
+        // SAFETY: the tag says which struct the node is; the caller vouches for the rest.
+        unsafe {
+            pg_sys::check_stack_depth();
+            match tag(node) {
+                pg_sys::NodeTag::T_List => {
+                    let parts = items::<pg_sys::Node>(node.cast());
+                    Predicate::And(parts.into_iter().map(|p| self.predicate(scope, p)).collect())
+                }
+                pg_sys::NodeTag::T_BoolExpr => self.boolean(scope, node.cast()),
+                pg_sys::NodeTag::T_Const => match constant(node) {
+                    Some(value) => Predicate::Const(value),
+                    None => self.other(scope, node, Reading::Unreadable),
+                },
+                pg_sys::NodeTag::T_RelabelType | pg_sys::NodeTag::T_CoerceToDomain => {
+                    self.predicate(scope, strip_one(node))
+                }
+                pg_sys::NodeTag::T_OpExpr => self.operator(scope, node.cast()),
+                pg_sys::NodeTag::T_ScalarArrayOpExpr => self.array_operator(scope, node.cast()),
+                pg_sys::NodeTag::T_NullTest => self.null_test(scope, node.cast()),
+                pg_sys::NodeTag::T_BooleanTest => {
+                    let test = node.cast::<pg_sys::BooleanTest>();
+                    let inner = (*test).arg.cast();
+                    match (*test).booltesttype {
+                        pg_sys::BoolTestType::IS_TRUE => self.predicate(scope, inner),
+                        pg_sys::BoolTestType::IS_FALSE => self.predicate(scope, inner).negated(),
+                        _ => self.other(scope, node, Reading::Compared),
+                    }
+                }
+                pg_sys::NodeTag::T_SubLink => self.sublink(scope, node.cast()),
+                pg_sys::NodeTag::T_CurrentOfExpr => Predicate::Current,
+                pg_sys::NodeTag::T_Var
+                | pg_sys::NodeTag::T_Param
+                | pg_sys::NodeTag::T_DistinctExpr
+                | pg_sys::NodeTag::T_FuncExpr
+                | pg_sys::NodeTag::T_CaseExpr
+                | pg_sys::NodeTag::T_CoalesceExpr
+                | pg_sys::NodeTag::T_NullIfExpr
+                | pg_sys::NodeTag::T_MinMaxExpr
+                | pg_sys::NodeTag::T_RowCompareExpr
+                | pg_sys::NodeTag::T_CoerceViaIO
+                | pg_sys::NodeTag::T_FieldSelect
+                | pg_sys::NodeTag::T_SubscriptingRef
+                | pg_sys::NodeTag::T_Aggref
+                | pg_sys::NodeTag::T_WindowFunc
+                | pg_sys::NodeTag::T_XmlExpr => self.other(scope, node, Reading::Compared),
+                _ => self.other(scope, node, Reading::Unreadable),
+            }
+        }
+    }
+
+    unsafe fn boolean(&mut self, scope: ScopeId, expr: *mut pg_sys::BoolExpr) -> Predicate {
+        // SAFETY: a BoolExpr's arguments are boolean expressions; NOT has one.
+        unsafe {
+            let args = items::<pg_sys::Node>((*expr).args);
+            match (*expr).boolop {
+                pg_sys::BoolExprType::AND_EXPR => {
+                    Predicate::And(args.into_iter().map(|a| self.predicate(scope, a)).collect())
+                }
+                pg_sys::BoolExprType::OR_EXPR if complementary(&args) => Predicate::Const(Some(true)),
+                pg_sys::BoolExprType::OR_EXPR => {
+                    Predicate::Or(args.into_iter().map(|a| self.predicate(scope, a)).collect())
+                }
+                _ => {
+                    let arg = args[0];
+                    if tag(arg) == pg_sys::NodeTag::T_DistinctExpr {
+                        let distinct = arg.cast::<pg_sys::OpExpr>();
+                        if let Some(equal) = self.equality(scope, distinct, expr.cast()) {
+                            return equal;
+                        }
+                    }
+                    self.predicate(scope, arg).negated()
+                }
+            }
+        }
+    }
+
+    /// `left = right` by an operator that is the type's own equality.
+    unsafe fn equality(&mut self, scope: ScopeId, op: *mut pg_sys::OpExpr, shown: Node) -> Option<Predicate> {
+        // SAFETY: OpExpr and DistinctExpr are one struct; its arguments are expressions.
+        unsafe {
+            let args = items::<pg_sys::Node>((*op).args);
+            let [left, right] = args.as_slice() else { return None };
+            if !is_equality((*op).opno, *left, pg_sys::exprType(*right)) {
+                return None;
+            }
+            let (left, right) = (self.operand(scope, *left), self.operand(scope, *right));
+            let computing = |o: &crate::judge::predicate::Operand| o.bare.is_empty() && o.fields.is_empty();
+            if computing(&left) && computing(&right) {
+                let fixed = left.reads.is_empty() && right.reads.is_empty();
+                return (!fixed).then(|| Predicate::Equal { left, right, expr: self.expr(scope, shown) });
+            }
+            Some(Predicate::Equal { left, right, expr: self.expr(scope, shown) })
+        }
+    }
+
+    unsafe fn operator(&mut self, scope: ScopeId, op: *mut pg_sys::OpExpr) -> Predicate {
+        // SAFETY: an OpExpr's arguments are expressions.
+        unsafe {
+            let args = items::<pg_sys::Node>((*op).args);
+            let [left, right] = args.as_slice() else { return self.other(scope, op.cast(), Reading::Compared) };
+            let (a, b) = (strip(*left), strip(*right));
+            if pg_sys::equal(a.cast(), b.cast()) && !pg_sys::contain_volatile_functions(op.cast()) {
+                let strategy = btree_strategy((*op).opno, [pg_sys::exprType(*left), pg_sys::exprType(*right)]);
+                match strategy {
+                    // x = x: true wherever x is known.
+                    3 => return Predicate::Const(Some(true)),
+                    // x <= x, too; but it reads x by range.
+                    2 | 4 => {
+                        let range = self.other(scope, op.cast(), Reading::Compared);
+                        return Predicate::Or(vec![Predicate::Const(Some(true)), range]);
+                    }
+                    _ => {}
+                }
+            }
+            if pg_sys::exprType(*left) == pg_sys::BOOLOID && is_equality((*op).opno, *left, pg_sys::BOOLOID) {
+                for (truth, condition) in [(*right, *left), (*left, *right)] {
+                    if let Some(Some(truth)) = constant(truth) {
+                        let inner = self.predicate(scope, condition);
+                        return if truth { inner } else { inner.negated() };
+                    }
+                }
+            }
+            if let Some(equal) = self.equality(scope, op, op.cast()) {
+                return equal;
+            }
+            self.other(scope, op.cast(), Reading::Compared)
+        }
+    }
+
+    unsafe fn array_operator(&mut self, scope: ScopeId, op: *mut pg_sys::ScalarArrayOpExpr) -> Predicate {
+        // SAFETY: a ScalarArrayOpExpr has two arguments, the second of an array type.
+        unsafe {
+            let args = items::<pg_sys::Node>((*op).args);
+            let [left, right] = args.as_slice() else {
+                return self.other(scope, op.cast(), Reading::Unreadable);
+            };
+            let element = pg_sys::get_base_element_type(pg_sys::exprType(*right));
+            if !(*op).useOr || !is_equality((*op).opno, *left, element) {
+                return self.other(scope, op.cast(), Reading::Compared);
+            }
+            let (left, right) = (self.operand(scope, *left), self.list(scope, *right));
+            if left.fixed && right.fixed && left.bare.is_empty() {
+                return self.other(scope, op.cast(), Reading::Compared);
+            }
+            Predicate::Equal { left, right, expr: self.expr(scope, op.cast()) }
+        }
+    }
+
+    unsafe fn null_test(&mut self, scope: ScopeId, test: *mut pg_sys::NullTest) -> Predicate {
+        // SAFETY: a NullTest's argument is an expression.
+        unsafe {
+            let arg: Node = (*test).arg.cast();
+            let operand = self.operand(scope, arg);
+            if operand.bare.is_empty() && operand.fields.is_empty() {
+                return self.other(scope, test.cast(), Reading::Compared);
+            }
+            let never = self.never_null(scope, arg);
+            let null = Predicate::Null { operand, never, expr: self.expr(scope, test.cast()) };
+            match (*test).nulltesttype {
+                pg_sys::NullTestType::IS_NULL => null,
+                _ => null.negated(),
+            }
+        }
+    }
+
+    unsafe fn sublink(&mut self, scope: ScopeId, sublink: *mut pg_sys::SubLink) -> Predicate {
+        // SAFETY: after parse analysis subselect is a Query, and ANY has a test expression.
+        unsafe {
+            match (*sublink).subLinkType {
+                pg_sys::SubLinkType::EXISTS_SUBLINK => {
+                    let inner = self.enter((*sublink).subselect.cast(), scope, true);
+                    Predicate::Feeds(self.scopes[inner].body)
+                }
+                pg_sys::SubLinkType::ANY_SUBLINK => {
+                    let inner = self.enter((*sublink).subselect.cast(), scope, false);
+                    self.sublinks.push(inner);
+                    let first = self.exprs.len();
+                    let test = self.predicate(scope, (*sublink).testexpr);
+                    self.sublinks.pop();
+                    // What a person reads is the whole IN (SELECT ...), not its inner parameters.
+                    for shown in &mut self.exprs[first..] {
+                        if shown.0 == scope {
+                            shown.1 = sublink.cast();
+                        }
+                    }
+                    Predicate::And(vec![test, Predicate::Feeds(self.scopes[inner].body)])
+                }
+                _ => self.other(scope, sublink.cast(), Reading::Compared),
+            }
+        }
+    }
+
+    /// Anything that is not equality: what it reads.
+    unsafe fn other(&mut self, scope: ScopeId, node: Node, why: Reading) -> Predicate {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            let read = self.computed(scope, node);
+            if self.sublinks.is_empty()
+                && !reads_plain_column(node)
+                && let Some(value) = folds_to(node)
+            {
+                return Predicate::Const(value);
+            }
+            if matches_everything(node) {
+                return Predicate::Const(Some(true));
+            }
+            if read.reads.is_empty() && read.bodies.is_empty() {
+                return Predicate::Free;
+            }
+            Predicate::Other { reads: read.reads, bodies: read.bodies, why, expr: Some(self.expr(scope, node)) }
+        }
+    }
+
+    /// A condition that reads these columns for a reason of the query's shape.
+    pub fn shape(&mut self, reads: Vec<ColumnId>, why: Reading) -> Option<Predicate> {
+        (!reads.is_empty()).then_some(Predicate::Other { reads, bodies: Vec::new(), why, expr: None })
+    }
+}
+
+unsafe fn strip_one(node: Node) -> Node {
+    // SAFETY: the caller passes one of these two.
+    unsafe {
+        match tag(node) {
+            pg_sys::NodeTag::T_RelabelType => (*node.cast::<pg_sys::RelabelType>()).arg.cast(),
+            _ => (*node.cast::<pg_sys::CoerceToDomain>()).arg.cast(),
+        }
+    }
+}

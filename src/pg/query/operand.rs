@@ -1,0 +1,139 @@
+//! Expressions as operands: which columns an expression is, and which it is computed from.
+
+use pgrx::pg_sys;
+
+use super::node::{Node, items, strip, tag};
+use super::scope::{Gatherer, ScopeId};
+use crate::judge::predicate::Operand;
+
+impl Gatherer<'_> {
+    /// One side of an equality.
+    ///
+    /// # Safety
+    /// `node` is a valid expression of that scope's query.
+    pub unsafe fn operand(&mut self, scope: ScopeId, node: Node) -> Operand {
+        // SAFETY: the tag says which struct the node is; the caller vouches for the rest.
+        unsafe {
+            let inner = strip(node);
+            match tag(inner) {
+                pg_sys::NodeTag::T_Var => self.var(scope, inner.cast()),
+                pg_sys::NodeTag::T_Param => self.parameter(inner.cast()),
+                pg_sys::NodeTag::T_Const => Operand { fixed: true, ..Operand::default() },
+                pg_sys::NodeTag::T_SubLink => self.sublink_operand(scope, inner.cast()),
+                pg_sys::NodeTag::T_RowExpr => {
+                    let parts = self.parts(scope, &items((*inner.cast::<pg_sys::RowExpr>()).args));
+                    let mut row = merged(parts);
+                    row.fields.append(&mut row.bare);
+                    row
+                }
+                pg_sys::NodeTag::T_CoalesceExpr => {
+                    // It picks one of them, so it is no series of digits, but no bare column either.
+                    let mut pick = merged(self.parts(scope, &items((*inner.cast::<pg_sys::CoalesceExpr>()).args)));
+                    pick.kin.extend(&pick.bare);
+                    pick.reads.append(&mut pick.bare);
+                    pick.reads.append(&mut pick.fields);
+                    pick
+                }
+                pg_sys::NodeTag::T_FuncExpr if is_unnest(inner) => {
+                    let args = items::<pg_sys::Node>((*inner.cast::<pg_sys::FuncExpr>()).args);
+                    match args.as_slice() {
+                        [list] => Operand { fixed: false, ..self.list(scope, *list) },
+                        _ => self.computed(scope, inner),
+                    }
+                }
+                _ => self.computed(scope, inner),
+            }
+        }
+    }
+
+    /// The list of `= ANY (list)`: a key inside an array expression is read by more than equality.
+    ///
+    /// # Safety
+    /// As for `operand`.
+    pub unsafe fn list(&mut self, scope: ScopeId, node: Node) -> Operand {
+        // SAFETY: the tag says which struct the node is; the caller vouches for the rest.
+        unsafe {
+            let inner = strip(node);
+            match tag(inner) {
+                pg_sys::NodeTag::T_Const => Operand { fixed: true, ..Operand::default() },
+                pg_sys::NodeTag::T_SubLink
+                    if (*inner.cast::<pg_sys::SubLink>()).subLinkType == pg_sys::SubLinkType::ARRAY_SUBLINK =>
+                {
+                    Operand { fixed: false, ..self.sublink_operand(scope, inner.cast()) }
+                }
+                pg_sys::NodeTag::T_ArrayExpr => {
+                    let elements = items::<pg_sys::Node>((*inner.cast::<pg_sys::ArrayExpr>()).elements);
+                    let mut list = merged(self.parts(scope, &elements));
+                    list.reads.append(&mut list.bare);
+                    list.reads.append(&mut list.fields);
+                    list
+                }
+                _ => {
+                    let mut list = self.computed(scope, inner);
+                    let several = !list.bodies.is_empty() || pg_sys::contain_mutable_functions(inner);
+                    list.fixed &= !several;
+                    // An array column is no bound for its elements.
+                    list.kin.clear();
+                    list
+                }
+            }
+        }
+    }
+
+    unsafe fn parts(&mut self, scope: ScopeId, nodes: &[Node]) -> Vec<Operand> {
+        // SAFETY: passed on from the caller.
+        nodes.iter().map(|&n| unsafe { self.operand(scope, n) }).collect()
+    }
+
+    /// A parameter: a value, or an output of the subquery whose test expression is being read.
+    ///
+    /// # Safety
+    /// `param` is a valid Param.
+    pub unsafe fn parameter(&mut self, param: *mut pg_sys::Param) -> Operand {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            if (*param).paramkind != pg_sys::ParamKind::PARAM_SUBLINK {
+                return Operand { fixed: true, ..Operand::default() };
+            }
+            match self.sublinks.last() {
+                Some(&inner) => Operand { fixed: false, ..self.output(inner, (*param).paramid as i16) },
+                None => Operand::default(),
+            }
+        }
+    }
+
+    unsafe fn sublink_operand(&mut self, scope: ScopeId, sublink: *mut pg_sys::SubLink) -> Operand {
+        // SAFETY: passed on from the caller; after parse analysis subselect is a Query.
+        unsafe {
+            let kind = (*sublink).subLinkType;
+            if ![pg_sys::SubLinkType::EXPR_SUBLINK, pg_sys::SubLinkType::ARRAY_SUBLINK].contains(&kind) {
+                return self.computed(scope, sublink.cast());
+            }
+            let inner = self.enter((*sublink).subselect.cast(), scope, false);
+            let mut value = self.output(inner, 1);
+            value.fixed = kind == pg_sys::SubLinkType::EXPR_SUBLINK && !self.names_columns(scope, sublink.cast());
+            value.bodies.push(self.scopes[inner].body);
+            value
+        }
+    }
+}
+
+/// The operands together, as one that may be any of them.
+pub fn merged(parts: Vec<Operand>) -> Operand {
+    let mut all = Operand { fixed: true, ..Operand::default() };
+    for part in parts {
+        all.bare.extend(part.bare);
+        all.fields.extend(part.fields);
+        all.reads.extend(part.reads);
+        all.kin.extend(part.kin);
+        all.bodies.extend(part.bodies);
+        all.series |= part.series;
+        all.fixed &= part.fixed;
+    }
+    all
+}
+
+unsafe fn is_unnest(node: Node) -> bool {
+    // SAFETY: the caller passes a FuncExpr.
+    unsafe { (*node.cast::<pg_sys::FuncExpr>()).funcid.to_u32() == pg_sys::F_UNNEST_ANYARRAY }
+}

@@ -1,0 +1,190 @@
+//! What a computed expression reads: every column in it, its subqueries, its windows.
+
+use pgrx::{pg_guard, pg_sys};
+
+use super::node::{Node, is_series, items, tag};
+use super::scope::{Gatherer, ScopeId};
+use crate::judge::predicate::{BodyId, ColumnId, Operand};
+
+/// One type for all integers, base types for domains.
+fn comparable(oid: pg_sys::Oid) -> pg_sys::Oid {
+    // SAFETY: a catalog lookup that takes any OID.
+    match unsafe { pg_sys::getBaseType(oid) } {
+        pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::NUMERICOID => pg_sys::INT8OID,
+        base => base,
+    }
+}
+
+struct Walk {
+    gatherer: *mut core::ffi::c_void,
+    scope: ScopeId,
+    reads: Vec<ColumnId>,
+    /// The type of the whole expression, and the columns of that type.
+    like: pg_sys::Oid,
+    kin: Vec<ColumnId>,
+    bodies: Vec<BodyId>,
+    series: bool,
+    aggregated: bool,
+}
+
+impl Walk {
+    fn take(&mut self, operand: Operand) {
+        self.reads.extend(operand.bare);
+        self.reads.extend(operand.fields);
+        self.reads.extend(operand.reads);
+        self.bodies.extend(operand.bodies);
+        self.series |= operand.series;
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: `computed` passes its own Walk, whose gatherer it has lent; expression_tree_walker passes valid nodes.
+    unsafe {
+        let walk = &mut *context.cast::<Walk>();
+        let gatherer = &mut *walk.gatherer.cast::<Gatherer<'_>>();
+        match tag(node) {
+            pg_sys::NodeTag::T_Var => {
+                let column = gatherer.var(walk.scope, node.cast());
+                if comparable(pg_sys::exprType(node)) == walk.like {
+                    walk.kin.extend(&column.bare);
+                }
+                walk.take(column);
+                return false;
+            }
+            pg_sys::NodeTag::T_Param => {
+                let parameter = gatherer.parameter(node.cast());
+                walk.take(parameter);
+                return false;
+            }
+            pg_sys::NodeTag::T_SubLink => {
+                gatherer.sublink_reads(walk, node.cast());
+                return false;
+            }
+            pg_sys::NodeTag::T_FuncExpr => walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid),
+            pg_sys::NodeTag::T_Aggref => {
+                walk.aggregated = true;
+                let aggregate = node.cast::<pg_sys::Aggref>();
+                if (*aggregate).aggfnoid.to_u32() == pg_sys::F_COUNT_ANY && counts_column((*aggregate).args) {
+                    // count(column) looks at nothing but whether there is a value.
+                    return collect((*aggregate).aggfilter.cast(), context);
+                }
+            }
+            pg_sys::NodeTag::T_WindowFunc => {
+                walk.aggregated = true;
+                gatherer.window_reads(walk, node.cast());
+            }
+            _ => {}
+        }
+        pg_sys::expression_tree_walker(node, Some(collect), context)
+    }
+}
+
+unsafe fn counts_column(args: *mut pg_sys::List) -> bool {
+    // SAFETY: an Aggref's arguments are TargetEntry nodes.
+    unsafe {
+        let args = items::<pg_sys::TargetEntry>(args);
+        matches!(args.as_slice(), [one] if tag((**one).expr.cast()) == pg_sys::NodeTag::T_Var)
+    }
+}
+
+impl Gatherer<'_> {
+    /// Does the expression name a column of any query around it?
+    ///
+    /// # Safety
+    /// `node` is a valid expression of that scope's query.
+    pub unsafe fn names_columns(&self, scope: ScopeId, node: Node) -> bool {
+        let levels = self.scopes[scope].depth as i32 + 1;
+        // SAFETY: passed on from the caller; the walk only reads.
+        (0..=levels).any(|level| unsafe { pg_sys::contain_vars_of_level(node, level) })
+    }
+
+    /// An expression that is computed: every column in it.
+    ///
+    /// # Safety
+    /// As for `operand`.
+    pub unsafe fn computed(&mut self, scope: ScopeId, node: Node) -> Operand {
+        let mut walk = Walk {
+            gatherer: (self as *mut Self).cast(),
+            scope,
+            reads: Vec::new(),
+            // SAFETY: the caller vouches for the expression; an XMLTABLE or JSON_TABLE is none, and has no type.
+            like: unsafe {
+                match tag(node) {
+                    pg_sys::NodeTag::T_TableFunc => pg_sys::InvalidOid,
+                    _ => comparable(pg_sys::exprType(node)),
+                }
+            },
+            kin: Vec::new(),
+            bodies: Vec::new(),
+            series: false,
+            aggregated: false,
+        };
+        // SAFETY: the walker reads the expression; `walk` outlives the call, and `self` is reached through it only
+        // while this borrow rests.
+        unsafe {
+            collect(node, (&raw mut walk).cast());
+            let Walk { reads, kin, bodies, series, aggregated, .. } = walk;
+            let mut instances: Vec<_> = reads.iter().map(|&c| self.statement.columns[c].instance).collect();
+            instances.sort_unstable();
+            instances.dedup();
+            let series = series || instances.len() > 1;
+            let fixed = !series
+                && !aggregated
+                && !pg_sys::expression_returns_set(node)
+                && self.sublinks.is_empty()
+                && !self.names_columns(scope, node);
+            Operand { reads, kin, bodies, series, fixed, ..Operand::default() }
+        }
+    }
+
+    unsafe fn sublink_reads(&mut self, walk: &mut Walk, sublink: *mut pg_sys::SubLink) {
+        // SAFETY: passed on from `collect`; after parse analysis subselect is a Query.
+        unsafe {
+            let kind = (*sublink).subLinkType;
+            let exists = kind == pg_sys::SubLinkType::EXISTS_SUBLINK;
+            let inner = self.enter((*sublink).subselect.cast(), walk.scope, exists);
+            walk.bodies.push(self.scopes[inner].body);
+            if exists {
+                return;
+            }
+            let output = self.output(inner, 1);
+            walk.take(output);
+            if !(*sublink).testexpr.is_null() {
+                self.sublinks.push(inner);
+                collect((*sublink).testexpr, (walk as *mut Walk).cast());
+                self.sublinks.pop();
+            }
+        }
+    }
+
+    /// A window function reads the order of its window, and most of them number the rows.
+    unsafe fn window_reads(&mut self, walk: &mut Walk, function: *mut pg_sys::WindowFunc) {
+        // SAFETY: passed on from `collect`; winref names a window clause of the query that holds the function.
+        unsafe {
+            walk.series |= ![
+                pg_sys::F_LAG_ANYELEMENT,
+                pg_sys::F_LAG_ANYELEMENT_INT4,
+                pg_sys::F_LEAD_ANYELEMENT,
+                pg_sys::F_LEAD_ANYELEMENT_INT4,
+                pg_sys::F_FIRST_VALUE,
+                pg_sys::F_LAST_VALUE,
+                pg_sys::F_NTH_VALUE,
+            ]
+            .contains(&(*function).winfnoid.to_u32());
+            let query = self.scopes[walk.scope].query;
+            for clause in items::<pg_sys::WindowClause>((*query).windowClause) {
+                if (*clause).winref != (*function).winref {
+                    continue;
+                }
+                for sort in items::<pg_sys::SortGroupClause>((*clause).orderClause) {
+                    let entry = pg_sys::get_sortgroupclause_tle(sort, (*query).targetList);
+                    collect((*entry).expr.cast(), (walk as *mut Walk).cast());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Where names lead: each query of the statement, as often as it is referenced, with its range table resolved down to
+//! stored columns.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pgrx::pg_sys;
+
+use super::Protection;
+use super::node::{Node, items, nth_rte, tag};
+use crate::judge::predicate::{BodyId, ColumnId, ExprId, InstanceId, Predicate, Reading};
+use crate::judge::statement::{Body, Instance, InstanceKind, Statement};
+use crate::model::ProtectedTarget;
+
+pub type ScopeId = usize;
+
+/// One use of one query.
+pub struct Scope {
+    pub query: *mut pg_sys::Query,
+    /// The query whose columns it may name with varlevelsup = 1.
+    pub parent: Option<ScopeId>,
+    pub depth: usize,
+    pub body: BodyId,
+    /// A WITH RECURSIVE query that names itself.
+    pub recursive: bool,
+    sources: HashMap<i32, Source>,
+    nullable: Vec<i32>,
+}
+
+/// What a range-table entry stands for.
+#[derive(Clone, Copy)]
+pub enum Source {
+    /// An instance whose columns are its own.
+    Columns(InstanceId),
+    /// A subquery or CTE.
+    Query(ScopeId, InstanceId),
+    /// A recursive CTE's reference to itself.
+    Recursive(ScopeId, InstanceId),
+    /// A join's or (PostgreSQL 18) grouping step's names for others' columns.
+    Alias,
+}
+
+/// More uses of queries than this, and the statement is called unreadable rather than judged slowly.
+const MOST_SCOPES: usize = 400;
+
+pub struct Gatherer<'a> {
+    pub statement: Statement,
+    pub scopes: Vec<Scope>,
+    pub exprs: Vec<(ScopeId, Node)>,
+    /// The subqueries whose outputs the PARAM_SUBLINK parameters of the expression at hand stand for.
+    pub sublinks: Vec<ScopeId>,
+    /// Subqueries met where no condition could take them in yet.
+    pub pending: Vec<BodyId>,
+    pub overflow: bool,
+    protection: &'a dyn Protection,
+    protected: HashMap<(u32, bool), Option<Rc<ProtectedTarget>>>,
+    pub resolved: HashMap<(InstanceId, i16), ColumnId>,
+}
+
+impl<'a> Gatherer<'a> {
+    pub fn new(protection: &'a dyn Protection) -> Self {
+        Gatherer {
+            statement: Statement::default(),
+            scopes: Vec::new(),
+            exprs: Vec::new(),
+            sublinks: Vec::new(),
+            pending: Vec::new(),
+            overflow: false,
+            protection,
+            protected: HashMap::new(),
+            resolved: HashMap::new(),
+        }
+    }
+
+    pub fn expr(&mut self, scope: ScopeId, node: Node) -> ExprId {
+        self.exprs.push((scope, node));
+        self.exprs.len() - 1
+    }
+
+    /// A new use of `query`, its conditions not yet read.
+    ///
+    /// # Safety
+    /// `query` is a valid, rewritten Query that outlives the gatherer.
+    pub unsafe fn open(
+        &mut self,
+        query: *mut pg_sys::Query,
+        parent: Option<ScopeId>,
+        depth: usize,
+        user: Option<BodyId>,
+    ) -> ScopeId {
+        let body = self.statement.bodies.len();
+        self.statement.bodies.push(Body { parent: user, depth, predicate: Predicate::And(Vec::new()) });
+        let mut nullable = Vec::new();
+        // SAFETY: the caller vouches for the query; its join tree is made of join nodes.
+        unsafe { nullable_members((*query).jointree.cast(), false, &mut nullable) };
+        self.scopes.push(Scope { query, parent, depth, body, recursive: false, sources: HashMap::new(), nullable });
+        self.scopes.len() - 1
+    }
+
+    /// A subquery used by `user`, with its conditions.
+    ///
+    /// # Safety
+    /// As for `open`.
+    pub unsafe fn enter(&mut self, query: *mut pg_sys::Query, user: ScopeId, exists: bool) -> ScopeId {
+        let (depth, body) = (self.scopes[user].depth + 1, self.scopes[user].body);
+        // SAFETY: passed on from the caller.
+        unsafe {
+            pg_sys::check_stack_depth();
+            let scope = self.open(query, Some(user), depth, Some(body));
+            self.read_body(scope, exists);
+            scope
+        }
+    }
+
+    /// Reads the conditions of an opened scope into its body.
+    ///
+    /// # Safety
+    /// The scope's query is valid.
+    pub unsafe fn read_body(&mut self, scope: ScopeId, exists: bool) {
+        if self.scopes.len() > MOST_SCOPES {
+            self.overflow = true;
+            return;
+        }
+        let body = self.scopes[scope].body;
+        // SAFETY: passed on from the caller.
+        let predicate = unsafe { self.body(scope, exists) };
+        self.statement.bodies[body].predicate = predicate;
+    }
+
+    /// The scope that `levels` varlevelsup lead to.
+    pub fn up(&self, mut scope: ScopeId, levels: u32) -> ScopeId {
+        for _ in 0..levels {
+            scope = self.scopes[scope].parent.unwrap_or(scope);
+        }
+        scope
+    }
+
+    pub fn is_nullable(&self, scope: ScopeId, rtindex: i32) -> bool {
+        self.scopes[scope].nullable.contains(&rtindex)
+    }
+
+    fn instance(&mut self, scope: ScopeId, kind: InstanceKind, relid: u32) -> InstanceId {
+        let Scope { depth, body, .. } = self.scopes[scope];
+        self.statement.instances.push(Instance { kind, relid, target: None, depth, body });
+        self.statement.instances.len() - 1
+    }
+
+    /// What is protected about that relation.
+    pub fn target(&mut self, relid: pg_sys::Oid, inh: bool) -> Option<Rc<ProtectedTarget>> {
+        let protection = self.protection;
+        self.protected.entry((relid.to_u32(), inh)).or_insert_with(|| protection.target(relid, inh)).clone()
+    }
+
+    /// The range-table entry of that number.
+    ///
+    /// # Safety
+    /// The scope's query is valid.
+    pub unsafe fn rte(&self, scope: ScopeId, rtindex: i32) -> *mut pg_sys::RangeTblEntry {
+        // SAFETY: a rewritten Query's range table holds RangeTblEntry nodes, and its Vars number within it.
+        unsafe { nth_rte((*self.scopes[scope].query).rtable, rtindex) }
+    }
+
+    /// What that range-table entry stands for, entered on first use.
+    ///
+    /// # Safety
+    /// The scope's query is valid and has such an entry.
+    pub unsafe fn source(&mut self, scope: ScopeId, rtindex: i32) -> Source {
+        if let Some(&known) = self.scopes[scope].sources.get(&rtindex) {
+            return known;
+        }
+        // SAFETY: the kind says which fields of the entry are set (parsenodes.h); all of them outlive the gatherer.
+        unsafe {
+            let rte = self.rte(scope, rtindex);
+            let source = match (*rte).rtekind {
+                pg_sys::RTEKind::RTE_RELATION => {
+                    let target = self.target((*rte).relid, (*rte).inh);
+                    let instance = self.instance(scope, InstanceKind::Relation, (*rte).relid.to_u32());
+                    self.statement.instances[instance].target = target;
+                    Source::Columns(instance)
+                }
+                pg_sys::RTEKind::RTE_NAMEDTUPLESTORE => {
+                    Source::Columns(self.instance(scope, InstanceKind::Relation, 0))
+                }
+                pg_sys::RTEKind::RTE_SUBQUERY => {
+                    let instance = self.instance(scope, InstanceKind::Computed, 0);
+                    let (depth, body) = (self.scopes[scope].depth + 1, self.scopes[scope].body);
+                    let inner = self.open((*rte).subquery, Some(scope), depth, Some(body));
+                    self.remember(scope, rtindex, Source::Query(inner, instance));
+                    self.read_body(inner, false);
+                    Source::Query(inner, instance)
+                }
+                pg_sys::RTEKind::RTE_CTE => self.cte(scope, rtindex, rte),
+                pg_sys::RTEKind::RTE_JOIN => Source::Alias,
+                #[cfg(feature = "pg18")]
+                pg_sys::RTEKind::RTE_GROUP => Source::Alias,
+                _ => Source::Columns(self.instance(scope, InstanceKind::Computed, 0)),
+            };
+            self.remember(scope, rtindex, source);
+            source
+        }
+    }
+
+    fn remember(&mut self, scope: ScopeId, rtindex: i32, source: Source) {
+        self.scopes[scope].sources.insert(rtindex, source);
+    }
+
+    unsafe fn cte(&mut self, scope: ScopeId, rtindex: i32, rte: *mut pg_sys::RangeTblEntry) -> Source {
+        let instance = self.instance(scope, InstanceKind::Computed, 0);
+        // SAFETY: a CTE entry names a CTE of the query that ctelevelsup leads to (parse_relation.c).
+        unsafe {
+            let home = self.up(scope, (*rte).ctelevelsup);
+            let name = core::ffi::CStr::from_ptr((*rte).ctename);
+            let ctes = items::<pg_sys::CommonTableExpr>((*self.scopes[home].query).cteList);
+            let Some(cte) = ctes.into_iter().find(|&c| core::ffi::CStr::from_ptr((*c).ctename) == name) else {
+                return Source::Columns(instance);
+            };
+            let query: *mut pg_sys::Query = (*cte).ctequery.cast();
+            if (*rte).self_reference {
+                let mut at = Some(scope);
+                while let Some(s) = at {
+                    if self.scopes[s].query == query {
+                        return Source::Recursive(s, instance);
+                    }
+                    at = self.scopes[s].parent;
+                }
+                return Source::Columns(instance);
+            }
+            let (depth, body) = (self.scopes[scope].depth + 1, self.scopes[scope].body);
+            let inner = self.open(query, Some(home), depth, Some(body));
+            self.scopes[inner].recursive = (*cte).cterecursive;
+            self.remember(scope, rtindex, Source::Query(inner, instance));
+            self.read_body(inner, false);
+            Source::Query(inner, instance)
+        }
+    }
+
+    /// An `Other` condition for subqueries that were met outside any condition.
+    pub fn take_pending(&mut self) -> Option<Predicate> {
+        let bodies = std::mem::take(&mut self.pending);
+        (!bodies.is_empty()).then_some(Predicate::Other {
+            reads: Vec::new(),
+            bodies,
+            why: Reading::Compared,
+            expr: None,
+        })
+    }
+}
+
+/// The range-table numbers on the nullable side of an outer join.
+unsafe fn nullable_members(node: Node, nullable: bool, found: &mut Vec<i32>) {
+    if node.is_null() {
+        return;
+    }
+    // SAFETY: a join tree is made of FromExpr, JoinExpr and RangeTblRef nodes (primnodes.h).
+    unsafe {
+        match tag(node) {
+            pg_sys::NodeTag::T_FromExpr => {
+                for item in items::<pg_sys::Node>((*node.cast::<pg_sys::FromExpr>()).fromlist) {
+                    nullable_members(item, nullable, found);
+                }
+            }
+            pg_sys::NodeTag::T_JoinExpr => {
+                let join = node.cast::<pg_sys::JoinExpr>();
+                let (left, right) = nulls((*join).jointype);
+                nullable_members((*join).larg, nullable || left, found);
+                nullable_members((*join).rarg, nullable || right, found);
+            }
+            pg_sys::NodeTag::T_RangeTblRef if nullable => found.push((*node.cast::<pg_sys::RangeTblRef>()).rtindex),
+            _ => {}
+        }
+    }
+}
+
+/// Which sides of a join it may null out.
+pub fn nulls(join: pg_sys::JoinType::Type) -> (bool, bool) {
+    match join {
+        pg_sys::JoinType::JOIN_LEFT => (false, true),
+        pg_sys::JoinType::JOIN_RIGHT => (true, false),
+        pg_sys::JoinType::JOIN_FULL => (true, true),
+        _ => (false, false),
+    }
+}

@@ -1,0 +1,105 @@
+//! What a refusal shows: names, and expressions deparsed as SQL.
+
+use pgrx::{PgTryBuilder, pg_sys};
+
+use super::node::{Node, items};
+use super::scope::{Gatherer, ScopeId};
+use crate::judge::predicate::{ExprId, InstanceId};
+use crate::judge::wording::Texts;
+
+/// Longer expressions are cut.
+const MOST_CHARACTERS: usize = 300;
+
+impl Texts for Gatherer<'_> {
+    fn expression(&self, expr: ExprId) -> Option<String> {
+        let (scope, node) = self.exprs[expr];
+        // Deparsing half-planned trees is not what ruleutils promises: a failure there must not hide the refusal.
+        let text = PgTryBuilder::new(std::panic::AssertUnwindSafe(|| {
+            // SAFETY: the gatherer's scopes and expressions are valid while it lives, which its maker vouches for.
+            Some(unsafe { self.deparse(scope, node) })
+        }))
+        .catch_others(|_| None)
+        .execute()?;
+        match text.char_indices().nth(MOST_CHARACTERS) {
+            Some((cut, _)) => Some(format!("{}...", &text[..cut])),
+            None => Some(text),
+        }
+    }
+
+    fn column(&self, instance: InstanceId, attno: i16) -> String {
+        attribute_name(self.statement.instances[instance].relid, attno)
+            .unwrap_or_else(|| "?".to_owned())
+    }
+
+    fn attribute(&self, instance: InstanceId) -> String {
+        let facts = &self.statement.instances[instance];
+        let is_key = |attno: i16| {
+            facts
+                .target
+                .as_ref()
+                .is_some_and(|t| t.key.iter().any(|k| k.attnum == attno))
+        };
+        let names = (1..=64)
+            .filter(|&a| !is_key(a))
+            .filter_map(|a| attribute_name(facts.relid, a));
+        names.take(1).next().unwrap_or_else(|| "...".to_owned())
+    }
+}
+
+fn attribute_name(relid: u32, attno: i16) -> Option<String> {
+    // SAFETY: with missing_ok the lookup returns NULL for what is not there (or was dropped).
+    unsafe {
+        let name = pg_sys::get_attname(pg_sys::Oid::from(relid), attno, true);
+        (!name.is_null()).then(|| {
+            core::ffi::CStr::from_ptr(name)
+                .to_string_lossy()
+                .into_owned()
+        })
+    }
+}
+
+impl Gatherer<'_> {
+    unsafe fn deparse(&self, scope: ScopeId, node: Node) -> String {
+        // SAFETY: each namespace is made from its query's own range table, the innermost first, as ruleutils expects
+        // of nested queries; the expression is a copy.
+        unsafe {
+            let mut namespaces = core::ptr::null_mut();
+            let mut at = Some(scope);
+            let mut several = self.scopes[scope].parent.is_some();
+            while let Some(s) = at {
+                let rtable = (*self.scopes[s].query).rtable;
+                let length = items::<pg_sys::Node>(rtable).len() as i32;
+                several |= length > 1;
+                let used = pg_sys::bms_add_range(core::ptr::null_mut(), 1, length);
+                let mut plan: pg_sys::PlannedStmt = core::mem::zeroed();
+                plan.type_ = pg_sys::NodeTag::T_PlannedStmt;
+                plan.rtable = rtable;
+                let names = pg_sys::select_rtable_names_for_explain(rtable, used);
+                let level = pg_sys::deparse_context_for_plan_tree(&raw mut plan, names);
+                namespaces = pg_sys::list_concat(namespaces, level);
+                at = self.scopes[s].parent;
+            }
+            let copy = pg_sys::copyObjectImpl(node.cast()).cast();
+            let text = pg_sys::deparse_expression(copy, namespaces, several, false);
+            one_line(&core::ffi::CStr::from_ptr(text).to_string_lossy())
+        }
+    }
+}
+
+/// On one line, without the parentheses that ruleutils puts around everything.
+fn one_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let inner = line.strip_prefix('(').and_then(|l| l.strip_suffix(')'));
+    match inner {
+        Some(inner) if balanced(inner) => inner.to_owned(),
+        _ => line,
+    }
+}
+
+fn balanced(text: &str) -> bool {
+    let mut depth = 0i32;
+    text.chars().all(|c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        depth >= 0
+    }) && depth == 0
+}
