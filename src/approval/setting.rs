@@ -7,7 +7,6 @@ use crate::judge::approval::{Intent, Standing};
 use crate::report;
 use pgrx::pg_sys;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
@@ -31,8 +30,8 @@ thread_local! {
     static ASSIGNED: Cell<Option<Assigned>> = const { Cell::new(None) };
     /// The parsed text of `ASSIGNED`.
     static PARSED: RefCell<Option<(u64, Intent)>> = const { RefCell::new(None) };
-    /// Rows spent, by serial number. What an aborted transaction spent is given back by the ledger.
-    static SPENT: RefCell<HashMap<u64, i64>> = RefCell::new(HashMap::new());
+    /// Rows spent, ordered by serial number. What an aborted transaction spent is given back by the ledger.
+    static SPENT: RefCell<Vec<(u64, i64)>> = const { RefCell::new(Vec::new()) };
 }
 
 static mut APPROVAL: *mut c_char = ptr::null_mut();
@@ -76,12 +75,26 @@ pub fn is_set() -> bool {
 
 /// Rows spent from the approval `serial`.
 pub fn spent(serial: u64) -> i64 {
-    SPENT.with_borrow(|spent| spent.get(&serial).copied().unwrap_or(0))
+    SPENT.with_borrow(|spent| match place(spent, serial) {
+        Ok(place) => spent[place].1,
+        Err(_) => 0,
+    })
 }
 
 /// Spends rows from an approval's budget, or gives them back (negative).
 pub fn spend(serial: u64, rows: i64) {
-    SPENT.with_borrow_mut(|spent| *spent.entry(serial).or_insert(0) += rows);
+    SPENT.with_borrow_mut(|spent| match place(spent, serial) {
+        Ok(place) => spent[place].1 += rows,
+        Err(place) => spent.insert(place, (serial, rows)),
+    });
+}
+
+/// Where a serial number stands, or would stand. Most often it is the last: this is asked for every row.
+fn place(spent: &[(u64, i64)], serial: u64) -> Result<usize, usize> {
+    match spent.last() {
+        Some((last, _)) if *last == serial => Ok(spent.len() - 1),
+        _ => spent.binary_search_by_key(&serial, |(known, _)| *known),
+    }
 }
 
 fn refuse(message: &str, detail: &str, hint: &str) {

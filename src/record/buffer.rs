@@ -4,9 +4,9 @@ use super::format::RowFormat;
 use crate::model::Operation;
 use std::rc::Rc;
 
-/// A chunk is written when it holds this many bytes: large enough for lz4 to find the repetition between rows, small
-/// enough to stay out of the way of the statement's own memory.
-pub const CHUNK_BYTES: usize = 256 * 1024;
+/// A chunk is written when it holds this many bytes. lz4 looks for repetition within 64 kB, and looks more closely where
+/// all of its input is that small; a chunk with a last row of some size stays below.
+pub const CHUNK_BYTES: usize = 60 * 1024;
 
 /// The rows of one relation, destroyed by one operation for one cause, as the elements of a JSON array.
 pub struct Buffer {

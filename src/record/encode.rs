@@ -59,6 +59,13 @@ pub fn integer(out: &mut Vec<u8>, value: i64) {
     let mut buffer = [0u8; 20];
     let mut place = buffer.len();
     let mut rest = value.unsigned_abs();
+    // Most integers need no 64-bit division.
+    while rest > u64::from(u32::MAX) {
+        place -= 1;
+        buffer[place] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let mut rest = rest as u32;
     loop {
         place -= 1;
         buffer[place] = b'0' + (rest % 10) as u8;
@@ -68,7 +75,8 @@ pub fn integer(out: &mut Vec<u8>, value: i64) {
         }
     }
     if value < 0 {
-        out.push(b'-');
+        place -= 1;
+        buffer[place] = b'-';
     }
     out.extend_from_slice(&buffer[place..]);
 }
@@ -223,6 +231,7 @@ unsafe fn timestamp(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Dat
     let (year, month, day) = civil(at.div_euclid(DAY_US));
     if at == i64::MIN || at == i64::MAX || !(1..=9999).contains(&year) {
         // Infinities and years that ISO 8601 does not write: PostgreSQL's own text.
+        let _portable = PortableOutput::begin();
         // SAFETY: as for `value`.
         return string(out, unsafe { printed(column, value) }.to_bytes());
     }
@@ -247,6 +256,7 @@ unsafe fn date(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Datum) {
     let days = value.value() as i32;
     let (year, month, day) = civil(i64::from(days));
     if days == i32::MIN || days == i32::MAX || !(1..=9999).contains(&year) {
+        let _portable = PortableOutput::begin();
         // SAFETY: as for `value`.
         return string(out, unsafe { printed(column, value) }.to_bytes());
     }

@@ -48,7 +48,7 @@ pub struct RowFormat {
     pub key_count: i16,
     /// The highest attribute number.
     pub last_attnum: i16,
-    /// Some column's text depends on the session's settings (DateStyle, TimeZone, ...).
+    /// Some column is printed by an output function that may heed the session's settings (DateStyle, TimeZone, ...).
     pub session_dependent: bool,
     /// `columns` names as a text[] datum, in memory of its own.
     pub names: Box<[u8]>,
@@ -120,6 +120,9 @@ impl RowFormat {
                         | Codec::Uuid
                         | Codec::Numeric
                         | Codec::Json
+                        | Codec::Timestamp
+                        | Codec::TimestampTz
+                        | Codec::Date
                 )
             }),
             names: super::datum::text_array(&names),
