@@ -8,3 +8,4 @@ pub mod function;
 pub mod memory;
 pub mod query;
 pub mod raw;
+pub mod slot;

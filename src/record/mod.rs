@@ -14,6 +14,7 @@ pub mod encode;
 mod expendable;
 pub mod format;
 mod parameters;
+pub mod restore;
 mod site;
 pub mod write;
 
