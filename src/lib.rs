@@ -38,6 +38,11 @@ pgrx::extension_sql_file!(
     name = "functions",
     requires = ["registry"]
 );
+pgrx::extension_sql_file!(
+    "../sql/40_restore.sql",
+    name = "restore",
+    requires = ["functions"]
+);
 
 #[pgrx::pg_guard]
 #[allow(non_snake_case)]

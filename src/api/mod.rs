@@ -4,5 +4,6 @@ mod approve;
 mod arguments;
 mod check;
 mod policy;
+mod restore;
 mod sequences;
 mod status;

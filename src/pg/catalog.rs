@@ -148,3 +148,28 @@ pub fn primary_key(relid: pg_sys::Oid) -> Vec<i16> {
         attnums
     }
 }
+
+/// The relation a qualified name as `display_name` writes it means now; `None` when there is none.
+pub fn named_relation(name: &str) -> Option<pg_sys::Oid> {
+    // SAFETY: to_regclass takes a text datum and answers NULL for a name that leads nowhere.
+    unsafe {
+        let text = pg_sys::cstring_to_text_with_len(name.as_ptr().cast(), name.len() as i32);
+        pgrx::direct_function_call::<pg_sys::Oid>(
+            pg_sys::to_regclass,
+            &[Some(pg_sys::Datum::from(text))],
+        )
+    }
+}
+
+/// The members of an OID list.
+///
+/// # Safety
+/// `list` must be NIL or an OID list.
+pub unsafe fn oid_list(list: *mut pg_sys::List) -> Vec<pg_sys::Oid> {
+    // SAFETY: the caller vouches for the list; elements 0..length exist.
+    unsafe {
+        (0..raw::list_length(list) as usize)
+            .map(|n| (*(*list).elements.add(n)).oid_value)
+            .collect()
+    }
+}

@@ -9,3 +9,4 @@ pub mod memory;
 pub mod objects;
 pub mod query;
 pub mod raw;
+pub mod slot;

@@ -80,6 +80,35 @@ unsafe extern "C-unwind" {
         length: c_int,
     ) -> bool;
     pub fn MemoryContextAllocZero(context: pg_sys::MemoryContext, size: usize) -> *mut c_void;
+    /// executor/nodeModifyTable.h
+    pub fn ExecComputeStoredGenerated(
+        info: *mut pg_sys::ResultRelInfo,
+        estate: *mut pg_sys::EState,
+        slot: *mut pg_sys::TupleTableSlot,
+        command: pg_sys::CmdType::Type,
+    );
+    /// executor/execPartition.h
+    pub fn ExecSetupPartitionTupleRouting(
+        estate: *mut pg_sys::EState,
+        relation: pg_sys::Relation,
+    ) -> *mut pg_sys::PartitionTupleRouting;
+    pub fn ExecFindPartition(
+        state: *mut pg_sys::ModifyTableState,
+        root: *mut pg_sys::ResultRelInfo,
+        routing: *mut pg_sys::PartitionTupleRouting,
+        slot: *mut pg_sys::TupleTableSlot,
+        estate: *mut pg_sys::EState,
+    ) -> *mut pg_sys::ResultRelInfo;
+    pub fn ExecCleanupTupleRouting(
+        state: *mut pg_sys::ModifyTableState,
+        routing: *mut pg_sys::PartitionTupleRouting,
+    );
+    /// catalog/pg_inherits.h
+    pub fn find_all_inheritors(
+        parent: pg_sys::Oid,
+        lock: c_int,
+        parents: *mut *mut pg_sys::List,
+    ) -> *mut pg_sys::List;
 }
 
 /// `list_length`, which is an inline function in C.

@@ -191,7 +191,7 @@ pub unsafe fn values(row: &mut Vec<u8>, format: &RowFormat, slot: *mut pg_sys::T
 ///
 /// # Safety
 /// As for `values`, for both slots.
-unsafe fn changes(
+pub unsafe fn changes(
     row: &mut Vec<u8>,
     format: &RowFormat,
     old: *mut pg_sys::TupleTableSlot,

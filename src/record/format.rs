@@ -87,6 +87,21 @@ impl RowFormat {
         // SAFETY: the caller vouches for desc.
         let facts = unsafe { catalog::columns_of(desc) };
         let key = key_names(registry, guarded, &facts);
+        RowFormat::of(
+            (guarded.relid, guarded.recorded_relid),
+            guarded.recorded_name.clone(),
+            facts,
+            &key,
+        )
+    }
+
+    /// The format of rows with these columns, for a relation (itself, as it is recorded) of that recorded name.
+    pub fn of(
+        (relid, recorded_relid): (Oid, Oid),
+        relation: Rc<str>,
+        facts: Vec<ColumnFact>,
+        key: &[String],
+    ) -> RowFormat {
         let (first, rest): (Vec<ColumnFact>, Vec<ColumnFact>) =
             facts.into_iter().partition(|fact| key.contains(&fact.name));
         let key_count = first.len() as i16;
@@ -100,9 +115,9 @@ impl RowFormat {
             .map(|column| column.fact.name.as_str())
             .collect();
         RowFormat {
-            relid: guarded.relid,
-            recorded_relid: guarded.recorded_relid,
-            relation: guarded.recorded_name.clone(),
+            relid,
+            recorded_relid,
+            relation,
             key_count,
             last_attnum: columns
                 .iter()
@@ -128,6 +143,31 @@ impl RowFormat {
             names: super::datum::text_array(&names),
             columns,
         }
+    }
+}
+
+impl RowFormat {
+    /// The column with attribute place `place` (from 0).
+    pub fn column_at(&self, place: usize) -> Option<&ColumnFormat> {
+        self.columns
+            .iter()
+            .find(|column| column.fact.attnum as usize == place + 1)
+    }
+
+    /// How values of the column at `place` are stored: (by value, length).
+    pub fn by_place(&self, place: usize) -> Option<(bool, i16)> {
+        self.column_at(place)
+            .map(|column| (column.by_value, column.length))
+    }
+
+    /// Whether the format writes exactly these columns, in this order.
+    pub fn is_named(&self, names: &[String]) -> bool {
+        self.columns.len() == names.len()
+            && self
+                .columns
+                .iter()
+                .zip(names)
+                .all(|(column, name)| column.fact.name == *name)
     }
 }
 

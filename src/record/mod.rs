@@ -15,6 +15,7 @@ mod expendable;
 pub mod format;
 mod numeric;
 mod parameters;
+pub mod restore;
 mod site;
 pub mod write;
 

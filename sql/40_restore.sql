@@ -1,0 +1,14 @@
+-- Getting data back. For superusers and those who are granted it: a restore writes to any recorded table.
+
+CREATE FUNCTION backstop.restore(statement_id bigint, dry_run boolean DEFAULT true, on_conflict text DEFAULT 'abort',
+    relations text[] DEFAULT NULL)
+RETURNS TABLE (relation text, operation text, captured bigint, restored bigint, unchanged bigint, conflicts bigint)
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_restore';
+COMMENT ON FUNCTION backstop.restore(bigint, boolean, text, text[]) IS 'puts back the rows that a recorded statement destroyed';
+
+CREATE FUNCTION backstop.restore_conflicts(statement_id bigint)
+RETURNS TABLE (relation text, key jsonb, old_row jsonb, left_as jsonb, current_row jsonb)
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_restore_conflicts';
+COMMENT ON FUNCTION backstop.restore_conflicts(bigint) IS 'rows whose present state is not what a recorded statement left';
+
+REVOKE ALL ON FUNCTION backstop.restore(bigint, boolean, text, text[]), backstop.restore_conflicts(bigint) FROM PUBLIC;

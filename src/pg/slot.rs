@@ -1,0 +1,125 @@
+//! Tuple table slots: what tuptable.h does inline.
+
+use crate::pg::raw;
+use pgrx::pg_sys::{self, Datum};
+use std::ffi::c_int;
+
+/// A slot, by attribute place (from 0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(pub *mut pg_sys::TupleTableSlot);
+
+impl Slot {
+    /// A slot for rows built by hand.
+    ///
+    /// # Safety
+    /// `desc` must outlive the slot.
+    pub unsafe fn virtual_of(desc: pg_sys::TupleDesc) -> Slot {
+        // SAFETY: the caller vouches for desc.
+        Slot(unsafe { pg_sys::MakeSingleTupleTableSlot(desc, &raw const pg_sys::TTSOpsVirtual) })
+    }
+
+    /// The number of attributes, dropped ones included.
+    pub fn width(self) -> usize {
+        // SAFETY: a slot of ours is live and has a descriptor.
+        unsafe { (*(*self.0).tts_tupleDescriptor).natts as usize }
+    }
+
+    /// `ExecClearTuple`.
+    ///
+    /// # Safety
+    /// The slot must be live.
+    pub unsafe fn clear(self) {
+        // SAFETY: every kind of slot has its callbacks.
+        unsafe {
+            if let Some(clear) = (*(*self.0).tts_ops).clear {
+                pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| clear(self.0));
+            }
+        }
+    }
+
+    /// Empties a virtual slot and makes it a row of NULLs.
+    ///
+    /// # Safety
+    /// The slot must be virtual and live.
+    pub unsafe fn start(self) {
+        // SAFETY: the arrays have one place per attribute.
+        unsafe {
+            self.clear();
+            let width = self.width();
+            std::slice::from_raw_parts_mut((*self.0).tts_isnull, width).fill(true);
+            std::slice::from_raw_parts_mut((*self.0).tts_values, width).fill(Datum::from(0));
+        }
+    }
+
+    /// `ExecStoreVirtualTuple`: the values set since `start` are the slot's row.
+    ///
+    /// # Safety
+    /// As for `start`.
+    pub unsafe fn store(self) {
+        // SAFETY: the caller vouches for the slot.
+        unsafe {
+            (*self.0).tts_flags &= !(pg_sys::TTS_FLAG_EMPTY as u16);
+            (*self.0).tts_nvalid = self.width() as i16;
+        }
+    }
+
+    /// Takes all attributes out of the slot's tuple (`slot_getallattrs`).
+    ///
+    /// # Safety
+    /// The slot must hold a row.
+    pub unsafe fn fetch_all(self) {
+        // SAFETY: the caller vouches for the slot.
+        unsafe {
+            let width = self.width();
+            if ((*self.0).tts_nvalid as usize) < width {
+                raw::slot_getsomeattrs_int(self.0, width as c_int);
+            }
+        }
+    }
+
+    /// The attribute's value, `None` for NULL.
+    ///
+    /// # Safety
+    /// `place` must have been set or fetched.
+    pub unsafe fn get(self, place: usize) -> Option<Datum> {
+        // SAFETY: the caller vouches for the place.
+        unsafe {
+            if *(*self.0).tts_isnull.add(place) {
+                None
+            } else {
+                Some(*(*self.0).tts_values.add(place))
+            }
+        }
+    }
+
+    /// # Safety
+    /// The slot must be virtual and have the place.
+    pub unsafe fn set(self, place: usize, value: Option<Datum>) {
+        // SAFETY: the caller vouches for the place.
+        unsafe {
+            *(*self.0).tts_isnull.add(place) = value.is_none();
+            *(*self.0).tts_values.add(place) = value.unwrap_or(Datum::from(0));
+        }
+    }
+
+    /// Where the slot's row is.
+    pub fn tid(self) -> pg_sys::ItemPointerData {
+        // SAFETY: a slot of ours is live.
+        unsafe { (*self.0).tts_tid }
+    }
+
+    /// Whether transaction `xid` wrote the row version in the slot.
+    ///
+    /// # Safety
+    /// The slot must hold a row that came from its table.
+    pub unsafe fn written_by(self, xid: pg_sys::TransactionId) -> bool {
+        // SAFETY: a slot with these callbacks is a HeapTupleTableSlot that holds a physical tuple.
+        unsafe {
+            if (*self.0).tts_ops != &raw const pg_sys::TTSOpsBufferHeapTuple {
+                return false;
+            }
+            let tuple = (*(self.0 as *mut pg_sys::HeapTupleTableSlot)).tuple;
+            !tuple.is_null() && (*(*tuple).t_data).t_choice.t_heap.t_xmin == xid
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Undoing images one by one, from the last to the first.
+//!
+//! Each image is undone against the state that undoing the later ones left, so a row that its statement changed several
+//! times goes back to its beginning without a map of rows, and no unique key is in the way that was not in the way when
+//! the statement ran. A row version that this restore wrote (its xmin is the restore's own subtransaction) is known to
+//! be what the statement left at that point. Only rows that were *not* set back must be remembered: an earlier image of
+//! such a row decides anew what has become of it.
+
+use super::input::PortableInput;
+use super::json::{self, Span};
+use super::source::Chunk;
+use super::target::Target;
+use super::{OnConflict, Request};
+use crate::ledger::Root;
+use crate::pg::raw;
+use crate::report::{Outcome, Report, sqlstate};
+use pgrx::pg_sys;
+use std::collections::HashMap;
+
+/// One recorded row.
+#[derive(Clone, Copy)]
+pub(super) struct Image<'a> {
+    pub text: &'a [u8],
+    /// `,value,...]`
+    pub body: &'a [u8],
+    /// Its columns; an UPDATE's changed columns are in the engine's `members`.
+    pub spans: &'a [Span],
+    pub target: usize,
+    pub shape: usize,
+    pub count: usize,
+}
+
+/// What happened to the images of one relation and operation.
+#[derive(Clone, Debug, Default)]
+pub struct Count {
+    pub relation: String,
+    pub operation: String,
+    pub captured: i64,
+    pub restored: i64,
+    pub unchanged: i64,
+    pub conflicts: i64,
+}
+
+/// What became of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Restored,
+    Unchanged,
+    Conflict,
+    /// A conflict that was overwritten.
+    Overwritten,
+}
+
+/// A row that was not set back, and the images that say so.
+pub(super) struct Settled {
+    pub fate: Fate,
+    /// (count, images)
+    pub images: Vec<(usize, i64)>,
+    /// Its place in `conflicts`.
+    pub conflict: Option<usize>,
+}
+
+/// A conflict in JSON.
+#[derive(Default)]
+pub struct Conflict {
+    pub relation: String,
+    pub key: Option<Vec<u8>>,
+    pub old_row: Option<Vec<u8>>,
+    pub left_as: Option<Vec<u8>>,
+    pub current_row: Option<Vec<u8>>,
+}
+
+pub(super) struct Engine {
+    pub request: Request,
+    pub estate: *mut pg_sys::EState,
+    /// The subtransaction everything happens in.
+    pub xid: pg_sys::TransactionId,
+    pub nest: i32,
+    pub root: Root,
+    pub targets: Vec<Target>,
+    pub counts: Vec<Count>,
+    pub settled: HashMap<Vec<u8>, Settled>,
+    /// Conflicts in full, if they are asked for; the first one otherwise.
+    pub conflicts: Vec<Option<Conflict>>,
+    /// Something was written since the command counter was last advanced.
+    pub dirty: bool,
+    /// An UPDATE's changed columns: (column, value).
+    pub members: Vec<(usize, Span)>,
+    pub scratch: Vec<u8>,
+    pub row: Vec<u8>,
+    pub parsed: Vec<(Span, Span)>,
+}
+
+impl Engine {
+    /// Opens the tables of `chunks`.
+    ///
+    /// # Safety
+    /// Inside the subtransaction; `estate` must outlive the engine.
+    pub(super) unsafe fn new(
+        request: Request,
+        estate: *mut pg_sys::EState,
+        root: Root,
+    ) -> Engine {
+        Engine {
+            request,
+            estate,
+            // SAFETY: reads the transaction state; a subtransaction is in progress.
+            xid: unsafe { pg_sys::GetCurrentTransactionId() },
+            // SAFETY: as above.
+            nest: unsafe { raw::GetCurrentTransactionNestLevel() },
+            root,
+            targets: Vec::new(),
+            counts: Vec::new(),
+            settled: HashMap::new(),
+            conflicts: Vec::new(),
+            dirty: false,
+            members: Vec::new(),
+            scratch: Vec::new(),
+            row: Vec::new(),
+            parsed: Vec::new(),
+        }
+    }
+
+    /// Where a chunk's rows go and are counted: (target, shape, count).
+    ///
+    /// # Safety
+    /// As for `new`.
+    pub(super) unsafe fn place(&mut self, chunk: &Chunk) -> Outcome<(usize, usize, usize)> {
+        if !matches!(chunk.operation.as_str(), "UPDATE" | "DELETE" | "INSERT") {
+            return Err(Report::new(
+                sqlstate::FEATURE_NOT_SUPPORTED,
+                format!("cannot restore what {} destroyed", chunk.operation),
+            ));
+        }
+        let known = self.targets.iter().position(|t| t.recorded == chunk.relation);
+        let target = match known {
+            Some(target) => target,
+            None => {
+                // SAFETY: the caller vouches for the estate.
+                self.targets.push(unsafe { Target::open(chunk, self.estate)? });
+                self.targets.len() - 1
+            }
+        };
+        // SAFETY: as above.
+        let shape = unsafe { self.targets[target].shape(chunk, self.estate) };
+        let known = self.counts.iter().position(|count| {
+            count.relation == chunk.relation && count.operation == chunk.operation
+        });
+        let count = known.unwrap_or_else(|| {
+            self.counts.push(Count {
+                relation: chunk.relation.clone(),
+                operation: chunk.operation.clone(),
+                ..Count::default()
+            });
+            self.counts.len() - 1
+        });
+        self.counts[count].captured += chunk.rows;
+        Ok((target, shape, count))
+    }
+
+    /// Undoes row `n` of a chunk.
+    ///
+    /// # Safety
+    /// `place` must be what `place` said of the chunk.
+    pub(super) unsafe fn undo(
+        &mut self,
+        chunk: &Chunk,
+        (target, shape, count): (usize, usize, usize),
+        n: usize,
+    ) -> Outcome<()> {
+        let Some(open) = chunk.open() else {
+            return Ok(());
+        };
+        let row = open.rows.rows[n];
+        let columns = chunk.columns.len();
+        let spans = open.rows.of(n);
+        let damaged = || {
+            Report::new(
+                "XX001",
+                format!("the record of relation \"{}\" is damaged", chunk.relation),
+            )
+        };
+        let update = chunk.operation == "UPDATE";
+        if spans.len() != columns + usize::from(update) {
+            return Err(damaged());
+        }
+        let image = Image {
+            text: &open.text,
+            body: &open.text[row.body.0 as usize..row.body.1 as usize],
+            spans: &spans[..columns],
+            target,
+            shape,
+            count,
+        };
+        // SAFETY: what one row needs is allocated in the per-row context, which is emptied before each row.
+        unsafe {
+            let context = (*(*self.estate).es_per_tuple_exprcontext).ecxt_per_tuple_memory;
+            pg_sys::MemoryContextReset(context);
+            let before = pg_sys::MemoryContextSwitchTo(context);
+            if update {
+                json::members(image.text, spans[columns], &mut self.parsed)
+                    .map_err(|_| damaged())?;
+                self.members.clear();
+                let shape = &self.targets[target].shapes[shape];
+                for (name, value) in &self.parsed {
+                    let from = self.members.last().map_or(0, |(n, _)| n + 1);
+                    let n = shape
+                        .column_named(name.bytes(image.text), from)
+                        .ok_or_else(damaged)?;
+                    self.members.push((n, *value));
+                }
+            } else {
+                self.members.clear();
+            }
+            let outcome = match chunk.operation.as_str() {
+                "UPDATE" => self.undo_update(image),
+                "DELETE" => self.undo_delete(image),
+                _ => self.undo_insert(image),
+            };
+            pg_sys::MemoryContextSwitchTo(before);
+            outcome
+        }
+    }
+
+    /// Puts the image's values into the target's slot.
+    ///
+    /// # Safety
+    /// In the per-row context.
+    pub(super) unsafe fn fill(&mut self, image: Image) -> Outcome<()> {
+        let target = &mut self.targets[image.target];
+        let shape = &mut target.shapes[image.shape];
+        // SAFETY: the target's slot is virtual and of its shape.
+        unsafe {
+            let settings: Option<PortableInput> = shape.settings();
+            target.slot.start();
+            shape.fill(target.slot, image.text, image.spans, &mut self.scratch)?;
+            drop(settings);
+            target.slot.store();
+        }
+        Ok(())
+    }
+
+    /// Lets what was written so far be seen.
+    pub(super) fn make_visible(&mut self) {
+        if std::mem::take(&mut self.dirty) {
+            // SAFETY: inside the subtransaction.
+            unsafe { pg_sys::CommandCounterIncrement() };
+        }
+    }
+
+    pub(super) fn overwrites(&self) -> bool {
+        self.request.on_conflict == OnConflict::Overwrite
+    }
+
+    /// The number of conflicts so far.
+    pub(super) fn conflict_count(&self) -> i64 {
+        self.counts.iter().map(|count| count.conflicts).sum()
+    }
+}

@@ -1,0 +1,388 @@
+//! Foreign keys after a restore.
+//!
+//! Triggers don't fire, so nothing has checked them yet. When all rows are back, two questions are asked of those that
+//! were touched and of no others: does every restored row find the rows it references (which are locked against going
+//! away, as the foreign key's own trigger does), and is no key that went away still referenced.
+
+use super::engine::Engine;
+use super::leaf::Leaf;
+use crate::pg::catalog;
+use crate::report::{Outcome, Report, sqlstate};
+use pgrx::Spi;
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::{self, Datum, Oid};
+
+/// Rows checked by one query.
+const BATCH: usize = 50_000;
+
+/// A foreign key, in SQL's words.
+#[derive(Clone, Debug)]
+pub struct ForeignKey {
+    name: String,
+    child: Oid,
+    child_name: String,
+    parent_name: String,
+    columns: Vec<String>,
+    referenced: Vec<String>,
+    /// referenced = referencing, and referenced = referenced.
+    operators: Vec<String>,
+    parent_operators: Vec<String>,
+    match_full: bool,
+    period: bool,
+}
+
+/// A foreign key that references a table, and keys of the table that a restore took away.
+pub struct Incoming {
+    key: ForeignKey,
+    /// The referenced columns' places and types in the leaf.
+    columns: Vec<(usize, Oid)>,
+    gone: Vec<*mut pg_sys::ArrayBuildState>,
+}
+
+const KEYS: &str = "
+    SELECT c.conname::text, c.conrelid, c.conrelid::regclass::text, c.confrelid::regclass::text,
+           CASE WHEN child.relkind = 'p' THEN '' ELSE 'ONLY ' END, CASE WHEN parent.relkind = 'p' THEN '' ELSE 'ONLY ' END,
+           ARRAY(SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY AS k(n, i)
+                 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.n ORDER BY k.i),
+           ARRAY(SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY AS k(n, i)
+                 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.n ORDER BY k.i),
+           ARRAY(SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+                 FROM pg_catalog.unnest(c.conpfeqop) WITH ORDINALITY AS k(op, i)
+                 JOIN pg_catalog.pg_operator AS o ON o.oid = k.op
+                 JOIN pg_catalog.pg_namespace AS n ON n.oid = o.oprnamespace ORDER BY k.i),
+           ARRAY(SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+                 FROM pg_catalog.unnest(c.conppeqop) WITH ORDINALITY AS k(op, i)
+                 JOIN pg_catalog.pg_operator AS o ON o.oid = k.op
+                 JOIN pg_catalog.pg_namespace AS n ON n.oid = o.oprnamespace ORDER BY k.i),
+           c.confmatchtype = 'f',
+           COALESCE((pg_catalog.to_jsonb(c) ->> 'conperiod')::boolean, false)
+    FROM pg_catalog.pg_constraint AS c
+    JOIN pg_catalog.pg_class AS child ON child.oid = c.conrelid
+    JOIN pg_catalog.pg_class AS parent ON parent.oid = c.confrelid
+    WHERE c.contype = 'f' AND COALESCE((pg_catalog.to_jsonb(c) ->> 'conenforced')::boolean, true)";
+
+/// Foreign keys of the table itself; a partition's copy of its root's key is its own, the copy that a key has for each
+/// partition of the table it references is not.
+const OUTGOING: &str = " AND c.conrelid = $1 AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_constraint AS p WHERE p.oid = c.conparentid AND p.conrelid = c.conrelid)";
+
+/// Foreign keys, as they were declared, that reference the table or what it is a partition of.
+const INCOMING: &str = " AND c.conparentid = 0 AND (c.confrelid = $1
+    OR c.confrelid IN (SELECT relid FROM pg_catalog.pg_partition_ancestors($1)))";
+
+fn keys(which: &str, relid: Oid) -> Vec<ForeignKey> {
+    let sql = format!("{KEYS}{which} ORDER BY c.conname");
+    let found = Spi::connect(|client| {
+        // SAFETY: an oid argument.
+        let relid = unsafe { DatumWithOid::new(relid, pg_sys::OIDOID) };
+        let rows = client.select(&sql, None, &[relid])?;
+        let mut found = Vec::new();
+        for row in rows {
+            let text = |n| row.get::<String>(n).map(Option::unwrap_or_default);
+            let texts = |n| row.get::<Vec<String>>(n).map(Option::unwrap_or_default);
+            found.push(ForeignKey {
+                name: text(1)?,
+                child: row.get(2)?.unwrap_or(pg_sys::InvalidOid),
+                child_name: format!("{}{}", text(5)?, text(3)?),
+                parent_name: format!("{}{}", text(6)?, text(4)?),
+                columns: texts(7)?,
+                referenced: texts(8)?,
+                operators: texts(9)?,
+                parent_operators: texts(10)?,
+                match_full: row.get(11)?.unwrap_or(false),
+                period: row.get(12)?.unwrap_or(false),
+            });
+        }
+        Ok::<_, pgrx::spi::Error>(found)
+    });
+    found.unwrap_or_else(|error| pgrx::error!("{error}"))
+}
+
+/// Runs a query; the number of rows, and the first row's text.
+fn ask(sql: &str, arguments: &[DatumWithOid]) -> (usize, Option<String>) {
+    Spi::connect_mut(|client| {
+        let rows = client.update(sql, None, arguments)?;
+        let count = rows.len();
+        let text = if count > 0 {
+            rows.first().get_one::<String>()?
+        } else {
+            None
+        };
+        Ok::<_, pgrx::spi::Error>((count, text))
+    })
+    .unwrap_or_else(|error| pgrx::error!("{error}"))
+}
+
+impl Engine {
+    /// The leaf's present row goes away.
+    ///
+    /// # Safety
+    /// `present` must hold it.
+    pub(super) unsafe fn remember_removed(&mut self, target: usize, leaf: usize) {
+        // SAFETY: the caller vouches for the row.
+        unsafe { self.remember(target, leaf, false) }
+    }
+
+    /// The leaf's present row gets another version.
+    ///
+    /// # Safety
+    /// `present` must hold it, and the slot the new version.
+    pub(super) unsafe fn remember_changed(&mut self, target: usize, leaf: usize) {
+        // SAFETY: the caller vouches for both.
+        unsafe { self.remember(target, leaf, true) }
+    }
+
+    /// # Safety
+    /// As above.
+    unsafe fn remember(&mut self, target: usize, leaf: usize, changed: bool) {
+        let (estate, leaf) = (self.estate, &mut self.targets[target].leaves[leaf]);
+        let relid = leaf.relid;
+        let (present, slot) = (leaf.present, leaf.slot);
+        let format = leaf.format.clone();
+        let incoming = leaf
+            .incoming
+            .get_or_insert_with(|| incoming(relid, &format));
+        for reference in incoming {
+            // SAFETY: the caller vouches for the rows; the arrays live in the estate's memory.
+            unsafe {
+                let stays = changed
+                    && reference
+                        .columns
+                        .iter()
+                        .all(|(place, _)| present.get(*place) == slot.get(*place));
+                if stays || reference.columns.iter().any(|(p, _)| present.get(*p).is_none()) {
+                    continue;
+                }
+                let columns = reference.columns.iter().zip(&mut reference.gone);
+                for ((place, type_oid), array) in columns {
+                    *array = pg_sys::accumArrayResult(
+                        *array,
+                        present.get(*place).unwrap_or(Datum::from(0)),
+                        false,
+                        *type_oid,
+                        (*estate).es_query_cxt,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Checks the foreign keys of all that was touched.
+    ///
+    /// # Safety
+    /// When all rows are back, outside the per-row memory context.
+    pub(super) unsafe fn check_foreign_keys(&mut self) -> Outcome<()> {
+        self.dirty = true;
+        self.make_visible();
+        for target in &mut self.targets {
+            for leaf in &mut target.leaves {
+                if leaf.inserted.is_empty() && leaf.updated.is_empty() {
+                    continue;
+                }
+                for key in keys(OUTGOING, leaf.relid) {
+                    check_outgoing(leaf, &key)?;
+                }
+            }
+            for reference in target
+                .leaves
+                .iter_mut()
+                .flat_map(|leaf| leaf.incoming.iter_mut().flatten())
+            {
+                // SAFETY: the arrays were built by `remember`.
+                unsafe { check_incoming(reference)? };
+            }
+        }
+        Ok(())
+    }
+}
+
+fn incoming(relid: Oid, format: &crate::record::format::RowFormat) -> Vec<Incoming> {
+    let place = |name: &String| {
+        let column = format
+            .columns
+            .iter()
+            .find(|column| catalog::quoted(&column.fact.name) == *name)?;
+        Some((column.fact.attnum as usize - 1, column.fact.type_oid))
+    };
+    keys(INCOMING, relid)
+        .into_iter()
+        .filter_map(|key| {
+            let columns: Vec<_> = key.referenced.iter().map(place).collect::<Option<_>>()?;
+            Some(Incoming {
+                gone: vec![std::ptr::null_mut(); columns.len()],
+                columns,
+                key,
+            })
+        })
+        .collect()
+}
+
+impl ForeignKey {
+    /// `p.a = f.x AND ...`
+    fn join(&self) -> String {
+        let pairs = self.referenced.iter().zip(&self.operators).zip(&self.columns);
+        let conditions: Vec<String> = pairs
+            .map(|((parent, operator), child)| format!("p.{parent} {operator} f.{child}"))
+            .collect();
+        conditions.join(" AND ")
+    }
+
+    fn each(&self, what: &str) -> String {
+        let conditions: Vec<String> = self.columns.iter().map(|c| format!("f.{c} {what}")).collect();
+        conditions.join(" AND ")
+    }
+
+    fn unsupported(&self) -> Outcome<()> {
+        if !self.period {
+            return Ok(());
+        }
+        Err(Report::new(
+            sqlstate::FEATURE_NOT_SUPPORTED,
+            format!("cannot check foreign key \"{}\" of a restore", self.name),
+        )
+        .detail("It references a PERIOD."))
+    }
+}
+
+/// Whether the leaf's restored rows find what they reference.
+fn check_outgoing(leaf: &Leaf, key: &ForeignKey) -> Outcome<()> {
+    key.unsupported()?;
+    let set_back = leaf.format.columns.iter().any(|column| {
+        leaf.touched[column.fact.attnum as usize - 1]
+            && key.columns.contains(&catalog::quoted(&column.fact.name))
+    });
+    let updated: &[_] = if set_back { &leaf.updated } else { &[] };
+    let (child, parent, join) = (&key.child_name, &key.parent_name, key.join());
+    let whole = key.each("IS NOT NULL");
+    for rows in leaf.inserted.chunks(BATCH).chain(updated.chunks(BATCH)) {
+        pgrx::check_for_interrupts!();
+        let places = tid_array(rows);
+        // SAFETY: a tid[] value that outlives the query.
+        let rows = || unsafe {
+            [DatumWithOid::new(Datum::from(places.as_ptr()), pg_sys::TIDARRAYOID)]
+        };
+        let (_, referencing) = ask(
+            &format!("SELECT pg_catalog.count(*)::text FROM {child} AS f WHERE f.ctid = ANY ($1) AND {whole}"),
+            &rows(),
+        );
+        let (found, _) = ask(
+            &format!(
+                "SELECT NULL::text FROM {child} AS f JOIN {parent} AS p ON {join} WHERE f.ctid = ANY ($1) FOR KEY SHARE OF p"
+            ),
+            &rows(),
+        );
+        if referencing.is_some_and(|count| count != found.to_string()) {
+            let (_, orphan) = ask(
+                &format!(
+                    "SELECT pg_catalog.concat_ws(', ', {}) FROM {child} AS f WHERE f.ctid = ANY ($1) AND {whole}
+                     AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {join}) LIMIT 1",
+                    key.columns.iter().map(|c| format!("f.{c}")).collect::<Vec<_>>().join(", ")
+                ),
+                &rows(),
+            );
+            return Err(violated(key, &key.columns, orphan.as_deref().unwrap_or(""), "is not present in", &key.parent_name));
+        }
+        if key.match_full {
+            let some = key.columns.iter().map(|c| format!("f.{c} IS NOT NULL")).collect::<Vec<_>>();
+            let (mixed, _) = ask(
+                &format!(
+                    "SELECT NULL::text FROM {child} AS f WHERE f.ctid = ANY ($1) AND ({}) AND NOT ({whole}) LIMIT 1",
+                    some.join(" OR ")
+                ),
+                &rows(),
+            );
+            if mixed > 0 {
+                return Err(violated(key, &key.columns, "", "mixes null and nonnull values, against MATCH FULL, in", &key.child_name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether no key that went away is still referenced.
+///
+/// # Safety
+/// Once per reference.
+unsafe fn check_incoming(reference: &mut Incoming) -> Outcome<()> {
+    if reference.gone.iter().any(|array| array.is_null()) {
+        return Ok(());
+    }
+    let key = &reference.key;
+    key.unsupported()?;
+    let mut arguments = Vec::new();
+    for (array, (_, type_oid)) in reference.gone.iter().zip(&reference.columns) {
+        // SAFETY: the state was built in the estate's memory; the array is made in the current context.
+        unsafe {
+            let value = pg_sys::makeArrayResult(*array, pg_sys::CurrentMemoryContext);
+            arguments.push(DatumWithOid::new(value, pg_sys::get_array_type(*type_oid)));
+        }
+    }
+    let list = |make: &dyn Fn(usize) -> String, separator: &str| {
+        (1..=key.columns.len()).map(make).collect::<Vec<_>>().join(separator)
+    };
+    let sql = format!(
+        "SELECT pg_catalog.concat_ws(', ', {shown}) FROM pg_catalog.unnest({parameters}) AS k({names})
+         WHERE EXISTS (SELECT FROM {child} AS f WHERE {referenced})
+         AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {present}) LIMIT 1",
+        shown = list(&|n| format!("k.c{n}"), ", "),
+        parameters = list(&|n| format!("${n}"), ", "),
+        names = list(&|n| format!("c{n}"), ", "),
+        child = key.child_name,
+        parent = key.parent_name,
+        referenced = list(&|n| format!("k.c{n} {} f.{}", key.operators[n - 1], key.columns[n - 1]), " AND "),
+        present = list(&|n| format!("p.{} {} k.c{n}", key.referenced[n - 1], key.parent_operators[n - 1]), " AND "),
+    );
+    match ask(&sql, &arguments) {
+        (0, _) => Ok(()),
+        (_, value) => Err(violated(
+            key,
+            &key.referenced,
+            value.as_deref().unwrap_or(""),
+            "is still referenced from",
+            &key.child_name,
+        )),
+    }
+}
+
+fn violated(key: &ForeignKey, columns: &[String], value: &str, how: &str, other: &str) -> Box<Report> {
+    let table = catalog::relation_name(key.child);
+    let name = catalog::display_name(key.child);
+    let mut report = Report::new(
+        "23503",
+        format!(
+            "restoring would violate foreign key constraint \"{}\" of table \"{name}\"",
+            key.name
+        ),
+    )
+    .detail(format!(
+        "Key ({})=({value}) {how} table \"{}\".",
+        columns.join(", "),
+        other.trim_start_matches("ONLY ")
+    ))
+    .hint("Restore the statement that destroyed the missing rows first, or more of this one's relations.");
+    if let Some((schema, table)) = table {
+        report.schema = Some(schema);
+        report.table = Some(table);
+    }
+    report
+}
+
+/// A `tid[]` value as bytes that can be used as a datum as they are.
+fn tid_array(rows: &[pg_sys::ItemPointerData]) -> Box<[u64]> {
+    let length = 24 + 6 * rows.len();
+    let mut bytes = Vec::with_capacity(length + 8);
+    bytes.extend_from_slice(&crate::record::datum::varlena_header(length));
+    bytes.extend_from_slice(&1i32.to_ne_bytes());
+    bytes.extend_from_slice(&0i32.to_ne_bytes());
+    bytes.extend_from_slice(&u32::from(pg_sys::TIDOID).to_ne_bytes());
+    bytes.extend_from_slice(&(rows.len() as i32).to_ne_bytes());
+    bytes.extend_from_slice(&1i32.to_ne_bytes());
+    for row in rows {
+        bytes.extend_from_slice(&row.ip_blkid.bi_hi.to_ne_bytes());
+        bytes.extend_from_slice(&row.ip_blkid.bi_lo.to_ne_bytes());
+        bytes.extend_from_slice(&row.ip_posid.to_ne_bytes());
+    }
+    bytes.resize(length.next_multiple_of(8), 0);
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().map(|word| u64::from_ne_bytes(*word)).collect()
+}

@@ -1,0 +1,386 @@
+//! Reads the images of a chunk: an array with one array per row, `[ordinal, value, ..., {changed columns}]`.
+//!
+//! The text is PostgreSQL's, in the server's encoding: only ASCII bytes mean something here, all others pass. Nothing is
+//! copied; a value is a span of the chunk's text.
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Null,
+    True,
+    False,
+    Number,
+    /// A string without escapes: its bytes are its value.
+    Plain,
+    /// A string with escapes.
+    Escaped,
+    Object,
+}
+
+/// A value's place in the chunk: a string without its quotes, an object with its braces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub start: u32,
+    pub end: u32,
+    pub kind: Kind,
+}
+
+impl Span {
+    /// The bytes of the span.
+    pub fn bytes<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        &text[self.start as usize..self.end as usize]
+    }
+
+    /// The value as it stands in the text, quotes included.
+    pub fn raw<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        match self.kind {
+            Kind::Plain | Kind::Escaped => &text[self.start as usize - 1..self.end as usize + 1],
+            _ => self.bytes(text),
+        }
+    }
+}
+
+/// One row of a chunk.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    pub ordinal: i64,
+    /// Where the row's text begins behind its ordinal, and where it ends: `,value,...]`.
+    pub body: (u32, u32),
+    /// Where its spans begin, and how many it has.
+    pub spans: (u32, u32),
+}
+
+/// All rows of a chunk.
+#[derive(Debug, Default)]
+pub struct Rows {
+    pub rows: Vec<Row>,
+    pub spans: Vec<Span>,
+}
+
+impl Rows {
+    /// The spans of row `n`.
+    pub fn of(&self, n: usize) -> &[Span] {
+        let (start, count) = self.rows[n].spans;
+        &self.spans[start as usize..(start + count) as usize]
+    }
+}
+
+/// Where a text stopped making sense.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Malformed(pub usize);
+
+type Parsed<T> = Result<T, Malformed>;
+
+struct Reader<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+/// The rows of `text`.
+pub fn rows(text: &[u8]) -> Parsed<Rows> {
+    let mut reader = Reader { text, at: 0 };
+    let mut all = Rows::default();
+    reader.expect(b'[')?;
+    if reader.peek() == Some(b']') {
+        return Ok(all);
+    }
+    loop {
+        reader.expect(b'[')?;
+        let ordinal = reader.integer()?;
+        let (body, first) = (reader.at as u32, all.spans.len() as u32);
+        while reader.peek() == Some(b',') {
+            reader.at += 1;
+            let value = reader.value()?;
+            all.spans.push(value);
+        }
+        reader.expect(b']')?;
+        all.rows.push(Row {
+            ordinal,
+            body: (body, reader.at as u32),
+            spans: (first, all.spans.len() as u32 - first),
+        });
+        match reader.next()? {
+            b',' => {}
+            b']' => return Ok(all),
+            _ => return Err(Malformed(reader.at)),
+        }
+    }
+}
+
+/// The members of an object, as (name, value).
+pub fn members(text: &[u8], object: Span, into: &mut Vec<(Span, Span)>) -> Parsed<()> {
+    into.clear();
+    let mut reader = Reader {
+        text,
+        at: object.start as usize,
+    };
+    reader.expect(b'{')?;
+    if reader.peek() == Some(b'}') {
+        return Ok(());
+    }
+    loop {
+        let name = reader.value()?;
+        reader.expect(b':')?;
+        let value = reader.value()?;
+        into.push((name, value));
+        match reader.next()? {
+            b',' => {}
+            b'}' => return Ok(()),
+            _ => return Err(Malformed(reader.at)),
+        }
+    }
+}
+
+/// The ordinal of the last row, read from the end: outside strings, the last `[` opens it.
+pub fn last_ordinal(text: &[u8]) -> Parsed<i64> {
+    let (mut at, mut quoted) = (text.len(), false);
+    while at > 0 {
+        at -= 1;
+        match text[at] {
+            b'"' => {
+                let escapes = text[..at].iter().rev().take_while(|b| **b == b'\\').count();
+                if escapes % 2 == 0 {
+                    quoted = !quoted;
+                }
+            }
+            b'[' if !quoted => return Reader { text, at: at + 1 }.integer(),
+            _ => {}
+        }
+    }
+    Err(Malformed(0))
+}
+
+/// Appends the value of a string's bytes with its escapes resolved.
+pub fn unescape(escaped: &[u8], out: &mut Vec<u8>) -> Parsed<()> {
+    let mut at = 0;
+    while at < escaped.len() {
+        let run = escaped[at..]
+            .iter()
+            .position(|byte| *byte == b'\\')
+            .unwrap_or(escaped.len() - at);
+        out.extend_from_slice(&escaped[at..at + run]);
+        at += run;
+        if at == escaped.len() {
+            break;
+        }
+        let code = *escaped.get(at + 1).ok_or(Malformed(at))?;
+        at += 2;
+        out.push(match code {
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'b' => 8,
+            b'f' => 12,
+            b'"' | b'\\' | b'/' => code,
+            b'u' => {
+                // The record escapes control characters only.
+                let digits = escaped.get(at..at + 4).ok_or(Malformed(at))?;
+                let digits = std::str::from_utf8(digits).map_err(|_| Malformed(at))?;
+                at += 4;
+                match u32::from_str_radix(digits, 16) {
+                    Ok(code @ 1..0x80) => code as u8,
+                    _ => return Err(Malformed(at)),
+                }
+            }
+            _ => return Err(Malformed(at)),
+        });
+    }
+    Ok(())
+}
+
+impl Reader<'_> {
+    /// The next byte that is not white space, not taken.
+    fn peek(&mut self) -> Option<u8> {
+        while let Some(byte) = self.text.get(self.at) {
+            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+                return Some(*byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    fn next(&mut self) -> Parsed<u8> {
+        let byte = self.peek().ok_or(Malformed(self.at))?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn expect(&mut self, byte: u8) -> Parsed<()> {
+        if self.next()? == byte {
+            Ok(())
+        } else {
+            Err(Malformed(self.at))
+        }
+    }
+
+    fn integer(&mut self) -> Parsed<i64> {
+        let start = {
+            self.peek();
+            self.at
+        };
+        while self.text.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        std::str::from_utf8(&self.text[start..self.at])
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .ok_or(Malformed(start))
+    }
+
+    fn value(&mut self) -> Parsed<Span> {
+        let first = self.peek().ok_or(Malformed(self.at))?;
+        let start = self.at;
+        let kind = match first {
+            b'"' => return self.string(),
+            b'{' => return self.object(),
+            b'n' => self.word(b"null", Kind::Null)?,
+            b't' => self.word(b"true", Kind::True)?,
+            b'f' => self.word(b"false", Kind::False)?,
+            _ => {
+                while let Some(b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') =
+                    self.text.get(self.at)
+                {
+                    self.at += 1;
+                }
+                if self.at == start {
+                    return Err(Malformed(start));
+                }
+                Kind::Number
+            }
+        };
+        Ok(Span {
+            start: start as u32,
+            end: self.at as u32,
+            kind,
+        })
+    }
+
+    fn word(&mut self, word: &[u8], kind: Kind) -> Parsed<Kind> {
+        if self.text[self.at..].starts_with(word) {
+            self.at += word.len();
+            Ok(kind)
+        } else {
+            Err(Malformed(self.at))
+        }
+    }
+
+    fn string(&mut self) -> Parsed<Span> {
+        self.at += 1;
+        let start = self.at;
+        let mut kind = Kind::Plain;
+        loop {
+            self.at += quote_or_backslash(&self.text[self.at..]).ok_or(Malformed(start))?;
+            if self.text[self.at] == b'"' {
+                let end = self.at;
+                self.at += 1;
+                return Ok(Span {
+                    start: start as u32,
+                    end: end as u32,
+                    kind,
+                });
+            }
+            kind = Kind::Escaped;
+            self.at += 2;
+            if self.at > self.text.len() {
+                return Err(Malformed(start));
+            }
+        }
+    }
+
+    fn object(&mut self) -> Parsed<Span> {
+        let start = self.at;
+        self.at += 1;
+        loop {
+            match self.peek().ok_or(Malformed(start))? {
+                b'"' => {
+                    self.string()?;
+                }
+                b'}' => {
+                    self.at += 1;
+                    return Ok(Span {
+                        start: start as u32,
+                        end: self.at as u32,
+                        kind: Kind::Object,
+                    });
+                }
+                _ => self.at += 1,
+            }
+        }
+    }
+}
+
+/// The place of the first `"` or `\`, eight bytes at a time.
+fn quote_or_backslash(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // The high bit of every byte that is zero (and perhaps of bytes above one that is: the lowest is right).
+    let zeroes = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let (words, rest) = text.as_chunks::<8>();
+    for (n, bytes) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*bytes);
+        let hits = zeroes(word ^ (ONES * u64::from(b'"'))) | zeroes(word ^ (ONES * u64::from(b'\\')));
+        if hits != 0 {
+            return Some(n * 8 + hits.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter()
+        .position(|byte| matches!(byte, b'"' | b'\\'))
+        .map(|place| words.len() * 8 + place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHUNK: &[u8] = br#"[[1,5,"a \"b\" [c],[9,",null],[22,-1.5e3,"\\",{"x \"y\"":null,"z":[true]}],[23,true,"\u0007"]]"#;
+
+    #[test]
+    fn rows_have_their_values_in_order() {
+        let all = rows(&CHUNK.to_vec()).expect("well formed");
+        assert_eq!(all.rows.iter().map(|row| row.ordinal).collect::<Vec<_>>(), [1, 22, 23]);
+        let kinds: Vec<Kind> = all.of(0).iter().map(|span| span.kind).collect();
+        assert_eq!(kinds, [Kind::Number, Kind::Escaped, Kind::Null]);
+        assert_eq!(all.of(1)[0].bytes(CHUNK), b"-1.5e3");
+        assert_eq!(all.of(1)[1].raw(CHUNK), br#""\\""#);
+        let (start, end) = all.rows[0].body;
+        assert_eq!(&CHUNK[start as usize..end as usize], br#",5,"a \"b\" [c],[9,",null]"#);
+    }
+
+    #[test]
+    fn the_last_ordinal_is_found_from_the_end() {
+        assert_eq!(last_ordinal(CHUNK), Ok(23));
+        assert_eq!(last_ordinal(br#"[[7,"[[8,\\\"[9,"]]"#), Ok(7));
+    }
+
+    #[test]
+    fn changed_columns_are_read_as_members() {
+        let text = br#"{"a \"b\"":null,"c":1.0,"d":"x"}"#;
+        let object = Span { start: 0, end: text.len() as u32, kind: Kind::Object };
+        let mut found = Vec::new();
+        members(text, object, &mut found).expect("well formed");
+        assert_eq!(found.len(), 3);
+        assert_eq!(found[0].0.bytes(text), br#"a \"b\""#);
+        assert_eq!(found[1].1.bytes(text), b"1.0");
+    }
+
+    #[test]
+    fn what_the_record_writes_is_read_back() {
+        for text in ["", "plain", "q\"uo\\te", "line\nfeed\ttab\r", "\u{1}\u{1f}\u{7f}", "ünï © 😀"] {
+            let mut json = b"[[1,".to_vec();
+            crate::record::encode::string(&mut json, text.as_bytes());
+            json.extend_from_slice(b"]]");
+            let all = rows(&json).expect("well formed");
+            let mut value = Vec::new();
+            unescape(all.of(0)[0].bytes(&json), &mut value).expect("well formed");
+            assert_eq!(value, text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in ["", "[", "[[", "[[1,]]", "[[1,\"x]]", "[[1,nul]]", "[[1]"] {
+            assert!(rows(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Restore: what a recorded statement destroyed comes back as it was.
+//!
+//! The images of the statement are undone one at a time, the last one first (`engine`), straight in the heap and its
+//! indexes, the way logical replication applies changes: no planner, no triggers, no row-level security, but every
+//! constraint. Everything happens in one subtransaction, so that a dry run is the same work rolled back, and so that a
+//! row version written by the restore can be told from any other by its xmin. Foreign keys, which triggers enforce, are
+//! checked at the end (`foreign_keys`).
+//!
+//! The restore is a statement of the record like any other, written by the same code: restoring it undoes it.
+
+mod engine;
+mod find;
+mod foreign_keys;
+mod input;
+mod json;
+mod leaf;
+mod recheck;
+mod settle;
+mod shape;
+mod source;
+mod target;
+mod undo;
+mod write;
+
+pub use engine::{Conflict, Count};
+
+use crate::ledger::Root;
+use crate::report::{Outcome, Report, sqlstate};
+use crate::{record, running};
+use engine::Engine;
+use pgrx::pg_sys;
+use source::Source;
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// What to do with a row whose present state is not what the statement left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Restore nothing.
+    Abort,
+    /// Leave such rows alone.
+    Skip,
+    /// Put them back all the same; the present state is recorded.
+    Overwrite,
+}
+
+/// What to restore, and how.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub statement_id: i64,
+    pub dry_run: bool,
+    pub on_conflict: OnConflict,
+    /// Relations by their name in the record; all when `None`.
+    pub relations: Option<Vec<String>>,
+    /// Return all conflicts in full.
+    pub collect: bool,
+}
+
+/// What came of it.
+#[derive(Default)]
+pub struct Done {
+    /// By relation and operation, in the order in which the statement came to them.
+    pub counts: Vec<Count>,
+    pub conflicts: Vec<Conflict>,
+}
+
+/// Restores, or finds out what restoring would do.
+///
+/// # Errors
+/// When the statement isn't in the record, a table is gone, a constraint would be violated, or a conflict aborts it.
+pub fn run(request: Request) -> Outcome<Done> {
+    let mut source = Source::find(request.statement_id)?;
+    check_relations(&request, &source)?;
+    source.start(|chunk| {
+        let wanted = request.relations.as_ref();
+        wanted.is_none_or(|names| names.contains(&chunk.relation))
+    });
+    let dry_run = request.dry_run;
+    // SAFETY: an internal subtransaction, left by the same memory context and resource owner it was begun with, on
+    // success, on our own errors and on PostgreSQL's.
+    unsafe {
+        let (context, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        let roll_back = move || {
+            pg_sys::MemoryContextSwitchTo(context);
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            pg_sys::MemoryContextSwitchTo(context);
+            pg_sys::CurrentResourceOwner = owner;
+        };
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+        let outcome = match catch_unwind(AssertUnwindSafe(|| work(request, &mut source))) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                roll_back();
+                resume_unwind(error)
+            }
+        };
+        if dry_run || outcome.is_err() {
+            roll_back();
+        } else {
+            pg_sys::ReleaseCurrentSubTransaction();
+            pg_sys::MemoryContextSwitchTo(context);
+            pg_sys::CurrentResourceOwner = owner;
+        }
+        outcome
+    }
+}
+
+fn check_relations(request: &Request, source: &Source) -> Outcome<()> {
+    for name in request.relations.iter().flatten() {
+        if !source.chunks.iter().any(|chunk| chunk.relation == *name) {
+            let id = request.statement_id;
+            return Err(Report::new(
+                sqlstate::INVALID_PARAMETER,
+                format!("statement {id} destroyed nothing in relation \"{name}\""),
+            )
+            .hint("backstop.statement shows each statement's relations as the record names them."));
+        }
+    }
+    Ok(())
+}
+
+/// # Safety
+/// Inside the subtransaction.
+unsafe fn work(request: Request, source: &mut Source) -> Outcome<Done> {
+    // SAFETY: the estate lives until the end of this function; after an error its memory goes with its parent's.
+    unsafe {
+        let estate = pg_sys::CreateExecutorState();
+        pg_sys::MakePerTupleExprContext(estate);
+        let root = new_root(request.statement_id);
+        let mut engine = Engine::new(request, estate, root);
+        let places = source
+            .chunks
+            .iter()
+            .map(|chunk| engine.place(chunk))
+            .collect::<Outcome<Vec<_>>>()?;
+        while let Some((n, row)) = source.previous()? {
+            pgrx::check_for_interrupts!();
+            engine.undo(&source.chunks[n], places[n], row)?;
+            source.close_if_done(n);
+        }
+        finish(&mut engine)?;
+        let conflicts = std::mem::take(&mut engine.conflicts);
+        let done = Done {
+            counts: std::mem::take(&mut engine.counts),
+            conflicts: conflicts.into_iter().flatten().collect(),
+        };
+        for target in &mut engine.targets {
+            target.close();
+        }
+        drop(engine);
+        pg_sys::FreeExecutorState(estate);
+        Ok(done)
+    }
+}
+
+/// Refuses conflicts, checks what triggers would have checked, and writes the record.
+///
+/// # Safety
+/// When all images are undone.
+unsafe fn finish(engine: &mut Engine) -> Outcome<()> {
+    let conflicts = engine.conflict_count();
+    let abort = engine.request.on_conflict == OnConflict::Abort && conflicts > 0;
+    if abort && !engine.request.dry_run {
+        return Err(refuse(engine, conflicts));
+    }
+    // Where conflicts keep the restore from happening, rows are missing that others may reference.
+    if !abort && !engine.request.collect {
+        // SAFETY: the caller vouches for the moment.
+        unsafe {
+            engine.recheck_deferrable();
+            engine.check_foreign_keys()?;
+        }
+    }
+    if !engine.request.dry_run {
+        record::finish_root(&mut engine.root);
+    }
+    Ok(())
+}
+
+fn refuse(engine: &Engine, conflicts: i64) -> Box<Report> {
+    let id = engine.request.statement_id;
+    let rows = if conflicts == 1 { "row has" } else { "rows have" };
+    let first = engine.conflicts.iter().flatten().next();
+    let detail = first.map_or(String::new(), |conflict| {
+        let key = conflict.key.as_deref().or(conflict.old_row.as_deref());
+        let key = String::from_utf8_lossy(key.unwrap_or_default()).into_owned();
+        let how = if conflict.current_row.is_some() {
+            "is not as the statement left it"
+        } else {
+            "is gone"
+        };
+        format!("Row {key} of table \"{}\" {how}.", conflict.relation)
+    });
+    Report::new(
+        sqlstate::NOT_IN_PREREQUISITE_STATE,
+        format!("cannot restore statement {id}: {conflicts} {rows} changed since"),
+    )
+    .detail(detail)
+    .hint(format!(
+        "SELECT * FROM backstop.restore_conflicts({id}) lists them; on_conflict => 'skip' leaves them as they are, \
+         'overwrite' puts them back too."
+    ))
+}
+
+/// The restore's own page: its statement is the one the client sent, and its rows count against nothing.
+fn new_root(statement_id: i64) -> Root {
+    let mut root = running::new_root();
+    if root.query.is_none() {
+        // SAFETY: NULL or the C string of the statement that is running.
+        root.query = unsafe {
+            let text = pg_sys::debug_query_string;
+            (!text.is_null()).then(|| CStr::from_ptr(text).to_bytes().to_vec())
+        };
+    }
+    root.key = usize::MAX - 1;
+    root.reverts = Some(statement_id);
+    root
+}

@@ -1,0 +1,170 @@
+//! What became of each image, and what stands against it.
+
+use super::engine::{Conflict, Engine, Fate, Image, Settled};
+use super::json::Span;
+use crate::record::encode::{self, PortableOutput};
+use crate::report::Outcome;
+
+impl Engine {
+    /// What later images of the same row said, if the row was not set back.
+    pub(super) fn inherit(&mut self, image: Image) -> Option<Settled> {
+        if self.settled.is_empty() {
+            return None;
+        }
+        let key = self.row_key(image, true)?;
+        self.settled.remove(&key)
+    }
+
+    /// The row's key before (or after) the image's change, when one tells rows apart.
+    fn row_key(&self, image: Image, after: bool) -> Option<Vec<u8>> {
+        let target = &self.targets[image.target];
+        let shape = &target.shapes[image.shape];
+        let leaf = target.leaves.first()?;
+        let identity = leaf.identity.as_ref()?;
+        let unique = identity.places.iter().all(|place| {
+            leaf.in_target(*place)
+                .and_then(|place| shape.column_at(place))
+                .is_some_and(|n| n < shape.key_count)
+        });
+        if !unique {
+            return None;
+        }
+        let mut key = (image.target as u32).to_ne_bytes().to_vec();
+        for n in 0..shape.key_count {
+            key.push(b',');
+            key.extend_from_slice(self.span(image, n, after).raw(image.text));
+        }
+        Some(key)
+    }
+
+    /// Column `n` as it was before, or as it was left.
+    fn span(&self, image: Image, n: usize, after: bool) -> Span {
+        let member = self.members.iter().find(|(of, _)| after && *of == n);
+        member.map_or(image.spans[n], |(_, span)| *span)
+    }
+
+    /// Counts an image. `leaf`: where the present row was found.
+    ///
+    /// # Safety
+    /// With a leaf, its `present` must hold the row.
+    pub(super) unsafe fn settle(
+        &mut self,
+        image: Image,
+        inherited: Option<Settled>,
+        fate: Fate,
+        leaf: Option<usize>,
+    ) -> Outcome<()> {
+        self.add(image.count, fate, 1);
+        if matches!(fate, Fate::Restored | Fate::Overwritten) {
+            return Ok(());
+        }
+        let mut settled = inherited.unwrap_or_else(|| Settled {
+            fate,
+            images: Vec::new(),
+            conflict: None,
+        });
+        if settled.fate != fate {
+            // The earliest image decides for the row.
+            for (count, images) in std::mem::take(&mut settled.images) {
+                self.add(count, settled.fate, -images);
+                self.add(count, fate, images);
+                settled.images.push((count, images));
+            }
+            settled.fate = fate;
+        }
+        match settled.images.iter_mut().find(|(of, _)| *of == image.count) {
+            Some((_, images)) => *images += 1,
+            None => settled.images.push((image.count, 1)),
+        }
+        if fate == Fate::Unchanged {
+            if let Some(n) = settled.conflict.take() {
+                self.conflicts[n] = None;
+            }
+        } else if let Some(n) = settled.conflict {
+            let (key, old_row) = (self.key_json(image), self.old_json(image));
+            if let Some(conflict) = &mut self.conflicts[n] {
+                (conflict.key, conflict.old_row) = (key, old_row);
+            }
+        } else if self.request.collect || self.conflicts.is_empty() {
+            // SAFETY: the caller vouches for the present row.
+            let current_row = leaf.map(|leaf| unsafe { self.present_json(image, leaf) });
+            settled.conflict = Some(self.conflicts.len());
+            self.conflicts.push(Some(Conflict {
+                relation: self.targets[image.target].recorded.clone(),
+                key: self.key_json(image),
+                old_row: self.old_json(image),
+                left_as: self.left_json(image),
+                current_row,
+            }));
+        }
+        if let Some(key) = self.row_key(image, false) {
+            self.settled.insert(key, settled);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, count: usize, fate: Fate, images: i64) {
+        let count = &mut self.counts[count];
+        match fate {
+            Fate::Restored => count.restored += images,
+            Fate::Unchanged => count.unchanged += images,
+            Fate::Conflict => count.conflicts += images,
+            Fate::Overwritten => {
+                count.restored += images;
+                count.conflicts += images;
+            }
+        }
+    }
+
+    fn object(&self, image: Image, columns: usize, after: bool) -> Vec<u8> {
+        let names = &self.targets[image.target].shapes[image.shape].json_names;
+        let mut json = vec![b'{'];
+        for (n, name) in names.iter().enumerate().take(columns) {
+            if n > 0 {
+                json.push(b',');
+            }
+            json.push(b'"');
+            json.extend_from_slice(name);
+            json.extend_from_slice(b"\":");
+            json.extend_from_slice(self.span(image, n, after).raw(image.text));
+        }
+        json.push(b'}');
+        json
+    }
+
+    fn key_json(&self, image: Image) -> Option<Vec<u8>> {
+        let keys = self.targets[image.target].shapes[image.shape].key_count;
+        (keys > 0).then(|| self.object(image, keys, false))
+    }
+
+    fn old_json(&self, image: Image) -> Option<Vec<u8>> {
+        let inserted = self.counts[image.count].operation == "INSERT";
+        (!inserted).then(|| self.object(image, image.spans.len(), false))
+    }
+
+    fn left_json(&self, image: Image) -> Option<Vec<u8>> {
+        let deleted = self.counts[image.count].operation == "DELETE";
+        (!deleted).then(|| self.object(image, image.spans.len(), true))
+    }
+
+    /// # Safety
+    /// The leaf's `present` must hold a row.
+    unsafe fn present_json(&self, image: Image, leaf: usize) -> Vec<u8> {
+        let leaf = &self.targets[image.target].leaves[leaf];
+        let _portable = PortableOutput::begin();
+        let mut json = vec![b'{'];
+        for column in &leaf.format.columns {
+            if json.len() > 1 {
+                json.push(b',');
+            }
+            json.extend_from_slice(&column.json_name);
+            // SAFETY: the caller vouches for the row, all of whose attributes were fetched.
+            match unsafe { leaf.present.get(column.fact.attnum as usize - 1) } {
+                Some(value) => unsafe { encode::value(&mut json, column, value) },
+                None => json.extend_from_slice(b"null"),
+            }
+        }
+        json.push(b'}');
+        json
+    }
+}

@@ -1,0 +1,142 @@
+//! How the columns of a chunk meet the columns of the table as it is now.
+
+use super::input::{ColumnInput, PortableInput};
+use super::json::Span;
+use crate::pg::catalog::ColumnFact;
+use crate::pg::slot::Slot;
+use crate::record::encode;
+use crate::report::Outcome;
+use pgrx::pg_sys::{self, Datum};
+use std::rc::Rc;
+
+/// A recorded column that the table still has.
+pub struct Known {
+    /// Its attribute place, from 0, in the table.
+    pub place: usize,
+    /// The server computes it: it is recorded, but neither compared nor set back.
+    pub generated: bool,
+    pub input: ColumnInput,
+}
+
+/// The columns of a chunk's rows.
+pub struct Shape {
+    pub columns: Rc<[String]>,
+    pub key_count: usize,
+    /// Each column's name as the record writes it in JSON, without quotes.
+    pub json_names: Vec<Vec<u8>>,
+    /// Per column; `None` for one that has been dropped since.
+    pub known: Vec<Option<Known>>,
+    /// Places of the table's columns that the record doesn't have: added since, not generated.
+    pub missing: Vec<usize>,
+    session_dependent: bool,
+}
+
+impl Shape {
+    /// # Safety
+    /// `context` must outlive the shape.
+    pub unsafe fn new(
+        columns: &Rc<[String]>,
+        key_count: usize,
+        facts: &[ColumnFact],
+        context: pg_sys::MemoryContext,
+    ) -> Shape {
+        let known: Vec<Option<Known>> = columns
+            .iter()
+            .map(|name| {
+                let fact = facts.iter().find(|fact| fact.name == *name)?;
+                Some(Known {
+                    place: (fact.attnum - 1) as usize,
+                    generated: fact.generated,
+                    // SAFETY: the caller vouches for the context.
+                    input: unsafe { ColumnInput::new(fact, context) },
+                })
+            })
+            .collect();
+        Shape {
+            columns: columns.clone(),
+            key_count,
+            json_names: columns.iter().map(|name| json_name(name)).collect(),
+            missing: facts
+                .iter()
+                .filter(|fact| !fact.generated && !columns.contains(&fact.name))
+                .map(|fact| (fact.attnum - 1) as usize)
+                .collect(),
+            session_dependent: known
+                .iter()
+                .flatten()
+                .any(|column| column.input.session_dependent()),
+            known,
+        }
+    }
+
+    /// Whether the table's attribute `place` is recorded.
+    pub fn has(&self, place: usize) -> bool {
+        self.column_at(place).is_some()
+    }
+
+    /// The column at the table's attribute `place`.
+    pub fn column_at(&self, place: usize) -> Option<usize> {
+        let mut known = self.known.iter();
+        known.position(|known| known.as_ref().is_some_and(|known| known.place == place))
+    }
+
+    /// The settings to read values under.
+    pub fn settings(&self) -> Option<PortableInput> {
+        self.session_dependent.then(PortableInput::begin)
+    }
+
+    /// The value of column `n`, in the current memory context; `None` inside for NULL.
+    ///
+    /// # Safety
+    /// In a guarded frame, under `settings`, for a column that is known.
+    pub unsafe fn read(
+        &mut self,
+        n: usize,
+        text: &[u8],
+        span: Span,
+        scratch: &mut Vec<u8>,
+    ) -> Outcome<Option<Datum>> {
+        match &mut self.known[n] {
+            // SAFETY: the caller vouches for the frame.
+            Some(known) => unsafe { known.input.read(text, span, scratch) },
+            None => Ok(None),
+        }
+    }
+
+    /// Puts the columns into `slot`, a row of the table.
+    ///
+    /// # Safety
+    /// As for `read`; the slot must be virtual and of the table's shape.
+    pub unsafe fn fill(
+        &mut self,
+        slot: Slot,
+        text: &[u8],
+        spans: &[Span],
+        scratch: &mut Vec<u8>,
+    ) -> Outcome<()> {
+        for (known, span) in self.known.iter_mut().zip(spans) {
+            if let Some(known) = known {
+                // SAFETY: the caller vouches for slot and frame.
+                unsafe {
+                    let value = known.input.read(text, *span, scratch)?;
+                    slot.set(known.place, value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which column a member of `{changed columns}` names, looked for from `from` on: they come in the columns' order.
+    pub fn column_named(&self, name: &[u8], from: usize) -> Option<usize> {
+        let count = self.json_names.len();
+        (from..count)
+            .chain(0..from.min(count))
+            .find(|n| self.json_names[*n] == name)
+    }
+}
+
+fn json_name(name: &str) -> Vec<u8> {
+    let mut json = Vec::new();
+    encode::string(&mut json, name.as_bytes());
+    json[1..json.len() - 1].to_vec()
+}

@@ -1,0 +1,253 @@
+//! What each kind of image takes to undo, and when the present state stands against it.
+
+use super::engine::{Engine, Fate, Image};
+use super::find::fetch;
+use crate::model::Operation;
+use crate::report::Outcome;
+
+impl Engine {
+    /// An UPDATE: the columns it changed go back, the others stay as they are now.
+    ///
+    /// # Safety
+    /// In the per-row memory context.
+    pub(super) unsafe fn undo_update(&mut self, image: Image) -> Outcome<()> {
+        let inherited = self.inherit(image);
+        // SAFETY: the caller vouches for the context.
+        unsafe {
+            let Some(leaf) = self.find_updated(image)? else {
+                if self.overwrites() {
+                    self.reinsert(image)?;
+                    return self.settle(image, inherited, Fate::Overwritten, None);
+                }
+                // A row without a key that has its old values already cannot be found by the new ones.
+                let fate = match self.find_old_without_key(image)? {
+                    true => Fate::Unchanged,
+                    false => Fate::Conflict,
+                };
+                return self.settle(image, inherited, fate, None);
+            };
+            let (as_left, as_before, changes) = self.compare(image, leaf)?;
+            let present = self.targets[image.target].leaves[leaf].present;
+            let fate = if present.written_by(self.xid) || (as_left && inherited.is_none()) {
+                Fate::Restored
+            } else if as_before {
+                Fate::Unchanged
+            } else if self.overwrites() {
+                Fate::Overwritten
+            } else {
+                Fate::Conflict
+            };
+            if matches!(fate, Fate::Unchanged | Fate::Conflict) {
+                return self.settle(image, inherited, fate, Some(leaf));
+            }
+            let row = self.targets[image.target].leaves[leaf].slot;
+            row.start();
+            for place in 0..row.width() {
+                row.set(place, present.get(place));
+            }
+            for (place, value) in &changes {
+                row.set(*place, *value);
+            }
+            row.store();
+            if !self.overwrites() && self.collides(image, leaf, &changes) {
+                return self.settle(image, inherited, Fate::Conflict, Some(leaf));
+            }
+            if changes.is_empty() {
+                return self.settle(image, inherited, Fate::Unchanged, Some(leaf));
+            }
+            self.write_over(image, leaf, changes.iter().map(|(place, _)| *place))?;
+            self.settle(image, inherited, fate, Some(leaf))
+        }
+    }
+
+    /// A DELETE: the row comes back.
+    ///
+    /// # Safety
+    /// In the per-row memory context.
+    pub(super) unsafe fn undo_delete(&mut self, image: Image) -> Outcome<()> {
+        let inherited = self.inherit(image);
+        // SAFETY: the caller vouches for the context.
+        unsafe {
+            let leaf = self.fill_whole(image)?;
+            let estate = self.estate;
+            let place = &self.targets[image.target].leaves[leaf];
+            let identity = place.has_identity(&self.targets[image.target].shapes[image.shape]);
+            let deferrable = place.identity.as_ref().is_some_and(|i| i.deferrable);
+            let in_the_way = place.in_the_way(estate, None);
+            if in_the_way.is_none() && !(identity && deferrable) {
+                if inherited.is_some() && !self.overwrites() {
+                    // The later images found the row gone or changed, and it isn't as it was before this one either.
+                    return self.settle(image, inherited, Fate::Conflict, None);
+                }
+                self.insert(image, leaf, true);
+                return self.settle(image, inherited, Fate::Restored, None);
+            }
+            self.make_visible();
+            let found = if identity {
+                self.find_by_index(image.target, leaf)
+            } else {
+                let place = &self.targets[image.target].leaves[leaf];
+                in_the_way.is_some_and(|tid| fetch(place.relation.0, tid, place.present))
+            };
+            if !found {
+                if in_the_way.is_none() && (inherited.is_none() || self.overwrites()) {
+                    self.insert(image, leaf, true);
+                    return self.settle(image, inherited, Fate::Restored, None);
+                }
+                if self.overwrites() {
+                    // Another row has taken a unique value of this one. It is not this restore's to remove: PostgreSQL's
+                    // own error names the constraint.
+                    self.insert(image, leaf, true);
+                }
+                // Shown as the current row: the one that has taken what this one needs.
+                let place = &self.targets[image.target].leaves[leaf];
+                let other =
+                    in_the_way.is_some_and(|tid| fetch(place.relation.0, tid, place.present));
+                return self.settle(image, inherited, Fate::Conflict, other.then_some(leaf));
+            }
+            let present = self.targets[image.target].leaves[leaf].present;
+            let ours = present.written_by(self.xid);
+            let fate = if ours && identity {
+                Fate::Restored
+            } else if self.is_whole(image, leaf) {
+                Fate::Unchanged
+            } else if self.overwrites() {
+                Fate::Overwritten
+            } else {
+                Fate::Conflict
+            };
+            if matches!(fate, Fate::Restored | Fate::Overwritten) {
+                    if !identity {
+                    self.insert(image, leaf, true);
+                } else {
+                    let places = self.keep_unrecorded(image, leaf);
+                    self.write_over(image, leaf, places.into_iter())?;
+                }
+            }
+            self.settle(image, inherited, fate, Some(leaf))
+        }
+    }
+
+    /// An INSERT, which only a restore records: the row goes again.
+    ///
+    /// # Safety
+    /// In the per-row memory context.
+    pub(super) unsafe fn undo_insert(&mut self, image: Image) -> Outcome<()> {
+        let inherited = self.inherit(image);
+        // SAFETY: the caller vouches for the context.
+        unsafe {
+            self.fill(image)?;
+            let Some(leaf) = self.find_whole(image)? else {
+                return self.settle(image, inherited, Fate::Unchanged, None);
+            };
+            let place = &self.targets[image.target].leaves[leaf];
+            place.take(self.targets[image.target].slot);
+            let fate = if place.present.written_by(self.xid)
+                || (inherited.is_none() && self.is_whole(image, leaf))
+            {
+                Fate::Restored
+            } else if self.overwrites() {
+                Fate::Overwritten
+            } else {
+                Fate::Conflict
+            };
+            if fate != Fate::Conflict {
+                self.remember_removed(image.target, leaf);
+                let place = &mut self.targets[image.target].leaves[leaf];
+                let present = place.present;
+                place.delete();
+                self.dirty = true;
+                self.record(image, leaf, Operation::Delete, present, None);
+            }
+            self.settle(image, inherited, fate, Some(leaf))
+        }
+    }
+
+    /// The whole row of the image in its leaf's slot, columns added since with their defaults.
+    ///
+    /// # Safety
+    /// In the per-row memory context.
+    unsafe fn fill_whole(&mut self, image: Image) -> Outcome<usize> {
+        let estate = self.estate;
+        // SAFETY: the caller vouches for the context.
+        unsafe {
+            self.fill(image)?;
+            let target = &mut self.targets[image.target];
+            if !target.shapes[image.shape].missing.is_empty() {
+                let missing = target.shapes[image.shape].missing.clone();
+                target.add_defaults(&missing, estate);
+            }
+            target.route(estate)
+        }
+    }
+
+    /// A row that an UPDATE left and that is gone: its pre-image is put back whole.
+    ///
+    /// # Safety
+    /// In the per-row memory context.
+    unsafe fn reinsert(&mut self, image: Image) -> Outcome<()> {
+        // SAFETY: the caller vouches for the context.
+        unsafe {
+            let leaf = self.fill_whole(image)?;
+            self.insert(image, leaf, false);
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// In the per-row memory context.
+    unsafe fn find_old_without_key(&mut self, image: Image) -> Outcome<bool> {
+        let target = &self.targets[image.target];
+        let keyed = target
+            .leaves
+            .iter()
+            .all(|leaf| leaf.has_identity(&target.shapes[image.shape]));
+        if keyed {
+            return Ok(false);
+        }
+        // SAFETY: the caller vouches for the context.
+        unsafe {
+            self.fill(image)?;
+            Ok(self.find_whole(image)?.is_some())
+        }
+    }
+
+    /// Compares the changed columns of the present row: is it as the statement left it, is it as it was before, and what
+    /// goes back where in the leaf's row.
+    ///
+    /// # Safety
+    /// The leaf's `present` must hold the row.
+    #[allow(clippy::type_complexity)]
+    unsafe fn compare(
+        &mut self,
+        image: Image,
+        leaf: usize,
+    ) -> Outcome<(bool, bool, Vec<(usize, Option<pgrx::pg_sys::Datum>)>)> {
+        let (mut as_left, mut as_before) = (true, true);
+        let mut changes = Vec::with_capacity(self.members.len());
+        for m in 0..self.members.len() {
+            let (n, new_span) = self.members[m];
+            let target = &mut self.targets[image.target];
+            let shape = &mut target.shapes[image.shape];
+            let Some(known) = &shape.known[n] else { continue };
+            if known.generated {
+                continue;
+            }
+            let Some(place) = target.leaves[leaf].from_target(known.place) else {
+                continue;
+            };
+            let settings = shape.settings();
+            // SAFETY: under the settings, in the per-row context.
+            unsafe {
+                let old = shape.read(n, image.text, image.spans[n], &mut self.scratch)?;
+                let new = shape.read(n, image.text, new_span, &mut self.scratch)?;
+                drop(settings);
+                as_left = as_left && self.is_still(image, leaf, place, new, new_span);
+                as_before =
+                    as_before && self.is_still(image, leaf, place, old, image.spans[n]);
+                changes.push((place, old));
+            }
+        }
+        Ok((as_left, as_before, changes))
+    }
+}
