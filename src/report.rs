@@ -62,6 +62,7 @@ impl From<Violation> for Box<Report> {
 pub mod sqlstate {
     pub const INVALID_PARAMETER: &str = "22023";
     pub const NULL_NOT_ALLOWED: &str = "22004";
+    pub const NOT_IN_PREREQUISITE_STATE: &str = "55000";
     pub const UNDEFINED_COLUMN: &str = "42703";
     pub const UNDEFINED_OBJECT: &str = "42704";
     pub const UNDEFINED_TABLE: &str = "42P01";

@@ -119,7 +119,7 @@ impl Engine {
         self.root.level(self.nest).tally(&target.name, operation);
         let buffer = self
             .root
-            .buffer(self.nest, Buffer::new(format.clone(), operation, None));
+            .buffer(self.nest, format, operation, None);
         buffer.push_numbered(ordinal, &self.row);
         let size = buffer.bytes.len();
         write::spill(&mut self.root, self.nest, size);
