@@ -26,6 +26,8 @@ pub fn text_array(items: &[&str]) -> Box<[u8]> {
         bytes.extend_from_slice(&varlena_header(4 + item.len()));
         bytes.extend_from_slice(item.as_bytes());
     }
+    // Every element is padded, the last one too (construct_md_array).
+    bytes.resize(align(bytes.len()), 0);
     let length = bytes.len();
     bytes[0..4].copy_from_slice(&varlena_header(length));
     bytes[4..8].copy_from_slice(&dimensions.to_ne_bytes());

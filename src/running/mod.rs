@@ -27,7 +27,8 @@ pub struct Frame {
 }
 
 thread_local! {
-    static OPEN: Cell<Option<Frame>> = const { Cell::new(None) };
+    /// The open root and the (sub)transaction level it was opened in.
+    static OPEN: Cell<Option<(Frame, i32)>> = const { Cell::new(None) };
     /// The memory whose reset closes the open root.
     static CONTEXT: Cell<pg_sys::MemoryContext> = const { Cell::new(ptr::null_mut()) };
 }
@@ -53,6 +54,10 @@ pub fn commit_level(nest: i32) {
 /// A subtransaction was rolled back: its queries are gone.
 pub fn abort_level(nest: i32) {
     queries::abort_level(nest);
+    // What was opened inside ended with the error: its texts are freed, whatever portal it ran in.
+    if OPEN.get().is_some_and(|(_, opened)| opened >= nest) {
+        OPEN.set(None);
+    }
     trigger::abort_level(nest);
 }
 
@@ -88,7 +93,8 @@ pub unsafe fn enter(frame: Frame) -> bool {
             CONTEXT.set(context);
         }
     }
-    OPEN.set(Some(frame));
+    // SAFETY: reads the transaction state.
+    OPEN.set(Some((frame, unsafe { raw::GetCurrentTransactionNestLevel() })));
     true
 }
 
@@ -99,12 +105,12 @@ pub fn leave() {
 
 /// The open root's key.
 pub fn root_key() -> Option<usize> {
-    OPEN.get().map(|frame| frame.key)
+    OPEN.get().map(|(frame, _)| frame.key)
 }
 
 /// A new page in the ledger for the open root.
 pub fn new_root() -> Root {
-    let Some(frame) = OPEN.get() else {
+    let Some((frame, _)) = OPEN.get() else {
         return Root::new(usize::MAX, None, None);
     };
     // SAFETY: the frame is open, so its source and parameters are live.
