@@ -200,7 +200,10 @@ unsafe fn unprotect_columns(call: Call) -> Outcome<Datum> {
         )
     })?;
     if columns.is_empty() {
-        return Err(Report::new(sqlstate::INVALID_PARAMETER, "argument \"columns\" must name a column"));
+        return Err(Report::new(
+            sqlstate::INVALID_PARAMETER,
+            "argument \"columns\" must name a column",
+        ));
     }
     let before = guard_triggers::guarded_now();
     let name = catalog::display_name(relid);

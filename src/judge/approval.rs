@@ -191,8 +191,11 @@ fn parse_time(text: &str) -> Result<i64, String> {
 
 /// Refuses a member that is unknown or of the wrong type.
 fn well_formed(member: &str, value: &Value) -> Result<(), String> {
-    let texts =
-        |value: &Value| value.as_array().is_some_and(|all| all.iter().all(Value::is_string));
+    let texts = |value: &Value| {
+        value
+            .as_array()
+            .is_some_and(|all| all.iter().all(Value::is_string))
+    };
     let (fits, wanted) = match member {
         "reason" => (value.is_string(), "a string"),
         "max_rows" => (value.is_i64(), "a whole number"),
@@ -214,7 +217,9 @@ fn well_formed(member: &str, value: &Value) -> Result<(), String> {
     if fits {
         Ok(())
     } else {
-        Err(format!("The member \"{member}\" must be {wanted}, not {value}."))
+        Err(format!(
+            "The member \"{member}\" must be {wanted}, not {value}."
+        ))
     }
 }
 

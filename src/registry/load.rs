@@ -64,15 +64,11 @@ pub(super) fn refresh() -> Option<()> {
     let unreadable = unsafe {
         LOADING.get()
             || !pg_sys::IsTransactionState()
-            // A parallel plan destroys nothing, and no new snapshot can be taken beside it.
-            || pg_sys::IsInParallelMode()
             || pg_sys::IsAbortedTransactionBlockState()
             || pg_sys::IsBinaryUpgrade
             // Nothing is destroyed in parallel mode, and a new snapshot cannot be taken there.
             || pg_sys::IsInParallelMode()
             || pg_sys::MyDatabaseId == pg_sys::InvalidOid
-            // A parallel worker may take no newer snapshot, and can neither destroy rows nor move sequences.
-            || pg_sys::ParallelWorkerNumber >= 0
     };
     if unreadable {
         return None;

@@ -64,11 +64,15 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
                 gatherer.sublink_reads(walk, node.cast());
                 return false;
             }
-            pg_sys::NodeTag::T_FuncExpr => walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid),
+            pg_sys::NodeTag::T_FuncExpr => {
+                walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid)
+            }
             pg_sys::NodeTag::T_Aggref => {
                 walk.aggregated = true;
                 let aggregate = node.cast::<pg_sys::Aggref>();
-                if (*aggregate).aggfnoid.to_u32() == pg_sys::F_COUNT_ANY && counts_column((*aggregate).args) {
+                if (*aggregate).aggfnoid.to_u32() == pg_sys::F_COUNT_ANY
+                    && counts_column((*aggregate).args)
+                {
                     // count(column) looks at nothing but whether there is a value.
                     return collect((*aggregate).aggfilter.cast(), context);
                 }
@@ -127,8 +131,18 @@ impl Gatherer<'_> {
         // while this borrow rests.
         unsafe {
             collect(node, (&raw mut walk).cast());
-            let Walk { reads, kin, bodies, series, aggregated, .. } = walk;
-            let mut instances: Vec<_> = reads.iter().map(|&c| self.statement.columns[c].instance).collect();
+            let Walk {
+                reads,
+                kin,
+                bodies,
+                series,
+                aggregated,
+                ..
+            } = walk;
+            let mut instances: Vec<_> = reads
+                .iter()
+                .map(|&c| self.statement.columns[c].instance)
+                .collect();
             instances.sort_unstable();
             instances.dedup();
             let series = series || instances.len() > 1;
@@ -137,7 +151,14 @@ impl Gatherer<'_> {
                 && !pg_sys::expression_returns_set(node)
                 && self.sublinks.is_empty()
                 && !self.names_columns(scope, node);
-            Operand { reads, kin, bodies, series, fixed, ..Operand::default() }
+            Operand {
+                reads,
+                kin,
+                bodies,
+                series,
+                fixed,
+                ..Operand::default()
+            }
         }
     }
 
