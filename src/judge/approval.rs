@@ -145,10 +145,7 @@ impl Standing {
             ));
         }
         if request.kind > Kind::Session {
-            return Some(format!(
-                "The table asks for an approval of kind \"{}\"; a statement of intent is of kind \"session\".",
-                request.kind.name()
-            ));
+            return Some(weaker_kind(request.kind));
         }
         if let Some(relations) = &self.intent.relations
             && !relations
@@ -176,6 +173,14 @@ impl Standing {
         }
         None
     }
+}
+
+/// Why a statement of intent is not enough for a table that asks for more.
+pub fn weaker_kind(asked: Kind) -> String {
+    format!(
+        "The table asks for an approval of kind \"{}\"; a statement of intent is of kind \"session\".",
+        asked.name()
+    )
 }
 
 /// RFC 3339 to microseconds since the Unix epoch.

@@ -15,6 +15,14 @@ use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
+/// The key of the root that is open while an outermost statement is planned: functions that the planner folds into
+/// constants run then.
+pub const PLANNING: usize = 1;
+
+/// The key of everything that runs outside a portal: what deferred triggers do at COMMIT belongs together, and is
+/// written before the transaction ends.
+pub const OUTSIDE: usize = 2;
+
 /// The outermost statement, as its hook saw it.
 #[derive(Clone, Copy)]
 pub struct Frame {
@@ -71,9 +79,15 @@ pub fn end_transaction() {
 ///
 /// # Safety
 /// Inside a transaction, with pointers that live as long as the statement.
-pub unsafe fn enter(frame: Frame) -> bool {
+pub unsafe fn enter(mut frame: Frame) -> bool {
     if OPEN.get().is_some() {
         return false;
+    }
+    // SAFETY: reads backend variables; the client's text is live while its transaction is being committed.
+    unsafe {
+        if pg_sys::PortalContext.is_null() && frame.key != PLANNING {
+            frame = Frame { key: OUTSIDE, source: pg_sys::debug_query_string, location: -1, length: 0, ..frame };
+        }
     }
     // SAFETY: PortalContext is live while a portal runs; a backend without a portal (a background worker's SPI) closes
     // its root with the transaction. The callback struct is allocated in the context it watches.
