@@ -150,7 +150,12 @@ impl Engine {
                         .columns
                         .iter()
                         .all(|(place, _)| present.get(*place) == slot.get(*place));
-                if stays || reference.columns.iter().any(|(p, _)| present.get(*p).is_none()) {
+                if stays
+                    || reference
+                        .columns
+                        .iter()
+                        .any(|(p, _)| present.get(*p).is_none())
+                {
                     continue;
                 }
                 let columns = reference.columns.iter().zip(&mut reference.gone);
@@ -220,7 +225,11 @@ fn incoming(relid: Oid, format: &crate::record::format::RowFormat) -> Vec<Incomi
 impl ForeignKey {
     /// `p.a = f.x AND ...`
     fn join(&self) -> String {
-        let pairs = self.referenced.iter().zip(&self.operators).zip(&self.columns);
+        let pairs = self
+            .referenced
+            .iter()
+            .zip(&self.operators)
+            .zip(&self.columns);
         let conditions: Vec<String> = pairs
             .map(|((parent, operator), child)| format!("p.{parent} {operator} f.{child}"))
             .collect();
@@ -228,7 +237,11 @@ impl ForeignKey {
     }
 
     fn each(&self, what: &str) -> String {
-        let conditions: Vec<String> = self.columns.iter().map(|c| format!("f.{c} {what}")).collect();
+        let conditions: Vec<String> = self
+            .columns
+            .iter()
+            .map(|c| format!("f.{c} {what}"))
+            .collect();
         conditions.join(" AND ")
     }
 
@@ -259,10 +272,15 @@ fn check_outgoing(leaf: &Leaf, key: &ForeignKey) -> Outcome<()> {
         let places = tid_array(rows);
         // SAFETY: a tid[] value that outlives the query.
         let rows = || unsafe {
-            [DatumWithOid::new(Datum::from(places.as_ptr()), pg_sys::TIDARRAYOID)]
+            [DatumWithOid::new(
+                Datum::from(places.as_ptr()),
+                pg_sys::TIDARRAYOID,
+            )]
         };
         let (_, referencing) = ask(
-            &format!("SELECT pg_catalog.count(*)::text FROM {child} AS f WHERE f.ctid = ANY ($1) AND {whole}"),
+            &format!(
+                "SELECT pg_catalog.count(*)::text FROM {child} AS f WHERE f.ctid = ANY ($1) AND {whole}"
+            ),
             &rows(),
         );
         let (found, _) = ask(
@@ -280,10 +298,20 @@ fn check_outgoing(leaf: &Leaf, key: &ForeignKey) -> Outcome<()> {
                 ),
                 &rows(),
             );
-            return Err(violated(key, &key.columns, orphan.as_deref().unwrap_or(""), "is not present in", &key.parent_name));
+            return Err(violated(
+                key,
+                &key.columns,
+                orphan.as_deref().unwrap_or(""),
+                "is not present in",
+                &key.parent_name,
+            ));
         }
         if key.match_full {
-            let some = key.columns.iter().map(|c| format!("f.{c} IS NOT NULL")).collect::<Vec<_>>();
+            let some = key
+                .columns
+                .iter()
+                .map(|c| format!("f.{c} IS NOT NULL"))
+                .collect::<Vec<_>>();
             let (mixed, _) = ask(
                 &format!(
                     "SELECT NULL::text FROM {child} AS f WHERE f.ctid = ANY ($1) AND ({}) AND NOT ({whole}) LIMIT 1",
@@ -292,7 +320,13 @@ fn check_outgoing(leaf: &Leaf, key: &ForeignKey) -> Outcome<()> {
                 &rows(),
             );
             if mixed > 0 {
-                return Err(violated(key, &key.columns, "", "mixes null and nonnull values, against MATCH FULL, in", &key.child_name));
+                return Err(violated(
+                    key,
+                    &key.columns,
+                    "",
+                    "mixes null and nonnull values, against MATCH FULL, in",
+                    &key.child_name,
+                ));
             }
         }
     }
@@ -318,7 +352,10 @@ unsafe fn check_incoming(reference: &mut Incoming) -> Outcome<()> {
         }
     }
     let list = |make: &dyn Fn(usize) -> String, separator: &str| {
-        (1..=key.columns.len()).map(make).collect::<Vec<_>>().join(separator)
+        (1..=key.columns.len())
+            .map(make)
+            .collect::<Vec<_>>()
+            .join(separator)
     };
     let sql = format!(
         "SELECT pg_catalog.concat_ws(', ', {shown}) FROM pg_catalog.unnest({parameters}) AS k({names})
@@ -344,7 +381,13 @@ unsafe fn check_incoming(reference: &mut Incoming) -> Outcome<()> {
     }
 }
 
-fn violated(key: &ForeignKey, columns: &[String], value: &str, how: &str, other: &str) -> Box<Report> {
+fn violated(
+    key: &ForeignKey,
+    columns: &[String],
+    value: &str,
+    how: &str,
+    other: &str,
+) -> Box<Report> {
     let table = catalog::relation_name(key.child);
     let name = catalog::display_name(key.child);
     let mut report = Report::new(

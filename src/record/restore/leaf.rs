@@ -80,8 +80,8 @@ impl Leaf {
         }
         // SAFETY: the relation stays open as long as the leaf. No triggers: what is restored is what was there.
         unsafe {
-            let info = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>())
-                as *mut pg_sys::ResultRelInfo;
+            let info =
+                pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()) as *mut pg_sys::ResultRelInfo;
             (*info).type_ = pg_sys::NodeTag::T_ResultRelInfo;
             pg_sys::InitResultRelInfo(info, relation.0, 0, ptr::null_mut(), 0);
             (*info).ri_TrigDesc = ptr::null_mut();
@@ -192,10 +192,10 @@ impl Leaf {
     /// Whether rows recorded in this shape can be told apart by an index.
     pub fn has_identity(&self, shape: &Shape) -> bool {
         self.identity.as_ref().is_some_and(|identity| {
-            identity.places.iter().all(|place| {
-                self.in_target(*place)
-                    .is_some_and(|place| shape.has(place))
-            })
+            identity
+                .places
+                .iter()
+                .all(|place| self.in_target(*place).is_some_and(|place| shape.has(place)))
         })
     }
 

@@ -117,7 +117,7 @@ impl Engine {
                 Fate::Conflict
             };
             if matches!(fate, Fate::Restored | Fate::Overwritten) {
-                    if !identity {
+                if !identity {
                     self.insert(image, leaf, true);
                 } else {
                     let places = self.keep_unrecorded(image, leaf);
@@ -229,7 +229,9 @@ impl Engine {
             let (n, new_span) = self.members[m];
             let target = &mut self.targets[image.target];
             let shape = &mut target.shapes[image.shape];
-            let Some(known) = &shape.known[n] else { continue };
+            let Some(known) = &shape.known[n] else {
+                continue;
+            };
             if known.generated {
                 continue;
             }
@@ -243,8 +245,7 @@ impl Engine {
                 let new = shape.read(n, image.text, new_span, &mut self.scratch)?;
                 drop(settings);
                 as_left = as_left && self.is_still(image, leaf, place, new, new_span);
-                as_before =
-                    as_before && self.is_still(image, leaf, place, old, image.spans[n]);
+                as_before = as_before && self.is_still(image, leaf, place, old, image.spans[n]);
                 changes.push((place, old));
             }
         }

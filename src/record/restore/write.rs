@@ -30,10 +30,7 @@ impl Engine {
             if as_recorded && !place.generated && place.format.is_named(&shape.columns) {
                 self.row.extend_from_slice(image.body);
             } else {
-                let _portable = place
-                    .format
-                    .session_dependent
-                    .then(PortableOutput::begin);
+                let _portable = place.format.session_dependent.then(PortableOutput::begin);
                 capture::values(&mut self.row, &place.format, place.slot.0);
                 self.row.push(b']');
             }
