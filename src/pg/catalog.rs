@@ -98,7 +98,7 @@ impl OpenRelation {
     pub fn open(relid: pg_sys::Oid, lock: u32) -> Option<OpenRelation> {
         // SAFETY: try_relation_open returns NULL for a relation that is gone and raises on everything else.
         let relation = unsafe { pg_sys::try_relation_open(relid, lock as i32) };
-        (!relation.is_null()).then_some(OpenRelation(relation))
+        (!relation.is_null()).then(|| OpenRelation(relation))
     }
 
     pub fn columns(&self) -> Vec<ColumnFact> {

@@ -58,6 +58,8 @@ pub(super) struct Settled {
     pub images: Vec<(usize, i64)>,
     /// Its place in `conflicts`.
     pub conflict: Option<usize>,
+    /// What the last image says the statement left, when conflicts are asked for in full.
+    pub left_as: Option<Vec<u8>>,
 }
 
 /// A conflict in JSON.

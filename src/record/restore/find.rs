@@ -136,7 +136,7 @@ impl Engine {
             .iter()
             .flatten()
             .filter(|known| !known.generated)
-            .filter_map(|known| leaf.from_target(known.place))
+            .filter_map(|known| leaf.place_of(known.place))
             .collect();
         // SAFETY: a plain scan of the heap by the newest snapshot; the tuple found is copied into `present`.
         unsafe {
@@ -251,7 +251,7 @@ impl Engine {
             if known.generated {
                 continue;
             }
-            let Some(place) = target.leaves[leaf].from_target(known.place) else {
+            let Some(place) = target.leaves[leaf].place_of(known.place) else {
                 continue;
             };
             // SAFETY: the caller vouches for both.

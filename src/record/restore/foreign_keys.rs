@@ -358,16 +358,26 @@ unsafe fn check_incoming(reference: &mut Incoming) -> Outcome<()> {
             .join(separator)
     };
     let sql = format!(
-        "SELECT pg_catalog.concat_ws(', ', {shown}) FROM pg_catalog.unnest({parameters}) AS k({names})
+        "SELECT pg_catalog.concat_ws(', ', {shown}) FROM ROWS FROM ({parameters}) AS k({names})
          WHERE EXISTS (SELECT FROM {child} AS f WHERE {referenced})
          AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {present}) LIMIT 1",
         shown = list(&|n| format!("k.c{n}"), ", "),
-        parameters = list(&|n| format!("${n}"), ", "),
+        parameters = list(&|n| format!("pg_catalog.unnest(${n})"), ", "),
         names = list(&|n| format!("c{n}"), ", "),
         child = key.child_name,
         parent = key.parent_name,
-        referenced = list(&|n| format!("k.c{n} {} f.{}", key.operators[n - 1], key.columns[n - 1]), " AND "),
-        present = list(&|n| format!("p.{} {} k.c{n}", key.referenced[n - 1], key.parent_operators[n - 1]), " AND "),
+        referenced = list(
+            &|n| format!("k.c{n} {} f.{}", key.operators[n - 1], key.columns[n - 1]),
+            " AND "
+        ),
+        present = list(
+            &|n| format!(
+                "p.{} {} k.c{n}",
+                key.referenced[n - 1],
+                key.parent_operators[n - 1]
+            ),
+            " AND "
+        ),
     );
     match ask(&sql, &arguments) {
         (0, _) => Ok(()),
@@ -390,6 +400,7 @@ fn violated(
 ) -> Box<Report> {
     let table = catalog::relation_name(key.child);
     let name = catalog::display_name(key.child);
+    let gone = how.contains("referenced");
     let mut report = Report::new(
         "23503",
         format!(
@@ -402,7 +413,11 @@ fn violated(
         columns.join(", "),
         other.trim_start_matches("ONLY ")
     ))
-    .hint("Restore the statement that destroyed the missing rows first, or more of this one's relations.");
+    .hint(if gone {
+        "Remove or repoint the rows that reference it, or leave the relation out."
+    } else {
+        "Restore what destroyed the missing rows first, or more of this statement's relations."
+    });
     if let Some((schema, table)) = table {
         report.schema = Some(schema);
         report.table = Some(table);

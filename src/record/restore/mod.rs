@@ -151,6 +151,7 @@ unsafe fn work(request: Request, source: &mut Source) -> Outcome<Done> {
             target.close();
         }
         drop(engine);
+        pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
         pg_sys::FreeExecutorState(estate);
         Ok(done)
     }
