@@ -209,7 +209,7 @@ impl Present {
         let sql = "SELECT tgrelid, tgname::pg_catalog.text, \
                    tgtype OPERATOR(pg_catalog.=) 25 \
                    AND tgfoid OPERATOR(pg_catalog.=) 'backstop.capture()'::pg_catalog.regprocedure::pg_catalog.oid \
-                   AND tgenabled OPERATOR(pg_catalog.=) 'A' AND pg_catalog.array_length(tgattr, 1) IS NULL \
+                   AND tgenabled OPERATOR(pg_catalog.=) 'A' AND tgattr::pg_catalog.text OPERATOR(pg_catalog.=) '' \
                    AND tgqual IS NOT NULL \
                    AND pg_catalog.pg_get_triggerdef(oid) OPERATOR(pg_catalog.~~) '%WHEN (backstop.capture_row()) EXECUTE%', \
                    tgtype OPERATOR(pg_catalog.=) 34 \
