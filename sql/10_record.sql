@@ -108,6 +108,7 @@ SELECT c.statement_id, c.relation, c.operation, c.cause,
 FROM backstop.chunk AS c
 CROSS JOIN LATERAL (
     SELECT row_image::jsonb AS value FROM pg_catalog.json_array_elements(c.images) AS element(row_image)
+    OFFSET 0 -- one conversion per row, not one per column
 ) AS image;
 
 SELECT pg_catalog.pg_extension_config_dump('backstop.statement_log', '');
