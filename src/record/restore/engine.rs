@@ -86,6 +86,8 @@ pub(super) struct Engine {
     pub conflicts: Vec<Option<Conflict>>,
     /// Something was written since the command counter was last advanced.
     pub dirty: bool,
+    /// An earlier restore of the statement stands; looked up when it matters.
+    pub restored_before: Option<bool>,
     /// An UPDATE's changed columns: (column, value).
     pub members: Vec<(usize, Span)>,
     pub scratch: Vec<u8>,
@@ -112,6 +114,7 @@ impl Engine {
             settled: HashMap::new(),
             conflicts: Vec::new(),
             dirty: false,
+            restored_before: None,
             members: Vec::new(),
             scratch: Vec::new(),
             row: Vec::new(),

@@ -124,60 +124,6 @@ impl Engine {
         }
     }
 
-    /// Looks for a row with the slot's values through the whole table: one without a key has no better way.
-    ///
-    /// # Safety
-    /// The leaf's slot must hold the row.
-    unsafe fn find_by_values(&mut self, image: Image, leaf: usize) -> bool {
-        let target = &self.targets[image.target];
-        let (leaf, shape) = (&target.leaves[leaf], &target.shapes[image.shape]);
-        let places: Vec<usize> = shape
-            .known
-            .iter()
-            .flatten()
-            .filter(|known| !known.generated)
-            .filter_map(|known| leaf.place_of(known.place))
-            .collect();
-        // SAFETY: a plain scan of the heap by the newest snapshot; the tuple found is copied into `present`.
-        unsafe {
-            let relation = leaf.relation.0;
-            let desc = (*relation).rd_att;
-            let (mut values, mut nulls) = (
-                vec![Datum::from(0); (*desc).natts as usize],
-                vec![false; (*desc).natts as usize],
-            );
-            let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
-            let scan = pg_sys::systable_beginscan(
-                relation,
-                pg_sys::InvalidOid,
-                false,
-                snapshot,
-                0,
-                std::ptr::null_mut(),
-            );
-            let mut found = None;
-            loop {
-                pgrx::check_for_interrupts!();
-                let tuple = pg_sys::systable_getnext(scan);
-                if tuple.is_null() {
-                    break;
-                }
-                pg_sys::heap_deform_tuple(tuple, desc, values.as_mut_ptr(), nulls.as_mut_ptr());
-                let same = places.iter().all(|place| {
-                    let value = (!nulls[*place]).then(|| values[*place]);
-                    self.equal(leaf.format.by_place(*place), value, leaf.slot.get(*place))
-                });
-                if same {
-                    found = Some((*tuple).t_self);
-                    break;
-                }
-            }
-            pg_sys::systable_endscan(scan);
-            pg_sys::UnregisterSnapshot(snapshot);
-            found.is_some_and(|tid| fetch(leaf.relation.0, tid, leaf.present))
-        }
-    }
-
     /// Whether two values of a column are the same, bit for bit.
     ///
     /// # Safety
@@ -272,14 +218,44 @@ impl Engine {
 /// `slot` must be the relation's.
 pub(super) unsafe fn fetch(
     relation: pg_sys::Relation,
+    tid: pg_sys::ItemPointerData,
+    slot: Slot,
+) -> bool {
+    // SAFETY: the caller vouches for the slot.
+    unsafe { fetch_by(relation, tid, &raw mut pg_sys::SnapshotAnyData, slot) }
+}
+
+/// Fetches the row version at `tid` if it is current.
+///
+/// # Safety
+/// `slot` must be the relation's.
+pub(super) unsafe fn fetch_visible(
+    relation: pg_sys::Relation,
+    tid: pg_sys::ItemPointerData,
+    slot: Slot,
+) -> bool {
+    // SAFETY: the caller vouches for the slot; the snapshot is active while it is used.
+    unsafe {
+        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+        let found = fetch_by(relation, tid, pg_sys::GetActiveSnapshot(), slot);
+        pg_sys::PopActiveSnapshot();
+        found
+    }
+}
+
+/// # Safety
+/// `slot` must be the relation's, `snapshot` usable.
+unsafe fn fetch_by(
+    relation: pg_sys::Relation,
     mut tid: pg_sys::ItemPointerData,
+    snapshot: pg_sys::Snapshot,
     slot: Slot,
 ) -> bool {
     // SAFETY: table_tuple_fetch_row_version, which is inline in C.
     unsafe {
         let found = match (*(*relation).rd_tableam).tuple_fetch_row_version {
             Some(fetch) => pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                fetch(relation, &mut tid, &raw mut pg_sys::SnapshotAnyData, slot.0)
+                fetch(relation, &mut tid, snapshot, slot.0)
             }),
             None => false,
         };

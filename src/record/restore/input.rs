@@ -17,6 +17,8 @@ enum Shortcut {
     Text,
     /// timestamp and timestamptz of full precision.
     Timestamp,
+    Date,
+    Uuid,
     None,
 }
 
@@ -45,6 +47,8 @@ impl ColumnInput {
             pg_sys::INT4OID => Shortcut::Int4,
             pg_sys::INT8OID => Shortcut::Int8,
             pg_sys::BOOLOID => Shortcut::Bool,
+            pg_sys::DATEOID => Shortcut::Date,
+            pg_sys::UUIDOID => Shortcut::Uuid,
             pg_sys::TEXTOID => Shortcut::Text,
             pg_sys::VARCHAROID if fact.type_mod < 0 => Shortcut::Text,
             pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID if fact.type_mod < 0 => {
@@ -63,7 +67,10 @@ impl ColumnInput {
 
     /// Whether what the text means may depend on the session's settings.
     pub fn session_dependent(&self) -> bool {
-        self.shortcut == Shortcut::None || self.shortcut == Shortcut::Timestamp
+        matches!(
+            self.shortcut,
+            Shortcut::None | Shortcut::Timestamp | Shortcut::Date
+        )
     }
 
     /// The value behind `span`, `None` for SQL NULL, in the current memory context.
@@ -139,6 +146,13 @@ impl ColumnInput {
             },
             Shortcut::Text => Some(crate::record::datum::text(bytes)),
             Shortcut::Timestamp => timestamp(bytes).map(Datum::from),
+            Shortcut::Date => date(bytes).map(Datum::from),
+            // SAFETY: palloc raises when it fails; a uuid is sixteen bytes.
+            Shortcut::Uuid => uuid(bytes).map(|value| unsafe {
+                let place = pg_sys::palloc(value.len()) as *mut [u8; 16];
+                *place = value;
+                Datum::from(place)
+            }),
             Shortcut::None => None,
         }
     }
@@ -170,31 +184,32 @@ fn integer(bytes: &[u8]) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// `YYYY-MM-DD HH:MM:SS[.ffffff][+00]` as `encode` writes it, in microseconds since 2000-01-01; anything else is left to
-/// the input function.
-fn timestamp(bytes: &[u8]) -> Option<i64> {
-    let bytes = bytes.strip_suffix(b"+00").unwrap_or(bytes);
-    if bytes.len() < 19 {
+/// A uuid as `encode` writes it.
+fn uuid(bytes: &[u8]) -> Option<[u8; 16]> {
+    let digit = |place: usize| (bytes[place] as char).to_digit(16).map(|digit| digit as u8);
+    if bytes.len() != 36 || [8, 13, 18, 23].iter().any(|place| bytes[*place] != b'-') {
+        return None;
+    }
+    let mut value = [0; 16];
+    let mut place = 0;
+    for byte in &mut value {
+        if matches!(place, 8 | 13 | 18 | 23) {
+            place += 1;
+        }
+        *byte = digit(place)? << 4 | digit(place + 1)?;
+        place += 2;
+    }
+    Some(value)
+}
+
+/// `YYYY-MM-DD` as `encode` writes it, in days since 2000-01-01; anything else is left to the input function.
+fn date(bytes: &[u8]) -> Option<i32> {
+    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
         return None;
     }
     let number = |from: usize, to: usize| integer(&bytes[from..to]).filter(|n| *n >= 0);
-    let marks = [(4, b'-'), (7, b'-'), (10, b' '), (13, b':'), (16, b':')];
-    if marks.iter().any(|(place, mark)| bytes[*place] != *mark) {
-        return None;
-    }
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    let fraction = match bytes.len() {
-        19 => 0,
-        26 if bytes[19] == b'.' => number(20, 26)?,
-        _ => return None,
-    };
-    if !(1..=12).contains(&month)
-        || !(1..=31).contains(&day)
-        || hour > 23
-        || minute > 59
-        || second > 59
-    {
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
     // Howard Hinnant's days_from_civil, counted from 2000-01-01.
@@ -203,6 +218,27 @@ fn timestamp(bytes: &[u8]) -> Option<i64> {
     let yoe = shifted.rem_euclid(400);
     let doy = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let days = era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468 - 10_957;
+    i32::try_from(days).ok()
+}
+
+/// `YYYY-MM-DD HH:MM:SS[.ffffff][+00]` as `encode` writes it, in microseconds since 2000-01-01; anything else is left to
+/// the input function.
+fn timestamp(bytes: &[u8]) -> Option<i64> {
+    let bytes = bytes.strip_suffix(b"+00").unwrap_or(bytes);
+    if bytes.len() < 19 || bytes[10] != b' ' || bytes[13] != b':' || bytes[16] != b':' {
+        return None;
+    }
+    let days = i64::from(date(&bytes[..10])?);
+    let number = |from: usize, to: usize| integer(&bytes[from..to]).filter(|n| *n >= 0);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let fraction = match bytes.len() {
+        19 => 0,
+        26 if bytes[19] == b'.' => number(20, 26)?,
+        _ => return None,
+    };
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
     Some((days * 86_400 + hour * 3600 + minute * 60 + second) * 1_000_000 + fraction)
 }
 
@@ -280,6 +316,14 @@ mod tests {
         ] {
             assert_eq!(timestamp(other.as_bytes()), None, "{other}");
         }
+    }
+
+    #[test]
+    fn uuids_are_read_as_they_are_written() {
+        let text = b"c4ca4238-a0b9-2382-0dcc-509a6f75849b";
+        assert_eq!(uuid(text).map(|u| (u[0], u[15])), Some((0xc4, 0x9b)));
+        assert_eq!(uuid(b"c4ca4238a0b923820dcc509a6f75849b"), None);
+        assert_eq!(uuid(b"c4ca4238-a0b9-2382-0dcc-509a6f75849g"), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One heap to restore into: a table, or a partition of one.
 
+use super::by_values::ValuesIndex;
 use super::foreign_keys::Incoming;
 use super::shape::Shape;
 use super::target::Target;
@@ -54,6 +55,8 @@ pub struct Leaf {
     pub touched: Vec<bool>,
     /// Deferrable constraints that a row may violate: (index, row).
     pub recheck: Vec<(Oid, pg_sys::ItemPointerData)>,
+    /// Where its rows are by their values, when they have no key; made when first needed.
+    pub values: Option<ValuesIndex>,
     /// Foreign keys that reference this table, with keys that are gone; looked up when the first one goes.
     pub incoming: Option<Vec<Incoming>>,
 }
@@ -126,6 +129,7 @@ impl Leaf {
                 touched: vec![false; (*desc).natts as usize],
                 recheck: Vec::new(),
                 incoming: None,
+                values: None,
                 format: Rc::new(RowFormat::of(
                     (relid, target.relid),
                     target.name.clone(),
@@ -322,6 +326,7 @@ impl Leaf {
                 pg_sys::CommandCounterIncrement();
                 return false;
             }
+            self.note_values();
         }
         self.inserted.push(self.slot.tid());
         true
@@ -352,6 +357,7 @@ impl Leaf {
                     self.index(estate, None, true);
                 }
             }
+            self.note_values();
         }
         self.updated.push(self.slot.tid());
     }

@@ -8,6 +8,7 @@
 //!
 //! The restore is a statement of the record like any other, written by the same code: restoring it undoes it.
 
+mod by_values;
 mod engine;
 mod find;
 mod foreign_keys;

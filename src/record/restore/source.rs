@@ -3,9 +3,9 @@
 use super::json::{self, Rows};
 use crate::record::write;
 use crate::report::{Outcome, Report, sqlstate};
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum, Oid};
-use pgrx::{FromDatum, IntoDatum};
-use std::cmp::Ordering;
+use pgrx::{FromDatum, IntoDatum, Spi};
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 
@@ -184,9 +184,7 @@ impl Source {
             Some(next) => {
                 let ordinal = open.rows.rows[next].ordinal;
                 // Changing the top sifts it down when the reference ends.
-                if top.0.cmp(&ordinal) != Ordering::Equal {
-                    top.0 = ordinal;
-                }
+                top.0 = ordinal;
             }
             None => {
                 std::collections::binary_heap::PeekMut::pop(top);
@@ -205,6 +203,37 @@ impl Source {
             self.chunks[n].open = None;
         }
     }
+}
+
+/// Whether a restore of the statement is in the record and was not undone by another one.
+pub(super) fn restored_before(statement_id: i64) -> bool {
+    let found = Spi::connect(|client| {
+        // SAFETY: a bigint argument.
+        let id = unsafe { DatumWithOid::new(statement_id, pg_sys::INT8OID) };
+        let rows = client.select(
+            "WITH RECURSIVE later AS (
+                 SELECT statement_id, reverts FROM backstop.statement_log WHERE reverts = $1
+                 UNION ALL
+                 SELECT s.statement_id, s.reverts FROM later AS l JOIN backstop.statement_log AS s ON s.reverts = l.statement_id)
+             SELECT statement_id, reverts FROM later ORDER BY statement_id DESC",
+            None,
+            &[id],
+        )?;
+        let mut undone: Vec<i64> = Vec::new();
+        for row in rows {
+            let (id, reverts) = (
+                row.get::<i64>(1)?.unwrap_or(0),
+                row.get::<i64>(2)?.unwrap_or(0),
+            );
+            // The latest first: one that was undone by one that stands does not stand.
+            if undone.contains(&id) {
+                continue;
+            }
+            undone.push(reverts);
+        }
+        Ok::<_, pgrx::spi::Error>(undone.contains(&statement_id))
+    });
+    found.unwrap_or_else(|error| pgrx::error!("{error}"))
 }
 
 fn damaged(relation: &str) -> Box<Report> {

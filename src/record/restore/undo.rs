@@ -2,6 +2,7 @@
 
 use super::engine::{Engine, Fate, Image};
 use super::find::fetch;
+use super::source::restored_before;
 use crate::model::Operation;
 use crate::report::Outcome;
 
@@ -77,6 +78,11 @@ impl Engine {
                     .identity
                     .as_ref()
                     .is_some_and(|i| i.deferrable);
+            let keyless = !identity && target.leaves[leaf].arbiters.is_empty();
+            if keyless && !self.overwrites() && self.restored_before() {
+                // Nothing tells the row from one like it: what an earlier restore put back must not come back twice.
+                return self.settle(image, inherited, Fate::Conflict, None);
+            }
             if inherited.is_none() && !deferrable && self.insert(image, leaf, true, true) {
                 return self.settle(image, inherited, Fate::Restored, None);
             }
@@ -159,6 +165,13 @@ impl Engine {
             }
             self.settle(image, inherited, fate, Some(leaf))
         }
+    }
+
+    fn restored_before(&mut self) -> bool {
+        let id = self.request.statement_id;
+        *self
+            .restored_before
+            .get_or_insert_with(|| restored_before(id))
     }
 
     /// The whole row of the image in its leaf's slot, columns added since with their defaults.
