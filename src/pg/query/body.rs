@@ -109,6 +109,7 @@ impl Gatherer<'_> {
             if let Source::Query(inner, _) = self.source(scope, rtindex) {
                 parts.push(Predicate::Feeds(self.scopes[inner].body));
             }
+            parts.extend(self.barrier_conditions(scope, rtindex));
             match (*rte).rtekind {
                 // A function given a column selects by it.
                 pg_sys::RTEKind::RTE_FUNCTION
