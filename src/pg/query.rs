@@ -12,10 +12,12 @@ mod columns;
 mod condition;
 mod node;
 mod operand;
+mod order;
 mod output;
 mod reads;
 mod scope;
 mod security;
+mod shape;
 mod shown;
 mod target;
 

@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use super::always::{complementary, matches_everything, reads_plain_column};
 use super::node::{Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag};
 use super::scope::{Gatherer, ScopeId};
-use crate::judge::predicate::{ColumnId, Predicate, Reading};
+use crate::judge::predicate::{Predicate, Reading};
 
 impl Gatherer<'_> {
     /// A row-selecting condition.
@@ -80,25 +80,34 @@ impl Gatherer<'_> {
                 }
                 _ => {
                     let arg = args[0];
-                    if tag(arg) == pg_sys::NodeTag::T_DistinctExpr {
-                        let distinct = arg.cast::<pg_sys::OpExpr>();
-                        if let Some(equal) = self.equality(scope, distinct, expr.cast()) {
-                            return equal;
+                    let op = arg.cast::<pg_sys::OpExpr>();
+                    let equal = match tag(arg) {
+                        pg_sys::NodeTag::T_DistinctExpr => self.equality(scope, op, (*op).opno, expr.cast()),
+                        // NOT (x <> y)
+                        pg_sys::NodeTag::T_OpExpr => {
+                            self.equality(scope, op, pg_sys::get_negator((*op).opno), expr.cast())
                         }
-                    }
-                    self.predicate(scope, arg).negated()
+                        _ => None,
+                    };
+                    equal.unwrap_or_else(|| self.predicate(scope, arg).negated())
                 }
             }
         }
     }
 
     /// `left = right` by an operator that is the type's own equality.
-    unsafe fn equality(&mut self, scope: ScopeId, op: *mut pg_sys::OpExpr, shown: Node) -> Option<Predicate> {
+    unsafe fn equality(
+        &mut self,
+        scope: ScopeId,
+        op: *mut pg_sys::OpExpr,
+        operator: pg_sys::Oid,
+        shown: Node,
+    ) -> Option<Predicate> {
         // SAFETY: OpExpr and DistinctExpr are one struct; its arguments are expressions.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
             let [left, right] = args.as_slice() else { return None };
-            if !is_equality((*op).opno, *left, pg_sys::exprType(*right)) {
+            if operator == pg_sys::InvalidOid || !is_equality(operator, *left, pg_sys::exprType(*right)) {
                 return None;
             }
             let (left, right) = (self.operand(scope, *left), self.operand(scope, *right));
@@ -138,7 +147,7 @@ impl Gatherer<'_> {
                     }
                 }
             }
-            if let Some(equal) = self.equality(scope, op, op.cast()) {
+            if let Some(equal) = self.equality(scope, op, (*op).opno, op.cast()) {
                 return equal;
             }
             self.other(scope, op.cast(), Reading::Compared)
@@ -227,11 +236,6 @@ impl Gatherer<'_> {
             }
             Predicate::Other { reads: read.reads, bodies: read.bodies, why, expr: Some(self.expr(scope, node)) }
         }
-    }
-
-    /// A condition that reads these columns for a reason of the query's shape.
-    pub fn shape(&mut self, reads: Vec<ColumnId>, why: Reading) -> Option<Predicate> {
-        (!reads.is_empty()).then_some(Predicate::Other { reads, bodies: Vec::new(), why, expr: None })
     }
 }
 

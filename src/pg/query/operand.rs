@@ -19,7 +19,7 @@ impl Gatherer<'_> {
                 pg_sys::NodeTag::T_Var => self.var(scope, inner.cast()),
                 pg_sys::NodeTag::T_Param => self.parameter(inner.cast()),
                 pg_sys::NodeTag::T_Const => Operand { fixed: true, ..Operand::default() },
-                pg_sys::NodeTag::T_SubLink => self.sublink_operand(scope, inner.cast()),
+                pg_sys::NodeTag::T_SubLink => self.sublink_operand(scope, inner.cast(), true),
                 pg_sys::NodeTag::T_RowExpr => {
                     let parts = self.parts(scope, &items((*inner.cast::<pg_sys::RowExpr>()).args));
                     let mut row = merged(parts);
@@ -37,6 +37,9 @@ impl Gatherer<'_> {
                 pg_sys::NodeTag::T_FuncExpr if is_unnest(inner) => {
                     let args = items::<pg_sys::Node>((*inner.cast::<pg_sys::FuncExpr>()).args);
                     match args.as_slice() {
+                        [list] if tag(strip(*list)) == pg_sys::NodeTag::T_SubLink => {
+                            Operand { fixed: false, ..self.operand(scope, *list) }
+                        }
                         [list] => Operand { fixed: false, ..self.list(scope, *list) },
                         _ => self.computed(scope, inner),
                     }
@@ -59,7 +62,7 @@ impl Gatherer<'_> {
                 pg_sys::NodeTag::T_SubLink
                     if (*inner.cast::<pg_sys::SubLink>()).subLinkType == pg_sys::SubLinkType::ARRAY_SUBLINK =>
                 {
-                    Operand { fixed: false, ..self.sublink_operand(scope, inner.cast()) }
+                    Operand { fixed: false, ..self.sublink_operand(scope, inner.cast(), false) }
                 }
                 pg_sys::NodeTag::T_ArrayExpr => {
                     let elements = items::<pg_sys::Node>((*inner.cast::<pg_sys::ArrayExpr>()).elements);
@@ -102,7 +105,8 @@ impl Gatherer<'_> {
         }
     }
 
-    unsafe fn sublink_operand(&mut self, scope: ScopeId, sublink: *mut pg_sys::SubLink) -> Operand {
+    /// `ordered`: an array's elements can be told apart by their place.
+    unsafe fn sublink_operand(&mut self, scope: ScopeId, sublink: *mut pg_sys::SubLink, ordered: bool) -> Operand {
         // SAFETY: passed on from the caller; after parse analysis subselect is a Query.
         unsafe {
             let kind = (*sublink).subLinkType;
@@ -113,6 +117,11 @@ impl Gatherer<'_> {
             let mut value = self.output(inner, 1);
             value.fixed = kind == pg_sys::SubLinkType::EXPR_SUBLINK && !self.names_columns(scope, sublink.cast());
             value.bodies.push(self.scopes[inner].body);
+            if ordered && kind == pg_sys::SubLinkType::ARRAY_SUBLINK {
+                let order = self.row_order(inner);
+                value.reads.extend(order.reads);
+                value.bodies.extend(order.bodies);
+            }
             value
         }
     }
@@ -133,7 +142,9 @@ pub fn merged(parts: Vec<Operand>) -> Operand {
     all
 }
 
-unsafe fn is_unnest(node: Node) -> bool {
-    // SAFETY: the caller passes a FuncExpr.
+/// # Safety
+/// `node` is a valid FuncExpr.
+pub unsafe fn is_unnest(node: Node) -> bool {
+    // SAFETY: the caller vouches for it.
     unsafe { (*node.cast::<pg_sys::FuncExpr>()).funcid.to_u32() == pg_sys::F_UNNEST_ANYARRAY }
 }
