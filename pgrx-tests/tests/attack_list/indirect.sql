@@ -243,3 +243,9 @@ CREATE TEMP VIEW vb WITH (security_barrier) AS SELECT * FROM users WHERE plan = 
 
 -- passes: a security-barrier view by attribute on a table with policies
 CREATE TEMP VIEW vd WITH (security_barrier) AS SELECT * FROM documents WHERE body = 'd1'; DELETE FROM vd WHERE id = 3
+
+-- refused SF002: row-level security is no condition with RETURNING either
+UPDATE documents SET body = '' RETURNING id
+
+-- passes: a security-barrier view on a table with policies, with RETURNING
+CREATE TEMP VIEW vd WITH (security_barrier) AS SELECT * FROM documents WHERE body = 'd1'; UPDATE vd SET body = 'x' RETURNING id

@@ -279,3 +279,18 @@ DELETE FROM users WHERE NOT (id <> 5)
 
 -- passes: a doubly negated list
 DELETE FROM users WHERE NOT (NOT (id IN (5, 6)))
+
+-- refused SF001: places in an array filled in the order of keys
+DELETE FROM users WHERE email IN (SELECT v FROM unnest(ARRAY(SELECT email FROM users ORDER BY id DESC)) WITH ORDINALITY t(v, o) WHERE o <= 3)
+
+-- refused SF001: the last keys, ordered in a view
+CREATE TEMP VIEW latest AS SELECT email FROM users ORDER BY id DESC; DELETE FROM users WHERE email IN (SELECT email FROM latest LIMIT 3)
+
+-- refused SF001: an order by a subquery that reads the key
+DELETE FROM users WHERE email IN (SELECT email FROM users u ORDER BY (SELECT count(*) FROM plain p WHERE p.user_id > u.id) LIMIT 3)
+
+-- refused SF001: the last keys where the leading expression is pinned through a join
+DELETE FROM users WHERE id IN (SELECT u.id FROM users u JOIN users v ON v.plan = u.plan WHERE v.plan = 'free' ORDER BY u.plan, u.id DESC LIMIT 3)
+
+-- refused SF001: JSON filled in the order of keys
+DELETE FROM users WHERE email = (SELECT jsonb_agg(email) ->> 0 FROM (SELECT email FROM users ORDER BY id DESC) z)
