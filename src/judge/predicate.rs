@@ -87,6 +87,9 @@ pub enum Predicate {
 
 impl Predicate {
     pub fn negated(self) -> Predicate {
-        Predicate::Not(Box::new(self))
+        match self {
+            Predicate::Not(inner) => *inner,
+            other => Predicate::Not(Box::new(other)),
+        }
     }
 }

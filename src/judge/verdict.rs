@@ -2,7 +2,7 @@
 
 use super::classes::Classes;
 use super::key_range::{KeyReading, key_readings};
-use super::predicate::{InstanceId, Operand, Predicate};
+use super::predicate::{BodyId, InstanceId, Operand, Predicate};
 use super::statement::{Action, Statement, Target, Verb};
 use super::unqualified::unqualified;
 use crate::model::ProtectedTarget;
@@ -172,22 +172,33 @@ fn holds_key(protected: &ProtectedTarget, columns: &[i16]) -> bool {
         || whole(&protected.key.iter().map(|k| k.attnum).collect::<Vec<_>>())
 }
 
-/// The target's columns that a MERGE's ON equates to something.
+/// The target's columns that a MERGE's ON equates to something, in any arm and any subquery: one way to match on the
+/// key is enough to overwrite a row.
 fn equated(statement: &Statement, target: InstanceId, on: &Predicate) -> Vec<i16> {
-    fn walk(statement: &Statement, target: InstanceId, p: &Predicate, found: &mut Vec<i16>) {
+    fn walk(statement: &Statement, target: InstanceId, p: &Predicate, negated: bool, found: &mut Vec<i16>) {
+        let mut body = |b: &BodyId| walk(statement, target, &statement.bodies[*b].predicate, false, found);
         match p {
-            Predicate::And(parts) => parts.iter().for_each(|p| walk(statement, target, p, found)),
-            Predicate::Equal { left, right, .. } => {
+            Predicate::And(parts) | Predicate::Or(parts) => {
+                parts.iter().for_each(|p| walk(statement, target, p, negated, found));
+            }
+            Predicate::Not(inner) => walk(statement, target, inner, !negated, found),
+            Predicate::Feeds(b) => body(b),
+            Predicate::Union(arms) => arms.iter().for_each(body),
+            Predicate::OuterOn { on, .. } => walk(statement, target, on, negated, found),
+            Predicate::Equal { left, right, .. } if !negated => {
                 for Operand { bare, fields, .. } in [left, right] {
                     let columns = bare.iter().chain(fields).map(|&c| &statement.columns[c]);
                     found.extend(columns.filter(|c| c.instance == target).map(|c| c.attno));
                 }
+                left.bodies.iter().chain(&right.bodies).for_each(|b| {
+                    walk(statement, target, &statement.bodies[*b].predicate, false, found);
+                });
             }
             _ => {}
         }
     }
     let mut found = Vec::new();
-    walk(statement, target, on, &mut found);
+    walk(statement, target, on, false, &mut found);
     found.sort_unstable();
     found.dedup();
     found

@@ -15,6 +15,8 @@ pub trait Texts {
     fn column(&self, instance: InstanceId, attno: i16) -> String;
     /// A column of that instance's table that is no key, for an example.
     fn attribute(&self, instance: InstanceId) -> String;
+    /// The partitioned table that the instance is or is a part of, as SQL, and the columns it is partitioned by.
+    fn partitioned(&self, instance: InstanceId) -> Option<(String, Vec<String>)>;
 }
 
 /// One violation per finding; readings of one key are told together.
@@ -146,12 +148,32 @@ fn key_range(
         (_, false) => format!("The statement would select rows by \"{sql}\"."),
     };
     let attribute = texts.attribute(column.instance);
-    let hint = format!(
+    let mut hint = format!(
         "Name the rows ({key} = ANY (...)) or an attribute they share (for example {attribute} = '...'), {OR_APPROVE}."
     );
+    if target.key.len() > 1
+        && let Some((root, columns)) = texts.partitioned(column.instance)
+    {
+        hint.extend(narrower_key(target, &key, &root, &columns));
+    }
     let mut v = violation(Rule::KeyRange, target, message, detail, hint);
     v.column = Some(key);
     Some(v)
+}
+
+/// A partition key has to be part of the primary key, though it identifies nothing: rows are rightly picked by its
+/// ranges, and it need not be guarded.
+fn narrower_key(target: &ProtectedTarget, key: &str, root: &str, partitioned_by: &[String]) -> Option<String> {
+    let partitions = |name: &str| partitioned_by.iter().any(|p| p == name);
+    let rest: Vec<&str> = target.key.iter().map(|k| k.name.as_str()).filter(|&name| !partitions(name)).collect();
+    (partitions(key) && !rest.is_empty()).then(|| {
+        format!(
+            " If \"{key}\" only says which partition a row is in, it can be left out of the protected key: \
+             SELECT backstop.protect('{}', key_columns => '{{{}}}').",
+            root.replace('\'', "''"),
+            rest.join(",")
+        )
+    })
 }
 
 fn sql_name(verb: Verb) -> &'static str {

@@ -2,8 +2,8 @@
 //!
 //! It walks every destructive part of the statement (the statement itself and its data-modifying CTEs) together with
 //! the subqueries that feed it, resolves names down to stored columns, and says of each row-selecting condition which
-//! columns it reads and whether by equality. Row-level-security conditions sit in `securityQuals` (as do the own
-//! conditions of security-barrier views) and are left out. The Query is never changed.
+//! columns it reads and whether by equality. Conditions that row-level-security policies add are left out. The Query is
+//! never changed.
 
 mod always;
 mod assignment;
@@ -12,9 +12,12 @@ mod columns;
 mod condition;
 mod node;
 mod operand;
+mod order;
 mod output;
 mod reads;
 mod scope;
+mod security;
+mod shape;
 mod shown;
 mod target;
 

@@ -228,3 +228,24 @@ DELETE FROM users WHERE id OPERATOR(pg_catalog.=) 5
 
 -- passes: an empty search path
 SET LOCAL search_path = ''; DELETE FROM public.users WHERE id = 5
+
+-- refused SF001: a temporary security-barrier view hides a range
+CREATE TEMP VIEW vb WITH (security_barrier) AS SELECT * FROM users WHERE id BETWEEN 1 AND 4; DELETE FROM vb WHERE plan = 'free'
+
+-- refused SF001: a security-barrier view over a view hides a range
+CREATE TEMP VIEW v1 WITH (security_barrier) AS SELECT * FROM users WHERE id > 2; CREATE TEMP VIEW v2 WITH (security_barrier) AS SELECT * FROM v1 WHERE plan = 'free'; UPDATE v2 SET email = NULL WHERE auth_source = 'oauth'
+
+-- refused SF001: a security-barrier view hides a range on a table with policies
+CREATE TEMP VIEW vd WITH (security_barrier) AS SELECT * FROM documents WHERE id < 4; GRANT ALL ON vd TO app; DELETE FROM vd WHERE body = 'd1'
+
+-- passes: a security-barrier view by attribute
+CREATE TEMP VIEW vb WITH (security_barrier) AS SELECT * FROM users WHERE plan = 'trial'; DELETE FROM vb WHERE auth_source = 'test'
+
+-- passes: a security-barrier view by attribute on a table with policies
+CREATE TEMP VIEW vd WITH (security_barrier) AS SELECT * FROM documents WHERE body = 'd1'; DELETE FROM vd WHERE id = 3
+
+-- refused SF002: row-level security is no condition with RETURNING either
+UPDATE documents SET body = '' RETURNING id
+
+-- passes: a security-barrier view on a table with policies, with RETURNING
+CREATE TEMP VIEW vd WITH (security_barrier) AS SELECT * FROM documents WHERE body = 'd1'; UPDATE vd SET body = 'x' RETURNING id

@@ -186,3 +186,111 @@ UPDATE users SET plan = (SELECT count(*)::text FROM users v WHERE v.id < users.i
 
 -- passes: keys in a fixed order
 DELETE FROM users WHERE id IN (SELECT id FROM users WHERE auth_source = 'test' ORDER BY id FOR UPDATE)
+
+-- refused SF001: the last keys, ordered one level below LIMIT
+DELETE FROM users WHERE id IN (SELECT id FROM (SELECT id FROM users ORDER BY id DESC) z LIMIT 3)
+
+-- refused SF001: the last keys, ordered in a CTE
+WITH z AS (SELECT id FROM users ORDER BY id DESC) DELETE FROM users WHERE id IN (SELECT id FROM z LIMIT 3)
+
+-- refused SF001: an attribute of the last keys
+DELETE FROM users WHERE email IN (SELECT email FROM (SELECT email FROM users ORDER BY id DESC) z LIMIT 3)
+
+-- refused SF001: the last keys under an order that tells nothing apart
+DELETE FROM users WHERE id IN (SELECT id FROM users WHERE plan = 'free' ORDER BY plan, id DESC LIMIT 3)
+
+-- refused SF001: the last keys under an order by a test
+DELETE FROM users WHERE id IN (SELECT id FROM users ORDER BY auth_source IS NULL, id DESC LIMIT 3)
+
+-- refused SF001: the last keys of a UNION ALL
+DELETE FROM users WHERE email IN (SELECT email FROM ((SELECT email FROM users ORDER BY id DESC) UNION ALL SELECT 'none') z LIMIT 3)
+
+-- refused SF001: an array filled in the order of keys
+DELETE FROM users WHERE email = ANY ((SELECT array_agg(email) FROM (SELECT email FROM users ORDER BY id DESC) z)[1:3])
+
+-- refused SF001: a string filled in the order of keys
+DELETE FROM users WHERE email = (SELECT split_part(string_agg(email, ' '), ' ', 1) FROM (SELECT email FROM users ORDER BY id DESC) z)
+
+-- refused SF001: a slice of an array subquery in the order of keys
+DELETE FROM users WHERE email = ANY ((ARRAY(SELECT email FROM users ORDER BY id DESC))[1:3])
+
+-- refused SF001: the first value of a window over keys in order
+DELETE FROM users WHERE email IN (SELECT first_value(email) OVER () FROM (SELECT email FROM users ORDER BY id DESC) z)
+
+-- refused SF001: numbers given in the order of keys
+DELETE FROM users WHERE email IN (SELECT email FROM (SELECT email, row_number() OVER () AS n FROM (SELECT email FROM users ORDER BY id DESC) y) z WHERE n <= 3)
+
+-- refused SF001: DISTINCT ON that keeps the first key
+DELETE FROM users WHERE id IN (SELECT DISTINCT ON (plan) id FROM users ORDER BY plan, id)
+
+-- refused SF001: LIMIT by the key
+DELETE FROM users WHERE EXISTS (SELECT 1 LIMIT greatest(0, users.id - 8))
+
+-- refused SF001: OFFSET by the key
+DELETE FROM users WHERE EXISTS (SELECT 1 OFFSET greatest(0, users.id))
+
+-- refused SF001: a function in the select list that gives rows by the key
+DELETE FROM users WHERE EXISTS (SELECT generate_series(8, users.id))
+
+-- refused SF001: EXCEPT compares the key
+DELETE FROM users WHERE EXISTS (SELECT 1 EXCEPT SELECT (users.id <= 8)::int)
+
+-- refused SF001: UNION compares the key
+DELETE FROM users WHERE EXISTS (SELECT 1 UNION SELECT (users.id <= 8)::int OFFSET 1)
+
+-- refused SF001: DISTINCT compares the key
+DELETE FROM users WHERE (SELECT count(*) FROM (SELECT DISTINCT (users.id <= v.n)::int FROM (VALUES (3), (8)) v(n)) z) = 2
+
+-- refused SF001: a sample by the key
+DELETE FROM users WHERE EXISTS (SELECT 1 FROM plain TABLESAMPLE bernoulli (least(100, greatest(0, users.id * 100 - 800))))
+
+-- refused SF001: a window partitioned by ranges of keys
+DELETE FROM users WHERE email IN (SELECT min(email) OVER (PARTITION BY id / 5) FROM users)
+
+-- refused SF001: a window frame by the key
+DELETE FROM users WHERE (SELECT max(c) FROM (SELECT count(*) OVER (ORDER BY tag ROWS BETWEEN greatest(0, users.id) PRECEDING AND CURRENT ROW) AS c FROM plain) z) > 3
+
+-- refused SF001: groups by ranges of keys
+DELETE FROM users WHERE email IN (SELECT min(email) FROM users GROUP BY id / 5)
+
+-- passes: a job queue with the key as a tie-breaker
+UPDATE users SET plan = 'x' WHERE id = (SELECT id FROM users WHERE plan = 'free' ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+
+-- passes: a batch with the key as a tie-breaker
+DELETE FROM users WHERE id IN (SELECT id FROM users WHERE auth_source = 'test' ORDER BY email, id LIMIT 5)
+
+-- passes: a batch of an ordered batch
+DELETE FROM users WHERE id IN (SELECT id FROM (SELECT id FROM users WHERE auth_source = 'test' ORDER BY created_at, id) z LIMIT 2)
+
+-- passes: duplicates by age with the key as a tie-breaker
+DELETE FROM users WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY plan, auth_source ORDER BY created_at, id) AS n FROM users WHERE auth_source = 'test') z WHERE n > 1)
+
+-- passes: keys in a fixed order in an array
+DELETE FROM users WHERE id = ANY (ARRAY(SELECT id FROM users WHERE auth_source = 'test' ORDER BY id FOR UPDATE))
+
+-- passes: a UNION of key lists
+DELETE FROM users WHERE id IN (SELECT 5 UNION SELECT user_id FROM plain WHERE tag = 'close' UNION SELECT id FROM users WHERE auth_source = 'test')
+
+-- passes: groups by the key itself
+DELETE FROM users WHERE id IN (SELECT u.id FROM users u JOIN subscriptions s ON s.user_id = u.id GROUP BY u.id HAVING count(*) = 2 AND max(u.auth_source) = 'test')
+
+-- passes: a negated inequality of one key
+DELETE FROM users WHERE NOT (id <> 5)
+
+-- passes: a doubly negated list
+DELETE FROM users WHERE NOT (NOT (id IN (5, 6)))
+
+-- refused SF001: places in an array filled in the order of keys
+DELETE FROM users WHERE email IN (SELECT v FROM unnest(ARRAY(SELECT email FROM users ORDER BY id DESC)) WITH ORDINALITY t(v, o) WHERE o <= 3)
+
+-- refused SF001: the last keys, ordered in a view
+CREATE TEMP VIEW latest AS SELECT email FROM users ORDER BY id DESC; DELETE FROM users WHERE email IN (SELECT email FROM latest LIMIT 3)
+
+-- refused SF001: an order by a subquery that reads the key
+DELETE FROM users WHERE email IN (SELECT email FROM users u ORDER BY (SELECT count(*) FROM plain p WHERE p.user_id > u.id) LIMIT 3)
+
+-- refused SF001: the last keys where the leading expression is pinned through a join
+DELETE FROM users WHERE id IN (SELECT u.id FROM users u JOIN users v ON v.plan = u.plan WHERE v.plan = 'free' ORDER BY u.plan, u.id DESC LIMIT 3)
+
+-- refused SF001: JSON filled in the order of keys
+DELETE FROM users WHERE email = (SELECT jsonb_agg(email) ->> 0 FROM (SELECT email FROM users ORDER BY id DESC) z)

@@ -72,3 +72,18 @@ MERGE INTO plain p USING users u ON p.user_id = u.id AND u.id > 0 WHEN MATCHED T
 
 -- passes: EXPLAIN of a range
 EXPLAIN MERGE INTO users u USING (SELECT 0 AS id) s ON u.id < s.id WHEN MATCHED THEN DELETE
+
+-- refused SF003: an upsert on the key written twice
+MERGE INTO users u USING (VALUES (5, 'x')) s(id, plan) ON u.id = s.id OR u.id = s.id WHEN MATCHED THEN UPDATE SET plan = s.plan WHEN NOT MATCHED THEN INSERT (id, plan) VALUES (s.id, s.plan)
+
+-- refused SF003: an upsert on the key or something else
+MERGE INTO users u USING (VALUES (5, 'x')) s(id, plan) ON u.id = s.id OR u.email = 'zz' WHEN MATCHED THEN UPDATE SET plan = s.plan WHEN NOT MATCHED THEN INSERT (id, plan) VALUES (s.id, s.plan)
+
+-- refused SF003: an upsert on the key, doubly negated
+MERGE INTO users u USING (VALUES (5, 'x')) s(id, plan) ON NOT (NOT (u.id = s.id)) WHEN MATCHED THEN UPDATE SET plan = s.plan WHEN NOT MATCHED THEN INSERT (id, plan) VALUES (s.id, s.plan)
+
+-- refused SF003: an upsert on the key in a subquery
+MERGE INTO users u USING (VALUES (5, 'x')) s(id, plan) ON EXISTS (SELECT 1 WHERE u.id = s.id) WHEN MATCHED THEN UPDATE SET plan = s.plan WHEN NOT MATCHED THEN INSERT (id, plan) VALUES (s.id, s.plan)
+
+-- refused SF003: an upsert on the key as no inequality
+MERGE INTO users u USING (VALUES (5, 'x')) s(id, plan) ON NOT (u.id <> s.id) WHEN MATCHED THEN UPDATE SET plan = s.plan WHEN NOT MATCHED THEN INSERT (id, plan) VALUES (s.id, s.plan)

@@ -2,10 +2,11 @@
 
 use pgrx::pg_sys;
 
-use super::node::{Node, items, strip, tag};
+use super::node::{Node, items, tag};
 use super::output::outputs;
 use super::scope::{Gatherer, ScopeId, Source, nulls};
-use crate::judge::predicate::{ColumnId, Operand, Predicate, Reading};
+use super::shape::{shape, takes};
+use crate::judge::predicate::{Operand, Predicate, Reading};
 
 impl Gatherer<'_> {
     /// Everything that selects the rows a subquery gives out.
@@ -18,26 +19,31 @@ impl Gatherer<'_> {
         unsafe {
             let resting = std::mem::take(&mut self.sublinks);
             let mut parts = self.row_source(scope);
+            // What WHERE pins, ORDER BY does not order by.
+            let body = self.scopes[scope].body;
+            self.statement.bodies[body].predicate = Predicate::And(parts.clone());
             parts.push(self.predicate(scope, (*query).havingQual));
-            if !(*query).havingQual.is_null() {
-                parts.extend(self.grouping(scope));
-                if pg_sys::contain_agg_clause((*query).havingQual) {
-                    // count(*) > 1 reads no column, yet drops groups.
-                    parts.push(Predicate::Limit(self.scopes[scope].body));
-                }
+            if !(*query).havingQual.is_null() && pg_sys::contain_agg_clause((*query).havingQual) {
+                // count(*) > 1 reads no column, yet drops groups.
+                parts.push(Predicate::Limit(body));
             }
+            self.shapes(scope, &mut parts);
             if !(*query).setOperations.is_null() {
                 let arms = self.set_operation(scope, (*query).setOperations);
                 parts.push(arms);
+                let mut compared = Operand::default();
+                self.deduplicated(scope, (*query).setOperations, false, &mut compared);
+                parts.extend(shape(compared, Reading::Compared));
             }
             let (count, offset) = (takes((*query).limitCount), takes((*query).limitOffset));
-            let decisive = offset || (count && !exists);
-            if decisive {
-                parts.push(Predicate::Limit(self.scopes[scope].body));
+            if offset || (count && !exists) {
+                parts.push(Predicate::Limit(body));
+                let order = self.row_order(scope);
+                parts.extend(shape(order, Reading::Ordered));
             }
-            if decisive || (*query).hasDistinctOn {
-                let reads = self.sorted_by(scope, (*query).sortClause);
-                parts.extend(self.shape(reads, Reading::Ordered));
+            if (*query).hasDistinctOn {
+                let order = self.first_of_each(scope);
+                parts.extend(shape(order, Reading::Ordered));
             }
             self.sublinks = resting;
             Predicate::And(parts)
@@ -109,6 +115,7 @@ impl Gatherer<'_> {
             if let Source::Query(inner, _) = self.source(scope, rtindex) {
                 parts.push(Predicate::Feeds(self.scopes[inner].body));
             }
+            parts.extend(self.barrier_conditions(scope, rtindex));
             match (*rte).rtekind {
                 // A function given a column selects by it.
                 pg_sys::RTEKind::RTE_FUNCTION
@@ -126,6 +133,7 @@ impl Gatherer<'_> {
                 }
                 pg_sys::RTEKind::RTE_RELATION if !(*rte).tablesample.is_null() => {
                     parts.push(Predicate::Limit(self.scopes[scope].body));
+                    parts.extend(self.sampled(scope, (*rte).tablesample));
                 }
                 _ => {}
             }
@@ -197,14 +205,7 @@ impl Gatherer<'_> {
                     Predicate::And(parts)
                 }
                 _ => {
-                    let mut reads: Vec<ColumnId> = Vec::new();
-                    for number in 1..=self.width(scope) {
-                        let Operand {
-                            bare, reads: more, ..
-                        } = self.output(scope, number);
-                        reads.extend([bare, more].concat());
-                    }
-                    let excepted = self.shape(reads, Reading::Excepted);
+                    let excepted = self.excepted(scope, operation);
                     Predicate::And([left, right].into_iter().chain(excepted).collect())
                 }
             }
@@ -221,51 +222,5 @@ impl Gatherer<'_> {
             predicate,
         });
         self.statement.bodies.len() - 1
-    }
-
-    /// The columns that an ORDER BY reads.
-    unsafe fn sorted_by(&mut self, scope: ScopeId, clause: *mut pg_sys::List) -> Vec<ColumnId> {
-        let query = self.scopes[scope].query;
-        let mut reads = Vec::new();
-        // SAFETY: a sort clause names entries of its query's target list.
-        unsafe {
-            for sort in items::<pg_sys::SortGroupClause>(clause) {
-                let entry = pg_sys::get_sortgroupclause_tle(sort, (*query).targetList);
-                let value = if (*entry).resjunk {
-                    self.operand(scope, (*entry).expr.cast())
-                } else {
-                    self.output(scope, (*entry).resno)
-                };
-                reads.extend([value.bare, value.fields, value.reads].concat());
-            }
-        }
-        reads
-    }
-
-    /// HAVING over groups of computed values selects by what they are computed from.
-    unsafe fn grouping(&mut self, scope: ScopeId) -> Option<Predicate> {
-        let query = self.scopes[scope].query;
-        let mut reads = Vec::new();
-        // SAFETY: a group clause names entries of its query's target list.
-        unsafe {
-            for group in items::<pg_sys::SortGroupClause>((*query).groupClause) {
-                let entry = pg_sys::get_sortgroupclause_tle(group, (*query).targetList);
-                reads.extend(self.operand(scope, (*entry).expr.cast()).reads);
-            }
-        }
-        self.shape(reads, Reading::Compared)
-    }
-}
-
-/// Does a LIMIT or OFFSET cut anything? `LIMIT ALL` and `OFFSET 0` don't.
-unsafe fn takes(node: Node) -> bool {
-    // SAFETY: the caller passes NULL or a valid expression; LIMIT and OFFSET are bigint, passed by value.
-    unsafe {
-        let node = strip(node);
-        if node.is_null() || tag(node) != pg_sys::NodeTag::T_Const {
-            return !node.is_null();
-        }
-        let value = node.cast::<pg_sys::Const>();
-        !(*value).constisnull && (*value).constvalue.value() != 0
     }
 }

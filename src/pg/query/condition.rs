@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use super::always::{complementary, matches_everything, reads_plain_column};
 use super::node::{Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag};
 use super::scope::{Gatherer, ScopeId};
-use crate::judge::predicate::{ColumnId, Predicate, Reading};
+use crate::judge::predicate::{Predicate, Reading};
 
 impl Gatherer<'_> {
     /// A row-selecting condition.
@@ -22,12 +22,7 @@ impl Gatherer<'_> {
             match tag(node) {
                 pg_sys::NodeTag::T_List => {
                     let parts = items::<pg_sys::Node>(node.cast());
-                    Predicate::And(
-                        parts
-                            .into_iter()
-                            .map(|p| self.predicate(scope, p))
-                            .collect(),
-                    )
+                    Predicate::And(parts.into_iter().map(|p| self.predicate(scope, p)).collect())
                 }
                 pg_sys::NodeTag::T_BoolExpr => self.boolean(scope, node.cast()),
                 pg_sys::NodeTag::T_Const => match constant(node) {
@@ -79,21 +74,22 @@ impl Gatherer<'_> {
                 pg_sys::BoolExprType::AND_EXPR => {
                     Predicate::And(args.into_iter().map(|a| self.predicate(scope, a)).collect())
                 }
-                pg_sys::BoolExprType::OR_EXPR if complementary(&args) => {
-                    Predicate::Const(Some(true))
-                }
+                pg_sys::BoolExprType::OR_EXPR if complementary(&args) => Predicate::Const(Some(true)),
                 pg_sys::BoolExprType::OR_EXPR => {
                     Predicate::Or(args.into_iter().map(|a| self.predicate(scope, a)).collect())
                 }
                 _ => {
                     let arg = args[0];
-                    if tag(arg) == pg_sys::NodeTag::T_DistinctExpr {
-                        let distinct = arg.cast::<pg_sys::OpExpr>();
-                        if let Some(equal) = self.equality(scope, distinct, expr.cast()) {
-                            return equal;
+                    let op = arg.cast::<pg_sys::OpExpr>();
+                    let equal = match tag(arg) {
+                        pg_sys::NodeTag::T_DistinctExpr => self.equality(scope, op, (*op).opno, expr.cast()),
+                        // NOT (x <> y)
+                        pg_sys::NodeTag::T_OpExpr => {
+                            self.equality(scope, op, pg_sys::get_negator((*op).opno), expr.cast())
                         }
-                    }
-                    self.predicate(scope, arg).negated()
+                        _ => None,
+                    };
+                    equal.unwrap_or_else(|| self.predicate(scope, arg).negated())
                 }
             }
         }
@@ -104,33 +100,23 @@ impl Gatherer<'_> {
         &mut self,
         scope: ScopeId,
         op: *mut pg_sys::OpExpr,
+        operator: pg_sys::Oid,
         shown: Node,
     ) -> Option<Predicate> {
         // SAFETY: OpExpr and DistinctExpr are one struct; its arguments are expressions.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
-            let [left, right] = args.as_slice() else {
-                return None;
-            };
-            if !is_equality((*op).opno, *left, pg_sys::exprType(*right)) {
+            let [left, right] = args.as_slice() else { return None };
+            if operator == pg_sys::InvalidOid || !is_equality(operator, *left, pg_sys::exprType(*right)) {
                 return None;
             }
             let (left, right) = (self.operand(scope, *left), self.operand(scope, *right));
-            let computing =
-                |o: &crate::judge::predicate::Operand| o.bare.is_empty() && o.fields.is_empty();
+            let computing = |o: &crate::judge::predicate::Operand| o.bare.is_empty() && o.fields.is_empty();
             if computing(&left) && computing(&right) {
                 let fixed = left.reads.is_empty() && right.reads.is_empty();
-                return (!fixed).then(|| Predicate::Equal {
-                    left,
-                    right,
-                    expr: self.expr(scope, shown),
-                });
+                return (!fixed).then(|| Predicate::Equal { left, right, expr: self.expr(scope, shown) });
             }
-            Some(Predicate::Equal {
-                left,
-                right,
-                expr: self.expr(scope, shown),
-            })
+            Some(Predicate::Equal { left, right, expr: self.expr(scope, shown) })
         }
     }
 
@@ -138,15 +124,10 @@ impl Gatherer<'_> {
         // SAFETY: an OpExpr's arguments are expressions.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
-            let [left, right] = args.as_slice() else {
-                return self.other(scope, op.cast(), Reading::Compared);
-            };
+            let [left, right] = args.as_slice() else { return self.other(scope, op.cast(), Reading::Compared) };
             let (a, b) = (strip(*left), strip(*right));
             if pg_sys::equal(a.cast(), b.cast()) && !pg_sys::contain_volatile_functions(op.cast()) {
-                let strategy = btree_strategy(
-                    (*op).opno,
-                    [pg_sys::exprType(*left), pg_sys::exprType(*right)],
-                );
+                let strategy = btree_strategy((*op).opno, [pg_sys::exprType(*left), pg_sys::exprType(*right)]);
                 match strategy {
                     // x = x: true wherever x is known.
                     3 => return Predicate::Const(Some(true)),
@@ -158,9 +139,7 @@ impl Gatherer<'_> {
                     _ => {}
                 }
             }
-            if pg_sys::exprType(*left) == pg_sys::BOOLOID
-                && is_equality((*op).opno, *left, pg_sys::BOOLOID)
-            {
+            if pg_sys::exprType(*left) == pg_sys::BOOLOID && is_equality((*op).opno, *left, pg_sys::BOOLOID) {
                 for (truth, condition) in [(*right, *left), (*left, *right)] {
                     if let Some(Some(truth)) = constant(truth) {
                         let inner = self.predicate(scope, condition);
@@ -168,18 +147,14 @@ impl Gatherer<'_> {
                     }
                 }
             }
-            if let Some(equal) = self.equality(scope, op, op.cast()) {
+            if let Some(equal) = self.equality(scope, op, (*op).opno, op.cast()) {
                 return equal;
             }
             self.other(scope, op.cast(), Reading::Compared)
         }
     }
 
-    unsafe fn array_operator(
-        &mut self,
-        scope: ScopeId,
-        op: *mut pg_sys::ScalarArrayOpExpr,
-    ) -> Predicate {
+    unsafe fn array_operator(&mut self, scope: ScopeId, op: *mut pg_sys::ScalarArrayOpExpr) -> Predicate {
         // SAFETY: a ScalarArrayOpExpr has two arguments, the second of an array type.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
@@ -194,11 +169,7 @@ impl Gatherer<'_> {
             if left.fixed && right.fixed && left.bare.is_empty() {
                 return self.other(scope, op.cast(), Reading::Compared);
             }
-            Predicate::Equal {
-                left,
-                right,
-                expr: self.expr(scope, op.cast()),
-            }
+            Predicate::Equal { left, right, expr: self.expr(scope, op.cast()) }
         }
     }
 
@@ -211,11 +182,7 @@ impl Gatherer<'_> {
                 return self.other(scope, test.cast(), Reading::Compared);
             }
             let never = self.never_null(scope, arg);
-            let null = Predicate::Null {
-                operand,
-                never,
-                expr: self.expr(scope, test.cast()),
-            };
+            let null = Predicate::Null { operand, never, expr: self.expr(scope, test.cast()) };
             match (*test).nulltesttype {
                 pg_sys::NullTestType::IS_NULL => null,
                 _ => null.negated(),
@@ -267,23 +234,8 @@ impl Gatherer<'_> {
             if read.reads.is_empty() && read.bodies.is_empty() {
                 return Predicate::Free;
             }
-            Predicate::Other {
-                reads: read.reads,
-                bodies: read.bodies,
-                why,
-                expr: Some(self.expr(scope, node)),
-            }
+            Predicate::Other { reads: read.reads, bodies: read.bodies, why, expr: Some(self.expr(scope, node)) }
         }
-    }
-
-    /// A condition that reads these columns for a reason of the query's shape.
-    pub fn shape(&mut self, reads: Vec<ColumnId>, why: Reading) -> Option<Predicate> {
-        (!reads.is_empty()).then_some(Predicate::Other {
-            reads,
-            bodies: Vec::new(),
-            why,
-            expr: None,
-        })
     }
 }
 

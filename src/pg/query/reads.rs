@@ -64,15 +64,16 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
                 gatherer.sublink_reads(walk, node.cast());
                 return false;
             }
-            pg_sys::NodeTag::T_FuncExpr => {
-                walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid)
-            }
+            pg_sys::NodeTag::T_FuncExpr => walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid),
             pg_sys::NodeTag::T_Aggref => {
                 walk.aggregated = true;
                 let aggregate = node.cast::<pg_sys::Aggref>();
-                if (*aggregate).aggfnoid.to_u32() == pg_sys::F_COUNT_ANY
-                    && counts_column((*aggregate).args)
-                {
+                if keeps_order((*aggregate).aggfnoid) {
+                    let home = gatherer.up(walk.scope, (*aggregate).agglevelsup);
+                    let order = gatherer.given_order(home);
+                    walk.take(order);
+                }
+                if (*aggregate).aggfnoid.to_u32() == pg_sys::F_COUNT_ANY && counts_column((*aggregate).args) {
                     // count(column) looks at nothing but whether there is a value.
                     return collect((*aggregate).aggfilter.cast(), context);
                 }
@@ -92,6 +93,16 @@ unsafe fn counts_column(args: *mut pg_sys::List) -> bool {
     unsafe {
         let args = items::<pg_sys::TargetEntry>(args);
         matches!(args.as_slice(), [one] if tag((**one).expr.cast()) == pg_sys::NodeTag::T_Var)
+    }
+}
+
+/// Does what the aggregate makes depend on the order of its rows? Anyone's own aggregate may.
+fn keeps_order(function: pg_sys::Oid) -> bool {
+    // SAFETY: get_func_name takes any OID and returns NULL or a C string.
+    unsafe {
+        let name = pg_sys::get_func_name(function);
+        function.to_u32() >= pg_sys::FirstNormalObjectId
+            || (!name.is_null() && core::ffi::CStr::from_ptr(name).to_bytes().windows(3).any(|w| w == b"agg"))
     }
 }
 
@@ -131,18 +142,8 @@ impl Gatherer<'_> {
         // while this borrow rests.
         unsafe {
             collect(node, (&raw mut walk).cast());
-            let Walk {
-                reads,
-                kin,
-                bodies,
-                series,
-                aggregated,
-                ..
-            } = walk;
-            let mut instances: Vec<_> = reads
-                .iter()
-                .map(|&c| self.statement.columns[c].instance)
-                .collect();
+            let Walk { reads, kin, bodies, series, aggregated, .. } = walk;
+            let mut instances: Vec<_> = reads.iter().map(|&c| self.statement.columns[c].instance).collect();
             instances.sort_unstable();
             instances.dedup();
             let series = series || instances.len() > 1;
@@ -151,14 +152,7 @@ impl Gatherer<'_> {
                 && !pg_sys::expression_returns_set(node)
                 && self.sublinks.is_empty()
                 && !self.names_columns(scope, node);
-            Operand {
-                reads,
-                kin,
-                bodies,
-                series,
-                fixed,
-                ..Operand::default()
-            }
+            Operand { reads, kin, bodies, series, fixed, ..Operand::default() }
         }
     }
 
@@ -174,6 +168,10 @@ impl Gatherer<'_> {
             }
             let output = self.output(inner, 1);
             walk.take(output);
+            if kind == pg_sys::SubLinkType::ARRAY_SUBLINK {
+                let order = self.row_order(inner);
+                walk.take(order);
+            }
             if !(*sublink).testexpr.is_null() {
                 self.sublinks.push(inner);
                 collect((*sublink).testexpr, (walk as *mut Walk).cast());
@@ -201,9 +199,19 @@ impl Gatherer<'_> {
                 if (*clause).winref != (*function).winref {
                     continue;
                 }
-                for sort in items::<pg_sys::SortGroupClause>((*clause).orderClause) {
+                let summed = (*function).winagg
+                    && !keeps_order((*function).winfnoid)
+                    && (*clause).frameOptions as u32 & pg_sys::FRAMEOPTION_NONDEFAULT == 0;
+                let order = self.window_order(walk.scope, clause, !summed);
+                walk.take(order);
+                for sort in items::<pg_sys::SortGroupClause>((*clause).partitionClause) {
                     let entry = pg_sys::get_sortgroupclause_tle(sort, (*query).targetList);
-                    collect((*entry).expr.cast(), (walk as *mut Walk).cast());
+                    let value = self.operand(walk.scope, (*entry).expr.cast());
+                    // A partition by the column itself is equality.
+                    walk.take(Operand { bare: Vec::new(), fields: Vec::new(), ..value });
+                }
+                for offset in [(*clause).startOffset, (*clause).endOffset] {
+                    collect(offset, (walk as *mut Walk).cast());
                 }
             }
         }

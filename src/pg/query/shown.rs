@@ -6,6 +6,7 @@ use super::node::{Node, items};
 use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{ExprId, InstanceId};
 use crate::judge::wording::Texts;
+use crate::pg::catalog::display_name;
 
 /// Longer expressions are cut.
 const MOST_CHARACTERS: usize = 300;
@@ -43,6 +44,24 @@ impl Texts for Gatherer<'_> {
             .filter(|&a| !is_key(a))
             .filter_map(|a| attribute_name(facts.relid, a));
         names.take(1).next().unwrap_or_else(|| "...".to_owned())
+    }
+
+    fn partitioned(&self, instance: InstanceId) -> Option<(String, Vec<String>)> {
+        let relid = pg_sys::Oid::from(self.statement.instances[instance].relid);
+        // SAFETY: pg_partition_root takes any relation's OID, and gives NULL (an error to this way of calling it) only
+        // for those that are neither partitioned nor a partition, which are sorted out before.
+        unsafe {
+            let partitioned = pg_sys::get_rel_relkind(relid) as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
+            if !partitioned && !pg_sys::get_rel_relispartition(relid) {
+                return None;
+            }
+            let function = pg_sys::Oid::from(pg_sys::F_PG_PARTITION_ROOT);
+            let root = pg_sys::OidFunctionCall1Coll(function, pg_sys::InvalidOid, relid.into());
+            let root = pg_sys::Oid::from(root.value() as u32);
+            let columns = core::ffi::CStr::from_ptr(pg_sys::pg_get_partkeydef_columns(root, false)).to_string_lossy();
+            let columns = columns.split(", ").map(|c| c.trim_matches('"').to_owned()).collect();
+            Some((display_name(root), columns))
+        }
     }
 }
 

@@ -154,7 +154,10 @@ impl Gatherer<'_> {
                 (on, from)
             };
             #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-            let (on, sources) = (self.predicate(scope, (*query).mergeJoinCondition), from);
+            let (on, mut sources) = (self.predicate(scope, (*query).mergeJoinCondition), from);
+            // The target is not in the join tree yet, and views can be merged into from 17 on.
+            #[cfg(any(feature = "pg17", feature = "pg18"))]
+            sources.extend(self.barrier_conditions(scope, (*query).resultRelation));
 
             let (mut updates, mut inserts) = (false, false);
             for action in items::<pg_sys::MergeAction>((*query).mergeActionList) {

@@ -1,0 +1,173 @@
+//! Row order: which columns decide what comes first, where a LIMIT, an aggregate or a window takes rows in order.
+
+use pgrx::pg_sys;
+
+use super::node::{Node, items, tag};
+use super::scope::{Gatherer, ScopeId, Source};
+use crate::judge::pins::Facts;
+use crate::judge::predicate::{ColumnId, Operand};
+
+/// What a list of sort expressions reads, and whether it decides the order.
+struct Leading {
+    read: Operand,
+    decides: bool,
+}
+
+impl Gatherer<'_> {
+    /// What decides which rows the query gives out first: its ORDER BY or, without one that tells rows apart, the
+    /// order in which it gets them.
+    ///
+    /// # Safety
+    /// The scope's query is valid.
+    pub unsafe fn row_order(&mut self, scope: ScopeId) -> Operand {
+        let query = self.scopes[scope].query;
+        // SAFETY: the caller vouches for the query; window clauses are WindowClause nodes.
+        unsafe {
+            pg_sys::check_stack_depth();
+            let Leading { mut read, decides } = self.leading(scope, (*query).sortClause, &[]);
+            let mixes = (*query).hasAggs || !(*query).groupClause.is_null() || !(*query).distinctClause.is_null();
+            if decides || (mixes && !(*query).hasDistinctOn) {
+                return read;
+            }
+            // Rows leave a window function in the order of the window.
+            for window in items::<pg_sys::WindowClause>((*query).windowClause) {
+                add(&mut read, self.leading(scope, (*window).orderClause, &[]).read);
+            }
+            let given = self.given_order(scope);
+            add(&mut read, given);
+            read
+        }
+    }
+
+    /// What decides which row of each group DISTINCT ON keeps.
+    ///
+    /// # Safety
+    /// The scope's query is valid.
+    pub unsafe fn first_of_each(&mut self, scope: ScopeId) -> Operand {
+        let query = self.scopes[scope].query;
+        // SAFETY: as in `row_order`.
+        unsafe {
+            let groups = items::<pg_sys::SortGroupClause>((*query).distinctClause);
+            let same: Vec<u32> = groups.into_iter().map(|g| (*g).tleSortGroupRef).collect();
+            let Leading { mut read, decides } = self.leading(scope, (*query).sortClause, &same);
+            if !decides {
+                let given = self.given_order(scope);
+                add(&mut read, given);
+            }
+            read
+        }
+    }
+
+    /// What decides the order in which a window without ORDER BY, or with one, sees its rows.
+    ///
+    /// # Safety
+    /// `window` is a window of the scope's query.
+    pub unsafe fn window_order(&mut self, scope: ScopeId, window: *mut pg_sys::WindowClause, given: bool) -> Operand {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            let Leading { mut read, decides } = self.leading(scope, (*window).orderClause, &[]);
+            if given && !decides {
+                let order = self.given_order(scope);
+                add(&mut read, order);
+            }
+            read
+        }
+    }
+
+    /// The order in which the query's subqueries hand it their rows. SQL promises none, PostgreSQL keeps it.
+    ///
+    /// # Safety
+    /// The scope's query is valid.
+    pub unsafe fn given_order(&mut self, scope: ScopeId) -> Operand {
+        let query = self.scopes[scope].query;
+        let (mut entries, mut order) = (Vec::new(), Operand::default());
+        // SAFETY: passed on from the caller.
+        unsafe {
+            members((*query).setOperations, &mut entries);
+            if entries.is_empty() {
+                members((*query).jointree.cast(), &mut entries);
+            }
+            for rtindex in entries {
+                if let Source::Query(inner, _) = self.source(scope, rtindex) {
+                    let inner = self.row_order(inner);
+                    add(&mut order, inner);
+                }
+            }
+        }
+        order
+    }
+
+    /// The first sort expression that tells rows apart. Those after it only break its ties.
+    unsafe fn leading(&mut self, scope: ScopeId, clause: *mut pg_sys::List, same: &[u32]) -> Leading {
+        let query = self.scopes[scope].query;
+        let mut leading = Leading { read: Operand::default(), decides: false };
+        if clause.is_null() {
+            return leading;
+        }
+        let facts = Facts::of(&self.statement.bodies[self.scopes[scope].body].predicate);
+        let resting = std::mem::take(&mut self.sublinks);
+        // SAFETY: a sort clause names entries of its query's target list.
+        unsafe {
+            for sort in items::<pg_sys::SortGroupClause>(clause) {
+                if same.contains(&(*sort).tleSortGroupRef) {
+                    continue;
+                }
+                let entry = pg_sys::get_sortgroupclause_tle(sort, (*query).targetList);
+                let expr: Node = (*entry).expr.cast();
+                let value =
+                    if (*entry).resjunk { self.operand(scope, expr) } else { self.output(scope, (*entry).resno) };
+                let passed_on = !value.bare.is_empty();
+                let columns: Vec<ColumnId> = [&value.bare[..], &value.fields, &value.reads].concat();
+                let one_value = value.bodies.is_empty()
+                    && columns.iter().all(|&c| facts.pins(c))
+                    && !pg_sys::contain_volatile_functions(expr);
+                if one_value {
+                    continue;
+                }
+                leading.read.reads.extend(columns);
+                leading.read.bodies.extend(value.bodies);
+                // `ORDER BY x IS NULL, key` is an order by the key for most rows.
+                if passed_on || pg_sys::exprType(expr) != pg_sys::BOOLOID {
+                    leading.decides = true;
+                    break;
+                }
+            }
+        }
+        self.sublinks = resting;
+        leading
+    }
+}
+
+fn add(order: &mut Operand, more: Operand) {
+    order.reads.extend(more.reads);
+    order.bodies.extend(more.bodies);
+}
+
+/// The range-table numbers that a join tree or the set operations name.
+unsafe fn members(node: Node, found: &mut Vec<i32>) {
+    if node.is_null() {
+        return;
+    }
+    // SAFETY: join trees and set operations are made of these nodes (primnodes.h, parsenodes.h).
+    unsafe {
+        match tag(node) {
+            pg_sys::NodeTag::T_FromExpr => {
+                for item in items::<pg_sys::Node>((*node.cast::<pg_sys::FromExpr>()).fromlist) {
+                    members(item, found);
+                }
+            }
+            pg_sys::NodeTag::T_JoinExpr => {
+                let join = node.cast::<pg_sys::JoinExpr>();
+                members((*join).larg, found);
+                members((*join).rarg, found);
+            }
+            pg_sys::NodeTag::T_SetOperationStmt => {
+                let operation = node.cast::<pg_sys::SetOperationStmt>();
+                members((*operation).larg, found);
+                members((*operation).rarg, found);
+            }
+            pg_sys::NodeTag::T_RangeTblRef => found.push((*node.cast::<pg_sys::RangeTblRef>()).rtindex),
+            _ => {}
+        }
+    }
+}
