@@ -3,8 +3,9 @@
 //! One scan notes where every row is under a hash of its values, sixteen bytes a row; looking for each row through the
 //! whole table would be quadratic. Row versions written since are added, and whatever is no longer there is passed over.
 
-use super::engine::{Engine, Image};
+use super::engine::Engine;
 use super::find::fetch_visible;
+use super::image::Image;
 use super::leaf::Leaf;
 use crate::pg::slot::Slot;
 use crate::record::encode::{self, PortableOutput};

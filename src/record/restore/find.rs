@@ -1,13 +1,10 @@
 //! Finding the row that an image speaks of, and telling what has become of it.
 
-use super::engine::{Engine, Image};
-use super::json::Kind;
-use crate::pg::raw;
+use super::engine::Engine;
+use super::image::Image;
 use crate::pg::slot::Slot;
-use crate::record::encode;
 use crate::report::Outcome;
-use pgrx::pg_sys::{self, Datum};
-use std::ffi::c_int;
+use pgrx::pg_sys;
 
 impl Engine {
     /// The row that an UPDATE left: its leaf, with the row in the leaf's `present`.
@@ -122,93 +119,6 @@ impl Engine {
             }
             found
         }
-    }
-
-    /// Whether two values of a column are the same, bit for bit.
-    ///
-    /// # Safety
-    /// Both must be of the column's type.
-    unsafe fn equal(
-        &self,
-        column: Option<(bool, i16)>,
-        a: Option<Datum>,
-        b: Option<Datum>,
-    ) -> bool {
-        match (a, b, column) {
-            (None, None, _) => true,
-            (Some(a), Some(b), Some((by_value, length))) => {
-                // SAFETY: the caller vouches for the type.
-                a == b
-                    || !by_value
-                        && unsafe {
-                            pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                                raw::datum_image_eq(a, b, by_value, c_int::from(length))
-                            })
-                        }
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether the present value of a column is the recorded one: the same image, or, for types with several images of
-    /// one value (a composite type that has got another attribute), the same text.
-    ///
-    /// # Safety
-    /// The leaf's `present` must hold a row; `value` is what `span` was read as.
-    pub(super) unsafe fn is_still(
-        &mut self,
-        image: Image,
-        leaf: usize,
-        place: usize,
-        value: Option<Datum>,
-        span: super::json::Span,
-    ) -> bool {
-        let leaf = &self.targets[image.target].leaves[leaf];
-        // SAFETY: the caller vouches for the row and the value.
-        unsafe {
-            let present = leaf.present.get(place);
-            let types = leaf.format.by_place(place);
-            if self.equal(types, present, value) {
-                return true;
-            }
-            let (Some(present), Some(column)) = (present, leaf.format.column_at(place)) else {
-                return false;
-            };
-            if span.kind == Kind::Null || types.is_some_and(|(by_value, _)| by_value) {
-                return false;
-            }
-            let _portable = crate::record::encode::PortableOutput::begin();
-            self.scratch.clear();
-            encode::value(&mut self.scratch, column, present);
-            self.scratch == span.raw(image.text)
-        }
-    }
-
-    /// Whether the present row has all the values in the leaf's slot that were recorded.
-    ///
-    /// # Safety
-    /// Slot and `present` must hold rows.
-    pub(super) unsafe fn is_whole(&mut self, image: Image, leaf: usize) -> bool {
-        for n in 0..image.spans.len() {
-            let target = &self.targets[image.target];
-            let Some(Some(known)) = target.shapes[image.shape].known.get(n) else {
-                continue;
-            };
-            if known.generated {
-                continue;
-            }
-            let Some(place) = target.leaves[leaf].place_of(known.place) else {
-                continue;
-            };
-            // SAFETY: the caller vouches for both.
-            unsafe {
-                let value = target.leaves[leaf].slot.get(place);
-                if !self.is_still(image, leaf, place, value, image.spans[n]) {
-                    return false;
-                }
-            }
-        }
-        true
     }
 }
 

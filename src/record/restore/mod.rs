@@ -9,21 +9,30 @@
 //! The restore is a statement of the record like any other, written by the same code: restoring it undoes it.
 
 mod by_values;
+mod compare;
 mod engine;
 mod find;
 mod foreign_keys;
+mod heap;
+mod image;
 mod input;
 mod json;
+mod keys;
 mod leaf;
+mod own_rows;
 mod recheck;
+mod resolve;
+mod routing;
+mod scanner;
 mod settle;
 mod shape;
+mod shortcut;
 mod source;
 mod target;
 mod undo;
 mod write;
 
-pub use engine::{Conflict, Count};
+pub use image::{Conflict, Count};
 
 use crate::ledger::Root;
 use crate::report::{Outcome, Report, sqlstate};

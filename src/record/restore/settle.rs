@@ -1,6 +1,7 @@
 //! What became of each image, and what stands against it.
 
-use super::engine::{Conflict, Engine, Fate, Image, Settled};
+use super::engine::Engine;
+use super::image::{Conflict, Fate, Image, Settled};
 use super::json::Span;
 use crate::record::encode::{self, PortableOutput};
 use crate::report::Outcome;

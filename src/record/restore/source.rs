@@ -1,11 +1,11 @@
 //! A statement of the record: its chunks, and their rows from the last to the first.
 
 use super::json::{self, Rows};
-use crate::record::write;
+use super::own_rows::scan;
 use crate::report::{Outcome, Report, sqlstate};
+use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::{self, Datum, Oid};
-use pgrx::{FromDatum, IntoDatum, Spi};
+use pgrx::pg_sys::{self, Oid};
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 
@@ -266,93 +266,4 @@ fn images(statement_id: i64, chunk_id: i64) -> Outcome<Vec<u8>> {
         },
     )?;
     Ok(text)
-}
-
-/// A row of the record's tables, taken apart.
-struct Fields {
-    values: Vec<Datum>,
-    nulls: Vec<bool>,
-}
-
-impl Fields {
-    fn get<T: FromDatum>(&self, n: usize) -> Option<T> {
-        // SAFETY: every caller reads column n as the type the record's table declares.
-        unsafe { T::from_datum(self.values[n], self.nulls[n]) }
-    }
-
-    /// A json value's text.
-    fn bytes(&self, n: usize) -> Vec<u8> {
-        if self.nulls[n] {
-            return Vec::new();
-        }
-        // SAFETY: the column is a varlena; what detoasting made is freed at once, a chunk being large.
-        unsafe {
-            let original = self.values[n].cast_mut_ptr::<pg_sys::varlena>();
-            let flat = pg_sys::pg_detoast_datum_packed(original);
-            let bytes = pgrx::varlena_to_byte_slice(flat).to_vec();
-            if flat != original {
-                pg_sys::pfree(flat.cast());
-            }
-            bytes
-        }
-    }
-}
-
-/// Reads rows of one of the record's tables by the leading columns of its primary key, without SPI: whoever may execute
-/// the function may read the record through it.
-fn scan(
-    table: &std::ffi::CStr,
-    index: &std::ffi::CStr,
-    key: &[(i16, i64)],
-    mut each: impl FnMut(Fields) -> Outcome<()>,
-) -> Outcome<()> {
-    const EQUAL: u16 = pg_sys::BTEqualStrategyNumber as u16;
-    // SAFETY: the extension's own tables and indexes; the key columns are bigint; the snapshot is registered while the
-    // scan lasts. After an error the resource owner releases all of it.
-    unsafe {
-        let relation =
-            pg_sys::table_open(write::own_relation(table), pg_sys::AccessShareLock as i32);
-        let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
-        let mut keys = [pg_sys::ScanKeyData::default(); 2];
-        for (scan_key, (column, value)) in keys.iter_mut().zip(key) {
-            pg_sys::ScanKeyInit(
-                scan_key,
-                *column,
-                EQUAL,
-                pg_sys::Oid::from(pg_sys::F_INT8EQ),
-                value.into_datum().unwrap_or(Datum::from(0)),
-            );
-        }
-        let scan = pg_sys::systable_beginscan(
-            relation,
-            write::own_relation(index),
-            true,
-            snapshot,
-            key.len() as i32,
-            keys.as_mut_ptr(),
-        );
-        let natts = (*(*relation).rd_att).natts as usize;
-        let mut outcome = Ok(());
-        loop {
-            let tuple = pg_sys::systable_getnext(scan);
-            if tuple.is_null() || outcome.is_err() {
-                break;
-            }
-            let mut fields = Fields {
-                values: vec![Datum::from(0); natts],
-                nulls: vec![false; natts],
-            };
-            pg_sys::heap_deform_tuple(
-                tuple,
-                (*relation).rd_att,
-                fields.values.as_mut_ptr(),
-                fields.nulls.as_mut_ptr(),
-            );
-            outcome = each(fields);
-        }
-        pg_sys::systable_endscan(scan);
-        pg_sys::UnregisterSnapshot(snapshot);
-        pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
-        outcome
-    }
 }

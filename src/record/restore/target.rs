@@ -1,6 +1,8 @@
 //! The tables to restore: found by what the record says of them, opened, and their rows led to the right partition.
 
 use super::leaf::Leaf;
+use super::resolve::{find, gone};
+use super::routing::Routing;
 use super::shape::Shape;
 use super::source::Chunk;
 use crate::pg::catalog::{self, ColumnFact, OpenRelation};
@@ -28,13 +30,6 @@ pub struct Target {
     routing: Option<Routing>,
     /// Defaults of columns added since, by place.
     defaults: Vec<(usize, *mut pg_sys::ExprState)>,
-}
-
-/// Tuple routing of a partitioned table.
-struct Routing {
-    root: *mut pg_sys::ResultRelInfo,
-    state: *mut pg_sys::ModifyTableState,
-    routing: *mut pg_sys::PartitionTupleRouting,
 }
 
 impl Target {
@@ -122,18 +117,7 @@ impl Target {
             return Ok(0);
         };
         // SAFETY: routing was set up for this table; ExecFindPartition raises when no partition takes the row.
-        let relid = unsafe {
-            let info = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                raw::ExecFindPartition(
-                    routing.state,
-                    routing.root,
-                    routing.routing,
-                    self.slot.0,
-                    estate,
-                )
-            });
-            (*(*info).ri_RelationDesc).rd_id
-        };
+        let relid = unsafe { routing.partition(self.slot, estate) };
         // SAFETY: the partition is locked by routing.
         let leaf = unsafe { self.leaf(relid, estate)? };
         // SAFETY: the caller filled the slot.
@@ -235,93 +219,9 @@ impl Target {
                 leaf.close();
             }
             if let Some(routing) = self.routing.take() {
-                pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                    raw::ExecCleanupTupleRouting(routing.state, routing.routing)
-                });
+                routing.close();
             }
             pg_sys::ExecDropSingleTupleTableSlot(self.slot.0);
         }
     }
-}
-
-impl Routing {
-    /// # Safety
-    /// In the estate's memory context.
-    unsafe fn new(relation: &OpenRelation, estate: *mut pg_sys::EState) -> Routing {
-        // SAFETY: set up the way the logical replication worker does it (worker.c, apply_handle_tuple_routing): a
-        // ModifyTableState without a plan. A root without triggers makes none for its partitions.
-        unsafe {
-            let root =
-                pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()) as *mut pg_sys::ResultRelInfo;
-            (*root).type_ = pg_sys::NodeTag::T_ResultRelInfo;
-            pg_sys::InitResultRelInfo(root, relation.0, 0, std::ptr::null_mut(), 0);
-            let state = pg_sys::palloc0(size_of::<pg_sys::ModifyTableState>())
-                as *mut pg_sys::ModifyTableState;
-            (*state).ps.type_ = pg_sys::NodeTag::T_ModifyTableState;
-            (*state).ps.state = estate;
-            (*state).operation = pg_sys::CmdType::CMD_INSERT;
-            (*state).resultRelInfo = root;
-            (*state).rootResultRelInfo = root;
-            let routing = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                raw::ExecSetupPartitionTupleRouting(estate, relation.0)
-            });
-            Routing {
-                root,
-                state,
-                routing,
-            }
-        }
-    }
-}
-
-/// The relation a chunk's rows belong to. The OID survives a rename, the name survives dump and restore; where they
-/// lead to two tables, the columns must tell which one is meant.
-fn find(chunk: &Chunk) -> Outcome<Oid> {
-    let same = catalog::display_name(chunk.relid) == chunk.relation;
-    if same && catalog::relation_name(chunk.relid).is_some() {
-        return Ok(chunk.relid);
-    }
-    let named = catalog::named_relation(&chunk.relation);
-    let by_oid = fits(chunk.relid, chunk);
-    match named {
-        None if by_oid => Ok(chunk.relid),
-        None => Err(gone(&chunk.relation)),
-        Some(named) if by_oid && fits(named, chunk) => Err(Report::new(
-            sqlstate::NOT_IN_PREREQUISITE_STATE,
-            format!(
-                "it is not certain which table \"{}\" of the record is",
-                chunk.relation
-            ),
-        )
-        .detail(format!(
-            "The table it was recorded from seems to be \"{}\" now, and another one has its name.",
-            catalog::display_name(chunk.relid)
-        ))
-        .hint("Give the table back its recorded name for the time of the restore.")),
-        Some(named) => Ok(named),
-    }
-}
-
-/// Whether this is a table with the recorded key, or, of rows without one, with all recorded columns.
-fn fits(relid: Oid, chunk: &Chunk) -> bool {
-    OpenRelation::open(relid, pg_sys::AccessShareLock).is_some_and(|relation| {
-        matches!(relation.kind(), 'r' | 'p') && {
-            let columns = relation.columns();
-            let needed = match chunk.key_count {
-                0 => &chunk.columns[..],
-                count => &chunk.columns[..count],
-            };
-            needed
-                .iter()
-                .all(|name| columns.iter().any(|column| column.name == *name))
-        }
-    })
-}
-
-fn gone(relation: &str) -> Box<Report> {
-    Report::new(
-        sqlstate::UNDEFINED_TABLE,
-        format!("table \"{relation}\" of the record does not exist"),
-    )
-    .hint("Create it again with the columns the record has, or leave it out with the argument \"relations\".")
 }

@@ -1,7 +1,8 @@
 //! What each kind of image takes to undo, and when the present state stands against it.
 
-use super::engine::{Engine, Fate, Image};
+use super::engine::Engine;
 use super::find::fetch;
+use super::image::{Fate, Image};
 use super::source::restored_before;
 use crate::model::Operation;
 use crate::report::Outcome;
@@ -221,45 +222,5 @@ impl Engine {
             self.fill(image)?;
             Ok(self.find_whole(image)?.is_some())
         }
-    }
-
-    /// Compares the changed columns of the present row: is it as the statement left it, is it as it was before, and what
-    /// goes back where in the leaf's row.
-    ///
-    /// # Safety
-    /// The leaf's `present` must hold the row.
-    #[allow(clippy::type_complexity)]
-    unsafe fn compare(
-        &mut self,
-        image: Image,
-        leaf: usize,
-    ) -> Outcome<(bool, bool, Vec<(usize, Option<pgrx::pg_sys::Datum>)>)> {
-        let (mut as_left, mut as_before) = (true, true);
-        let mut changes = Vec::with_capacity(self.members.len());
-        for m in 0..self.members.len() {
-            let (n, new_span) = self.members[m];
-            let target = &mut self.targets[image.target];
-            let shape = &mut target.shapes[image.shape];
-            let Some(known) = &shape.known[n] else {
-                continue;
-            };
-            if known.generated {
-                continue;
-            }
-            let Some(place) = target.leaves[leaf].place_of(known.place) else {
-                continue;
-            };
-            let settings = shape.settings();
-            // SAFETY: under the settings, in the per-row context.
-            unsafe {
-                let old = shape.read(n, image.text, image.spans[n], &mut self.scratch)?;
-                let new = shape.read(n, image.text, new_span, &mut self.scratch)?;
-                drop(settings);
-                as_left = as_left && self.is_still(image, leaf, place, new, new_span);
-                as_before = as_before && self.is_still(image, leaf, place, old, image.spans[n]);
-                changes.push((place, old));
-            }
-        }
-        Ok((as_left, as_before, changes))
     }
 }

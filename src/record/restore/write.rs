@@ -1,6 +1,7 @@
 //! Writing restored rows, and recording that they were.
 
-use super::engine::{Engine, Image};
+use super::engine::Engine;
+use super::image::Image;
 use crate::model::Operation;
 use crate::pg::slot::Slot;
 use crate::record::buffer::Buffer;

@@ -1,0 +1,120 @@
+//! Foreign keys as the catalogs have them, in words that queries are made of.
+
+use crate::report::{Outcome, Report, sqlstate};
+use pgrx::Spi;
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::{self, Oid};
+
+/// A foreign key, in SQL's words.
+#[derive(Clone, Debug)]
+pub struct ForeignKey {
+    pub name: String,
+    pub child: Oid,
+    pub child_name: String,
+    pub parent_name: String,
+    pub columns: Vec<String>,
+    pub referenced: Vec<String>,
+    /// referenced = referencing, and referenced = referenced.
+    pub operators: Vec<String>,
+    pub parent_operators: Vec<String>,
+    pub match_full: bool,
+    pub period: bool,
+}
+
+impl ForeignKey {
+    /// `p.a = f.x AND ...`
+    pub fn join(&self) -> String {
+        let pairs = self
+            .referenced
+            .iter()
+            .zip(&self.operators)
+            .zip(&self.columns);
+        let conditions: Vec<String> = pairs
+            .map(|((parent, operator), child)| format!("p.{parent} {operator} f.{child}"))
+            .collect();
+        conditions.join(" AND ")
+    }
+
+    /// `f.x what AND ...`
+    pub fn each(&self, what: &str) -> String {
+        let conditions: Vec<String> = self
+            .columns
+            .iter()
+            .map(|c| format!("f.{c} {what}"))
+            .collect();
+        conditions.join(" AND ")
+    }
+
+    /// # Errors
+    /// For a foreign key whose check is not an equality.
+    pub fn unsupported(&self) -> Outcome<()> {
+        if !self.period {
+            return Ok(());
+        }
+        Err(Report::new(
+            sqlstate::FEATURE_NOT_SUPPORTED,
+            format!("cannot check foreign key \"{}\" of a restore", self.name),
+        )
+        .detail("It references a PERIOD."))
+    }
+}
+
+const KEYS: &str = "
+    SELECT c.conname::text, c.conrelid, c.conrelid::regclass::text, c.confrelid::regclass::text,
+           CASE WHEN child.relkind = 'p' THEN '' ELSE 'ONLY ' END, CASE WHEN parent.relkind = 'p' THEN '' ELSE 'ONLY ' END,
+           ARRAY(SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY AS k(n, i)
+                 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.n ORDER BY k.i),
+           ARRAY(SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY AS k(n, i)
+                 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.n ORDER BY k.i),
+           ARRAY(SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+                 FROM pg_catalog.unnest(c.conpfeqop) WITH ORDINALITY AS k(op, i)
+                 JOIN pg_catalog.pg_operator AS o ON o.oid = k.op
+                 JOIN pg_catalog.pg_namespace AS n ON n.oid = o.oprnamespace ORDER BY k.i),
+           ARRAY(SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+                 FROM pg_catalog.unnest(c.conppeqop) WITH ORDINALITY AS k(op, i)
+                 JOIN pg_catalog.pg_operator AS o ON o.oid = k.op
+                 JOIN pg_catalog.pg_namespace AS n ON n.oid = o.oprnamespace ORDER BY k.i),
+           c.confmatchtype = 'f',
+           COALESCE((pg_catalog.to_jsonb(c) ->> 'conperiod')::boolean, false)
+    FROM pg_catalog.pg_constraint AS c
+    JOIN pg_catalog.pg_class AS child ON child.oid = c.conrelid
+    JOIN pg_catalog.pg_class AS parent ON parent.oid = c.confrelid
+    WHERE c.contype = 'f' AND COALESCE((pg_catalog.to_jsonb(c) ->> 'conenforced')::boolean, true)";
+
+/// Foreign keys of the table itself; a partition's copy of its root's key is its own, the copy that a key has for each
+/// partition of the table it references is not.
+pub const OUTGOING: &str = " AND c.conrelid = $1 AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_constraint AS p WHERE p.oid = c.conparentid AND p.conrelid = c.conrelid)";
+
+/// Foreign keys, as they were declared, that reference the table or what it is a partition of.
+pub const INCOMING: &str = " AND c.conparentid = 0 AND (c.confrelid = $1
+    OR c.confrelid IN (SELECT relid FROM pg_catalog.pg_partition_ancestors($1)))";
+
+/// The foreign keys that `which` chooses of those that concern `relid`.
+pub fn keys(which: &str, relid: Oid) -> Vec<ForeignKey> {
+    let sql = format!("{KEYS}{which} ORDER BY c.conname");
+    let found = Spi::connect(|client| {
+        // SAFETY: an oid argument.
+        let relid = unsafe { DatumWithOid::new(relid, pg_sys::OIDOID) };
+        let rows = client.select(&sql, None, &[relid])?;
+        let mut found = Vec::new();
+        for row in rows {
+            let text = |n| row.get::<String>(n).map(Option::unwrap_or_default);
+            let texts = |n| row.get::<Vec<String>>(n).map(Option::unwrap_or_default);
+            found.push(ForeignKey {
+                name: text(1)?,
+                child: row.get(2)?.unwrap_or(pg_sys::InvalidOid),
+                child_name: format!("{}{}", text(5)?, text(3)?),
+                parent_name: format!("{}{}", text(6)?, text(4)?),
+                columns: texts(7)?,
+                referenced: texts(8)?,
+                operators: texts(9)?,
+                parent_operators: texts(10)?,
+                match_full: row.get(11)?.unwrap_or(false),
+                period: row.get(12)?.unwrap_or(false),
+            });
+        }
+        Ok::<_, pgrx::spi::Error>(found)
+    });
+    found.unwrap_or_else(|error| pgrx::error!("{error}"))
+}
