@@ -90,6 +90,7 @@ UNION ALL
 SELECT chunk_id, statement_id, relation, relid, operation, cause, row_count, key_count, columns, images
 FROM backstop.image_chunk;
 
+-- One image becomes jsonb at a time: a value too large for jsonb hides its own row only.
 CREATE VIEW backstop.preimage AS
 SELECT c.statement_id, c.relation, c.operation, c.cause,
        (image.value ->> 0)::bigint AS ordinal,
@@ -105,7 +106,9 @@ SELECT c.statement_id, c.relation, c.operation, c.cause,
                 FROM pg_catalog.generate_series(1, pg_catalog.cardinality(c.columns)) AS n)
        END AS new_values
 FROM backstop.chunk AS c
-CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(c.images::jsonb) AS image(value);
+CROSS JOIN LATERAL (
+    SELECT row_image::jsonb AS value FROM pg_catalog.json_array_elements(c.images) AS element(row_image)
+) AS image;
 
 SELECT pg_catalog.pg_extension_config_dump('backstop.statement_log', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.image_chunk', '');

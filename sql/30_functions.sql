@@ -62,6 +62,12 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'backstop_guard
 CREATE FUNCTION backstop.guarded_setval(sequence regclass, value bigint, is_called boolean) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'backstop_guarded_setval';
 
+-- Said outright, because a database may have revoked PUBLIC's default.
+GRANT EXECUTE ON FUNCTION backstop.capture_row(), backstop.capture(),
+    backstop.approve_batch(text, bigint, text[], text[]), backstop."check"(text), backstop.status(),
+    backstop.guarded_setval(regclass, bigint), backstop.guarded_setval(regclass, bigint, boolean)
+TO PUBLIC;
+
 -- Whether statements are judged from the first one on depends on how sessions load the library: say so at once.
 DO $$
 DECLARE

@@ -3,11 +3,12 @@
 //! A row trigger on a partitioned table is cloned to its partitions, present and future; a table that inherits gets its
 //! own. TRUNCATE triggers are cloned to nobody, so every protected table has one.
 
-use crate::pg::catalog::{self, OpenRelation};
+use crate::pg::catalog;
 use crate::registry::{self, Guarded, Registry};
 use pgrx::Spi;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::rc::Rc;
 
@@ -130,13 +131,16 @@ impl Drop for Privileged {
 fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
     // A fixed order, so that two sessions that adjust at once lock alike.
     tables.sort_by_key(|table| table.relid.to_u32());
+    let present = Present::read();
     for table in tables {
         // SAFETY: a syscache look-up; partitions get the row trigger from their parent.
         let partition = unsafe { pg_sys::get_rel_relispartition(table.relid) };
-        let missing = missing(table.relid);
-        let Some((capture, truncate)) = missing else {
-            continue;
-        };
+        // SAFETY: a syscache look-up. A foreign table has no TRUNCATE triggers.
+        let foreign = unsafe { pg_sys::get_rel_relkind(table.relid) } as u8 == pg_sys::RELKIND_FOREIGN_TABLE;
+        let (capture, truncate) = (
+            !present.capture.contains(&table.relid),
+            !present.truncate.contains(&table.relid),
+        );
         let name = catalog::qualified(&table.schema, &table.table);
         if capture && !(partition && registry.table(table.recorded_relid).is_some()) {
             run(&format!(
@@ -147,7 +151,7 @@ fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
                 "ALTER TABLE {name} ENABLE ALWAYS TRIGGER backstop_capture"
             ));
         }
-        if truncate && table.is_protected() {
+        if truncate && table.is_protected() && !foreign {
             run(&format!(
                 "CREATE TRIGGER backstop_guard_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT \
                  EXECUTE FUNCTION backstop.guard_truncate()"
@@ -169,6 +173,7 @@ pub fn guarded_now() -> Vec<Oid> {
 /// Drops the triggers of tables that were guarded and are no longer.
 pub fn release(before: &[Oid]) {
     let registry = registry::current_even_if_off();
+    let present = Present::read();
     for relid in before {
         let table = registry
             .as_ref()
@@ -177,37 +182,58 @@ pub fn release(before: &[Oid]) {
             table.is_some(),
             table.is_some_and(|table| table.is_protected()),
         );
-        let Some((no_capture, no_truncate)) = missing(*relid) else {
-            continue;
-        };
         // SAFETY: a syscache look-up; a partition's row trigger goes with its parent's.
         let partition = unsafe { pg_sys::get_rel_relispartition(*relid) };
         let name = catalog::display_name(*relid);
-        if !keep_capture && !no_capture && !partition {
+        if !keep_capture && present.capture.contains(relid) && !partition {
             run(&format!("DROP TRIGGER backstop_capture ON {name}"));
         }
-        if !keep_truncate && !no_truncate {
+        if !keep_truncate && present.truncate.contains(relid) {
             run(&format!("DROP TRIGGER backstop_guard_truncate ON {name}"));
         }
     }
 }
 
-/// Whether the capture trigger and the TRUNCATE trigger are missing; `None` when the table is gone.
-fn missing(relid: Oid) -> Option<(bool, bool)> {
-    let relation = OpenRelation::open(relid, pg_sys::AccessShareLock)?;
-    let (mut capture, mut truncate) = (true, true);
-    // SAFETY: an open relation's trigger descriptor is NULL or has numtriggers members.
-    unsafe {
-        let triggers = (*relation.0).trigdesc;
-        if !triggers.is_null() {
-            for n in 0..(*triggers).numtriggers as usize {
-                let name = CStr::from_ptr((*(*triggers).triggers.add(n)).tgname);
-                capture &= name != CAPTURE;
-                truncate &= name != TRUNCATE;
+/// Tables that carry our triggers as we made them: right function, events, condition, and always enabled. A trigger of
+/// our name that is anything else does not count, so making ours fails with PostgreSQL's own error.
+#[derive(Default)]
+struct Present {
+    capture: HashSet<Oid>,
+    truncate: HashSet<Oid>,
+}
+
+impl Present {
+    /// Read from the catalog, which locks no table: an administrator's protect() must not wait for, or deadlock with,
+    /// writers of other tables.
+    fn read() -> Present {
+        let sql = "SELECT tgrelid, tgname::pg_catalog.text, \
+                   tgtype OPERATOR(pg_catalog.=) 25 \
+                   AND tgfoid OPERATOR(pg_catalog.=) 'backstop.capture()'::pg_catalog.regprocedure::pg_catalog.oid \
+                   AND tgenabled OPERATOR(pg_catalog.=) 'A' AND tgattr::pg_catalog.text OPERATOR(pg_catalog.=) '' \
+                   AND tgqual IS NOT NULL \
+                   AND pg_catalog.pg_get_triggerdef(oid) OPERATOR(pg_catalog.~~) '%WHEN (backstop.capture_row()) EXECUTE%', \
+                   tgtype OPERATOR(pg_catalog.=) 34 \
+                   AND tgfoid OPERATOR(pg_catalog.=) 'backstop.guard_truncate()'::pg_catalog.regprocedure::pg_catalog.oid \
+                   AND tgenabled OPERATOR(pg_catalog.=) 'A' \
+                   FROM pg_catalog.pg_trigger \
+                   WHERE tgname OPERATOR(pg_catalog.=) ANY ('{backstop_capture,backstop_guard_truncate}')";
+        let mut present = Present::default();
+        Spi::connect(|client| {
+            let rows = client.select(sql, None, &[]).unwrap_or_else(|error| pgrx::error!("{error}"));
+            for row in rows {
+                let relid = row.get::<Oid>(1).ok().flatten();
+                let flag = |n: usize| row.get::<bool>(n).ok().flatten() == Some(true);
+                let Some(relid) = relid else { continue };
+                if flag(3) {
+                    present.capture.insert(relid);
+                }
+                if flag(4) {
+                    present.truncate.insert(relid);
+                }
             }
-        }
+        });
+        present
     }
-    Some((capture, truncate))
 }
 
 fn run(sql: &str) {

@@ -47,6 +47,9 @@ pgrx::extension_sql_file!(
 #[pgrx::pg_guard]
 #[allow(non_snake_case)]
 pub extern "C-unwind" fn _PG_init() {
+    // With RUST_BACKTRACE in the server's environment, pgrx would put a backtrace into clients' error details.
+    // SAFETY: a PostgreSQL process has one thread.
+    unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     gucs::define();
     registry::install();
     ledger::install();

@@ -243,7 +243,8 @@ fn check_tells_what_ddl_would_break() {
     let (_db, mut admin) = world();
     passes(
         &mut admin,
-        "CREATE TABLE counted (id bigint GENERATED ALWAYS AS IDENTITY); SELECT backstop.protect_sequence('counted_id_seq')",
+        "CREATE TABLE counted (id bigint GENERATED ALWAYS AS IDENTITY); SELECT backstop.protect_sequence('counted_id_seq');
+         PREPARE wipe AS DELETE FROM users",
     );
     for (statement, sqlstates) in [
         ("TRUNCATE users", "SF008"),
@@ -260,6 +261,16 @@ fn check_tells_what_ddl_would_break() {
         ("DROP SEQUENCE counted_id_seq", "SF007"),
         ("TRUNCATE counted", ""),
         ("DROP TABLE notes", ""),
+        ("EXPLAIN ANALYZE DELETE FROM users WHERE id > 1", "SF001"),
+        ("EXPLAIN (ANALYZE false) DELETE FROM users WHERE id > 1", ""),
+        ("EXPLAIN DELETE FROM users WHERE id > 1", ""),
+        (
+            "COPY (DELETE FROM users WHERE id > 1 RETURNING id) TO STDOUT",
+            "SF001",
+        ),
+        ("COPY users FROM STDIN", ""),
+        ("EXECUTE wipe", "SF002"),
+        ("EXECUTE nowhere", ""),
     ] {
         let quoted = statement.replace('\'', "''");
         let sql = format!("SELECT DISTINCT sqlstate FROM backstop.check('{quoted}')");

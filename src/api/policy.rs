@@ -4,10 +4,11 @@ use super::arguments;
 use crate::guard_triggers;
 use crate::pg::catalog;
 use crate::pg::function::Call;
-use crate::record;
+use crate::{record, registry};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::{IntoDatum, Spi};
+use std::cell::Cell;
 
 crate::sql_function!(pg_finfo_backstop_protect, backstop_protect, protect);
 crate::sql_function!(pg_finfo_backstop_unprotect, backstop_unprotect, unprotect);
@@ -27,9 +28,30 @@ crate::sql_function!(
     registry_changed
 );
 
+thread_local! {
+    static POLICY_FUNCTION: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Marks the registry's changes as a policy function's until dropped.
+struct PolicyFunction;
+
+impl PolicyFunction {
+    fn begin() -> PolicyFunction {
+        POLICY_FUNCTION.set(POLICY_FUNCTION.get() + 1);
+        PolicyFunction
+    }
+}
+
+impl Drop for PolicyFunction {
+    fn drop(&mut self) {
+        POLICY_FUNCTION.set(POLICY_FUNCTION.get() - 1);
+    }
+}
+
 /// Runs a statement on the registry and returns the number of rows it changed. search_path is pinned by the function's
 /// own SET clause, and it runs as the extension's owner.
 pub(super) fn execute(sql: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> usize {
+    let _ours = PolicyFunction::begin();
     Spi::connect_mut(|client| {
         client
             .update(sql, None, arguments)
@@ -119,8 +141,17 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
             typed(approval, pg_sys::TEXTOID),
         ],
     );
+    judge_again(relid);
     guard_triggers::adjust();
     Ok(call.null())
+}
+
+/// Plans that were judged under an earlier registration of a table are made anew, in every session.
+fn judge_again(relid: Oid) {
+    let family = registry::current_even_if_off().map(|registry| registry.with_children(relid));
+    for member in family.unwrap_or_else(|| vec![relid]) {
+        registry::announce_change(member);
+    }
 }
 
 unsafe fn unprotect(call: Call) -> Outcome<Datum> {
@@ -181,6 +212,7 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
             typed(upstream, pg_sys::TEXTOID),
         ],
     );
+    judge_again(relid);
     guard_triggers::adjust();
     Ok(call.null())
 }
@@ -200,7 +232,10 @@ unsafe fn unprotect_columns(call: Call) -> Outcome<Datum> {
         )
     })?;
     if columns.is_empty() {
-        return Err(Report::new(sqlstate::INVALID_PARAMETER, "argument \"columns\" must name a column"));
+        return Err(Report::new(
+            sqlstate::INVALID_PARAMETER,
+            "argument \"columns\" must name a column",
+        ));
     }
     let before = guard_triggers::guarded_now();
     let name = catalog::display_name(relid);
@@ -235,7 +270,10 @@ unsafe fn registry_changed(call: Call) -> Outcome<Datum> {
                 "backstop.registry_changed() must be called as a trigger",
             ));
         }
-        crate::registry::announce_change((*(*data).tg_relation).rd_id);
+        registry::announce_change((*(*data).tg_relation).rd_id);
+        if POLICY_FUNCTION.get() == 0 {
+            registry::loaded_by_hand();
+        }
     }
     Ok(Datum::null())
 }

@@ -8,7 +8,11 @@ use crate::record::write::jsonb;
 use crate::report::Outcome;
 use pgrx::pg_sys::Datum;
 
-crate::sql_function!(pg_finfo_backstop_restore, backstop_restore, restore_statement);
+crate::sql_function!(
+    pg_finfo_backstop_restore,
+    backstop_restore,
+    restore_statement
+);
 crate::sql_function!(
     pg_finfo_backstop_restore_conflicts,
     backstop_restore_conflicts,
@@ -22,7 +26,11 @@ unsafe fn restore_statement(call: Call) -> Outcome<Datum> {
         Request {
             statement_id: arguments::required(call, 0, "statement_id")?,
             dry_run: arguments::required(call, 1, "dry_run")?,
-            on_conflict: match arguments::word(&word, "on_conflict", &["abort", "skip", "overwrite"])? {
+            on_conflict: match arguments::word(
+                &word,
+                "on_conflict",
+                &["abort", "skip", "overwrite"],
+            )? {
                 "skip" => OnConflict::Skip,
                 "overwrite" => OnConflict::Overwrite,
                 _ => OnConflict::Abort,

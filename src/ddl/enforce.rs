@@ -70,7 +70,6 @@ fn table_violation(table: &Table, action: &Action) -> Option<Violation> {
         Coverage::Covered(_) => Some(action.unrecorded(table.subject())),
         Coverage::Refused(why) => Some(limits::approval_refused(
             table.subject(),
-            operation,
             &why,
             &violation,
         )),

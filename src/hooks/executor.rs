@@ -178,7 +178,6 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
         return Ok(entered);
     }
     entered.protected = targets.iter().any(|(table, _)| table.is_protected());
-    let parent = queries::innermost();
     let root = running::root_key().unwrap_or(usize::MAX);
     let referential = eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as c_int != 0;
     // SAFETY: reads backend state and the live QueryDesc.
@@ -190,6 +189,8 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
         };
         (raw::GetCurrentTransactionNestLevel(), cause)
     };
+    let trigger_depth = if crate::approval::setting::is_set() { queries::trigger_depth() } else { 0 };
+    let parent = queries::innermost().filter(|parent| referential || trigger_depth > parent.trigger_depth);
     let coverage = queries::coverage(&targets, parent.as_ref());
     ledger::with(|ledger| {
         let root = ledger.root(root, running::new_root);
@@ -204,6 +205,7 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
         nest,
         cause,
         coverage,
+        trigger_depth,
     });
     Ok(entered)
 }

@@ -6,7 +6,7 @@ use super::{guarded, raise, verdict};
 use crate::model::Violation;
 use crate::pg::{query, raw};
 use crate::registry::{self, Registry};
-use crate::sequence;
+use crate::{running, sequence};
 use pgrx::pg_sys;
 use std::ffi::{c_char, c_int};
 use std::ptr;
@@ -30,6 +30,13 @@ struct Findings {
     cursor: bool,
     /// setval calls that inlining brings in later must be looked for in the finished plan.
     sequences: bool,
+    /// This frame opened the root that planning runs under.
+    root: bool,
+}
+
+impl Findings {
+    const NONE: Findings =
+        Findings { violations: ptr::null_mut(), cursor: false, sequences: false, root: false };
 }
 
 unsafe extern "C-unwind" fn plan(
@@ -40,21 +47,20 @@ unsafe extern "C-unwind" fn plan(
 ) -> *mut pg_sys::PlannedStmt {
     // SAFETY: a bare frame; see the module's doc.
     unsafe {
-        let nothing = Findings {
-            violations: ptr::null_mut(),
-            cursor: false,
-            sequences: false,
-        };
-        let (findings, error) = guarded(nothing, || Ok(before(parse, cursor_options)));
+        let (findings, error) =
+            guarded(Findings::NONE, || Ok(before(parse, query_string, cursor_options)));
         raise(error);
         let planned = match PREVIOUS {
             Some(previous) => previous(parse, query_string, cursor_options, bound_params),
             None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
         };
-        if !findings.violations.is_null() || findings.sequences {
+        if !findings.violations.is_null() || findings.sequences || findings.root {
             let (_, error) = guarded((), || {
                 if findings.sequences {
                     sequence::rewrite::plan(planned);
+                }
+                if findings.root {
+                    super::executor::close_root(running::PLANNING, true);
                 }
                 if !findings.violations.is_null() {
                     verdict::attach(planned, findings.violations, findings.cursor);
@@ -69,12 +75,12 @@ unsafe extern "C-unwind" fn plan(
 
 /// # Safety
 /// `parse` must be the query about to be planned.
-unsafe fn before(parse: *mut pg_sys::Query, cursor_options: c_int) -> Findings {
-    let mut findings = Findings {
-        violations: ptr::null_mut(),
-        cursor: false,
-        sequences: false,
-    };
+unsafe fn before(
+    parse: *mut pg_sys::Query,
+    query_string: *const c_char,
+    cursor_options: c_int,
+) -> Findings {
+    let mut findings = Findings::NONE;
     let Some(registry) = registry::current() else {
         return findings;
     };
@@ -84,8 +90,17 @@ unsafe fn before(parse: *mut pg_sys::Query, cursor_options: c_int) -> Findings {
             findings.sequences = true;
             sequence::rewrite::query(parse);
         }
-        findings.cursor = cursor_options & pg_sys::CURSOR_OPT_FAST_PLAN as c_int != 0
-            && (*parse).commandType == pg_sys::CmdType::CMD_SELECT;
+        findings.root = running::enter(running::Frame {
+            key: running::PLANNING,
+            source: query_string,
+            location: (*parse).stmt_location,
+            length: (*parse).stmt_len,
+            params: ptr::null_mut(),
+        });
+        // What may be changed WHERE CURRENT OF it: a cursor's query, or one that locks its rows.
+        let feeds_cursor = cursor_options & pg_sys::CURSOR_OPT_FAST_PLAN as c_int != 0
+            || !(*parse).rowMarks.is_null();
+        findings.cursor = feeds_cursor && (*parse).commandType == pg_sys::CmdType::CMD_SELECT;
         let destructive =
             (*parse).commandType != pg_sys::CmdType::CMD_SELECT || (*parse).hasModifyingCTE;
         if destructive || findings.cursor {

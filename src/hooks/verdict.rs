@@ -7,7 +7,7 @@
 
 use super::{guarded, raise};
 use crate::judge::limits::{self, Subject};
-use crate::model::{Operation, Rule, Violation};
+use crate::model::{Rule, Violation};
 use crate::pg::raw;
 use crate::report::{self, Outcome};
 use crate::running::queries::{self, Coverage};
@@ -239,26 +239,20 @@ pub fn enforce(violations: &[Violation]) -> Outcome<()> {
         .unwrap_or(Coverage::Absent);
     let violation = match &coverage {
         Coverage::Covered(_) => {
-            if let Some(query) = query {
+            // A root whose budget was found too small goes on only as long as it breaks no rule.
+            let demoted = query.is_some_and(|query| {
                 ledger::with(|ledger| {
-                    ledger.root(query.root, running::new_root).rule_broken = true
-                });
+                    let root = ledger.root(query.root, running::new_root);
+                    root.rule_broken = true;
+                    root.demoted
+                })
+            });
+            if !demoted {
+                return Ok(());
             }
-            return Ok(());
+            refused_by(ledger::BUDGET_TOO_SMALL, violation)
         }
-        Coverage::Refused(why) => {
-            let (schema, table) = (
-                violation.schema.clone().unwrap_or_default(),
-                violation.table.clone().unwrap_or_default(),
-            );
-            let qualified = crate::pg::catalog::qualified(&schema, &table);
-            let subject = Subject {
-                schema: &schema,
-                table: &table,
-                qualified: &qualified,
-            };
-            limits::approval_refused(subject, Operation::Delete, why, violation)
-        }
+        Coverage::Refused(why) => refused_by(why, violation),
         Coverage::Absent => violation.clone(),
     };
     match gucs::mode() {
@@ -270,6 +264,21 @@ pub fn enforce(violations: &[Violation]) -> Outcome<()> {
         }
         gucs::Mode::Off => Ok(()),
     }
+}
+
+/// SF010 in place of a violation that an approval does not cover.
+fn refused_by(why: &str, violation: &Violation) -> Violation {
+    let (schema, table) = (
+        violation.schema.clone().unwrap_or_default(),
+        violation.table.clone().unwrap_or_default(),
+    );
+    let qualified = crate::pg::catalog::qualified(&schema, &table);
+    let subject = Subject {
+        schema: &schema,
+        table: &table,
+        qualified: &qualified,
+    };
+    limits::approval_refused(subject, why, violation)
 }
 
 unsafe extern "C-unwind" fn execute(

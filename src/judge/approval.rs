@@ -145,10 +145,7 @@ impl Standing {
             ));
         }
         if request.kind > Kind::Session {
-            return Some(format!(
-                "The table asks for an approval of kind \"{}\"; a statement of intent is of kind \"session\".",
-                request.kind.name()
-            ));
+            return Some(weaker_kind(request.kind));
         }
         if let Some(relations) = &self.intent.relations
             && !relations
@@ -178,6 +175,14 @@ impl Standing {
     }
 }
 
+/// Why a statement of intent is not enough for a table that asks for more.
+pub fn weaker_kind(asked: Kind) -> String {
+    format!(
+        "The table asks for an approval of kind \"{}\"; a statement of intent is of kind \"session\".",
+        asked.name()
+    )
+}
+
 /// RFC 3339 to microseconds since the Unix epoch.
 fn parse_time(text: &str) -> Result<i64, String> {
     OffsetDateTime::parse(text, &Rfc3339)
@@ -191,8 +196,11 @@ fn parse_time(text: &str) -> Result<i64, String> {
 
 /// Refuses a member that is unknown or of the wrong type.
 fn well_formed(member: &str, value: &Value) -> Result<(), String> {
-    let texts =
-        |value: &Value| value.as_array().is_some_and(|all| all.iter().all(Value::is_string));
+    let texts = |value: &Value| {
+        value
+            .as_array()
+            .is_some_and(|all| all.iter().all(Value::is_string))
+    };
     let (fits, wanted) = match member {
         "reason" => (value.is_string(), "a string"),
         "max_rows" => (value.is_i64(), "a whole number"),
@@ -214,7 +222,9 @@ fn well_formed(member: &str, value: &Value) -> Result<(), String> {
     if fits {
         Ok(())
     } else {
-        Err(format!("The member \"{member}\" must be {wanted}, not {value}."))
+        Err(format!(
+            "The member \"{member}\" must be {wanted}, not {value}."
+        ))
     }
 }
 

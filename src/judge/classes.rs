@@ -77,10 +77,18 @@ impl Classes {
         self.parent[a.max(b)] = a.min(b);
     }
 
-    fn gather(&mut self, statement: &Statement, p: &Predicate, seen: &mut Vec<bool>, near: &mut Near) {
+    fn gather(
+        &mut self,
+        statement: &Statement,
+        p: &Predicate,
+        seen: &mut Vec<bool>,
+        near: &mut Near,
+    ) {
         match p {
             Predicate::And(parts) | Predicate::Or(parts) => {
-                parts.iter().for_each(|p| self.gather(statement, p, seen, near));
+                parts
+                    .iter()
+                    .for_each(|p| self.gather(statement, p, seen, near));
             }
             Predicate::Not(inner) => self.gather(statement, inner, seen, near),
             Predicate::OuterOn { on, .. } => self.gather(statement, on, seen, near),
@@ -88,7 +96,10 @@ impl Classes {
                 for &a in &left.bare {
                     right.bare.iter().for_each(|&b| self.union(a, b));
                 }
-                for (side, other) in [(left, right), (right, left)].into_iter().filter(|(_, other)| !other.fixed) {
+                for (side, other) in [(left, right), (right, left)]
+                    .into_iter()
+                    .filter(|(_, other)| !other.fixed)
+                {
                     let outputs = other.bare.iter().flat_map(|&c| &statement.columns[c].kin);
                     for &kin in other.kin.iter().chain(outputs) {
                         near.extend(side.bare.iter().map(|&c| (c, kin)));
@@ -97,7 +108,11 @@ impl Classes {
                 self.bodies(statement, &left.bodies, seen, near);
                 self.bodies(statement, &right.bodies, seen, near);
             }
-            Predicate::Null { operand: Operand { bodies, .. }, .. } | Predicate::Other { bodies, .. } => {
+            Predicate::Null {
+                operand: Operand { bodies, .. },
+                ..
+            }
+            | Predicate::Other { bodies, .. } => {
                 self.bodies(statement, bodies, seen, near);
             }
             Predicate::Feeds(body) => self.bodies(statement, &[*body], seen, near),
@@ -106,7 +121,13 @@ impl Classes {
         }
     }
 
-    fn bodies(&mut self, statement: &Statement, bodies: &[BodyId], seen: &mut Vec<bool>, near: &mut Near) {
+    fn bodies(
+        &mut self,
+        statement: &Statement,
+        bodies: &[BodyId],
+        seen: &mut Vec<bool>,
+        near: &mut Near,
+    ) {
         for &body in bodies {
             if !std::mem::replace(&mut seen[body], true) {
                 self.gather(statement, &statement.bodies[body].predicate, seen, near);

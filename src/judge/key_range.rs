@@ -46,9 +46,23 @@ struct Walk<'a> {
 }
 
 /// Every reading of a protected key by range in `predicate` and the subqueries that feed it.
-pub fn key_readings(statement: &Statement, classes: &Classes, predicate: &Predicate) -> Vec<KeyReading> {
-    let mut walk = Walk { statement, classes, found: Vec::new(), conjunctions: 0 };
-    let context = Context { facts: Facts::of(predicate), negated: false, barrier: None, conjunction: 0 };
+pub fn key_readings(
+    statement: &Statement,
+    classes: &Classes,
+    predicate: &Predicate,
+) -> Vec<KeyReading> {
+    let mut walk = Walk {
+        statement,
+        classes,
+        found: Vec::new(),
+        conjunctions: 0,
+    };
+    let context = Context {
+        facts: Facts::of(predicate),
+        negated: false,
+        barrier: None,
+        conjunction: 0,
+    };
     walk.visit(predicate, &context);
     walk.found
 }
@@ -79,20 +93,42 @@ impl Walk<'_> {
                 self.visit(inner, &context);
             }
             Predicate::Equal { left, right, expr } => self.equal(left, right, *expr, context),
-            Predicate::Null { operand, never, expr } => {
-                self.reads(&operand.reads, &operand.bare, Reading::Compared, Some(*expr), context);
+            Predicate::Null {
+                operand,
+                never,
+                expr,
+            } => {
+                self.reads(
+                    &operand.reads,
+                    &operand.bare,
+                    Reading::Compared,
+                    Some(*expr),
+                    context,
+                );
                 for &key in &operand.bare {
-                    if !never && self.is_column_key(key) && (context.negated || self.outside(key, context)) {
+                    if !never
+                        && self.is_column_key(key)
+                        && (context.negated || self.outside(key, context))
+                    {
                         self.report(key, key, Why::Read(Reading::Compared), Some(*expr), context);
                     }
                 }
                 self.unknown(&operand.bodies, context);
             }
-            Predicate::Other { reads, bodies, why, expr } => {
+            Predicate::Other {
+                reads,
+                bodies,
+                why,
+                expr,
+            } => {
                 for &column in reads {
                     self.range(column, Why::Read(*why), *expr, context);
                     // A function in FROM (no expression of its own) makes the value; a condition picks among them.
-                    let kin = if expr.is_some() { self.classes.kin(column) } else { &[] };
+                    let kin = if expr.is_some() {
+                        self.classes.kin(column)
+                    } else {
+                        &[]
+                    };
                     for &key in kin {
                         self.report(key, column, Why::Read(*why), *expr, context);
                     }
@@ -120,7 +156,11 @@ impl Walk<'_> {
             let named: Vec<ColumnId> = side.bare.iter().chain(&side.fields).copied().collect();
             self.reads(&side.reads, &named, Reading::Compared, Some(expr), context);
         }
-        let named: Vec<ColumnId> = [left, right].iter().flat_map(|s| s.bare.iter().chain(&s.fields)).copied().collect();
+        let named: Vec<ColumnId> = [left, right]
+            .iter()
+            .flat_map(|s| s.bare.iter().chain(&s.fields))
+            .copied()
+            .collect();
         let series = left.series
             || right.series
             || named.iter().any(|&c| self.classes.series(c))
@@ -141,7 +181,14 @@ impl Walk<'_> {
     }
 
     /// `reads` are computed with; `named` are used as they are, but may themselves be computed outputs.
-    fn reads(&mut self, reads: &[ColumnId], named: &[ColumnId], why: Reading, expr: Option<ExprId>, context: &Context) {
+    fn reads(
+        &mut self,
+        reads: &[ColumnId],
+        named: &[ColumnId],
+        why: Reading,
+        expr: Option<ExprId>,
+        context: &Context,
+    ) {
         let mut columns = self.statement.computed_from(&[reads, named].concat());
         columns.extend(reads);
         for column in columns {
@@ -155,10 +202,19 @@ impl Walk<'_> {
         }
     }
 
-    fn report(&mut self, key: ColumnId, via: ColumnId, why: Why, expr: Option<ExprId>, context: &Context) {
+    fn report(
+        &mut self,
+        key: ColumnId,
+        via: ColumnId,
+        why: Why,
+        expr: Option<ExprId>,
+        context: &Context,
+    ) {
         let harmless = match &context.barrier {
             // Somebody else's row: only what is pinned out there counts, and then everything in here only narrows.
-            Some((_, outer)) if self.outside(key, context) => outer.pins_row_of(self.statement, key),
+            Some((_, outer)) if self.outside(key, context) => {
+                outer.pins_row_of(self.statement, key)
+            }
             _ if self.statement.is_key(via) => context.facts.pins_row_of(self.statement, via),
             _ => context.facts.pins(via) && context.facts.pins_row_of(self.statement, key),
         };
@@ -167,7 +223,12 @@ impl Walk<'_> {
         }
         // An alias is judged by any key it stands for; report the key it is itself, if it is one.
         let key = if self.statement.is_key(via) { via } else { key };
-        let reading = KeyReading { key, why, expr, conjunction: context.conjunction };
+        let reading = KeyReading {
+            key,
+            why,
+            expr,
+            conjunction: context.conjunction,
+        };
         if !self.found.contains(&reading) {
             self.found.push(reading);
         }
@@ -197,7 +258,10 @@ impl Walk<'_> {
 
     fn outside(&self, column: ColumnId, context: &Context) -> bool {
         let depth = self.statement.instances[self.statement.columns[column].instance].depth;
-        context.barrier.as_ref().is_some_and(|(barrier, _)| depth < *barrier)
+        context
+            .barrier
+            .as_ref()
+            .is_some_and(|(barrier, _)| depth < *barrier)
     }
 
     fn is_column_key(&self, column: ColumnId) -> bool {
@@ -212,11 +276,14 @@ impl Walk<'_> {
     /// Nothing but columns of stored rows: an equality of those is a join, not a list of values.
     fn stored(&self, operand: &Operand) -> bool {
         let all_stored = |c: &ColumnId| {
-            self.statement
-                .origins(*c)
-                .iter()
-                .all(|&o| self.statement.instances[self.statement.columns[o].instance].kind == InstanceKind::Relation)
+            self.statement.origins(*c).iter().all(|&o| {
+                self.statement.instances[self.statement.columns[o].instance].kind
+                    == InstanceKind::Relation
+            })
         };
-        !operand.bare.is_empty() && operand.reads.is_empty() && !operand.fixed && operand.bare.iter().all(all_stored)
+        !operand.bare.is_empty()
+            && operand.reads.is_empty()
+            && !operand.fixed
+            && operand.bare.iter().all(all_stored)
     }
 }

@@ -28,7 +28,7 @@ impl Subject<'_> {
     pub fn approve_hint(&self, operation: Operation) -> String {
         format!(
             "Narrow the statement, or look at the rows first (SELECT with the same condition), then approve them in the \
-             same transaction: SELECT backstop.approve_batch('why', max_rows => 20, relations => '{{{}}}', operations \
+             same transaction: SELECT backstop.approve_batch('why', max_rows => <rows>, relations => '{{{}}}', operations \
              => '{{{}}}').",
             self.qualified,
             operation.approval_name()
@@ -100,15 +100,10 @@ pub fn transaction_limit(
 
 /// SF010: an approval is set, and does not cover what needs one. `why` is a sentence, `what` the violation it would have
 /// to cover.
-pub fn approval_refused(
-    subject: Subject,
-    operation: Operation,
-    why: &str,
-    what: &Violation,
-) -> Violation {
+pub fn approval_refused(subject: Subject, why: &str, what: &Violation) -> Violation {
     subject.violation(
         Rule::ApprovalRefused,
-        format!("approval does not cover {} on table \"{}\"", operation.record_name(), subject.table),
+        format!("approval does not cover the statement on \"{}\"", subject.table),
         format!("{why} Without an approval the statement breaks rule \"{}\": {}.", what.rule.name(), what.message),
         "Set an approval that covers it: SET LOCAL backstop.approval = '{\"reason\": ..., \"max_rows\": ..., \
          \"relations\": [...], \"operations\": [...]}', or SELECT backstop.approve_batch(...)."

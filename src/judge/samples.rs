@@ -230,8 +230,15 @@ fn a_range_on_what_the_key_is_computed_from_is_a_range_on_the_key() {
     let mut s = statement();
     let other = subs(&mut s, 0, 0);
     let (id, user_id, plan) = (s.column(0, ID), s.column(other, ID), s.column(other, PLAN));
-    let sum = Operand { reads: vec![user_id], kin: vec![user_id], ..Operand::default() };
+    let sum = Operand {
+        reads: vec![user_id],
+        kin: vec![user_id],
+        ..Operand::default()
+    };
     let join = equal(column(id), sum);
-    assert!(is_range(&delete(s.clone(), Predicate::And(vec![join.clone(), reads(user_id)]))));
+    assert!(is_range(&delete(
+        s.clone(),
+        Predicate::And(vec![join.clone(), reads(user_id)])
+    )));
     assert_eq!(delete(s, Predicate::And(vec![join, reads(plan)])), []);
 }

@@ -121,13 +121,16 @@ impl Statement {
     }
 
     pub fn target_of(&self, column: ColumnId) -> Option<&Rc<ProtectedTarget>> {
-        self.instances[self.columns[column].instance].target.as_ref()
+        self.instances[self.columns[column].instance]
+            .target
+            .as_ref()
     }
 
     /// Is this column itself a protected key column (or the whole row, which holds the key)?
     pub fn is_key(&self, column: ColumnId) -> bool {
         let attno = self.columns[column].attno;
-        self.target_of(column).is_some_and(|t| attno == 0 || t.key.iter().any(|k| k.attnum == attno))
+        self.target_of(column)
+            .is_some_and(|t| attno == 0 || t.key.iter().any(|k| k.attnum == attno))
     }
 
     /// The stored columns a column's value may come from: itself, unless it is an output of UNION and its like.
@@ -156,8 +159,11 @@ impl Statement {
         let mut seen: Vec<ColumnId> = columns.to_vec();
         while let Some(c) = todo.pop() {
             let facts = &self.columns[c];
-            for (&next, computed) in
-                facts.sources.iter().map(|s| (s, false)).chain(facts.reads.iter().map(|r| (r, true)))
+            for (&next, computed) in facts
+                .sources
+                .iter()
+                .map(|s| (s, false))
+                .chain(facts.reads.iter().map(|r| (r, true)))
             {
                 if computed && !found.contains(&next) {
                     found.push(next);

@@ -5,7 +5,11 @@ use super::statement::Statement;
 
 /// Does `predicate` let through every row of `target`?
 pub fn unqualified(statement: &Statement, target: InstanceId, predicate: &Predicate) -> bool {
-    let mut view = View { statement, twins: vec![target], linked: Vec::new() };
+    let mut view = View {
+        statement,
+        twins: vec![target],
+        linked: Vec::new(),
+    };
     view.gather_twins(predicate);
     while view.gather_linked(predicate) {}
     !view.constrains(predicate, false)
@@ -49,7 +53,10 @@ impl View<'_> {
             Predicate::OuterOn { on, nullable } => {
                 let before = self.linked.len();
                 if self.mentions(on) && !nullable.iter().any(|i| self.twins.contains(i)) {
-                    let new: Vec<_> = nullable.iter().filter(|i| !self.linked.contains(i)).collect();
+                    let new: Vec<_> = nullable
+                        .iter()
+                        .filter(|i| !self.linked.contains(i))
+                        .collect();
                     self.linked.extend(new);
                 }
                 self.linked.len() > before
@@ -60,18 +67,24 @@ impl View<'_> {
 
     fn pairs(&self, p: &Predicate, pairs: &mut Vec<(InstanceId, InstanceId)>) {
         match p {
-            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().for_each(|p| self.pairs(p, pairs)),
+            Predicate::And(parts) | Predicate::Or(parts) => {
+                parts.iter().for_each(|p| self.pairs(p, pairs))
+            }
             Predicate::Equal { left, right, .. } if !left.fixed && !right.fixed => {
                 for &body in left.bodies.iter().chain(&right.bodies) {
                     self.pairs(&self.statement.bodies[body].predicate, pairs);
                 }
                 for (a, b) in self.same_columns(left, right) {
-                    pairs.push((self.statement.columns[a].instance, self.statement.columns[b].instance));
+                    pairs.push((
+                        self.statement.columns[a].instance,
+                        self.statement.columns[b].instance,
+                    ));
                 }
             }
             Predicate::Feeds(body) => self.pairs(&self.statement.bodies[*body].predicate, pairs),
             Predicate::Union(arms) => {
-                arms.iter().for_each(|&arm| self.pairs(&self.statement.bodies[arm].predicate, pairs));
+                arms.iter()
+                    .for_each(|&arm| self.pairs(&self.statement.bodies[arm].predicate, pairs));
             }
             _ => {}
         }
@@ -79,8 +92,12 @@ impl View<'_> {
 
     /// Pairs of one column of one table, seen through two instances (or the same).
     fn same_columns(&self, left: &Operand, right: &Operand) -> Vec<(ColumnId, ColumnId)> {
-        let origins =
-            |o: &Operand| -> Vec<ColumnId> { o.bare.iter().flat_map(|&c| self.statement.origins(c)).collect() };
+        let origins = |o: &Operand| -> Vec<ColumnId> {
+            o.bare
+                .iter()
+                .flat_map(|&c| self.statement.origins(c))
+                .collect()
+        };
         let rights = origins(right);
         let mut pairs = Vec::new();
         for a in origins(left) {
@@ -103,10 +120,14 @@ impl View<'_> {
             Predicate::Current => true,
             Predicate::And(parts) if negated => {
                 // NOT (key = output AND subquery): the subquery only feeds the comparison.
-                let mut terms = parts.iter().filter(|p| !matches!(p, Predicate::Feeds(_) | Predicate::Union(_)));
+                let mut terms = parts
+                    .iter()
+                    .filter(|p| !matches!(p, Predicate::Feeds(_) | Predicate::Union(_)));
                 match terms.next() {
                     None => parts.iter().all(|p| self.constrains(p, true)),
-                    Some(first) => self.constrains(first, true) && terms.all(|p| self.constrains(p, true)),
+                    Some(first) => {
+                        self.constrains(first, true) && terms.all(|p| self.constrains(p, true))
+                    }
                 }
             }
             Predicate::And(parts) => parts.iter().any(|p| self.constrains(p, false)),
@@ -117,9 +138,17 @@ impl View<'_> {
                 let touched = self.mentions(p);
                 let trivial = !left.fixed
                     && !right.fixed
-                    && self.same_columns(left, right).iter().any(|&(a, b)| self.is_twin(a) && self.is_twin(b));
+                    && self
+                        .same_columns(left, right)
+                        .iter()
+                        .any(|&(a, b)| self.is_twin(a) && self.is_twin(b));
                 // IN (SELECT key FROM the same table): what counts is what that subquery says of its rows.
-                let fed = || left.bodies.iter().chain(&right.bodies).any(|&b| self.constrains_body(b));
+                let fed = || {
+                    left.bodies
+                        .iter()
+                        .chain(&right.bodies)
+                        .any(|&b| self.constrains_body(b))
+                };
                 touched && (!trivial || negated || fed())
             }
             Predicate::Null { never, .. } => self.mentions(p) && (!never || !negated),
@@ -127,7 +156,9 @@ impl View<'_> {
             Predicate::Feeds(body) if negated => self.mentions_body(*body),
             Predicate::Union(arms) if negated => arms.iter().any(|&arm| self.mentions_body(arm)),
             Predicate::Feeds(body) => self.constrains_body(*body),
-            Predicate::Union(arms) => arms.iter().all(|&arm| self.constrains_body(arm) || !self.holds_twin(arm)),
+            Predicate::Union(arms) => arms
+                .iter()
+                .all(|&arm| self.constrains_body(arm) || !self.holds_twin(arm)),
             Predicate::OuterOn { on, nullable } => {
                 nullable.iter().any(|i| self.twins.contains(i)) && self.constrains(on, negated)
             }
@@ -140,21 +171,31 @@ impl View<'_> {
     }
 
     fn is_twin(&self, column: ColumnId) -> bool {
-        self.twins.contains(&self.statement.columns[column].instance)
+        self.twins
+            .contains(&self.statement.columns[column].instance)
     }
 
     fn holds_twin(&self, body: BodyId) -> bool {
-        self.twins.iter().any(|&i| self.statement.within(self.statement.instances[i].body, body))
+        self.twins.iter().any(|&i| {
+            self.statement
+                .within(self.statement.instances[i].body, body)
+        })
     }
 
     fn touches(&self, columns: &[ColumnId]) -> bool {
         let origins = columns.iter().flat_map(|&c| self.statement.origins(c));
-        let concerned = |c: ColumnId| self.is_twin(c) || self.linked.contains(&self.statement.columns[c].instance);
-        origins.chain(self.statement.computed_from(columns)).any(concerned)
+        let concerned = |c: ColumnId| {
+            self.is_twin(c) || self.linked.contains(&self.statement.columns[c].instance)
+        };
+        origins
+            .chain(self.statement.computed_from(columns))
+            .any(concerned)
     }
 
     fn mentions_operand(&self, operand: &Operand) -> bool {
-        [&operand.bare, &operand.fields, &operand.reads].iter().any(|columns| self.touches(columns))
+        [&operand.bare, &operand.fields, &operand.reads]
+            .iter()
+            .any(|columns| self.touches(columns))
             || operand.bodies.iter().any(|&b| self.mentions_body(b))
     }
 
@@ -167,7 +208,9 @@ impl View<'_> {
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(|p| self.mentions(p)),
             Predicate::Not(inner) => self.mentions(inner),
             Predicate::OuterOn { on, .. } => self.mentions(on),
-            Predicate::Equal { left, right, .. } => self.mentions_operand(left) || self.mentions_operand(right),
+            Predicate::Equal { left, right, .. } => {
+                self.mentions_operand(left) || self.mentions_operand(right)
+            }
             Predicate::Null { operand, .. } => self.mentions_operand(operand),
             Predicate::Other { reads, bodies, .. } => {
                 self.touches(reads) || bodies.iter().any(|&b| self.mentions_body(b))

@@ -20,19 +20,33 @@ pub trait Texts {
 }
 
 /// One violation per finding; readings of one key are told together.
-pub fn violations(statement: &Statement, findings: &[Finding], texts: &dyn Texts) -> Vec<Violation> {
+pub fn violations(
+    statement: &Statement,
+    findings: &[Finding],
+    texts: &dyn Texts,
+) -> Vec<Violation> {
     let mut told: Vec<(String, String, Option<String>, Rule)> = Vec::new();
     let mut violations = Vec::new();
     for finding in findings {
         let violation = match finding {
             Finding::KeyRange(reading) => key_range(statement, findings, reading, texts),
-            Finding::Unqualified { target, verb, conditional } => {
-                protected(statement, *target).map(|p| unqualified(p, *target, *verb, *conditional, texts))
-            }
-            Finding::KeyUpsert { target, merge, columns } => {
-                protected(statement, *target).map(|p| key_upsert(p, *target, *merge, columns, texts))
-            }
-            Finding::KeyUpdate { target, verb, attno } => {
+            Finding::Unqualified {
+                target,
+                verb,
+                conditional,
+            } => protected(statement, *target)
+                .map(|p| unqualified(p, *target, *verb, *conditional, texts)),
+            Finding::KeyUpsert {
+                target,
+                merge,
+                columns,
+            } => protected(statement, *target)
+                .map(|p| key_upsert(p, *target, *merge, columns, texts)),
+            Finding::KeyUpdate {
+                target,
+                verb,
+                attno,
+            } => {
                 protected(statement, *target).map(|p| key_update(p, *target, *verb, *attno, texts))
             }
             Finding::MixedUpstreams { target, columns } => {
@@ -58,7 +72,13 @@ fn protected(statement: &Statement, instance: InstanceId) -> Option<&ProtectedTa
     statement.instances[instance].target.as_deref()
 }
 
-fn violation(rule: Rule, p: &ProtectedTarget, message: String, detail: String, hint: String) -> Violation {
+fn violation(
+    rule: Rule,
+    p: &ProtectedTarget,
+    message: String,
+    detail: String,
+    hint: String,
+) -> Violation {
     Violation {
         rule,
         message,
@@ -70,11 +90,19 @@ fn violation(rule: Rule, p: &ProtectedTarget, message: String, detail: String, h
     }
 }
 
-fn key_range(s: &Statement, all: &[Finding], reading: &KeyReading, texts: &dyn Texts) -> Option<Violation> {
+fn key_range(
+    s: &Statement,
+    all: &[Finding],
+    reading: &KeyReading,
+    texts: &dyn Texts,
+) -> Option<Violation> {
     let column = &s.columns[reading.key];
     let target = protected(s, column.instance)?;
     let key = match column.attno {
-        0 => target.key.first().map_or_else(|| "?".to_owned(), |k| k.name.clone()),
+        0 => target
+            .key
+            .first()
+            .map_or_else(|| "?".to_owned(), |k| k.name.clone()),
         attno => texts.column(column.instance, attno),
     };
     // BETWEEN arrives as two comparisons: show what one conjunction says of one key together.
@@ -96,7 +124,10 @@ fn key_range(s: &Statement, all: &[Finding], reading: &KeyReading, texts: &dyn T
         Why::Negated => "negated condition on",
         Why::Series => "computed series of",
     };
-    let message = format!("{what} protected key \"{key}\" of table \"{}\"", target.table);
+    let message = format!(
+        "{what} protected key \"{key}\" of table \"{}\"",
+        target.table
+    );
     let sql = shown.join(" AND ");
     let detail = match (reading.why, sql.is_empty()) {
         (Why::Series, true) => "The statement would select rows by a computed series of keys.".to_owned(),
@@ -157,9 +188,18 @@ fn sql_name(verb: Verb) -> &'static str {
     }
 }
 
-fn unqualified(p: &ProtectedTarget, target: InstanceId, verb: Verb, conditional: bool, texts: &dyn Texts) -> Violation {
+fn unqualified(
+    p: &ProtectedTarget,
+    target: InstanceId,
+    verb: Verb,
+    conditional: bool,
+    texts: &dyn Texts,
+) -> Violation {
     let detail = if conditional {
-        format!("Its conditions are always true or say nothing about the rows of \"{}\".", p.table)
+        format!(
+            "Its conditions are always true or say nothing about the rows of \"{}\".",
+            p.table
+        )
     } else {
         "It would touch every row.".to_owned()
     };
@@ -168,12 +208,22 @@ fn unqualified(p: &ProtectedTarget, target: InstanceId, verb: Verb, conditional:
     let hint = format!(
         "Add a condition that names the rows ({key} = ANY (...)) or an attribute they share (for example {attribute} = '...'), {OR_APPROVE}."
     );
-    let without = if conditional { "without an effective condition" } else { "without a condition" };
+    let without = if conditional {
+        "without an effective condition"
+    } else {
+        "without a condition"
+    };
     let message = format!("{} {without} on table \"{}\"", sql_name(verb), p.table);
     violation(Rule::Unqualified, p, message, detail, hint)
 }
 
-fn key_upsert(p: &ProtectedTarget, target: InstanceId, merge: bool, columns: &[i16], texts: &dyn Texts) -> Violation {
+fn key_upsert(
+    p: &ProtectedTarget,
+    target: InstanceId,
+    merge: bool,
+    columns: &[i16],
+    texts: &dyn Texts,
+) -> Violation {
     let names: Vec<String> = columns.iter().map(|&a| texts.column(target, a)).collect();
     let list = names.join(", ");
     let message = format!("upsert on protected key ({list}) of table \"{}\"", p.table);
@@ -195,10 +245,22 @@ fn key_upsert(p: &ProtectedTarget, target: InstanceId, merge: bool, columns: &[i
     v
 }
 
-fn key_update(p: &ProtectedTarget, target: InstanceId, verb: Verb, attno: i16, texts: &dyn Texts) -> Violation {
+fn key_update(
+    p: &ProtectedTarget,
+    target: InstanceId,
+    verb: Verb,
+    attno: i16,
+    texts: &dyn Texts,
+) -> Violation {
     let key = texts.column(target, attno);
-    let message = format!("assignment to protected key \"{key}\" of table \"{}\"", p.table);
-    let detail = format!("{} sets \"{key}\", which other rows and systems know the row by.", sql_name(verb));
+    let message = format!(
+        "assignment to protected key \"{key}\" of table \"{}\"",
+        p.table
+    );
+    let detail = format!(
+        "{} sets \"{key}\", which other rows and systems know the row by.",
+        sql_name(verb)
+    );
     let hint = format!("Leave \"{key}\" out of the SET list, {OR_APPROVE}.");
     let mut v = violation(Rule::KeyUpdate, p, message, detail, hint);
     v.column = Some(key);
@@ -206,9 +268,19 @@ fn key_update(p: &ProtectedTarget, target: InstanceId, verb: Verb, attno: i16, t
 }
 
 fn mixed_upstreams(p: &ProtectedTarget, columns: &[i16]) -> Violation {
-    let fed: Vec<_> = p.fed_columns.iter().filter(|f| columns.contains(&f.attnum)).collect();
-    let list: Vec<String> = fed.iter().map(|f| format!("\"{}\" (fed by {})", f.name, f.upstream)).collect();
-    let message = format!("columns of several upstreams cleared together on table \"{}\"", p.table);
+    let fed: Vec<_> = p
+        .fed_columns
+        .iter()
+        .filter(|f| columns.contains(&f.attnum))
+        .collect();
+    let list: Vec<String> = fed
+        .iter()
+        .map(|f| format!("\"{}\" (fed by {})", f.name, f.upstream))
+        .collect();
+    let message = format!(
+        "columns of several upstreams cleared together on table \"{}\"",
+        p.table
+    );
     let detail = format!("The statement clears {}.", list.join(", "));
     let first = fed.first().map_or("...", |f| f.name.as_str());
     let hint = format!(

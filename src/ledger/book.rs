@@ -10,6 +10,10 @@ use crate::registry::{Guarded, Policy};
 use crate::running;
 use crate::running::queries::{ActiveQuery, Coverage};
 
+/// Why an approval no longer covers a root that went on without it.
+pub const BUDGET_TOO_SMALL: &str =
+    "The approval's max_rows did not suffice for what the statement destroyed.";
+
 /// A destroyed row, as the books need it.
 #[derive(Clone, Copy)]
 pub struct DestroyedRow<'a> {
@@ -30,27 +34,24 @@ pub fn book(row: DestroyedRow) -> Option<Box<Violation>> {
         let root = ledger.root(row.query.root, running::new_root);
         root.level(nest)
             .tally(&row.table.recorded_name, row.operation);
+        if row.expendable {
+            return None;
+        }
         let mixed = row.cleared.iter().fold(None, |mixed, cleared| {
             root.clear(nest, &cleared.upstream).or(mixed)
         });
         if let Some(upstreams) = mixed {
-            match &row.query.coverage {
-                Coverage::Covered(_) => root.rule_broken = true,
-                other => {
-                    let upstreams: Vec<&str> =
-                        upstreams.iter().map(|upstream| &**upstream).collect();
-                    let violation = with_subject(row.table, |subject| {
-                        limits::mixed_upstreams(subject, &row.cleared[0].column, &upstreams)
-                    });
-                    return Some(refused(other, row, violation));
-                }
+            let covered = matches!(row.query.coverage, Coverage::Covered(_));
+            if !covered || root.demoted {
+                let upstreams: Vec<&str> = upstreams.iter().map(|upstream| &**upstream).collect();
+                let violation = with_subject(row.table, |subject| {
+                    limits::mixed_upstreams(subject, &row.cleared[0].column, &upstreams)
+                });
+                return Some(refused(&row.query.coverage, row, violation));
             }
+            root.rule_broken = true;
         }
-        if row.expendable {
-            None
-        } else {
-            count(ledger, nest, row)
-        }
+        count(ledger, nest, row)
     })
 }
 
@@ -58,7 +59,7 @@ pub fn book(row: DestroyedRow) -> Option<Box<Violation>> {
 fn refused(coverage: &Coverage, row: DestroyedRow, violation: Violation) -> Box<Violation> {
     Box::new(match coverage {
         Coverage::Refused(why) => with_subject(row.table, |subject| {
-            limits::approval_refused(subject, row.operation, why, &violation)
+            limits::approval_refused(subject, why, &violation)
         }),
         _ => violation,
     })

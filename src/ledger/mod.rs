@@ -10,7 +10,7 @@ mod level;
 mod root;
 mod transaction;
 
-pub use book::{DestroyedRow, book, close, with_subject};
+pub use book::{BUDGET_TOO_SMALL, DestroyedRow, book, close, with_subject};
 pub use level::Level;
 pub use root::{Cover, Root};
 pub use transaction::install;

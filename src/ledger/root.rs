@@ -38,8 +38,10 @@ pub struct Root {
     /// Sequence changes written for this root, and what they were.
     pub sequences: Vec<Rc<str>>,
     levels: Vec<Level>,
-    /// Rows counted in transactions that this root itself committed.
+    /// Rows counted in transactions that this root itself committed, and in earlier fetches from its portal.
     counted_before: i64,
+    /// Upstreams cleared in those.
+    cleared_before: Vec<Rc<str>>,
 }
 
 impl Root {
@@ -59,6 +61,7 @@ impl Root {
             sequences: Vec::new(),
             levels: Vec::new(),
             counted_before: 0,
+            cleared_before: Vec::new(),
         }
     }
 
@@ -114,20 +117,17 @@ impl Root {
 
     /// Notes that the columns of `upstream` were cleared; refuses the second upstream of an uncovered root.
     pub fn clear(&mut self, nest: i32, upstream: &Rc<str>) -> Option<Vec<Rc<str>>> {
-        let known = self
-            .levels
-            .iter()
-            .any(|level| level.cleared.contains(upstream));
-        if !known {
+        if !self.cleared().contains(upstream) {
             self.level(nest).cleared.push(upstream.clone());
         }
-        let mut all: Vec<Rc<str>> = self
-            .levels
-            .iter()
-            .flat_map(|level| level.cleared.iter().cloned())
-            .collect();
-        all.dedup();
+        let all = self.cleared();
         (all.len() > 1).then_some(all)
+    }
+
+    /// The upstreams whose columns this root has cleared.
+    fn cleared(&self) -> Vec<Rc<str>> {
+        let levels = self.levels.iter().flat_map(|level| &level.cleared);
+        levels.chain(&self.cleared_before).cloned().collect()
     }
 
     /// The captured rows of one relation, operation and cause that are not written yet.
@@ -181,6 +181,7 @@ impl Root {
     /// root's limit, and the next transaction gets a statement row of its own.
     pub(super) fn end_transaction(&mut self) {
         self.counted_before = self.counted();
+        self.cleared_before = self.cleared();
         self.levels.clear();
         self.statement_id = None;
         self.next_ordinal = 1;

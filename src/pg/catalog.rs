@@ -35,8 +35,14 @@ pub fn quoted(identifier: &str) -> String {
     let Ok(text) = CString::new(identifier) else {
         return format!("\"{identifier}\"");
     };
-    // SAFETY: quote_identifier returns its argument or a palloc'd copy.
-    unsafe { owned(pg_sys::quote_identifier(text.as_ptr())) }.unwrap_or_default()
+    // SAFETY: quote_identifier returns its argument or a palloc'd copy. The setting is the session's; a name in the
+    // record must not depend on it.
+    unsafe {
+        let all = std::mem::replace(&mut *(&raw mut pg_sys::quote_all_identifiers), false);
+        let quoted = owned(pg_sys::quote_identifier(text.as_ptr()));
+        pg_sys::quote_all_identifiers = all;
+        quoted.unwrap_or_default()
+    }
 }
 
 /// `schema.name`, quoted where SQL needs it.

@@ -150,23 +150,30 @@ pub unsafe fn guc_memory(size: usize) -> *mut std::ffi::c_void {
     }
 }
 
-/// `ExecInsertIndexTuples` for a row that must violate nothing. Returns the deferrable unique indexes that may be
-/// violated, to be checked at the end. (16 added an argument.)
+/// `ExecInsertIndexTuples` for a row that has just been stored. (16 added an argument.)
+///
+/// With `unless_taken`, immediate indexes among those given don't raise when the row violates them: `taken` says so.
+/// Returns the deferrable indexes that may be violated, to be checked at the end (and the immediate ones that are).
 ///
 /// # Safety
-/// The slot must hold a row that has just been stored in `info`'s relation, whose indexes are open.
+/// The slot must hold the row; `info`'s indexes must have been opened for speculative insertion.
 pub unsafe fn insert_index_tuples(
     info: *mut pg_sys::ResultRelInfo,
     slot: *mut pg_sys::TupleTableSlot,
     estate: *mut pg_sys::EState,
+    unless_taken: Option<*mut pg_sys::List>,
+    taken: &mut bool,
     only_summarizing: bool,
 ) -> *mut pg_sys::List {
-    use std::ptr::null_mut;
+    let (tolerant, arbiters) = match unless_taken {
+        Some(arbiters) if !arbiters.is_null() => (true, arbiters),
+        _ => (false, std::ptr::null_mut()),
+    };
     #[cfg(any(feature = "pg14", feature = "pg15"))]
     // SAFETY: the caller vouches for the slot. update = false is a lost hint to the index, nothing more.
     unsafe {
         let _ = only_summarizing;
-        pg_sys::ExecInsertIndexTuples(info, slot, estate, false, false, null_mut(), null_mut())
+        pg_sys::ExecInsertIndexTuples(info, slot, estate, false, tolerant, taken, arbiters)
     }
     #[cfg(not(any(feature = "pg14", feature = "pg15")))]
     // SAFETY: as above.
@@ -176,9 +183,9 @@ pub unsafe fn insert_index_tuples(
             slot,
             estate,
             false,
-            false,
-            null_mut(),
-            null_mut(),
+            tolerant,
+            taken,
+            arbiters,
             only_summarizing,
         )
     }

@@ -14,7 +14,11 @@ pub unsafe fn current_of(
 ) -> Option<CString> {
     // SAFETY: the caller vouches for both.
     unsafe {
-        let expression = in_plan((*planned).planTree)?;
+        // A data-modifying CTE is a plan of its own.
+        let subplans = (*planned).subplans;
+        let expression = in_plan((*planned).planTree).or_else(|| {
+            (0..raw::list_length(subplans)).find_map(|n| in_plan(raw::list_nth(subplans, n).cast()))
+        })?;
         if !(*expression).cursor_name.is_null() {
             return Some(CStr::from_ptr((*expression).cursor_name).to_owned());
         }

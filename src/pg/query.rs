@@ -112,7 +112,8 @@ unsafe fn concerns(query: *mut pg_sys::Query, protection: &dyn Protection) -> bo
     unsafe {
         if target::is_destructive(query) {
             let rte = node::nth_rte((*query).rtable, (*query).resultRelation);
-            if (*rte).rtekind == pg_sys::RTEKind::RTE_RELATION && protection.target((*rte).relid, (*rte).inh).is_some()
+            if (*rte).rtekind == pg_sys::RTEKind::RTE_RELATION
+                && protection.target((*rte).relid, (*rte).inh).is_some()
             {
                 return true;
             }

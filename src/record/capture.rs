@@ -50,11 +50,17 @@ unsafe fn capture_row(call: Call) -> Outcome<Datum> {
     unsafe {
         let flinfo = (*call.0).flinfo;
         if (*flinfo).fn_extra.is_null() {
-            match site::find((*flinfo).fn_mcxt) {
+            match site::find(call.0) {
                 Found::Site(site) => (*flinfo).fn_extra = site.cast(),
                 Found::Nothing => return Ok(FALSE),
                 Found::Outside => return Ok(Datum::from(true)),
                 Found::NotLoaded => return Err(not_loaded()),
+                Found::Foreign => {
+                    return Err(report::Report::new(
+                        "0A000",
+                        "backstop.capture_row() is the condition of pg_backstop's own triggers",
+                    ));
+                }
             }
         }
         let site = &mut *((*flinfo).fn_extra as *mut Site);
@@ -64,7 +70,7 @@ unsafe fn capture_row(call: Call) -> Outcome<Datum> {
             return Ok(FALSE);
         }
         let tid = (*old).tts_tid;
-        if same_tuple(&tid, &site.last) {
+        if same_tuple(&tid, &site.last) && !site.foreign {
             return Ok(FALSE);
         }
         site.last = tid;
@@ -351,6 +357,7 @@ unsafe fn capture(call: Call) -> Outcome<Datum> {
             nest: raw::GetCurrentTransactionNestLevel(),
             cause: Some(Rc::from("logical replication")),
             coverage: Coverage::Absent,
+            trigger_depth: 0,
         };
         // A replica refuses nothing: that would stop replication. What it changes is recorded.
         ledger::book(DestroyedRow {

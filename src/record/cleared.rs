@@ -109,8 +109,12 @@ impl FedColumns {
 
 /// The empty string, array, object and JSON array, as their types print them.
 fn is_empty(text: &[u8]) -> bool {
-    let text = text.trim_ascii();
-    text.is_empty() || text == b"{}" || text == b"[]" || text == b"\\x"
+    let mut bare = text.iter().filter(|byte| !byte.is_ascii_whitespace());
+    let start = [bare.next(), bare.next(), bare.next()];
+    matches!(
+        start,
+        [None, ..] | [Some(b'{'), Some(b'}'), None] | [Some(b'['), Some(b']'), None] | [Some(b'\\'), Some(b'x'), None]
+    )
 }
 
 /// # Safety

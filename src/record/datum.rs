@@ -22,10 +22,13 @@ pub fn text_array(items: &[&str]) -> Box<[u8]> {
     let header = if items.is_empty() { 16 } else { HEADER };
     let mut bytes = vec![0u8; header];
     for item in items {
-        bytes.resize(align(bytes.len()), 0);
         bytes.extend_from_slice(&varlena_header(4 + item.len()));
         bytes.extend_from_slice(item.as_bytes());
+        // The last member is padded like the others: readers step over it by its aligned length.
+        bytes.resize(align(bytes.len()), 0);
     }
+    // Every element is padded, the last one too (construct_md_array).
+    bytes.resize(align(bytes.len()), 0);
     let length = bytes.len();
     bytes[0..4].copy_from_slice(&varlena_header(length));
     bytes[4..8].copy_from_slice(&dimensions.to_ne_bytes());

@@ -99,8 +99,7 @@ unsafe fn is_one_expression(text: &str) -> bool {
     };
     // SAFETY: the raw parser reads a C string and returns RawStmt nodes; casts follow the node's tag.
     unsafe {
-        let statements =
-            pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
+        let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
         if raw::list_length(statements) != 1 {
             return false;
         }
@@ -119,7 +118,9 @@ unsafe fn is_one_expression(text: &str) -> bool {
             select.lockingClause,
         ];
         raw::list_length(select.targetList) == 1
-            && (*(raw::list_nth(select.targetList, 0) as *mut pg_sys::ResTarget)).name.is_null()
+            && (*(raw::list_nth(select.targetList, 0) as *mut pg_sys::ResTarget))
+                .name
+                .is_null()
             && clauses.iter().all(|clause| clause.is_null())
             && select.intoClause.is_null()
             && select.whereClause.is_null()
@@ -138,32 +139,47 @@ unsafe fn is_one_expression(text: &str) -> bool {
 /// `relation` must be open.
 pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
     let refused = |why: String| {
-        Report::new(sqlstate::INVALID_PARAMETER, format!("invalid expendable expression \"{text}\""))
-            .detail(why)
-            .hint("Use one boolean expression over the row's columns, such as auth_source = 'test'.")
+        Report::new(
+            sqlstate::INVALID_PARAMETER,
+            format!("invalid expendable expression \"{text}\""),
+        )
+        .detail(why)
+        .hint("Use one boolean expression over the row's columns, such as auth_source = 'test'.")
     };
     let relation = std::panic::AssertUnwindSafe(relation);
     pgrx::PgTryBuilder::new(|| {
         // SAFETY: the caller vouches for the relation.
         unsafe {
             if !is_one_expression(text) {
-                return Err(refused("It must be one boolean expression over the row.".to_owned()));
+                return Err(refused(
+                    "It must be one boolean expression over the row.".to_owned(),
+                ));
             }
             let _pinned = PinnedPath::begin();
             let node = analyse(text, *relation);
             if pg_sys::contain_volatile_functions(node) {
-                return Err(refused("It is volatile: it may depend on nothing but the row.".to_owned()));
+                return Err(refused(
+                    "It is volatile: it may depend on nothing but the row.".to_owned(),
+                ));
             }
             let relid = (**relation).rd_id;
             let name = crate::report::duplicate(&crate::pg::catalog::display_name(relid));
-            let printed =
-                pg_sys::deparse_expression(node, pg_sys::deparse_context_for(name, relid), false, false);
+            let printed = pg_sys::deparse_expression(
+                node,
+                pg_sys::deparse_context_for(name, relid),
+                false,
+                false,
+            );
             Ok(CStr::from_ptr(printed).to_string_lossy().into_owned())
         }
     })
     .catch_others(|error| {
         use pg_sys::panic::CaughtError::{ErrorReport, PostgresError, RustPanic};
-        let (PostgresError(report) | ErrorReport(report) | RustPanic { ereport: report, .. }) = &error;
+        let (PostgresError(report)
+        | ErrorReport(report)
+        | RustPanic {
+            ereport: report, ..
+        }) = &error;
         Err(refused(format!("{}.", report.message())))
     })
     .execute()

@@ -9,6 +9,7 @@ use crate::running::queries::{self, ActiveQuery};
 use pgrx::pg_sys;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::rc::Rc;
 
 /// Everything a row needs, looked up once per query and relation and kept in the query's memory.
@@ -21,6 +22,8 @@ pub struct Site {
     /// One compiled `expendable` per policy that has one; a row is expendable when every policy says so.
     pub expendable: Vec<*mut pg_sys::ExprState>,
     pub fed: FedColumns,
+    /// Rows of a foreign table have no place by which to tell them apart.
+    pub foreign: bool,
     /// The row captured last, so that no row is captured twice.
     pub last: pg_sys::ItemPointerData,
 }
@@ -34,6 +37,8 @@ pub enum Found {
     Outside,
     /// Our hooks did not see this query start.
     NotLoaded,
+    /// The function was called by something else than our trigger's condition.
+    Foreign,
 }
 
 thread_local! {
@@ -71,7 +76,9 @@ pub unsafe fn format(
 ///
 /// # Safety
 /// Called from a trigger condition.
-pub unsafe fn find(context: pg_sys::MemoryContext) -> Found {
+pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
+    // SAFETY: PostgreSQL hands every function its look-up.
+    let context = unsafe { (*(*call).flinfo).fn_mcxt };
     let query = queries::of_context(context);
     let Some(registry) = registry::current() else {
         return Found::Nothing;
@@ -86,10 +93,16 @@ pub unsafe fn find(context: pg_sys::MemoryContext) -> Found {
     };
     // SAFETY: the query is running, so its estate, the row's slot and the result relation that owns it are live.
     unsafe {
+        if (*query.estate).es_per_tuple_exprcontext.is_null() {
+            return Found::Foreign;
+        }
         let slot = (*(*query.estate).es_per_tuple_exprcontext).ecxt_innertuple;
         let Some(info) = result_relation(query.estate, slot) else {
             return Found::Nothing;
         };
+        if !is_our_trigger(info, call) {
+            return Found::Foreign;
+        }
         let relation = (*info).ri_RelationDesc;
         if (*(*relation).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE {
             return Found::Nothing;
@@ -105,10 +118,36 @@ pub unsafe fn find(context: pg_sys::MemoryContext) -> Found {
             fed: FedColumns::new(guarded, relation, &format),
             guarded: guarded.clone(),
             format,
+            foreign: (*(*relation).rd_rel).relkind as u8 == pg_sys::RELKIND_FOREIGN_TABLE,
             last: pg_sys::ItemPointerData::default(),
             query,
         };
         Found::Site(memory::leak_into(context, site))
+    }
+}
+
+/// Whether the call is a step of the condition of our own trigger on that relation: anybody may call the function, and
+/// nobody else may make it write the record.
+///
+/// # Safety
+/// `info` must be a live result relation, `call` the running call.
+unsafe fn is_our_trigger(info: *mut pg_sys::ResultRelInfo, call: pg_sys::FunctionCallInfo) -> bool {
+    const AFTER_ROW: i16 = pg_sys::TRIGGER_TYPE_ROW as i16;
+    const TIMING: i16 = AFTER_ROW | pg_sys::TRIGGER_TYPE_BEFORE as i16 | pg_sys::TRIGGER_TYPE_INSTEAD as i16;
+    // SAFETY: ri_TrigWhenExprs has one member per trigger; an expression has steps_len steps. What a step that is no
+    // function call holds in the compared place is only compared.
+    unsafe {
+        let triggers = (*info).ri_TrigDesc;
+        if triggers.is_null() || (*info).ri_TrigWhenExprs.is_null() {
+            return false;
+        }
+        (0..(*triggers).numtriggers as usize).any(|n| {
+            let trigger = &*(*triggers).triggers.add(n);
+            let state = *(*info).ri_TrigWhenExprs.add(n);
+            let ours = CStr::from_ptr(trigger.tgname) == c"backstop_capture" && trigger.tgtype & TIMING == AFTER_ROW;
+            ours && !state.is_null()
+                && (0..(*state).steps_len as usize).any(|step| (*(*state).steps.add(step)).d.func.fcinfo_data == call)
+        })
     }
 }
 

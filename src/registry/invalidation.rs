@@ -18,6 +18,7 @@ thread_local! {
     static STATE: Cell<State> = const { Cell::new(State::Stale) };
     /// Counts invalidations, so that one that arrives while the registry is being read is not lost.
     static CHANGES: Cell<u64> = const { Cell::new(0) };
+    static BY_HAND: Cell<bool> = const { Cell::new(false) };
     static WATCHED: RefCell<HashSet<Oid>> = RefCell::new(HashSet::new());
 }
 
@@ -56,6 +57,18 @@ unsafe extern "C-unwind" fn relation_changed(_arg: Datum, relid: Oid) {
 
 unsafe extern "C-unwind" fn extension_changed(_arg: Datum, _cache: i32, _hash: u32) {
     invalidate();
+}
+
+/// Rows were written into the registry by something else than a policy function: only a superuser can, and a restore of
+/// a dump does.
+pub fn loaded_by_hand() {
+    BY_HAND.set(true);
+}
+
+/// Whether this session is restoring a dump: it has loaded the registry, and goes on to set the sequences to where they
+/// stood, which a sequence's registration must not refuse.
+pub fn is_being_restored() -> bool {
+    BY_HAND.get()
 }
 
 /// Registers the callbacks. Called once, from `_PG_init`.

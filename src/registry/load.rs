@@ -38,7 +38,13 @@ impl Privileged {
                 pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID),
                 context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
             );
-            pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+            // A parallel worker may not take a snapshot of its own; it has the leader's.
+            let snapshot = if pg_sys::IsInParallelMode() && pg_sys::ActiveSnapshotSet() {
+                pg_sys::GetActiveSnapshot()
+            } else {
+                pg_sys::GetLatestSnapshot()
+            };
+            pg_sys::PushActiveSnapshot(snapshot);
         }
         LOADING.set(true);
         Privileged { user, context }
@@ -64,15 +70,11 @@ pub(super) fn refresh() -> Option<()> {
     let unreadable = unsafe {
         LOADING.get()
             || !pg_sys::IsTransactionState()
-            // A parallel plan destroys nothing, and no new snapshot can be taken beside it.
-            || pg_sys::IsInParallelMode()
             || pg_sys::IsAbortedTransactionBlockState()
             || pg_sys::IsBinaryUpgrade
             // Nothing is destroyed in parallel mode, and a new snapshot cannot be taken there.
             || pg_sys::IsInParallelMode()
             || pg_sys::MyDatabaseId == pg_sys::InvalidOid
-            // A parallel worker may take no newer snapshot, and can neither destroy rows nor move sequences.
-            || pg_sys::ParallelWorkerNumber >= 0
     };
     if unreadable {
         return None;

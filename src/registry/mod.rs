@@ -8,7 +8,7 @@ mod invalidation;
 mod load;
 mod target;
 
-pub use invalidation::{announce_change, install};
+pub use invalidation::{announce_change, install, is_being_restored, loaded_by_hand};
 
 use crate::model::ProtectedTarget;
 use pgrx::pg_sys::Oid;

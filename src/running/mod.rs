@@ -15,6 +15,14 @@ use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
+/// The key of the root that is open while an outermost statement is planned: functions that the planner folds into
+/// constants run then.
+pub const PLANNING: usize = 1;
+
+/// The key of everything that runs outside a portal: what deferred triggers do at COMMIT belongs together, and is
+/// written before the transaction ends.
+pub const OUTSIDE: usize = 2;
+
 /// The outermost statement, as its hook saw it.
 #[derive(Clone, Copy)]
 pub struct Frame {
@@ -27,7 +35,8 @@ pub struct Frame {
 }
 
 thread_local! {
-    static OPEN: Cell<Option<Frame>> = const { Cell::new(None) };
+    /// The open root and the (sub)transaction level it was opened in.
+    static OPEN: Cell<Option<(Frame, i32)>> = const { Cell::new(None) };
     /// The memory whose reset closes the open root.
     static CONTEXT: Cell<pg_sys::MemoryContext> = const { Cell::new(ptr::null_mut()) };
 }
@@ -53,6 +62,10 @@ pub fn commit_level(nest: i32) {
 /// A subtransaction was rolled back: its queries are gone.
 pub fn abort_level(nest: i32) {
     queries::abort_level(nest);
+    // What was opened inside ended with the error: its texts are freed, whatever portal it ran in.
+    if OPEN.get().is_some_and(|(_, opened)| opened >= nest) {
+        OPEN.set(None);
+    }
     trigger::abort_level(nest);
 }
 
@@ -66,9 +79,15 @@ pub fn end_transaction() {
 ///
 /// # Safety
 /// Inside a transaction, with pointers that live as long as the statement.
-pub unsafe fn enter(frame: Frame) -> bool {
+pub unsafe fn enter(mut frame: Frame) -> bool {
     if OPEN.get().is_some() {
         return false;
+    }
+    // SAFETY: reads backend variables; the client's text is live while its transaction is being committed.
+    unsafe {
+        if pg_sys::PortalContext.is_null() && frame.key != PLANNING {
+            frame = Frame { key: OUTSIDE, source: pg_sys::debug_query_string, location: -1, length: 0, ..frame };
+        }
     }
     // SAFETY: PortalContext is live while a portal runs; a backend without a portal (a background worker's SPI) closes
     // its root with the transaction. The callback struct is allocated in the context it watches.
@@ -88,7 +107,8 @@ pub unsafe fn enter(frame: Frame) -> bool {
             CONTEXT.set(context);
         }
     }
-    OPEN.set(Some(frame));
+    // SAFETY: reads the transaction state.
+    OPEN.set(Some((frame, unsafe { raw::GetCurrentTransactionNestLevel() })));
     true
 }
 
@@ -99,12 +119,12 @@ pub fn leave() {
 
 /// The open root's key.
 pub fn root_key() -> Option<usize> {
-    OPEN.get().map(|frame| frame.key)
+    OPEN.get().map(|(frame, _)| frame.key)
 }
 
 /// A new page in the ledger for the open root.
 pub fn new_root() -> Root {
-    let Some(frame) = OPEN.get() else {
+    let Some((frame, _)) = OPEN.get() else {
         return Root::new(usize::MAX, None, None);
     };
     // SAFETY: the frame is open, so its source and parameters are live.

@@ -1,7 +1,7 @@
 //! The destructive queries that are executing now: roots' own, and those of functions, triggers and referential actions.
 
 use crate::approval;
-use crate::judge::approval::{Kind, Request};
+use crate::judge::approval::{Kind, Request, weaker_kind};
 use crate::ledger::Cover;
 use crate::model::Operation;
 use crate::registry::Guarded;
@@ -31,6 +31,8 @@ pub struct ActiveQuery {
     /// What led here, `None` for a statement's own target.
     pub cause: Option<Rc<str>>,
     pub coverage: Coverage,
+    /// How deep in triggers it runs: what runs deeper was set off by one of its own.
+    pub trigger_depth: i32,
 }
 
 thread_local! {
@@ -52,6 +54,12 @@ pub fn started(desc: usize, estate: *mut pg_sys::EState) {
 
 pub fn ended(desc: usize) {
     ACTIVE.with_borrow_mut(|active| active.retain(|query| query.desc != desc));
+}
+
+/// How deep in triggers the backend is (`pg_trigger_depth()`).
+pub fn trigger_depth() -> i32 {
+    // SAFETY: a function without arguments that reads a variable.
+    unsafe { pgrx::direct_function_call(pg_sys::pg_trigger_depth, &[]) }.unwrap_or(0)
 }
 
 /// The innermost query.
@@ -91,15 +99,20 @@ pub fn end_transaction() {
 /// What a query does to the guarded tables it targets itself.
 pub type Target = (Rc<Guarded>, Operation);
 
-/// Whether the approval in force covers a query with these targets, `parent` being the destructive query that set it
-/// off: what a covered statement cascades to is covered with it.
+/// Whether the approval in force covers a query with these targets. `parent` is the destructive query whose referential
+/// action or trigger runs it: what a covered statement cascades to is covered with it, if the approval is of the kind
+/// that the tables it reaches ask for.
 pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
     if let Some(ActiveQuery {
         coverage: inherited @ Coverage::Covered(_),
         ..
     }) = parent
     {
-        return inherited.clone();
+        let kind = targets.iter().flat_map(|(table, _)| &table.policies).map(|policy| policy.approval).max();
+        return match kind {
+            Some(kind) if kind > Kind::Session => Coverage::Refused(weaker_kind(kind)),
+            _ => inherited.clone(),
+        };
     }
     if !approval::setting::is_set() {
         return Coverage::Absent;

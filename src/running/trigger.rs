@@ -35,7 +35,10 @@ pub fn commit_level(nest: i32) {
 
 pub fn abort_level(nest: i32) {
     let before = SAVED.with_borrow_mut(|saved| {
-        let before = saved.iter().find(|(level, _)| *level >= nest).map(|(_, shim)| *shim);
+        let before = saved
+            .iter()
+            .find(|(level, _)| *level >= nest)
+            .map(|(_, shim)| *shim);
         saved.retain(|(level, _)| *level < nest);
         before
     });

@@ -35,12 +35,16 @@ impl Gatherer<'_> {
                 Source::Query(inner, _) => {
                     let query = self.scopes[inner].query;
                     let plain = (*query).setOperations.is_null() && (*query).groupingSets.is_null();
-                    let output = outputs(query).into_iter().find(|&t| (*t).resno == (*var).varattno);
+                    let output = outputs(query)
+                        .into_iter()
+                        .find(|&t| (*t).resno == (*var).varattno);
                     plain && output.is_some_and(|t| self.never_null(inner, (*t).expr.cast()))
                 }
                 Source::Alias if (*var).varattno > 0 => {
                     let names = alias_expressions(rte);
-                    names.get((*var).varattno as usize - 1).is_some_and(|&n| !n.is_null() && self.never_null(home, n))
+                    names
+                        .get((*var).varattno as usize - 1)
+                        .is_some_and(|&n| !n.is_null() && self.never_null(home, n))
                 }
                 _ => false,
             }
@@ -56,7 +60,8 @@ fn is_not_null(relid: pg_sys::Oid, attno: i16) -> bool {
         if tuple.is_null() {
             return false;
         }
-        let not_null = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_attribute>()).attnotnull;
+        let not_null =
+            (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_attribute>()).attnotnull;
         pg_sys::ReleaseSysCache(tuple);
         not_null
     }
@@ -89,8 +94,11 @@ pub unsafe fn matches_everything(node: Node) -> bool {
         }
         let op = node.cast::<pg_sys::OpExpr>();
         let args = items::<pg_sys::Node>((*op).args);
-        let like = [pg_sys::OID_TEXT_LIKE_OP, pg_sys::OID_TEXT_ICLIKE_OP].contains(&(*op).opno.to_u32());
-        let [_, right] = args.as_slice() else { return false };
+        let like =
+            [pg_sys::OID_TEXT_LIKE_OP, pg_sys::OID_TEXT_ICLIKE_OP].contains(&(*op).opno.to_u32());
+        let [_, right] = args.as_slice() else {
+            return false;
+        };
         if !like || tag(*right) != pg_sys::NodeTag::T_Const {
             return false;
         }
@@ -116,7 +124,9 @@ pub unsafe fn complementary(arms: &[Node]) -> bool {
     unsafe {
         arms.iter().enumerate().any(|(i, &arm)| {
             let negation = pg_sys::negate_clause(pg_sys::copyObjectImpl(arm.cast()).cast());
-            arms.iter().enumerate().any(|(j, &other)| i != j && pg_sys::equal(negation.cast(), other.cast()))
+            arms.iter()
+                .enumerate()
+                .any(|(j, &other)| i != j && pg_sys::equal(negation.cast(), other.cast()))
         })
     }
 }

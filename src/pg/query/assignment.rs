@@ -24,7 +24,10 @@ pub unsafe fn arbiter(conflict: *mut pg_sys::OnConflictExpr) -> Vec<i16> {
                 let form = (*relation).rd_index;
                 let keys = (*form).indkey.values.as_slice((*form).indnkeyatts as usize);
                 columns.extend(keys.iter().filter(|&&a| a != 0));
-                vars(pg_sys::RelationGetIndexExpressions(relation).cast(), &mut columns);
+                vars(
+                    pg_sys::RelationGetIndexExpressions(relation).cast(),
+                    &mut columns,
+                );
                 pg_sys::index_close(relation, pg_sys::AccessShareLock as i32);
             }
         }
@@ -37,7 +40,10 @@ pub unsafe fn arbiter(conflict: *mut pg_sys::OnConflictExpr) -> Vec<i16> {
 unsafe fn vars(node: Node, found: &mut Vec<i16>) {
     // SAFETY: the caller passes NULL or a valid expression; PVC flags let everything but plain Vars pass.
     unsafe {
-        for var in items::<pg_sys::Var>(pg_sys::pull_var_clause(node, pg_sys::PVC_RECURSE_PLACEHOLDERS as i32)) {
+        for var in items::<pg_sys::Var>(pg_sys::pull_var_clause(
+            node,
+            pg_sys::PVC_RECURSE_PLACEHOLDERS as i32,
+        )) {
             found.push((*var).varattno);
         }
     }
@@ -50,7 +56,9 @@ unsafe fn vars(node: Node, found: &mut Vec<i16>) {
 pub unsafe fn assignments(relid: pg_sys::Oid, list: *mut pg_sys::List) -> Vec<Assignment> {
     // SAFETY: a target list holds TargetEntry nodes; the target is locked by the statement.
     unsafe {
-        let entries = items::<pg_sys::TargetEntry>(list).into_iter().filter(|&t| !(*t).resjunk);
+        let entries = items::<pg_sys::TargetEntry>(list)
+            .into_iter()
+            .filter(|&t| !(*t).resjunk);
         entries
             .map(|entry| Assignment {
                 attno: (*entry).resno,
@@ -67,7 +75,9 @@ unsafe fn clears(relid: pg_sys::Oid, attno: i16, expr: Node) -> bool {
         if tag(expr) == pg_sys::NodeTag::T_SetToDefault {
             return true;
         }
-        let Some(value) = folded(expr) else { return false };
+        let Some(value) = folded(expr) else {
+            return false;
+        };
         if (*value).constisnull || is_empty(value) {
             return true;
         }

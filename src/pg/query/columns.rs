@@ -19,7 +19,9 @@ impl Gatherer<'_> {
             let (number, attno) = (varno(var), (*var).varattno);
             match self.source(home, number) {
                 // Which table a row is in says nothing about which row it is.
-                Source::Columns(_) if i32::from(attno) == pg_sys::TableOidAttributeNumber => Operand::default(),
+                Source::Columns(_) if i32::from(attno) == pg_sys::TableOidAttributeNumber => {
+                    Operand::default()
+                }
                 Source::Columns(instance) => {
                     let column = self.statement.column(instance, attno);
                     if self.resolved.insert((instance, attno), column).is_none() {
@@ -39,7 +41,9 @@ impl Gatherer<'_> {
                     }
                 }
                 Source::Query(inner, instance) => bare(self.output_column(inner, instance, attno)),
-                Source::Recursive(outer, instance) => bare(self.recursive_column(outer, instance, attno)),
+                Source::Recursive(outer, instance) => {
+                    bare(self.recursive_column(outer, instance, attno))
+                }
             }
         }
     }
@@ -75,7 +79,12 @@ impl Gatherer<'_> {
     }
 
     /// A subquery's output as a column: the stored column itself when it is passed on unchanged.
-    unsafe fn output_column(&mut self, inner: ScopeId, instance: InstanceId, attno: i16) -> ColumnId {
+    unsafe fn output_column(
+        &mut self,
+        inner: ScopeId,
+        instance: InstanceId,
+        attno: i16,
+    ) -> ColumnId {
         if let Some(&known) = self.resolved.get(&(instance, attno)) {
             return known;
         }
@@ -112,7 +121,12 @@ impl Gatherer<'_> {
 
     /// A recursive CTE's own column inside its recursive term: what the first term gives it, and a series when the
     /// recursive term computes it.
-    unsafe fn recursive_column(&mut self, outer: ScopeId, instance: InstanceId, attno: i16) -> ColumnId {
+    unsafe fn recursive_column(
+        &mut self,
+        outer: ScopeId,
+        instance: InstanceId,
+        attno: i16,
+    ) -> ColumnId {
         if let Some(&known) = self.resolved.get(&(instance, attno)) {
             return known;
         }
@@ -129,7 +143,10 @@ impl Gatherer<'_> {
 }
 
 fn bare(column: ColumnId) -> Operand {
-    Operand { bare: vec![column], ..Operand::default() }
+    Operand {
+        bare: vec![column],
+        ..Operand::default()
+    }
 }
 
 /// The expressions behind a join's or grouping step's columns.

@@ -13,7 +13,11 @@ pub unsafe fn items<T>(list: *mut pg_sys::List) -> Vec<*mut T> {
         return Vec::new();
     }
     // SAFETY: a list's `length` cells are contiguous (pg_list.h); the caller vouches for what they hold.
-    unsafe { (0..(*list).length as usize).map(|i| (*(*list).elements.add(i)).ptr_value.cast()).collect() }
+    unsafe {
+        (0..(*list).length as usize)
+            .map(|i| (*(*list).elements.add(i)).ptr_value.cast())
+            .collect()
+    }
 }
 
 /// The range-table entry of that number, counted from one.
@@ -22,7 +26,11 @@ pub unsafe fn items<T>(list: *mut pg_sys::List) -> Vec<*mut T> {
 /// `rtable` is a query's range table and `rtindex` numbers an entry of it.
 pub unsafe fn nth_rte(rtable: *mut pg_sys::List, rtindex: i32) -> *mut pg_sys::RangeTblEntry {
     // SAFETY: the caller vouches for the number.
-    unsafe { (*(*rtable).elements.add(rtindex as usize - 1)).ptr_value.cast() }
+    unsafe {
+        (*(*rtable).elements.add(rtindex as usize - 1))
+            .ptr_value
+            .cast()
+    }
 }
 
 /// The range-table number a Var names (unsigned in PostgreSQL 14).
@@ -58,7 +66,9 @@ pub unsafe fn strip(mut node: Node) -> Node {
             match tag(node) {
                 pg_sys::NodeTag::T_RelabelType => (*node.cast::<pg_sys::RelabelType>()).arg.cast(),
                 pg_sys::NodeTag::T_CollateExpr => (*node.cast::<pg_sys::CollateExpr>()).arg.cast(),
-                pg_sys::NodeTag::T_CoerceToDomain => (*node.cast::<pg_sys::CoerceToDomain>()).arg.cast(),
+                pg_sys::NodeTag::T_CoerceToDomain => {
+                    (*node.cast::<pg_sys::CoerceToDomain>()).arg.cast()
+                }
                 pg_sys::NodeTag::T_CoerceViaIO => {
                     let io = node.cast::<pg_sys::CoerceViaIO>();
                     let arg: Node = (*io).arg.cast();
@@ -99,16 +109,22 @@ unsafe fn lossless_argument(function: *mut pg_sys::FuncExpr) -> Option<Node> {
         }
         // Only the cast itself: factorial(bigint) also makes a numeric of a bigint.
         let mut cast = pg_sys::InvalidOid;
-        let path = pg_sys::find_coercion_pathway(to, from, pg_sys::CoercionContext::COERCION_EXPLICIT, &mut cast);
-        let found = path == pg_sys::CoercionPathType::COERCION_PATH_FUNC && cast == (*function).funcid;
+        let path = pg_sys::find_coercion_pathway(
+            to,
+            from,
+            pg_sys::CoercionContext::COERCION_EXPLICIT,
+            &mut cast,
+        );
+        let found =
+            path == pg_sys::CoercionPathType::COERCION_PATH_FUNC && cast == (*function).funcid;
         found.then_some(*arg)
     }
 }
 
 fn widens(from: pg_sys::Oid, to: pg_sys::Oid) -> bool {
     use pg_sys::{
-        BPCHAROID, DATEOID, FLOAT4OID, FLOAT8OID, INT2OID, INT4OID, INT8OID, NAMEOID, NUMERICOID, TEXTOID,
-        TIMESTAMPOID, VARCHAROID,
+        BPCHAROID, DATEOID, FLOAT4OID, FLOAT8OID, INT2OID, INT4OID, INT8OID, NAMEOID, NUMERICOID,
+        TEXTOID, TIMESTAMPOID, VARCHAROID,
     };
     match from {
         INT2OID => [INT4OID, INT8OID, NUMERICOID, FLOAT4OID, FLOAT8OID].contains(&to),
@@ -133,8 +149,15 @@ fn prints_uniquely(oid: pg_sys::Oid) -> bool {
     // SAFETY: catalog lookups that take any OID.
     let (base, kind) = unsafe { (pg_sys::getBaseType(oid), pg_sys::get_typtype(oid)) };
     kind as u8 == pg_sys::TYPTYPE_ENUM
-        || [pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::VARCHAROID]
-            .contains(&base)
+        || [
+            pg_sys::INT2OID,
+            pg_sys::INT4OID,
+            pg_sys::INT8OID,
+            pg_sys::UUIDOID,
+            pg_sys::TEXTOID,
+            pg_sys::VARCHAROID,
+        ]
+        .contains(&base)
 }
 
 /// The operator's strategy in the default btree operator family of one of the types it is given; 0 when it has none.
@@ -174,7 +197,9 @@ pub fn is_series(function: pg_sys::Oid) -> bool {
     // SAFETY: get_func_name takes any OID and returns NULL or a C string.
     unsafe {
         let name = pg_sys::get_func_name(function);
-        !name.is_null() && [c"generate_series", c"generate_subscripts", c"enum_range"].contains(&core::ffi::CStr::from_ptr(name))
+        !name.is_null()
+            && [c"generate_series", c"generate_subscripts", c"enum_range"]
+                .contains(&core::ffi::CStr::from_ptr(name))
     }
 }
 
@@ -202,6 +227,10 @@ pub unsafe fn constant(node: Node) -> Option<Option<bool>> {
             return None;
         }
         let value = node.cast::<pg_sys::Const>();
-        if (*value).constisnull { Some(None) } else { Some(Some((*value).constvalue.value() != 0)) }
+        if (*value).constisnull {
+            Some(None)
+        } else {
+            Some(Some((*value).constvalue.value() != 0))
+        }
     }
 }

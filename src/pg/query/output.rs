@@ -81,11 +81,15 @@ impl Gatherer<'_> {
                     let functions = items::<pg_sys::RangeTblFunction>((*rte).functions);
                     let columns: i32 = functions.iter().map(|&f| (*f).funccolcount).sum();
                     if (*rte).funcordinality && i32::from(attno) > columns {
-                        parts.push(Operand { series: true, ..Operand::default() });
+                        parts.push(Operand {
+                            series: true,
+                            ..Operand::default()
+                        });
                     }
                     let mut first = 0;
                     for function in functions {
-                        let own = i32::from(attno) > first && i32::from(attno) <= first + (*function).funccolcount;
+                        let own = i32::from(attno) > first
+                            && i32::from(attno) <= first + (*function).funccolcount;
                         if own || attno == 0 {
                             parts.push(self.operand(scope, (*function).funcexpr));
                         }
@@ -95,7 +99,11 @@ impl Gatherer<'_> {
                 pg_sys::RTEKind::RTE_VALUES => {
                     for row in items::<pg_sys::List>((*rte).values_lists) {
                         let cells = items::<pg_sys::Node>(row);
-                        let range = if attno > 0 { attno as usize - 1..attno as usize } else { 0..cells.len() };
+                        let range = if attno > 0 {
+                            attno as usize - 1..attno as usize
+                        } else {
+                            0..cells.len()
+                        };
                         for &cell in cells.get(range).unwrap_or_default() {
                             // Most cells are constants; a long list of them is quickly passed over.
                             if tag(cell) != pg_sys::NodeTag::T_Const {
@@ -104,7 +112,9 @@ impl Gatherer<'_> {
                         }
                     }
                 }
-                pg_sys::RTEKind::RTE_TABLEFUNC => parts.push(self.computed(scope, (*rte).tablefunc.cast())),
+                pg_sys::RTEKind::RTE_TABLEFUNC => {
+                    parts.push(self.computed(scope, (*rte).tablefunc.cast()))
+                }
                 _ => {}
             }
             self.sublinks = resting;
@@ -124,6 +134,9 @@ pub unsafe fn outputs(query: *mut pg_sys::Query) -> Vec<*mut pg_sys::TargetEntry
             pg_sys::CmdType::CMD_SELECT => (*query).targetList,
             _ => (*query).returningList,
         };
-        items::<pg_sys::TargetEntry>(list).into_iter().filter(|&t| !(*t).resjunk).collect()
+        items::<pg_sys::TargetEntry>(list)
+            .into_iter()
+            .filter(|&t| !(*t).resjunk)
+            .collect()
     }
 }

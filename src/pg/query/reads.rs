@@ -64,7 +64,9 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
                 gatherer.sublink_reads(walk, node.cast());
                 return false;
             }
-            pg_sys::NodeTag::T_FuncExpr => walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid),
+            pg_sys::NodeTag::T_FuncExpr => {
+                walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid)
+            }
             pg_sys::NodeTag::T_Aggref => {
                 walk.aggregated = true;
                 let aggregate = node.cast::<pg_sys::Aggref>();
@@ -142,8 +144,18 @@ impl Gatherer<'_> {
         // while this borrow rests.
         unsafe {
             collect(node, (&raw mut walk).cast());
-            let Walk { reads, kin, bodies, series, aggregated, .. } = walk;
-            let mut instances: Vec<_> = reads.iter().map(|&c| self.statement.columns[c].instance).collect();
+            let Walk {
+                reads,
+                kin,
+                bodies,
+                series,
+                aggregated,
+                ..
+            } = walk;
+            let mut instances: Vec<_> = reads
+                .iter()
+                .map(|&c| self.statement.columns[c].instance)
+                .collect();
             instances.sort_unstable();
             instances.dedup();
             let series = series || instances.len() > 1;
@@ -152,7 +164,14 @@ impl Gatherer<'_> {
                 && !pg_sys::expression_returns_set(node)
                 && self.sublinks.is_empty()
                 && !self.names_columns(scope, node);
-            Operand { reads, kin, bodies, series, fixed, ..Operand::default() }
+            Operand {
+                reads,
+                kin,
+                bodies,
+                series,
+                fixed,
+                ..Operand::default()
+            }
         }
     }
 

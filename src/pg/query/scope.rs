@@ -89,11 +89,23 @@ impl<'a> Gatherer<'a> {
         user: Option<BodyId>,
     ) -> ScopeId {
         let body = self.statement.bodies.len();
-        self.statement.bodies.push(Body { parent: user, depth, predicate: Predicate::And(Vec::new()) });
+        self.statement.bodies.push(Body {
+            parent: user,
+            depth,
+            predicate: Predicate::And(Vec::new()),
+        });
         let mut nullable = Vec::new();
         // SAFETY: the caller vouches for the query; its join tree is made of join nodes.
         unsafe { nullable_members((*query).jointree.cast(), false, &mut nullable) };
-        self.scopes.push(Scope { query, parent, depth, body, recursive: false, sources: HashMap::new(), nullable });
+        self.scopes.push(Scope {
+            query,
+            parent,
+            depth,
+            body,
+            recursive: false,
+            sources: HashMap::new(),
+            nullable,
+        });
         self.scopes.len() - 1
     }
 
@@ -101,7 +113,12 @@ impl<'a> Gatherer<'a> {
     ///
     /// # Safety
     /// As for `open`.
-    pub unsafe fn enter(&mut self, query: *mut pg_sys::Query, user: ScopeId, exists: bool) -> ScopeId {
+    pub unsafe fn enter(
+        &mut self,
+        query: *mut pg_sys::Query,
+        user: ScopeId,
+        exists: bool,
+    ) -> ScopeId {
         let (depth, body) = (self.scopes[user].depth + 1, self.scopes[user].body);
         // SAFETY: passed on from the caller.
         unsafe {
@@ -141,14 +158,23 @@ impl<'a> Gatherer<'a> {
 
     fn instance(&mut self, scope: ScopeId, kind: InstanceKind, relid: u32) -> InstanceId {
         let Scope { depth, body, .. } = self.scopes[scope];
-        self.statement.instances.push(Instance { kind, relid, target: None, depth, body });
+        self.statement.instances.push(Instance {
+            kind,
+            relid,
+            target: None,
+            depth,
+            body,
+        });
         self.statement.instances.len() - 1
     }
 
     /// What is protected about that relation.
     pub fn target(&mut self, relid: pg_sys::Oid, inh: bool) -> Option<Rc<ProtectedTarget>> {
         let protection = self.protection;
-        self.protected.entry((relid.to_u32(), inh)).or_insert_with(|| protection.target(relid, inh)).clone()
+        self.protected
+            .entry((relid.to_u32(), inh))
+            .or_insert_with(|| protection.target(relid, inh))
+            .clone()
     }
 
     /// The range-table entry of that number.
@@ -174,7 +200,8 @@ impl<'a> Gatherer<'a> {
             let source = match (*rte).rtekind {
                 pg_sys::RTEKind::RTE_RELATION => {
                     let target = self.target((*rte).relid, (*rte).inh);
-                    let instance = self.instance(scope, InstanceKind::Relation, (*rte).relid.to_u32());
+                    let instance =
+                        self.instance(scope, InstanceKind::Relation, (*rte).relid.to_u32());
                     self.statement.instances[instance].target = target;
                     Source::Columns(instance)
                 }
@@ -204,14 +231,22 @@ impl<'a> Gatherer<'a> {
         self.scopes[scope].sources.insert(rtindex, source);
     }
 
-    unsafe fn cte(&mut self, scope: ScopeId, rtindex: i32, rte: *mut pg_sys::RangeTblEntry) -> Source {
+    unsafe fn cte(
+        &mut self,
+        scope: ScopeId,
+        rtindex: i32,
+        rte: *mut pg_sys::RangeTblEntry,
+    ) -> Source {
         let instance = self.instance(scope, InstanceKind::Computed, 0);
         // SAFETY: a CTE entry names a CTE of the query that ctelevelsup leads to (parse_relation.c).
         unsafe {
             let home = self.up(scope, (*rte).ctelevelsup);
             let name = core::ffi::CStr::from_ptr((*rte).ctename);
             let ctes = items::<pg_sys::CommonTableExpr>((*self.scopes[home].query).cteList);
-            let Some(cte) = ctes.into_iter().find(|&c| core::ffi::CStr::from_ptr((*c).ctename) == name) else {
+            let Some(cte) = ctes
+                .into_iter()
+                .find(|&c| core::ffi::CStr::from_ptr((*c).ctename) == name)
+            else {
                 return Source::Columns(instance);
             };
             let query: *mut pg_sys::Query = (*cte).ctequery.cast();
@@ -265,7 +300,9 @@ unsafe fn nullable_members(node: Node, nullable: bool, found: &mut Vec<i32>) {
                 nullable_members((*join).larg, nullable || left, found);
                 nullable_members((*join).rarg, nullable || right, found);
             }
-            pg_sys::NodeTag::T_RangeTblRef if nullable => found.push((*node.cast::<pg_sys::RangeTblRef>()).rtindex),
+            pg_sys::NodeTag::T_RangeTblRef if nullable => {
+                found.push((*node.cast::<pg_sys::RangeTblRef>()).rtindex)
+            }
             _ => {}
         }
     }

@@ -30,10 +30,14 @@ pub unsafe fn is_destructive(query: *mut pg_sys::Query) -> bool {
             #[cfg(not(feature = "pg14"))]
             pg_sys::CmdType::CMD_MERGE => items::<pg_sys::MergeAction>((*query).mergeActionList)
                 .iter()
-                .any(|&a| [pg_sys::CmdType::CMD_UPDATE, pg_sys::CmdType::CMD_DELETE].contains(&(*a).commandType)),
+                .any(|&a| {
+                    [pg_sys::CmdType::CMD_UPDATE, pg_sys::CmdType::CMD_DELETE]
+                        .contains(&(*a).commandType)
+                }),
             pg_sys::CmdType::CMD_INSERT => {
                 let conflict = (*query).onConflict;
-                !conflict.is_null() && (*conflict).action == pg_sys::OnConflictAction::ONCONFLICT_UPDATE
+                !conflict.is_null()
+                    && (*conflict).action == pg_sys::OnConflictAction::ONCONFLICT_UPDATE
             }
             _ => false,
         }
@@ -51,29 +55,52 @@ impl Gatherer<'_> {
         unsafe {
             let rtindex = (*query).resultRelation;
             let rte = self.rte(scope, rtindex);
-            let Source::Columns(instance) = self.source(scope, rtindex) else { return };
+            let Source::Columns(instance) = self.source(scope, rtindex) else {
+                return;
+            };
             if self.statement.instances[instance].target.is_none() {
                 return;
             }
             let relid = (*rte).relid;
             let from = self.row_source(scope);
-            let mut target = Target { instance, actions: Vec::new(), arbiter: None, merge_upsert_on: None };
+            let mut target = Target {
+                instance,
+                actions: Vec::new(),
+                arbiter: None,
+                merge_upsert_on: None,
+            };
             match (*query).commandType {
                 pg_sys::CmdType::CMD_INSERT => {
                     let conflict = (*query).onConflict;
                     let mut parts = from;
                     parts.push(self.predicate(scope, (*conflict).onConflictWhere));
                     let assigned = assignments(relid, (*conflict).onConflictSet);
-                    target.actions.push(Action { verb: Verb::Upsert, predicate: Predicate::And(parts), assigned });
+                    target.actions.push(Action {
+                        verb: Verb::Upsert,
+                        predicate: Predicate::And(parts),
+                        assigned,
+                    });
                     target.arbiter = Some(arbiter(conflict));
                 }
                 #[cfg(not(feature = "pg14"))]
                 pg_sys::CmdType::CMD_MERGE => self.merge(scope, relid, from, &mut target),
                 command => {
-                    let verb = if command == pg_sys::CmdType::CMD_DELETE { Verb::Delete } else { Verb::Update };
-                    let list = if verb == Verb::Delete { core::ptr::null_mut() } else { (*query).targetList };
+                    let verb = if command == pg_sys::CmdType::CMD_DELETE {
+                        Verb::Delete
+                    } else {
+                        Verb::Update
+                    };
+                    let list = if verb == Verb::Delete {
+                        core::ptr::null_mut()
+                    } else {
+                        (*query).targetList
+                    };
                     let assigned = assignments(relid, list);
-                    target.actions.push(Action { verb, predicate: Predicate::And(from), assigned });
+                    target.actions.push(Action {
+                        verb,
+                        predicate: Predicate::And(from),
+                        assigned,
+                    });
                 }
             }
             let pending = self.take_pending();
@@ -91,14 +118,31 @@ impl Gatherer<'_> {
 
     /// Stands for a statement too large to read: a condition on every key.
     pub fn unreadable(&mut self, instance: usize) -> Predicate {
-        let key = self.statement.instances[instance].target.iter().flat_map(|t| &t.key);
+        let key = self.statement.instances[instance]
+            .target
+            .iter()
+            .flat_map(|t| &t.key);
         let attnos: Vec<i16> = key.map(|k| k.attnum).collect();
-        let reads = attnos.into_iter().map(|a| self.statement.column(instance, a)).collect();
-        Predicate::Other { reads, bodies: Vec::new(), why: Reading::Unreadable, expr: None }
+        let reads = attnos
+            .into_iter()
+            .map(|a| self.statement.column(instance, a))
+            .collect();
+        Predicate::Other {
+            reads,
+            bodies: Vec::new(),
+            why: Reading::Unreadable,
+            expr: None,
+        }
     }
 
     #[cfg(not(feature = "pg14"))]
-    unsafe fn merge(&mut self, scope: ScopeId, relid: pg_sys::Oid, from: Vec<Predicate>, target: &mut Target) {
+    unsafe fn merge(
+        &mut self,
+        scope: ScopeId,
+        relid: pg_sys::Oid,
+        from: Vec<Predicate>,
+        target: &mut Target,
+    ) {
         let query = self.scopes[scope].query;
         // SAFETY: passed on from `destructive`; a MERGE's actions are MergeAction nodes.
         unsafe {
@@ -118,7 +162,8 @@ impl Gatherer<'_> {
             let (mut updates, mut inserts) = (false, false);
             for action in items::<pg_sys::MergeAction>((*query).mergeActionList) {
                 let met = how_matched(action);
-                inserts |= (*action).commandType == pg_sys::CmdType::CMD_INSERT && met == Match::NotMatchedByTarget;
+                inserts |= (*action).commandType == pg_sys::CmdType::CMD_INSERT
+                    && met == Match::NotMatchedByTarget;
                 if met == Match::NotMatchedByTarget {
                     continue;
                 }
@@ -133,12 +178,24 @@ impl Gatherer<'_> {
                     // The rows it keeps are lost to the actions after it.
                     qual = qual.negated();
                 }
-                let met_on = if met == Match::Matched { on.clone() } else { on.clone().negated() };
+                let met_on = if met == Match::Matched {
+                    on.clone()
+                } else {
+                    on.clone().negated()
+                };
                 let mut parts = sources.clone();
                 parts.extend([met_on, qual]);
-                let list = if verb == Verb::MergeUpdate { (*action).targetList } else { core::ptr::null_mut() };
+                let list = if verb == Verb::MergeUpdate {
+                    (*action).targetList
+                } else {
+                    core::ptr::null_mut()
+                };
                 let assigned = assignments(relid, list);
-                target.actions.push(Action { verb, predicate: Predicate::And(parts), assigned });
+                target.actions.push(Action {
+                    verb,
+                    predicate: Predicate::And(parts),
+                    assigned,
+                });
             }
             if updates && inserts {
                 target.merge_upsert_on = Some(on);
@@ -150,7 +207,11 @@ impl Gatherer<'_> {
 #[cfg(any(feature = "pg15", feature = "pg16"))]
 unsafe fn how_matched(action: *mut pg_sys::MergeAction) -> Match {
     // SAFETY: the caller passes a valid action.
-    if unsafe { (*action).matched } { Match::Matched } else { Match::NotMatchedByTarget }
+    if unsafe { (*action).matched } {
+        Match::Matched
+    } else {
+        Match::NotMatchedByTarget
+    }
 }
 
 #[cfg(any(feature = "pg17", feature = "pg18"))]

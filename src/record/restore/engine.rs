@@ -58,6 +58,8 @@ pub(super) struct Settled {
     pub images: Vec<(usize, i64)>,
     /// Its place in `conflicts`.
     pub conflict: Option<usize>,
+    /// What the last image says the statement left, when conflicts are asked for in full.
+    pub left_as: Option<Vec<u8>>,
 }
 
 /// A conflict in JSON.
@@ -96,11 +98,7 @@ impl Engine {
     ///
     /// # Safety
     /// Inside the subtransaction; `estate` must outlive the engine.
-    pub(super) unsafe fn new(
-        request: Request,
-        estate: *mut pg_sys::EState,
-        root: Root,
-    ) -> Engine {
+    pub(super) unsafe fn new(request: Request, estate: *mut pg_sys::EState, root: Root) -> Engine {
         Engine {
             request,
             estate,
@@ -132,12 +130,16 @@ impl Engine {
                 format!("cannot restore what {} destroyed", chunk.operation),
             ));
         }
-        let known = self.targets.iter().position(|t| t.recorded == chunk.relation);
+        let known = self
+            .targets
+            .iter()
+            .position(|t| t.recorded == chunk.relation);
         let target = match known {
             Some(target) => target,
             None => {
                 // SAFETY: the caller vouches for the estate.
-                self.targets.push(unsafe { Target::open(chunk, self.estate)? });
+                self.targets
+                    .push(unsafe { Target::open(chunk, self.estate)? });
                 self.targets.len() - 1
             }
         };

@@ -19,16 +19,16 @@ impl Engine {
         let target = &mut self.targets[image.target];
         // SAFETY: the target's slots and indexes are open; values live in the per-row context.
         unsafe {
-            if !target.partitioned()
-                && target.leaves[0].has_identity(&target.shapes[image.shape])
-            {
+            if !target.partitioned() && target.leaves[0].has_identity(&target.shapes[image.shape]) {
                 // The key is enough.
                 let settings = target.shapes[image.shape].settings();
                 target.slot.start();
                 let places = target.leaves[0].identity.as_ref().map(|i| i.places.clone());
                 for place in places.unwrap_or_default() {
                     let shape = &mut target.shapes[image.shape];
-                    let Some(n) = shape.column_at(place) else { continue };
+                    let Some(n) = shape.column_at(place) else {
+                        continue;
+                    };
                     let member = self.members.iter().find(|(of, _)| *of == n);
                     let span = member.map_or(image.spans[n], |(_, span)| *span);
                     let value = shape.read(n, image.text, span, &mut self.scratch)?;
@@ -67,7 +67,8 @@ impl Engine {
                 return Ok(Some(first));
             }
             let target = &mut self.targets[image.target];
-            if !target.partitioned() || target.leaves[first].has_identity(&target.shapes[image.shape])
+            if !target.partitioned()
+                || target.leaves[first].has_identity(&target.shapes[image.shape])
             {
                 // A partitioned table's key contains what routes its rows.
                 return Ok(None);
@@ -135,7 +136,7 @@ impl Engine {
             .iter()
             .flatten()
             .filter(|known| !known.generated)
-            .filter_map(|known| leaf.from_target(known.place))
+            .filter_map(|known| leaf.place_of(known.place))
             .collect();
         // SAFETY: a plain scan of the heap by the newest snapshot; the tuple found is copied into `present`.
         unsafe {
@@ -181,7 +182,12 @@ impl Engine {
     ///
     /// # Safety
     /// Both must be of the column's type.
-    unsafe fn equal(&self, column: Option<(bool, i16)>, a: Option<Datum>, b: Option<Datum>) -> bool {
+    unsafe fn equal(
+        &self,
+        column: Option<(bool, i16)>,
+        a: Option<Datum>,
+        b: Option<Datum>,
+    ) -> bool {
         match (a, b, column) {
             (None, None, _) => true,
             (Some(a), Some(b), Some((by_value, length))) => {
@@ -245,7 +251,7 @@ impl Engine {
             if known.generated {
                 continue;
             }
-            let Some(place) = target.leaves[leaf].from_target(known.place) else {
+            let Some(place) = target.leaves[leaf].place_of(known.place) else {
                 continue;
             };
             // SAFETY: the caller vouches for both.
@@ -273,12 +279,7 @@ pub(super) unsafe fn fetch(
     unsafe {
         let found = match (*(*relation).rd_tableam).tuple_fetch_row_version {
             Some(fetch) => pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                fetch(
-                    relation,
-                    &mut tid,
-                    &raw mut pg_sys::SnapshotAnyData,
-                    slot.0,
-                )
+                fetch(relation, &mut tid, &raw mut pg_sys::SnapshotAnyData, slot.0)
             }),
             None => false,
         };

@@ -150,7 +150,12 @@ impl Engine {
                         .columns
                         .iter()
                         .all(|(place, _)| present.get(*place) == slot.get(*place));
-                if stays || reference.columns.iter().any(|(p, _)| present.get(*p).is_none()) {
+                if stays
+                    || reference
+                        .columns
+                        .iter()
+                        .any(|(p, _)| present.get(*p).is_none())
+                {
                     continue;
                 }
                 let columns = reference.columns.iter().zip(&mut reference.gone);
@@ -220,7 +225,11 @@ fn incoming(relid: Oid, format: &crate::record::format::RowFormat) -> Vec<Incomi
 impl ForeignKey {
     /// `p.a = f.x AND ...`
     fn join(&self) -> String {
-        let pairs = self.referenced.iter().zip(&self.operators).zip(&self.columns);
+        let pairs = self
+            .referenced
+            .iter()
+            .zip(&self.operators)
+            .zip(&self.columns);
         let conditions: Vec<String> = pairs
             .map(|((parent, operator), child)| format!("p.{parent} {operator} f.{child}"))
             .collect();
@@ -228,7 +237,11 @@ impl ForeignKey {
     }
 
     fn each(&self, what: &str) -> String {
-        let conditions: Vec<String> = self.columns.iter().map(|c| format!("f.{c} {what}")).collect();
+        let conditions: Vec<String> = self
+            .columns
+            .iter()
+            .map(|c| format!("f.{c} {what}"))
+            .collect();
         conditions.join(" AND ")
     }
 
@@ -259,10 +272,15 @@ fn check_outgoing(leaf: &Leaf, key: &ForeignKey) -> Outcome<()> {
         let places = tid_array(rows);
         // SAFETY: a tid[] value that outlives the query.
         let rows = || unsafe {
-            [DatumWithOid::new(Datum::from(places.as_ptr()), pg_sys::TIDARRAYOID)]
+            [DatumWithOid::new(
+                Datum::from(places.as_ptr()),
+                pg_sys::TIDARRAYOID,
+            )]
         };
         let (_, referencing) = ask(
-            &format!("SELECT pg_catalog.count(*)::text FROM {child} AS f WHERE f.ctid = ANY ($1) AND {whole}"),
+            &format!(
+                "SELECT pg_catalog.count(*)::text FROM {child} AS f WHERE f.ctid = ANY ($1) AND {whole}"
+            ),
             &rows(),
         );
         let (found, _) = ask(
@@ -280,10 +298,20 @@ fn check_outgoing(leaf: &Leaf, key: &ForeignKey) -> Outcome<()> {
                 ),
                 &rows(),
             );
-            return Err(violated(key, &key.columns, orphan.as_deref().unwrap_or(""), "is not present in", &key.parent_name));
+            return Err(violated(
+                key,
+                &key.columns,
+                orphan.as_deref().unwrap_or(""),
+                "is not present in",
+                &key.parent_name,
+            ));
         }
         if key.match_full {
-            let some = key.columns.iter().map(|c| format!("f.{c} IS NOT NULL")).collect::<Vec<_>>();
+            let some = key
+                .columns
+                .iter()
+                .map(|c| format!("f.{c} IS NOT NULL"))
+                .collect::<Vec<_>>();
             let (mixed, _) = ask(
                 &format!(
                     "SELECT NULL::text FROM {child} AS f WHERE f.ctid = ANY ($1) AND ({}) AND NOT ({whole}) LIMIT 1",
@@ -292,7 +320,13 @@ fn check_outgoing(leaf: &Leaf, key: &ForeignKey) -> Outcome<()> {
                 &rows(),
             );
             if mixed > 0 {
-                return Err(violated(key, &key.columns, "", "mixes null and nonnull values, against MATCH FULL, in", &key.child_name));
+                return Err(violated(
+                    key,
+                    &key.columns,
+                    "",
+                    "mixes null and nonnull values, against MATCH FULL, in",
+                    &key.child_name,
+                ));
             }
         }
     }
@@ -318,19 +352,32 @@ unsafe fn check_incoming(reference: &mut Incoming) -> Outcome<()> {
         }
     }
     let list = |make: &dyn Fn(usize) -> String, separator: &str| {
-        (1..=key.columns.len()).map(make).collect::<Vec<_>>().join(separator)
+        (1..=key.columns.len())
+            .map(make)
+            .collect::<Vec<_>>()
+            .join(separator)
     };
     let sql = format!(
-        "SELECT pg_catalog.concat_ws(', ', {shown}) FROM pg_catalog.unnest({parameters}) AS k({names})
+        "SELECT pg_catalog.concat_ws(', ', {shown}) FROM ROWS FROM ({parameters}) AS k({names})
          WHERE EXISTS (SELECT FROM {child} AS f WHERE {referenced})
          AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {present}) LIMIT 1",
         shown = list(&|n| format!("k.c{n}"), ", "),
-        parameters = list(&|n| format!("${n}"), ", "),
+        parameters = list(&|n| format!("pg_catalog.unnest(${n})"), ", "),
         names = list(&|n| format!("c{n}"), ", "),
         child = key.child_name,
         parent = key.parent_name,
-        referenced = list(&|n| format!("k.c{n} {} f.{}", key.operators[n - 1], key.columns[n - 1]), " AND "),
-        present = list(&|n| format!("p.{} {} k.c{n}", key.referenced[n - 1], key.parent_operators[n - 1]), " AND "),
+        referenced = list(
+            &|n| format!("k.c{n} {} f.{}", key.operators[n - 1], key.columns[n - 1]),
+            " AND "
+        ),
+        present = list(
+            &|n| format!(
+                "p.{} {} k.c{n}",
+                key.referenced[n - 1],
+                key.parent_operators[n - 1]
+            ),
+            " AND "
+        ),
     );
     match ask(&sql, &arguments) {
         (0, _) => Ok(()),
@@ -344,9 +391,16 @@ unsafe fn check_incoming(reference: &mut Incoming) -> Outcome<()> {
     }
 }
 
-fn violated(key: &ForeignKey, columns: &[String], value: &str, how: &str, other: &str) -> Box<Report> {
+fn violated(
+    key: &ForeignKey,
+    columns: &[String],
+    value: &str,
+    how: &str,
+    other: &str,
+) -> Box<Report> {
     let table = catalog::relation_name(key.child);
     let name = catalog::display_name(key.child);
+    let gone = how.contains("referenced");
     let mut report = Report::new(
         "23503",
         format!(
@@ -359,7 +413,11 @@ fn violated(key: &ForeignKey, columns: &[String], value: &str, how: &str, other:
         columns.join(", "),
         other.trim_start_matches("ONLY ")
     ))
-    .hint("Restore the statement that destroyed the missing rows first, or more of this one's relations.");
+    .hint(if gone {
+        "Remove or repoint the rows that reference it, or leave the relation out."
+    } else {
+        "Restore what destroyed the missing rows first, or more of this statement's relations."
+    });
     if let Some((schema, table)) = table {
         report.schema = Some(schema);
         report.table = Some(table);

@@ -189,7 +189,12 @@ fn timestamp(bytes: &[u8]) -> Option<i64> {
         26 if bytes[19] == b'.' => number(20, 26)?,
         _ => return None,
     };
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    if !(1..=12).contains(&month)
+        || !(1..=31).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
         return None;
     }
     // Howard Hinnant's days_from_civil, counted from 2000-01-01.
@@ -255,10 +260,24 @@ mod tests {
         assert_eq!(timestamp(b"2000-01-01 00:00:00"), Some(0));
         assert_eq!(timestamp(b"2000-01-01 00:00:00.000001+00"), Some(1));
         assert_eq!(timestamp(b"1999-12-31 23:59:59.999999"), Some(-1));
-        assert_eq!(timestamp(b"2026-11-21 06:00:00+00"), Some((9821 * 86_400 + 6 * 3600) * 1_000_000));
-        assert_eq!(timestamp(b"0001-01-01 00:00:00"), Some(-730_119 * 86_400 * 1_000_000));
-        assert_eq!(timestamp(b"2000-03-01 00:00:00"), Some(60 * 86_400 * 1_000_000));
-        for other in ["infinity", "0044-03-15 00:00:00 BC", "2000-01-01 00:00:00.5", "10000-01-01 00:00:00"] {
+        assert_eq!(
+            timestamp(b"2026-11-21 06:00:00+00"),
+            Some((9821 * 86_400 + 6 * 3600) * 1_000_000)
+        );
+        assert_eq!(
+            timestamp(b"0001-01-01 00:00:00"),
+            Some(-730_119 * 86_400 * 1_000_000)
+        );
+        assert_eq!(
+            timestamp(b"2000-03-01 00:00:00"),
+            Some(60 * 86_400 * 1_000_000)
+        );
+        for other in [
+            "infinity",
+            "0044-03-15 00:00:00 BC",
+            "2000-01-01 00:00:00.5",
+            "10000-01-01 00:00:00",
+        ] {
             assert_eq!(timestamp(other.as_bytes()), None, "{other}");
         }
     }
@@ -266,7 +285,10 @@ mod tests {
     #[test]
     fn integers_that_fit_are_read() {
         assert_eq!(integer(b"-42"), Some(-42));
-        assert_eq!(integer(b"999999999999999999"), Some(999_999_999_999_999_999));
+        assert_eq!(
+            integer(b"999999999999999999"),
+            Some(999_999_999_999_999_999)
+        );
         for other in ["", "-", "1.0", "9223372036854775807", "1e5"] {
             assert_eq!(integer(other.as_bytes()), None, "{other}");
         }

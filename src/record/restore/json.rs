@@ -319,7 +319,8 @@ fn quote_or_backslash(text: &[u8]) -> Option<usize> {
     let (words, rest) = text.as_chunks::<8>();
     for (n, bytes) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*bytes);
-        let hits = zeroes(word ^ (ONES * u64::from(b'"'))) | zeroes(word ^ (ONES * u64::from(b'\\')));
+        let hits =
+            zeroes(word ^ (ONES * u64::from(b'"'))) | zeroes(word ^ (ONES * u64::from(b'\\')));
         if hits != 0 {
             return Some(n * 8 + hits.trailing_zeros() as usize / 8);
         }
@@ -338,13 +339,19 @@ mod tests {
     #[test]
     fn rows_have_their_values_in_order() {
         let all = rows(&CHUNK.to_vec()).expect("well formed");
-        assert_eq!(all.rows.iter().map(|row| row.ordinal).collect::<Vec<_>>(), [1, 22, 23]);
+        assert_eq!(
+            all.rows.iter().map(|row| row.ordinal).collect::<Vec<_>>(),
+            [1, 22, 23]
+        );
         let kinds: Vec<Kind> = all.of(0).iter().map(|span| span.kind).collect();
         assert_eq!(kinds, [Kind::Number, Kind::Escaped, Kind::Null]);
         assert_eq!(all.of(1)[0].bytes(CHUNK), b"-1.5e3");
         assert_eq!(all.of(1)[1].raw(CHUNK), br#""\\""#);
         let (start, end) = all.rows[0].body;
-        assert_eq!(&CHUNK[start as usize..end as usize], br#",5,"a \"b\" [c],[9,",null]"#);
+        assert_eq!(
+            &CHUNK[start as usize..end as usize],
+            br#",5,"a \"b\" [c],[9,",null]"#
+        );
     }
 
     #[test]
@@ -356,7 +363,11 @@ mod tests {
     #[test]
     fn changed_columns_are_read_as_members() {
         let text = br#"{"a \"b\"":null,"c":1.0,"d":"x"}"#;
-        let object = Span { start: 0, end: text.len() as u32, kind: Kind::Object };
+        let object = Span {
+            start: 0,
+            end: text.len() as u32,
+            kind: Kind::Object,
+        };
         let mut found = Vec::new();
         members(text, object, &mut found).expect("well formed");
         assert_eq!(found.len(), 3);
@@ -366,7 +377,14 @@ mod tests {
 
     #[test]
     fn what_the_record_writes_is_read_back() {
-        for text in ["", "plain", "q\"uo\\te", "line\nfeed\ttab\r", "\u{1}\u{1f}\u{7f}", "ünï © 😀"] {
+        for text in [
+            "",
+            "plain",
+            "q\"uo\\te",
+            "line\nfeed\ttab\r",
+            "\u{1}\u{1f}\u{7f}",
+            "ünï © 😀",
+        ] {
             let mut json = b"[[1,".to_vec();
             crate::record::encode::string(&mut json, text.as_bytes());
             json.extend_from_slice(b"]]");

@@ -80,8 +80,8 @@ impl Leaf {
         }
         // SAFETY: the relation stays open as long as the leaf. No triggers: what is restored is what was there.
         unsafe {
-            let info = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>())
-                as *mut pg_sys::ResultRelInfo;
+            let info =
+                pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()) as *mut pg_sys::ResultRelInfo;
             (*info).type_ = pg_sys::NodeTag::T_ResultRelInfo;
             pg_sys::InitResultRelInfo(info, relation.0, 0, ptr::null_mut(), 0);
             (*info).ri_TrigDesc = ptr::null_mut();
@@ -192,10 +192,10 @@ impl Leaf {
     /// Whether rows recorded in this shape can be told apart by an index.
     pub fn has_identity(&self, shape: &Shape) -> bool {
         self.identity.as_ref().is_some_and(|identity| {
-            identity.places.iter().all(|place| {
-                self.in_target(*place)
-                    .is_some_and(|place| shape.has(place))
-            })
+            identity
+                .places
+                .iter()
+                .all(|place| self.in_target(*place).is_some_and(|place| shape.has(place)))
         })
     }
 
@@ -208,7 +208,7 @@ impl Leaf {
     }
 
     /// The place of the target's attribute in the leaf's row.
-    pub fn from_target(&self, place: usize) -> Option<usize> {
+    pub fn place_of(&self, place: usize) -> Option<usize> {
         match &self.map {
             Some(map) => map.iter().position(|of| *of == Some(place)),
             None => Some(place),
@@ -299,18 +299,32 @@ impl Leaf {
         }
     }
 
-    /// Inserts the slot's row.
+    /// Inserts the slot's row. With `unless_taken`, a row whose unique values are taken is taken back, and the answer is
+    /// false; without, it is an error.
     ///
     /// # Safety
     /// The slot must hold a whole row.
-    pub unsafe fn insert(&mut self, estate: *mut pg_sys::EState) {
-        // SAFETY: as ExecSimpleRelationInsert of execReplication.c does it, without triggers.
+    pub unsafe fn insert(&mut self, estate: *mut pg_sys::EState, unless_taken: bool) -> bool {
+        // SAFETY: as ExecSimpleRelationInsert of execReplication.c does it, without triggers. Asking the indexes while the
+        // row is entered saves asking them before; a row that was stored in vain is deleted like any other.
         unsafe {
             self.check(estate);
             pg_sys::simple_table_tuple_insert(self.relation.0, self.slot.0);
-            self.index(estate, false);
+            let arbiters = unless_taken.then_some(self.all_arbiters);
+            if !self.index(estate, arbiters, false) {
+                pg_sys::CommandCounterIncrement();
+                let mut tid = self.slot.tid();
+                pg_sys::simple_table_tuple_delete(
+                    self.relation.0,
+                    &mut tid,
+                    pg_sys::GetActiveSnapshot(),
+                );
+                pg_sys::CommandCounterIncrement();
+                return false;
+            }
         }
         self.inserted.push(self.slot.tid());
+        true
     }
 
     /// Writes the slot's row over the present one.
@@ -330,9 +344,13 @@ impl Leaf {
                 pg_sys::GetActiveSnapshot(),
             ) {
                 IndexesToUpdate::None => {}
-                IndexesToUpdate::All => self.index(estate, false),
+                IndexesToUpdate::All => {
+                    self.index(estate, None, false);
+                }
                 #[cfg(not(any(feature = "pg14", feature = "pg15")))]
-                IndexesToUpdate::Summarizing => self.index(estate, true),
+                IndexesToUpdate::Summarizing => {
+                    self.index(estate, None, true);
+                }
             }
         }
         self.updated.push(self.slot.tid());
@@ -355,20 +373,38 @@ impl Leaf {
         }
     }
 
+    /// Enters the slot's row into the indexes; false when `unless_taken` found a unique value taken.
+    ///
     /// # Safety
     /// The slot's row must have been stored.
-    unsafe fn index(&mut self, estate: *mut pg_sys::EState, only_summarizing: bool) {
+    unsafe fn index(
+        &mut self,
+        estate: *mut pg_sys::EState,
+        unless_taken: Option<*mut pg_sys::List>,
+        only_summarizing: bool,
+    ) -> bool {
         // SAFETY: the caller vouches for the slot; the list holds OIDs.
         unsafe {
             if (*self.info).ri_NumIndices == 0 {
-                return;
+                return true;
             }
-            let recheck =
-                compat::insert_index_tuples(self.info, self.slot.0, estate, only_summarizing);
+            let mut taken = false;
+            let recheck = compat::insert_index_tuples(
+                self.info,
+                self.slot.0,
+                estate,
+                unless_taken,
+                &mut taken,
+                only_summarizing,
+            );
+            if taken {
+                return false;
+            }
             for index in catalog::oid_list(recheck) {
                 self.recheck.push((index, self.slot.tid()));
             }
         }
+        true
     }
 
     /// # Safety

@@ -114,7 +114,9 @@ fn check_relations(request: &Request, source: &Source) -> Outcome<()> {
                 sqlstate::INVALID_PARAMETER,
                 format!("statement {id} destroyed nothing in relation \"{name}\""),
             )
-            .hint("backstop.statement shows each statement's relations as the record names them."));
+            .hint(
+                "backstop.statement shows each statement's relations as the record names them.",
+            ));
         }
     }
     Ok(())
@@ -149,6 +151,7 @@ unsafe fn work(request: Request, source: &mut Source) -> Outcome<Done> {
             target.close();
         }
         drop(engine);
+        pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
         pg_sys::FreeExecutorState(estate);
         Ok(done)
     }
@@ -180,7 +183,11 @@ unsafe fn finish(engine: &mut Engine) -> Outcome<()> {
 
 fn refuse(engine: &Engine, conflicts: i64) -> Box<Report> {
     let id = engine.request.statement_id;
-    let rows = if conflicts == 1 { "row has" } else { "rows have" };
+    let rows = if conflicts == 1 {
+        "row has"
+    } else {
+        "rows have"
+    };
     let first = engine.conflicts.iter().flatten().next();
     let detail = first.map_or(String::new(), |conflict| {
         let key = conflict.key.as_deref().or(conflict.old_row.as_deref());

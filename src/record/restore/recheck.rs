@@ -10,7 +10,11 @@ impl Engine {
     /// # Safety
     /// When all rows are back.
     pub(super) unsafe fn recheck_deferrable(&mut self) {
-        for leaf in self.targets.iter_mut().flat_map(|target| &mut target.leaves) {
+        for leaf in self
+            .targets
+            .iter_mut()
+            .flat_map(|target| &mut target.leaves)
+        {
             for (index, tid) in std::mem::take(&mut leaf.recheck) {
                 // SAFETY: what the constraint's own trigger is called with (commands/constraint.c); it leaves rows alone
                 // that have been replaced since.

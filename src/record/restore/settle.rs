@@ -58,10 +58,12 @@ impl Engine {
         if matches!(fate, Fate::Restored | Fate::Overwritten) {
             return Ok(());
         }
+        let collect = self.request.collect;
         let mut settled = inherited.unwrap_or_else(|| Settled {
             fate,
             images: Vec::new(),
             conflict: None,
+            left_as: collect.then(|| self.left_json(image)).flatten(),
         });
         if settled.fate != fate {
             // The earliest image decides for the row.
@@ -93,7 +95,7 @@ impl Engine {
                 relation: self.targets[image.target].recorded.clone(),
                 key: self.key_json(image),
                 old_row: self.old_json(image),
-                left_as: self.left_json(image),
+                left_as: settled.left_as.clone(),
                 current_row,
             }));
         }
@@ -159,9 +161,11 @@ impl Engine {
             }
             json.extend_from_slice(&column.json_name);
             // SAFETY: the caller vouches for the row, all of whose attributes were fetched.
-            match unsafe { leaf.present.get(column.fact.attnum as usize - 1) } {
-                Some(value) => unsafe { encode::value(&mut json, column, value) },
-                None => json.extend_from_slice(b"null"),
+            unsafe {
+                match leaf.present.get(column.fact.attnum as usize - 1) {
+                    Some(value) => encode::value(&mut json, column, value),
+                    None => json.extend_from_slice(b"null"),
+                }
             }
         }
         json.push(b'}');

@@ -86,25 +86,30 @@ impl Source {
             queue: BinaryHeap::new(),
         };
         let mut known = false;
-        scan(c"statement_log", c"statement_log_pkey", &[(1, statement_id)], |row| {
-            known = true;
-            if let Some(chunk_id) = row.get::<i64>(log::CHUNK_ID) {
-                let relations: Vec<String> = row.get(log::RELATIONS).unwrap_or_default();
-                let images = row.bytes(log::IMAGES);
-                source.chunks.push(Chunk {
-                    relation: relations.into_iter().next().unwrap_or_default(),
-                    relid: row.get(log::RELID).unwrap_or(pg_sys::InvalidOid),
-                    operation: row.get(log::OPERATION).unwrap_or_default(),
-                    key_count: row.get::<i16>(log::KEY_COUNT).unwrap_or(0) as usize,
-                    columns: Rc::from(row.get::<Vec<String>>(log::COLUMNS).unwrap_or_default()),
-                    rows: row.get::<i32>(log::ROW_COUNT).unwrap_or(0).into(),
-                    last_ordinal: ordinal(&images, chunk_id)?,
-                    place: Place::Statement(images),
-                    open: None,
-                });
-            }
-            Ok(())
-        })?;
+        scan(
+            c"statement_log",
+            c"statement_log_pkey",
+            &[(1, statement_id)],
+            |row| {
+                known = true;
+                if let Some(chunk_id) = row.get::<i64>(log::CHUNK_ID) {
+                    let relations: Vec<String> = row.get(log::RELATIONS).unwrap_or_default();
+                    let images = row.bytes(log::IMAGES);
+                    source.chunks.push(Chunk {
+                        relation: relations.into_iter().next().unwrap_or_default(),
+                        relid: row.get(log::RELID).unwrap_or(pg_sys::InvalidOid),
+                        operation: row.get(log::OPERATION).unwrap_or_default(),
+                        key_count: row.get::<i16>(log::KEY_COUNT).unwrap_or(0) as usize,
+                        columns: Rc::from(row.get::<Vec<String>>(log::COLUMNS).unwrap_or_default()),
+                        rows: row.get::<i32>(log::ROW_COUNT).unwrap_or(0).into(),
+                        last_ordinal: ordinal(&images, chunk_id)?,
+                        place: Place::Statement(images),
+                        open: None,
+                    });
+                }
+                Ok(())
+            },
+        )?;
         if !known {
             return Err(Report::new(
                 sqlstate::UNDEFINED_OBJECT,
@@ -112,27 +117,32 @@ impl Source {
             )
             .hint("backstop.statement lists what is."));
         }
-        scan(c"image_chunk", c"image_chunk_pkey", &[(2, statement_id)], |row| {
-            let chunk_id = row.get(chunk::ID).unwrap_or(0);
-            let columns: Vec<String> = row.get(chunk::COLUMNS).unwrap_or_default();
-            // Most chunks have the columns of the one before.
-            let columns = match source.chunks.last() {
-                Some(last) if *last.columns == *columns => last.columns.clone(),
-                _ => Rc::from(columns),
-            };
-            source.chunks.push(Chunk {
-                relation: row.get(chunk::RELATION).unwrap_or_default(),
-                relid: row.get(chunk::RELID).unwrap_or(pg_sys::InvalidOid),
-                operation: row.get(chunk::OPERATION).unwrap_or_default(),
-                key_count: row.get::<i16>(chunk::KEY_COUNT).unwrap_or(0) as usize,
-                columns,
-                rows: row.get::<i32>(chunk::ROW_COUNT).unwrap_or(0).into(),
-                last_ordinal: ordinal(&row.bytes(chunk::IMAGES), chunk_id)?,
-                place: Place::Chunk(chunk_id),
-                open: None,
-            });
-            Ok(())
-        })?;
+        scan(
+            c"image_chunk",
+            c"image_chunk_pkey",
+            &[(2, statement_id)],
+            |row| {
+                let chunk_id = row.get(chunk::ID).unwrap_or(0);
+                let columns: Vec<String> = row.get(chunk::COLUMNS).unwrap_or_default();
+                // Most chunks have the columns of the one before.
+                let columns = match source.chunks.last() {
+                    Some(last) if *last.columns == *columns => last.columns.clone(),
+                    _ => Rc::from(columns),
+                };
+                source.chunks.push(Chunk {
+                    relation: row.get(chunk::RELATION).unwrap_or_default(),
+                    relid: row.get(chunk::RELID).unwrap_or(pg_sys::InvalidOid),
+                    operation: row.get(chunk::OPERATION).unwrap_or_default(),
+                    key_count: row.get::<i16>(chunk::KEY_COUNT).unwrap_or(0) as usize,
+                    columns,
+                    rows: row.get::<i32>(chunk::ROW_COUNT).unwrap_or(0).into(),
+                    last_ordinal: ordinal(&row.bytes(chunk::IMAGES), chunk_id)?,
+                    place: Place::Chunk(chunk_id),
+                    open: None,
+                });
+                Ok(())
+            },
+        )?;
         Ok(source)
     }
 
@@ -187,7 +197,11 @@ impl Source {
 
     /// Forgets the images of a chunk all of whose rows are done.
     pub fn close_if_done(&mut self, n: usize) {
-        if self.chunks[n].open.as_ref().is_some_and(|open| open.left == 0) {
+        if self.chunks[n]
+            .open
+            .as_ref()
+            .is_some_and(|open| open.left == 0)
+        {
             self.chunks[n].open = None;
         }
     }
@@ -202,8 +216,11 @@ fn damaged(relation: &str) -> Box<Report> {
 
 fn ordinal(images: &[u8], chunk_id: i64) -> Outcome<i64> {
     json::last_ordinal(images).map_err(|json::Malformed(at)| {
-        Report::new("XX001", format!("chunk {chunk_id} of the record is damaged"))
-            .detail(format!("Its images make no sense at byte {at}."))
+        Report::new(
+            "XX001",
+            format!("chunk {chunk_id} of the record is damaged"),
+        )
+        .detail(format!("Its images make no sense at byte {at}."))
     })
 }
 
@@ -264,7 +281,8 @@ fn scan(
     // SAFETY: the extension's own tables and indexes; the key columns are bigint; the snapshot is registered while the
     // scan lasts. After an error the resource owner releases all of it.
     unsafe {
-        let relation = pg_sys::table_open(write::own_relation(table), pg_sys::AccessShareLock as i32);
+        let relation =
+            pg_sys::table_open(write::own_relation(table), pg_sys::AccessShareLock as i32);
         let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
         let mut keys = [pg_sys::ScanKeyData::default(); 2];
         for (scan_key, (column, value)) in keys.iter_mut().zip(key) {

@@ -94,9 +94,10 @@ impl Target {
     /// # Safety
     /// `estate` must be the one the target was opened with.
     pub unsafe fn shape(&mut self, chunk: &Chunk, estate: *mut pg_sys::EState) -> usize {
-        let known = self.shapes.iter().position(|shape| {
-            shape.columns == chunk.columns && shape.key_count == chunk.key_count
-        });
+        let known = self
+            .shapes
+            .iter()
+            .position(|shape| shape.columns == chunk.columns && shape.key_count == chunk.key_count);
         known.unwrap_or_else(|| {
             // SAFETY: the estate's memory outlives the target.
             let shape = unsafe {
@@ -250,8 +251,8 @@ impl Routing {
         // SAFETY: set up the way the logical replication worker does it (worker.c, apply_handle_tuple_routing): a
         // ModifyTableState without a plan. A root without triggers makes none for its partitions.
         unsafe {
-            let root = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>())
-                as *mut pg_sys::ResultRelInfo;
+            let root =
+                pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()) as *mut pg_sys::ResultRelInfo;
             (*root).type_ = pg_sys::NodeTag::T_ResultRelInfo;
             pg_sys::InitResultRelInfo(root, relation.0, 0, std::ptr::null_mut(), 0);
             let state = pg_sys::palloc0(size_of::<pg_sys::ModifyTableState>())
@@ -287,7 +288,10 @@ fn find(chunk: &Chunk) -> Outcome<Oid> {
         None => Err(gone(&chunk.relation)),
         Some(named) if by_oid && fits(named, chunk) => Err(Report::new(
             sqlstate::NOT_IN_PREREQUISITE_STATE,
-            format!("it is not certain which table \"{}\" of the record is", chunk.relation),
+            format!(
+                "it is not certain which table \"{}\" of the record is",
+                chunk.relation
+            ),
         )
         .detail(format!(
             "The table it was recorded from seems to be \"{}\" now, and another one has its name.",

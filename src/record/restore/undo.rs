@@ -70,34 +70,32 @@ impl Engine {
         unsafe {
             let leaf = self.fill_whole(image)?;
             let estate = self.estate;
-            let place = &self.targets[image.target].leaves[leaf];
-            let identity = place.has_identity(&self.targets[image.target].shapes[image.shape]);
-            let deferrable = place.identity.as_ref().is_some_and(|i| i.deferrable);
-            let in_the_way = place.in_the_way(estate, None);
-            if in_the_way.is_none() && !(identity && deferrable) {
-                if inherited.is_some() && !self.overwrites() {
-                    // The later images found the row gone or changed, and it isn't as it was before this one either.
-                    return self.settle(image, inherited, Fate::Conflict, None);
-                }
-                self.insert(image, leaf, true);
+            let target = &self.targets[image.target];
+            let identity = target.leaves[leaf].has_identity(&target.shapes[image.shape]);
+            let deferrable = identity
+                && target.leaves[leaf]
+                    .identity
+                    .as_ref()
+                    .is_some_and(|i| i.deferrable);
+            if inherited.is_none() && !deferrable && self.insert(image, leaf, true, true) {
                 return self.settle(image, inherited, Fate::Restored, None);
             }
             self.make_visible();
+            let place = &self.targets[image.target].leaves[leaf];
+            let in_the_way = place.in_the_way(estate, None);
             let found = if identity {
                 self.find_by_index(image.target, leaf)
             } else {
-                let place = &self.targets[image.target].leaves[leaf];
                 in_the_way.is_some_and(|tid| fetch(place.relation.0, tid, place.present))
             };
             if !found {
-                if in_the_way.is_none() && (inherited.is_none() || self.overwrites()) {
-                    self.insert(image, leaf, true);
+                // Where the later images of the row found it gone or changed, it isn't as it was before this one either.
+                let free = in_the_way.is_none() && inherited.is_none();
+                if free || self.overwrites() {
+                    // Another row that has taken a unique value of this one is not this restore's to remove:
+                    // PostgreSQL's own error names the constraint.
+                    self.insert(image, leaf, true, false);
                     return self.settle(image, inherited, Fate::Restored, None);
-                }
-                if self.overwrites() {
-                    // Another row has taken a unique value of this one. It is not this restore's to remove: PostgreSQL's
-                    // own error names the constraint.
-                    self.insert(image, leaf, true);
                 }
                 // Shown as the current row: the one that has taken what this one needs.
                 let place = &self.targets[image.target].leaves[leaf];
@@ -117,8 +115,8 @@ impl Engine {
                 Fate::Conflict
             };
             if matches!(fate, Fate::Restored | Fate::Overwritten) {
-                    if !identity {
-                    self.insert(image, leaf, true);
+                if !identity {
+                    self.insert(image, leaf, true, false);
                 } else {
                     let places = self.keep_unrecorded(image, leaf);
                     self.write_over(image, leaf, places.into_iter())?;
@@ -189,7 +187,7 @@ impl Engine {
         // SAFETY: the caller vouches for the context.
         unsafe {
             let leaf = self.fill_whole(image)?;
-            self.insert(image, leaf, false);
+            self.insert(image, leaf, false, false);
         }
         Ok(())
     }
@@ -229,11 +227,13 @@ impl Engine {
             let (n, new_span) = self.members[m];
             let target = &mut self.targets[image.target];
             let shape = &mut target.shapes[image.shape];
-            let Some(known) = &shape.known[n] else { continue };
+            let Some(known) = &shape.known[n] else {
+                continue;
+            };
             if known.generated {
                 continue;
             }
-            let Some(place) = target.leaves[leaf].from_target(known.place) else {
+            let Some(place) = target.leaves[leaf].place_of(known.place) else {
                 continue;
             };
             let settings = shape.settings();
@@ -243,8 +243,7 @@ impl Engine {
                 let new = shape.read(n, image.text, new_span, &mut self.scratch)?;
                 drop(settings);
                 as_left = as_left && self.is_still(image, leaf, place, new, new_span);
-                as_before =
-                    as_before && self.is_still(image, leaf, place, old, image.spans[n]);
+                as_before = as_before && self.is_still(image, leaf, place, old, image.spans[n]);
                 changes.push((place, old));
             }
         }

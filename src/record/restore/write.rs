@@ -10,18 +10,27 @@ use crate::report::Outcome;
 use pgrx::pg_sys::Datum;
 
 impl Engine {
-    /// Inserts the row in the leaf's slot. `as_recorded`: it is the image's row, so its text can be recorded as it is.
+    /// Inserts the row in the leaf's slot and records it. `as_recorded`: it is the image's row, so its text can be
+    /// recorded as it is. A unique value that is taken is an error, or, with `unless_taken`, the answer false.
     ///
     /// # Safety
     /// The slot must hold a whole row.
-    pub(super) unsafe fn insert(&mut self, image: Image, leaf: usize, as_recorded: bool) {
+    pub(super) unsafe fn insert(
+        &mut self,
+        image: Image,
+        leaf: usize,
+        as_recorded: bool,
+        unless_taken: bool,
+    ) -> bool {
         // SAFETY: the caller vouches for the slot.
         unsafe {
             let place = &mut self.targets[image.target].leaves[leaf];
-            place.insert(self.estate);
+            if !place.insert(self.estate, unless_taken) {
+                return false;
+            }
             self.dirty = true;
             if self.request.dry_run {
-                return;
+                return true;
             }
             self.row.clear();
             let target = &self.targets[image.target];
@@ -30,15 +39,13 @@ impl Engine {
             if as_recorded && !place.generated && place.format.is_named(&shape.columns) {
                 self.row.extend_from_slice(image.body);
             } else {
-                let _portable = place
-                    .format
-                    .session_dependent
-                    .then(PortableOutput::begin);
+                let _portable = place.format.session_dependent.then(PortableOutput::begin);
                 capture::values(&mut self.row, &place.format, place.slot.0);
                 self.row.push(b']');
             }
             self.push(image, leaf, Operation::Insert);
         }
+        true
     }
 
     /// Writes the leaf's slot over its present row, whose `places` change, in another partition if need be.
@@ -69,7 +76,7 @@ impl Engine {
                 target.leaves[leaf].update(estate);
             } else {
                 target.leaves[leaf].delete();
-                target.leaves[into].insert(estate);
+                target.leaves[into].insert(estate, false);
                 target.leaves[into].give(target.slot);
                 target.leaves[leaf].take(target.slot);
             }
