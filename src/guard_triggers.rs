@@ -136,7 +136,8 @@ fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
         // SAFETY: a syscache look-up; partitions get the row trigger from their parent.
         let partition = unsafe { pg_sys::get_rel_relispartition(table.relid) };
         // SAFETY: a syscache look-up. A foreign table has no TRUNCATE triggers.
-        let foreign = unsafe { pg_sys::get_rel_relkind(table.relid) } as u8 == pg_sys::RELKIND_FOREIGN_TABLE;
+        let foreign =
+            unsafe { pg_sys::get_rel_relkind(table.relid) } as u8 == pg_sys::RELKIND_FOREIGN_TABLE;
         let (capture, truncate) = (
             !present.capture.contains(&table.relid),
             !present.truncate.contains(&table.relid),
@@ -219,7 +220,9 @@ impl Present {
                    WHERE tgname OPERATOR(pg_catalog.=) ANY ('{backstop_capture,backstop_guard_truncate}')";
         let mut present = Present::default();
         Spi::connect(|client| {
-            let rows = client.select(sql, None, &[]).unwrap_or_else(|error| pgrx::error!("{error}"));
+            let rows = client
+                .select(sql, None, &[])
+                .unwrap_or_else(|error| pgrx::error!("{error}"));
             for row in rows {
                 let relid = row.get::<Oid>(1).ok().flatten();
                 let flag = |n: usize| row.get::<bool>(n).ok().flatten() == Some(true);

@@ -3,6 +3,7 @@
 use crate::hooks::planner;
 use crate::model::Violation;
 use crate::pg::function::{Call, Rows};
+use crate::pg::raw;
 use crate::record::datum;
 use crate::registry;
 use crate::report::{self, Outcome, Report, sqlstate};
@@ -18,13 +19,13 @@ unsafe fn check(call: Call) -> Outcome<Datum> {
     // is learned here that EXPLAIN would not tell.
     unsafe {
         let statements = pg_sys::pg_parse_query(sql);
-        if crate::pg::raw::list_length(statements) != 1 {
+        if raw::list_length(statements) != 1 {
             return Err(Report::new(
                 sqlstate::SYNTAX_ERROR,
                 "backstop.check() takes exactly one statement",
             ));
         }
-        let statement = crate::pg::raw::list_nth(statements, 0) as *mut pg_sys::RawStmt;
+        let statement = raw::list_nth(statements, 0) as *mut pg_sys::RawStmt;
         for violation in violations(statement, sql)? {
             rows.push(vec![
                 Some(datum::text(violation.rule.name().as_bytes())),
@@ -53,8 +54,8 @@ unsafe fn violations(
         let (mut types, mut count) = (std::ptr::null_mut::<pg_sys::Oid>(), 0);
         let queries =
             crate::pg::compat::analyze_and_rewrite(statement, sql, &mut types, &mut count);
-        for n in 0..crate::pg::raw::list_length(queries) {
-            let query = crate::pg::raw::list_nth(queries, n) as *mut pg_sys::Query;
+        for n in 0..raw::list_length(queries) {
+            let query = raw::list_nth(queries, n) as *mut pg_sys::Query;
             if (*query).commandType == pg_sys::CmdType::CMD_UTILITY {
                 found.extend(crate::hooks::utility::check(
                     (*query).utilityStmt,

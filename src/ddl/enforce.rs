@@ -68,11 +68,7 @@ fn table_violation(table: &Table, action: &Action) -> Option<Violation> {
     match queries::named_coverage(&table.names, operation, table.kind) {
         Coverage::Covered(_) if approvable == Approvable::Yes => None,
         Coverage::Covered(_) => Some(action.unrecorded(table.subject())),
-        Coverage::Refused(why) => Some(limits::approval_refused(
-            table.subject(),
-            &why,
-            &violation,
-        )),
+        Coverage::Refused(why) => Some(limits::approval_refused(table.subject(), &why, &violation)),
         Coverage::Absent => Some(violation),
     }
 }

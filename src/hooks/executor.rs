@@ -189,8 +189,13 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
         };
         (raw::GetCurrentTransactionNestLevel(), cause)
     };
-    let trigger_depth = if crate::approval::setting::is_set() { queries::trigger_depth() } else { 0 };
-    let parent = queries::innermost().filter(|parent| referential || trigger_depth > parent.trigger_depth);
+    let trigger_depth = if crate::approval::setting::is_set() {
+        queries::trigger_depth()
+    } else {
+        0
+    };
+    let parent =
+        queries::innermost().filter(|parent| referential || trigger_depth > parent.trigger_depth);
     let coverage = queries::coverage(&targets, parent.as_ref());
     ledger::with(|ledger| {
         let root = ledger.root(root, running::new_root);
@@ -218,9 +223,9 @@ fn after_start(desc: *mut pg_sys::QueryDesc, protected: bool) -> Outcome<()> {
         if protected {
             verdict::enforce(&cursor_violations(desc))?;
         }
-        for n in 0..crate::pg::raw::list_length((*estate).es_opened_result_relations) {
+        for n in 0..raw::list_length((*estate).es_opened_result_relations) {
             trigger::announce(
-                crate::pg::raw::list_nth((*estate).es_opened_result_relations, n).cast(),
+                raw::list_nth((*estate).es_opened_result_relations, n).cast(),
                 estate,
             );
         }
@@ -290,12 +295,12 @@ unsafe fn targets(registry: &Rc<Registry>, planned: *mut pg_sys::PlannedStmt) ->
             return targets;
         }
         add_targets(&mut targets, registry, planned, (*planned).planTree);
-        for n in 0..crate::pg::raw::list_length((*planned).subplans) {
+        for n in 0..raw::list_length((*planned).subplans) {
             add_targets(
                 &mut targets,
                 registry,
                 planned,
-                crate::pg::raw::list_nth((*planned).subplans, n).cast(),
+                raw::list_nth((*planned).subplans, n).cast(),
             );
         }
     }
@@ -325,8 +330,7 @@ unsafe fn add_targets(
                 .filter(|index| *index > 0),
         );
         for index in relations {
-            let entry = crate::pg::raw::list_nth((*planned).rtable, index - 1)
-                as *mut pg_sys::RangeTblEntry;
+            let entry = raw::list_nth((*planned).rtable, index - 1) as *mut pg_sys::RangeTblEntry;
             let Some(table) = registry.table((*entry).relid) else {
                 continue;
             };

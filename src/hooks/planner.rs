@@ -35,8 +35,12 @@ struct Findings {
 }
 
 impl Findings {
-    const NONE: Findings =
-        Findings { violations: ptr::null_mut(), cursor: false, sequences: false, root: false };
+    const NONE: Findings = Findings {
+        violations: ptr::null_mut(),
+        cursor: false,
+        sequences: false,
+        root: false,
+    };
 }
 
 unsafe extern "C-unwind" fn plan(
@@ -47,8 +51,9 @@ unsafe extern "C-unwind" fn plan(
 ) -> *mut pg_sys::PlannedStmt {
     // SAFETY: a bare frame; see the module's doc.
     unsafe {
-        let (findings, error) =
-            guarded(Findings::NONE, || Ok(before(parse, query_string, cursor_options)));
+        let (findings, error) = guarded(Findings::NONE, || {
+            Ok(before(parse, query_string, cursor_options))
+        });
         raise(error);
         let planned = match PREVIOUS {
             Some(previous) => previous(parse, query_string, cursor_options, bound_params),

@@ -71,10 +71,9 @@ pub unsafe fn pack(violations: &[Violation]) -> *mut pg_sys::List {
 unsafe fn unpack(list: *mut pg_sys::List) -> Vec<Violation> {
     // SAFETY: a List of String nodes; value nodes of 14 keep the text at the same place through strVal.
     unsafe {
-        (0..crate::pg::raw::list_length(list))
+        (0..raw::list_length(list))
             .filter_map(|n| {
-                let text =
-                    crate::pg::compat::string_value(crate::pg::raw::list_nth(list, n).cast());
+                let text = crate::pg::compat::string_value(raw::list_nth(list, n).cast());
                 serde_json::from_slice(CStr::from_ptr(text).to_bytes()).ok()
             })
             .collect()
@@ -125,8 +124,8 @@ unsafe fn pass_through(list: *mut pg_sys::List) -> *mut pg_sys::List {
     let mut passed: *mut pg_sys::List = ptr::null_mut();
     // SAFETY: a List of TargetEntry.
     unsafe {
-        for n in 0..crate::pg::raw::list_length(list) {
-            let entry = crate::pg::raw::list_nth(list, n) as *mut pg_sys::TargetEntry;
+        for n in 0..raw::list_length(list) {
+            let entry = raw::list_nth(list, n) as *mut pg_sys::TargetEntry;
             let expression = (*entry).expr as *const pg_sys::Node;
             let var = pg_sys::makeVar(
                 pg_sys::INDEX_VAR,
@@ -155,8 +154,8 @@ unsafe fn pass_through(list: *mut pg_sys::List) -> *mut pg_sys::List {
 pub unsafe fn cursor_findings(planned: *mut pg_sys::PlannedStmt) -> Vec<Violation> {
     // SAFETY: the CustomScan that `attach` added is recognised by its methods.
     unsafe {
-        (0..crate::pg::raw::list_length((*planned).subplans))
-            .map(|n| crate::pg::raw::list_nth((*planned).subplans, n) as *mut pg_sys::CustomScan)
+        (0..raw::list_length((*planned).subplans))
+            .map(|n| raw::list_nth((*planned).subplans, n) as *mut pg_sys::CustomScan)
             .filter(|scan| {
                 !scan.is_null()
                     && (*scan.cast::<pg_sys::Node>()).type_ == pg_sys::NodeTag::T_CustomScan
@@ -181,7 +180,7 @@ pub unsafe fn inner(plan: *mut pg_sys::Plan) -> *mut pg_sys::Plan {
         if (*scan).methods != &raw const SCAN.0 || (*scan).custom_plans.is_null() {
             return plan;
         }
-        crate::pg::raw::list_nth((*scan).custom_plans, 0).cast()
+        raw::list_nth((*scan).custom_plans, 0).cast()
     }
 }
 

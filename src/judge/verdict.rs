@@ -175,11 +175,27 @@ fn holds_key(protected: &ProtectedTarget, columns: &[i16]) -> bool {
 /// The target's columns that a MERGE's ON equates to something, in any arm and any subquery: one way to match on the
 /// key is enough to overwrite a row.
 fn equated(statement: &Statement, target: InstanceId, on: &Predicate) -> Vec<i16> {
-    fn walk(statement: &Statement, target: InstanceId, p: &Predicate, negated: bool, found: &mut Vec<i16>) {
-        let mut body = |b: &BodyId| walk(statement, target, &statement.bodies[*b].predicate, false, found);
+    fn walk(
+        statement: &Statement,
+        target: InstanceId,
+        p: &Predicate,
+        negated: bool,
+        found: &mut Vec<i16>,
+    ) {
+        let mut body = |b: &BodyId| {
+            walk(
+                statement,
+                target,
+                &statement.bodies[*b].predicate,
+                false,
+                found,
+            )
+        };
         match p {
             Predicate::And(parts) | Predicate::Or(parts) => {
-                parts.iter().for_each(|p| walk(statement, target, p, negated, found));
+                parts
+                    .iter()
+                    .for_each(|p| walk(statement, target, p, negated, found));
             }
             Predicate::Not(inner) => walk(statement, target, inner, !negated, found),
             Predicate::Feeds(b) => body(b),
@@ -191,7 +207,13 @@ fn equated(statement: &Statement, target: InstanceId, on: &Predicate) -> Vec<i16
                     found.extend(columns.filter(|c| c.instance == target).map(|c| c.attno));
                 }
                 left.bodies.iter().chain(&right.bodies).for_each(|b| {
-                    walk(statement, target, &statement.bodies[*b].predicate, false, found);
+                    walk(
+                        statement,
+                        target,
+                        &statement.bodies[*b].predicate,
+                        false,
+                        found,
+                    );
                 });
             }
             _ => {}

@@ -163,9 +163,19 @@ fn key_range(
 
 /// A partition key has to be part of the primary key, though it identifies nothing: rows are rightly picked by its
 /// ranges, and it need not be guarded.
-fn narrower_key(target: &ProtectedTarget, key: &str, root: &str, partitioned_by: &[String]) -> Option<String> {
+fn narrower_key(
+    target: &ProtectedTarget,
+    key: &str,
+    root: &str,
+    partitioned_by: &[String],
+) -> Option<String> {
     let partitions = |name: &str| partitioned_by.iter().any(|p| p == name);
-    let rest: Vec<&str> = target.key.iter().map(|k| k.name.as_str()).filter(|&name| !partitions(name)).collect();
+    let rest: Vec<&str> = target
+        .key
+        .iter()
+        .map(|k| k.name.as_str())
+        .filter(|&name| !partitions(name))
+        .collect();
     (partitions(key) && !rest.is_empty()).then(|| {
         format!(
             " If \"{key}\" only says which partition a row is in, it can be left out of the protected key: \

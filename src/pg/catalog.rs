@@ -38,7 +38,8 @@ pub fn quoted(identifier: &str) -> String {
     // SAFETY: quote_identifier returns its argument or a palloc'd copy. The setting is the session's; a name in the
     // record must not depend on it.
     unsafe {
-        let all = std::mem::replace(&mut *(&raw mut pg_sys::quote_all_identifiers), false);
+        let all = pg_sys::quote_all_identifiers;
+        pg_sys::quote_all_identifiers = false;
         let quoted = owned(pg_sys::quote_identifier(text.as_ptr()));
         pg_sys::quote_all_identifiers = all;
         quoted.unwrap_or_default()
@@ -65,7 +66,6 @@ pub struct ColumnFact {
     pub name: String,
     pub type_oid: pg_sys::Oid,
     pub type_mod: i32,
-    pub collation: pg_sys::Oid,
     pub not_null: bool,
     /// `attgenerated` is set: the server computes the value.
     pub generated: bool,
@@ -88,7 +88,6 @@ pub unsafe fn columns_of(desc: pg_sys::TupleDesc) -> Vec<ColumnFact> {
                     .into_owned(),
                 type_oid: attribute.atttypid,
                 type_mod: attribute.atttypmod,
-                collation: attribute.attcollation,
                 not_null: attribute.attnotnull,
                 generated: attribute.attgenerated != 0,
             })

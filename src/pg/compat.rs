@@ -1,5 +1,6 @@
 //! Every difference between PostgreSQL's major versions that the house has to know.
 
+use crate::pg::raw;
 use pgrx::pg_sys;
 
 /// `InitMaterializedSRF`, which 14 did not have and early 15 called `SetSingleFuncCall`.
@@ -72,7 +73,7 @@ pub unsafe fn string_value(node: *mut pg_sys::Node) -> *const std::ffi::c_char {
 pub unsafe fn int_list(list: *mut pg_sys::List) -> Vec<i32> {
     // SAFETY: the caller vouches for the list; elements 0..length exist.
     unsafe {
-        (0..crate::pg::raw::list_length(list) as usize)
+        (0..raw::list_length(list) as usize)
             .map(|n| (*(*list).elements.add(n)).int_value)
             .collect()
     }
@@ -88,11 +89,10 @@ pub unsafe fn merge_operations(modify: *mut pg_sys::ModifyTable) -> Vec<crate::m
     let mut operations = Vec::new();
     // SAFETY: a list, per result relation, of lists of MergeAction.
     unsafe {
-        for n in 0..crate::pg::raw::list_length((*modify).mergeActionLists) {
-            let actions =
-                crate::pg::raw::list_nth((*modify).mergeActionLists, n) as *mut pg_sys::List;
-            for m in 0..crate::pg::raw::list_length(actions) {
-                let action = crate::pg::raw::list_nth(actions, m) as *mut pg_sys::MergeAction;
+        for n in 0..raw::list_length((*modify).mergeActionLists) {
+            let actions = raw::list_nth((*modify).mergeActionLists, n) as *mut pg_sys::List;
+            for m in 0..raw::list_length(actions) {
+                let action = raw::list_nth(actions, m) as *mut pg_sys::MergeAction;
                 let operation = match (*action).commandType {
                     pg_sys::CmdType::CMD_UPDATE => Operation::Update,
                     pg_sys::CmdType::CMD_DELETE => Operation::Delete,

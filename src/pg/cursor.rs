@@ -39,8 +39,8 @@ unsafe fn in_plan(plan: *mut pg_sys::Plan) -> Option<*mut pg_sys::CurrentOfExpr>
         let lists = match (*plan).type_ {
             pg_sys::NodeTag::T_TidScan => {
                 let quals = (*(plan as *mut pg_sys::TidScan)).tidquals;
-                for n in 0..crate::pg::raw::list_length(quals) {
-                    let node = crate::pg::raw::list_nth(quals, n) as *mut pg_sys::Node;
+                for n in 0..raw::list_length(quals) {
+                    let node = raw::list_nth(quals, n) as *mut pg_sys::Node;
                     if (*node).type_ == pg_sys::NodeTag::T_CurrentOfExpr {
                         return Some(node.cast());
                     }
@@ -51,7 +51,7 @@ unsafe fn in_plan(plan: *mut pg_sys::Plan) -> Option<*mut pg_sys::CurrentOfExpr>
             pg_sys::NodeTag::T_CustomScan => (*(plan as *mut pg_sys::CustomScan)).custom_plans,
             _ => std::ptr::null_mut(),
         };
-        for n in 0..crate::pg::raw::list_length(lists) {
+        for n in 0..raw::list_length(lists) {
             if let Some(found) = in_plan(raw::list_nth(lists, n).cast()) {
                 return Some(found);
             }

@@ -113,7 +113,10 @@ fn is_empty(text: &[u8]) -> bool {
     let start = [bare.next(), bare.next(), bare.next()];
     matches!(
         start,
-        [None, ..] | [Some(b'{'), Some(b'}'), None] | [Some(b'['), Some(b']'), None] | [Some(b'\\'), Some(b'x'), None]
+        [None, ..]
+            | [Some(b'{'), Some(b'}'), None]
+            | [Some(b'['), Some(b']'), None]
+            | [Some(b'\\'), Some(b'x'), None]
     )
 }
 

@@ -40,7 +40,6 @@ pub struct ColumnFormat {
 
 /// The written form of one relation's rows.
 pub struct RowFormat {
-    pub relid: Oid,
     pub recorded_relid: Oid,
     pub relation: Rc<str>,
     /// Key columns first, then the others in attribute order.
@@ -115,7 +114,6 @@ impl RowFormat {
             .map(|column| column.fact.name.as_str())
             .collect();
         RowFormat {
-            relid,
             recorded_relid,
             relation,
             key_count,

@@ -4,6 +4,7 @@ use super::cleared::FedColumns;
 use super::expendable;
 use super::format::RowFormat;
 use crate::pg::memory;
+use crate::pg::raw;
 use crate::registry::{self, Guarded, Registry};
 use crate::running::queries::{self, ActiveQuery};
 use pgrx::pg_sys;
@@ -133,7 +134,8 @@ pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
 /// `info` must be a live result relation, `call` the running call.
 unsafe fn is_our_trigger(info: *mut pg_sys::ResultRelInfo, call: pg_sys::FunctionCallInfo) -> bool {
     const AFTER_ROW: i16 = pg_sys::TRIGGER_TYPE_ROW as i16;
-    const TIMING: i16 = AFTER_ROW | pg_sys::TRIGGER_TYPE_BEFORE as i16 | pg_sys::TRIGGER_TYPE_INSTEAD as i16;
+    const TIMING: i16 =
+        AFTER_ROW | pg_sys::TRIGGER_TYPE_BEFORE as i16 | pg_sys::TRIGGER_TYPE_INSTEAD as i16;
     // SAFETY: ri_TrigWhenExprs has one member per trigger; an expression has steps_len steps. What a step that is no
     // function call holds in the compared place is only compared.
     unsafe {
@@ -144,9 +146,11 @@ unsafe fn is_our_trigger(info: *mut pg_sys::ResultRelInfo, call: pg_sys::Functio
         (0..(*triggers).numtriggers as usize).any(|n| {
             let trigger = &*(*triggers).triggers.add(n);
             let state = *(*info).ri_TrigWhenExprs.add(n);
-            let ours = CStr::from_ptr(trigger.tgname) == c"backstop_capture" && trigger.tgtype & TIMING == AFTER_ROW;
+            let ours = CStr::from_ptr(trigger.tgname) == c"backstop_capture"
+                && trigger.tgtype & TIMING == AFTER_ROW;
             ours && !state.is_null()
-                && (0..(*state).steps_len as usize).any(|step| (*(*state).steps.add(step)).d.func.fcinfo_data == call)
+                && (0..(*state).steps_len as usize)
+                    .any(|step| (*(*state).steps.add(step)).d.func.fcinfo_data == call)
         })
     }
 }
@@ -167,8 +171,8 @@ unsafe fn result_relation(
             (*estate).es_tuple_routing_result_relations,
             (*estate).es_trig_target_relations,
         ] {
-            for n in 0..crate::pg::raw::list_length(list) {
-                let info = crate::pg::raw::list_nth(list, n) as *mut pg_sys::ResultRelInfo;
+            for n in 0..raw::list_length(list) {
+                let info = raw::list_nth(list, n) as *mut pg_sys::ResultRelInfo;
                 if (*info).ri_TrigOldSlot == slot {
                     return Some(info);
                 }

@@ -214,7 +214,6 @@ fn guarded(
             let root = parents.partition_root(parent);
             for relid in registry.with_children(*child) {
                 cascades.entry(relid).or_default().push(CascadeEdge {
-                    parent,
                     parent_name: catalog::display_name(root),
                     columns: columns.clone(),
                 });

@@ -38,7 +38,6 @@ pub struct Policy {
 /// A foreign key through which rows of `parent` take rows of a guarded table with them.
 #[derive(Debug)]
 pub struct CascadeEdge {
-    pub parent: Oid,
     /// The parent's qualified name, for `cause`.
     pub parent_name: String,
     /// The referencing columns' names.

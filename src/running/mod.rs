@@ -86,7 +86,13 @@ pub unsafe fn enter(mut frame: Frame) -> bool {
     // SAFETY: reads backend variables; the client's text is live while its transaction is being committed.
     unsafe {
         if pg_sys::PortalContext.is_null() && frame.key != PLANNING {
-            frame = Frame { key: OUTSIDE, source: pg_sys::debug_query_string, location: -1, length: 0, ..frame };
+            frame = Frame {
+                key: OUTSIDE,
+                source: pg_sys::debug_query_string,
+                location: -1,
+                length: 0,
+                ..frame
+            };
         }
     }
     // SAFETY: PortalContext is live while a portal runs; a backend without a portal (a background worker's SPI) closes
@@ -108,7 +114,9 @@ pub unsafe fn enter(mut frame: Frame) -> bool {
         }
     }
     // SAFETY: reads the transaction state.
-    OPEN.set(Some((frame, unsafe { raw::GetCurrentTransactionNestLevel() })));
+    OPEN.set(Some((frame, unsafe {
+        raw::GetCurrentTransactionNestLevel()
+    })));
     true
 }
 

@@ -108,7 +108,11 @@ pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
         ..
     }) = parent
     {
-        let kind = targets.iter().flat_map(|(table, _)| &table.policies).map(|policy| policy.approval).max();
+        let kind = targets
+            .iter()
+            .flat_map(|(table, _)| &table.policies)
+            .map(|policy| policy.approval)
+            .max();
         return match kind {
             Some(kind) if kind > Kind::Session => Coverage::Refused(weaker_kind(kind)),
             _ => inherited.clone(),

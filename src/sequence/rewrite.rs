@@ -1,5 +1,6 @@
 //! Turns setval calls into calls of the guard.
 
+use crate::pg::raw;
 use pgrx::pg_sys::{self, Node};
 use std::ffi::c_void;
 
@@ -64,9 +65,9 @@ pub unsafe fn plan(planned: *mut pg_sys::PlannedStmt) {
     // SAFETY: the caller vouches for the plan.
     unsafe {
         plan_node((*planned).planTree, &mut substitutes);
-        for n in 0..crate::pg::raw::list_length((*planned).subplans) {
+        for n in 0..raw::list_length((*planned).subplans) {
             plan_node(
-                crate::pg::raw::list_nth((*planned).subplans, n).cast(),
+                raw::list_nth((*planned).subplans, n).cast(),
                 &mut substitutes,
             );
         }
@@ -123,11 +124,9 @@ unsafe fn plan_node(plan: *mut pg_sys::Plan, substitutes: &mut Substitutes) {
             }
             NodeTag::T_FunctionScan => {
                 let functions = (*(plan as *mut pg_sys::FunctionScan)).functions;
-                for n in 0..crate::pg::raw::list_length(functions) {
+                for n in 0..raw::list_length(functions) {
                     walk(
-                        (*(crate::pg::raw::list_nth(functions, n)
-                            as *mut pg_sys::RangeTblFunction))
-                            .funcexpr,
+                        (*(raw::list_nth(functions, n) as *mut pg_sys::RangeTblFunction)).funcexpr,
                         context,
                     );
                 }
@@ -154,8 +153,8 @@ unsafe fn plan_node(plan: *mut pg_sys::Plan, substitutes: &mut Substitutes) {
             }
             _ => {}
         }
-        for n in 0..crate::pg::raw::list_length(children) {
-            plan_node(crate::pg::raw::list_nth(children, n).cast(), substitutes);
+        for n in 0..raw::list_length(children) {
+            plan_node(raw::list_nth(children, n).cast(), substitutes);
         }
         plan_node((*plan).lefttree, substitutes);
         plan_node((*plan).righttree, substitutes);

@@ -22,7 +22,12 @@ impl Gatherer<'_> {
             match tag(node) {
                 pg_sys::NodeTag::T_List => {
                     let parts = items::<pg_sys::Node>(node.cast());
-                    Predicate::And(parts.into_iter().map(|p| self.predicate(scope, p)).collect())
+                    Predicate::And(
+                        parts
+                            .into_iter()
+                            .map(|p| self.predicate(scope, p))
+                            .collect(),
+                    )
                 }
                 pg_sys::NodeTag::T_BoolExpr => self.boolean(scope, node.cast()),
                 pg_sys::NodeTag::T_Const => match constant(node) {
@@ -74,7 +79,9 @@ impl Gatherer<'_> {
                 pg_sys::BoolExprType::AND_EXPR => {
                     Predicate::And(args.into_iter().map(|a| self.predicate(scope, a)).collect())
                 }
-                pg_sys::BoolExprType::OR_EXPR if complementary(&args) => Predicate::Const(Some(true)),
+                pg_sys::BoolExprType::OR_EXPR if complementary(&args) => {
+                    Predicate::Const(Some(true))
+                }
                 pg_sys::BoolExprType::OR_EXPR => {
                     Predicate::Or(args.into_iter().map(|a| self.predicate(scope, a)).collect())
                 }
@@ -82,7 +89,9 @@ impl Gatherer<'_> {
                     let arg = args[0];
                     let op = arg.cast::<pg_sys::OpExpr>();
                     let equal = match tag(arg) {
-                        pg_sys::NodeTag::T_DistinctExpr => self.equality(scope, op, (*op).opno, expr.cast()),
+                        pg_sys::NodeTag::T_DistinctExpr => {
+                            self.equality(scope, op, (*op).opno, expr.cast())
+                        }
                         // NOT (x <> y)
                         pg_sys::NodeTag::T_OpExpr => {
                             self.equality(scope, op, pg_sys::get_negator((*op).opno), expr.cast())
@@ -106,17 +115,30 @@ impl Gatherer<'_> {
         // SAFETY: OpExpr and DistinctExpr are one struct; its arguments are expressions.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
-            let [left, right] = args.as_slice() else { return None };
-            if operator == pg_sys::InvalidOid || !is_equality(operator, *left, pg_sys::exprType(*right)) {
+            let [left, right] = args.as_slice() else {
+                return None;
+            };
+            if operator == pg_sys::InvalidOid
+                || !is_equality(operator, *left, pg_sys::exprType(*right))
+            {
                 return None;
             }
             let (left, right) = (self.operand(scope, *left), self.operand(scope, *right));
-            let computing = |o: &crate::judge::predicate::Operand| o.bare.is_empty() && o.fields.is_empty();
+            let computing =
+                |o: &crate::judge::predicate::Operand| o.bare.is_empty() && o.fields.is_empty();
             if computing(&left) && computing(&right) {
                 let fixed = left.reads.is_empty() && right.reads.is_empty();
-                return (!fixed).then(|| Predicate::Equal { left, right, expr: self.expr(scope, shown) });
+                return (!fixed).then(|| Predicate::Equal {
+                    left,
+                    right,
+                    expr: self.expr(scope, shown),
+                });
             }
-            Some(Predicate::Equal { left, right, expr: self.expr(scope, shown) })
+            Some(Predicate::Equal {
+                left,
+                right,
+                expr: self.expr(scope, shown),
+            })
         }
     }
 
@@ -124,10 +146,15 @@ impl Gatherer<'_> {
         // SAFETY: an OpExpr's arguments are expressions.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
-            let [left, right] = args.as_slice() else { return self.other(scope, op.cast(), Reading::Compared) };
+            let [left, right] = args.as_slice() else {
+                return self.other(scope, op.cast(), Reading::Compared);
+            };
             let (a, b) = (strip(*left), strip(*right));
             if pg_sys::equal(a.cast(), b.cast()) && !pg_sys::contain_volatile_functions(op.cast()) {
-                let strategy = btree_strategy((*op).opno, [pg_sys::exprType(*left), pg_sys::exprType(*right)]);
+                let strategy = btree_strategy(
+                    (*op).opno,
+                    [pg_sys::exprType(*left), pg_sys::exprType(*right)],
+                );
                 match strategy {
                     // x = x: true wherever x is known.
                     3 => return Predicate::Const(Some(true)),
@@ -139,7 +166,9 @@ impl Gatherer<'_> {
                     _ => {}
                 }
             }
-            if pg_sys::exprType(*left) == pg_sys::BOOLOID && is_equality((*op).opno, *left, pg_sys::BOOLOID) {
+            if pg_sys::exprType(*left) == pg_sys::BOOLOID
+                && is_equality((*op).opno, *left, pg_sys::BOOLOID)
+            {
                 for (truth, condition) in [(*right, *left), (*left, *right)] {
                     if let Some(Some(truth)) = constant(truth) {
                         let inner = self.predicate(scope, condition);
@@ -154,7 +183,11 @@ impl Gatherer<'_> {
         }
     }
 
-    unsafe fn array_operator(&mut self, scope: ScopeId, op: *mut pg_sys::ScalarArrayOpExpr) -> Predicate {
+    unsafe fn array_operator(
+        &mut self,
+        scope: ScopeId,
+        op: *mut pg_sys::ScalarArrayOpExpr,
+    ) -> Predicate {
         // SAFETY: a ScalarArrayOpExpr has two arguments, the second of an array type.
         unsafe {
             let args = items::<pg_sys::Node>((*op).args);
@@ -169,7 +202,11 @@ impl Gatherer<'_> {
             if left.fixed && right.fixed && left.bare.is_empty() {
                 return self.other(scope, op.cast(), Reading::Compared);
             }
-            Predicate::Equal { left, right, expr: self.expr(scope, op.cast()) }
+            Predicate::Equal {
+                left,
+                right,
+                expr: self.expr(scope, op.cast()),
+            }
         }
     }
 
@@ -182,7 +219,11 @@ impl Gatherer<'_> {
                 return self.other(scope, test.cast(), Reading::Compared);
             }
             let never = self.never_null(scope, arg);
-            let null = Predicate::Null { operand, never, expr: self.expr(scope, test.cast()) };
+            let null = Predicate::Null {
+                operand,
+                never,
+                expr: self.expr(scope, test.cast()),
+            };
             match (*test).nulltesttype {
                 pg_sys::NullTestType::IS_NULL => null,
                 _ => null.negated(),
@@ -234,7 +275,12 @@ impl Gatherer<'_> {
             if read.reads.is_empty() && read.bodies.is_empty() {
                 return Predicate::Free;
             }
-            Predicate::Other { reads: read.reads, bodies: read.bodies, why, expr: Some(self.expr(scope, node)) }
+            Predicate::Other {
+                reads: read.reads,
+                bodies: read.bodies,
+                why,
+                expr: Some(self.expr(scope, node)),
+            }
         }
     }
 }

@@ -18,7 +18,10 @@ impl Gatherer<'_> {
             match tag(inner) {
                 pg_sys::NodeTag::T_Var => self.var(scope, inner.cast()),
                 pg_sys::NodeTag::T_Param => self.parameter(inner.cast()),
-                pg_sys::NodeTag::T_Const => Operand { fixed: true, ..Operand::default() },
+                pg_sys::NodeTag::T_Const => Operand {
+                    fixed: true,
+                    ..Operand::default()
+                },
                 pg_sys::NodeTag::T_SubLink => self.sublink_operand(scope, inner.cast(), true),
                 pg_sys::NodeTag::T_RowExpr => {
                     let parts = self.parts(scope, &items((*inner.cast::<pg_sys::RowExpr>()).args));
@@ -28,7 +31,9 @@ impl Gatherer<'_> {
                 }
                 pg_sys::NodeTag::T_CoalesceExpr => {
                     // It picks one of them, so it is no series of digits, but no bare column either.
-                    let mut pick = merged(self.parts(scope, &items((*inner.cast::<pg_sys::CoalesceExpr>()).args)));
+                    let mut pick = merged(
+                        self.parts(scope, &items((*inner.cast::<pg_sys::CoalesceExpr>()).args)),
+                    );
                     pick.kin.extend(&pick.bare);
                     pick.reads.append(&mut pick.bare);
                     pick.reads.append(&mut pick.fields);
@@ -37,10 +42,14 @@ impl Gatherer<'_> {
                 pg_sys::NodeTag::T_FuncExpr if is_unnest(inner) => {
                     let args = items::<pg_sys::Node>((*inner.cast::<pg_sys::FuncExpr>()).args);
                     match args.as_slice() {
-                        [list] if tag(strip(*list)) == pg_sys::NodeTag::T_SubLink => {
-                            Operand { fixed: false, ..self.operand(scope, *list) }
-                        }
-                        [list] => Operand { fixed: false, ..self.list(scope, *list) },
+                        [list] if tag(strip(*list)) == pg_sys::NodeTag::T_SubLink => Operand {
+                            fixed: false,
+                            ..self.operand(scope, *list)
+                        },
+                        [list] => Operand {
+                            fixed: false,
+                            ..self.list(scope, *list)
+                        },
                         _ => self.computed(scope, inner),
                     }
                 }
@@ -58,14 +67,22 @@ impl Gatherer<'_> {
         unsafe {
             let inner = strip(node);
             match tag(inner) {
-                pg_sys::NodeTag::T_Const => Operand { fixed: true, ..Operand::default() },
+                pg_sys::NodeTag::T_Const => Operand {
+                    fixed: true,
+                    ..Operand::default()
+                },
                 pg_sys::NodeTag::T_SubLink
-                    if (*inner.cast::<pg_sys::SubLink>()).subLinkType == pg_sys::SubLinkType::ARRAY_SUBLINK =>
+                    if (*inner.cast::<pg_sys::SubLink>()).subLinkType
+                        == pg_sys::SubLinkType::ARRAY_SUBLINK =>
                 {
-                    Operand { fixed: false, ..self.sublink_operand(scope, inner.cast(), false) }
+                    Operand {
+                        fixed: false,
+                        ..self.sublink_operand(scope, inner.cast(), false)
+                    }
                 }
                 pg_sys::NodeTag::T_ArrayExpr => {
-                    let elements = items::<pg_sys::Node>((*inner.cast::<pg_sys::ArrayExpr>()).elements);
+                    let elements =
+                        items::<pg_sys::Node>((*inner.cast::<pg_sys::ArrayExpr>()).elements);
                     let mut list = merged(self.parts(scope, &elements));
                     list.reads.append(&mut list.bare);
                     list.reads.append(&mut list.fields);
@@ -73,7 +90,8 @@ impl Gatherer<'_> {
                 }
                 _ => {
                     let mut list = self.computed(scope, inner);
-                    let several = !list.bodies.is_empty() || pg_sys::contain_mutable_functions(inner);
+                    let several =
+                        !list.bodies.is_empty() || pg_sys::contain_mutable_functions(inner);
                     list.fixed &= !several;
                     // An array column is no bound for its elements.
                     list.kin.clear();
@@ -85,7 +103,10 @@ impl Gatherer<'_> {
 
     unsafe fn parts(&mut self, scope: ScopeId, nodes: &[Node]) -> Vec<Operand> {
         // SAFETY: passed on from the caller.
-        nodes.iter().map(|&n| unsafe { self.operand(scope, n) }).collect()
+        nodes
+            .iter()
+            .map(|&n| unsafe { self.operand(scope, n) })
+            .collect()
     }
 
     /// A parameter: a value, or an output of the subquery whose test expression is being read.
@@ -96,26 +117,43 @@ impl Gatherer<'_> {
         // SAFETY: passed on from the caller.
         unsafe {
             if (*param).paramkind != pg_sys::ParamKind::PARAM_SUBLINK {
-                return Operand { fixed: true, ..Operand::default() };
+                return Operand {
+                    fixed: true,
+                    ..Operand::default()
+                };
             }
             match self.sublinks.last() {
-                Some(&inner) => Operand { fixed: false, ..self.output(inner, (*param).paramid as i16) },
+                Some(&inner) => Operand {
+                    fixed: false,
+                    ..self.output(inner, (*param).paramid as i16)
+                },
                 None => Operand::default(),
             }
         }
     }
 
     /// `ordered`: an array's elements can be told apart by their place.
-    unsafe fn sublink_operand(&mut self, scope: ScopeId, sublink: *mut pg_sys::SubLink, ordered: bool) -> Operand {
+    unsafe fn sublink_operand(
+        &mut self,
+        scope: ScopeId,
+        sublink: *mut pg_sys::SubLink,
+        ordered: bool,
+    ) -> Operand {
         // SAFETY: passed on from the caller; after parse analysis subselect is a Query.
         unsafe {
             let kind = (*sublink).subLinkType;
-            if ![pg_sys::SubLinkType::EXPR_SUBLINK, pg_sys::SubLinkType::ARRAY_SUBLINK].contains(&kind) {
+            if ![
+                pg_sys::SubLinkType::EXPR_SUBLINK,
+                pg_sys::SubLinkType::ARRAY_SUBLINK,
+            ]
+            .contains(&kind)
+            {
                 return self.computed(scope, sublink.cast());
             }
             let inner = self.enter((*sublink).subselect.cast(), scope, false);
             let mut value = self.output(inner, 1);
-            value.fixed = kind == pg_sys::SubLinkType::EXPR_SUBLINK && !self.names_columns(scope, sublink.cast());
+            value.fixed = kind == pg_sys::SubLinkType::EXPR_SUBLINK
+                && !self.names_columns(scope, sublink.cast());
             value.bodies.push(self.scopes[inner].body);
             if ordered && kind == pg_sys::SubLinkType::ARRAY_SUBLINK {
                 let order = self.row_order(inner);
@@ -129,7 +167,10 @@ impl Gatherer<'_> {
 
 /// The operands together, as one that may be any of them.
 pub fn merged(parts: Vec<Operand>) -> Operand {
-    let mut all = Operand { fixed: true, ..Operand::default() };
+    let mut all = Operand {
+        fixed: true,
+        ..Operand::default()
+    };
     for part in parts {
         all.bare.extend(part.bare);
         all.fields.extend(part.fields);

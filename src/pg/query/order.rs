@@ -25,13 +25,18 @@ impl Gatherer<'_> {
         unsafe {
             pg_sys::check_stack_depth();
             let Leading { mut read, decides } = self.leading(scope, (*query).sortClause, &[]);
-            let mixes = (*query).hasAggs || !(*query).groupClause.is_null() || !(*query).distinctClause.is_null();
+            let mixes = (*query).hasAggs
+                || !(*query).groupClause.is_null()
+                || !(*query).distinctClause.is_null();
             if decides || (mixes && !(*query).hasDistinctOn) {
                 return read;
             }
             // Rows leave a window function in the order of the window.
             for window in items::<pg_sys::WindowClause>((*query).windowClause) {
-                add(&mut read, self.leading(scope, (*window).orderClause, &[]).read);
+                add(
+                    &mut read,
+                    self.leading(scope, (*window).orderClause, &[]).read,
+                );
             }
             let given = self.given_order(scope);
             add(&mut read, given);
@@ -62,7 +67,12 @@ impl Gatherer<'_> {
     ///
     /// # Safety
     /// `window` is a window of the scope's query.
-    pub unsafe fn window_order(&mut self, scope: ScopeId, window: *mut pg_sys::WindowClause, given: bool) -> Operand {
+    pub unsafe fn window_order(
+        &mut self,
+        scope: ScopeId,
+        window: *mut pg_sys::WindowClause,
+        given: bool,
+    ) -> Operand {
         // SAFETY: passed on from the caller.
         unsafe {
             let Leading { mut read, decides } = self.leading(scope, (*window).orderClause, &[]);
@@ -98,9 +108,17 @@ impl Gatherer<'_> {
     }
 
     /// The first sort expression that tells rows apart. Those after it only break its ties.
-    unsafe fn leading(&mut self, scope: ScopeId, clause: *mut pg_sys::List, same: &[u32]) -> Leading {
+    unsafe fn leading(
+        &mut self,
+        scope: ScopeId,
+        clause: *mut pg_sys::List,
+        same: &[u32],
+    ) -> Leading {
         let query = self.scopes[scope].query;
-        let mut leading = Leading { read: Operand::default(), decides: false };
+        let mut leading = Leading {
+            read: Operand::default(),
+            decides: false,
+        };
         if clause.is_null() {
             return leading;
         }
@@ -114,10 +132,14 @@ impl Gatherer<'_> {
                 }
                 let entry = pg_sys::get_sortgroupclause_tle(sort, (*query).targetList);
                 let expr: Node = (*entry).expr.cast();
-                let value =
-                    if (*entry).resjunk { self.operand(scope, expr) } else { self.output(scope, (*entry).resno) };
+                let value = if (*entry).resjunk {
+                    self.operand(scope, expr)
+                } else {
+                    self.output(scope, (*entry).resno)
+                };
                 let passed_on = !value.bare.is_empty();
-                let columns: Vec<ColumnId> = [&value.bare[..], &value.fields, &value.reads].concat();
+                let columns: Vec<ColumnId> =
+                    [&value.bare[..], &value.fields, &value.reads].concat();
                 let one_value = value.bodies.is_empty()
                     && columns.iter().all(|&c| facts.pins(c))
                     && !pg_sys::contain_volatile_functions(expr);
@@ -166,7 +188,9 @@ unsafe fn members(node: Node, found: &mut Vec<i32>) {
                 members((*operation).larg, found);
                 members((*operation).rarg, found);
             }
-            pg_sys::NodeTag::T_RangeTblRef => found.push((*node.cast::<pg_sys::RangeTblRef>()).rtindex),
+            pg_sys::NodeTag::T_RangeTblRef => {
+                found.push((*node.cast::<pg_sys::RangeTblRef>()).rtindex)
+            }
             _ => {}
         }
     }

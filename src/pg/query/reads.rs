@@ -64,7 +64,9 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
                 gatherer.sublink_reads(walk, node.cast());
                 return false;
             }
-            pg_sys::NodeTag::T_FuncExpr => walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid),
+            pg_sys::NodeTag::T_FuncExpr => {
+                walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid)
+            }
             pg_sys::NodeTag::T_Aggref => {
                 walk.aggregated = true;
                 let aggregate = node.cast::<pg_sys::Aggref>();
@@ -73,7 +75,9 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
                     let order = gatherer.given_order(home);
                     walk.take(order);
                 }
-                if (*aggregate).aggfnoid.to_u32() == pg_sys::F_COUNT_ANY && counts_column((*aggregate).args) {
+                if (*aggregate).aggfnoid.to_u32() == pg_sys::F_COUNT_ANY
+                    && counts_column((*aggregate).args)
+                {
                     // count(column) looks at nothing but whether there is a value.
                     return collect((*aggregate).aggfilter.cast(), context);
                 }
@@ -102,7 +106,11 @@ fn keeps_order(function: pg_sys::Oid) -> bool {
     unsafe {
         let name = pg_sys::get_func_name(function);
         function.to_u32() >= pg_sys::FirstNormalObjectId
-            || (!name.is_null() && core::ffi::CStr::from_ptr(name).to_bytes().windows(3).any(|w| w == b"agg"))
+            || (!name.is_null()
+                && core::ffi::CStr::from_ptr(name)
+                    .to_bytes()
+                    .windows(3)
+                    .any(|w| w == b"agg"))
     }
 }
 
@@ -142,8 +150,18 @@ impl Gatherer<'_> {
         // while this borrow rests.
         unsafe {
             collect(node, (&raw mut walk).cast());
-            let Walk { reads, kin, bodies, series, aggregated, .. } = walk;
-            let mut instances: Vec<_> = reads.iter().map(|&c| self.statement.columns[c].instance).collect();
+            let Walk {
+                reads,
+                kin,
+                bodies,
+                series,
+                aggregated,
+                ..
+            } = walk;
+            let mut instances: Vec<_> = reads
+                .iter()
+                .map(|&c| self.statement.columns[c].instance)
+                .collect();
             instances.sort_unstable();
             instances.dedup();
             let series = series || instances.len() > 1;
@@ -152,7 +170,14 @@ impl Gatherer<'_> {
                 && !pg_sys::expression_returns_set(node)
                 && self.sublinks.is_empty()
                 && !self.names_columns(scope, node);
-            Operand { reads, kin, bodies, series, fixed, ..Operand::default() }
+            Operand {
+                reads,
+                kin,
+                bodies,
+                series,
+                fixed,
+                ..Operand::default()
+            }
         }
     }
 
@@ -208,7 +233,11 @@ impl Gatherer<'_> {
                     let entry = pg_sys::get_sortgroupclause_tle(sort, (*query).targetList);
                     let value = self.operand(walk.scope, (*entry).expr.cast());
                     // A partition by the column itself is equality.
-                    walk.take(Operand { bare: Vec::new(), fields: Vec::new(), ..value });
+                    walk.take(Operand {
+                        bare: Vec::new(),
+                        fields: Vec::new(),
+                        ..value
+                    });
                 }
                 for offset in [(*clause).startOffset, (*clause).endOffset] {
                     collect(offset, (walk as *mut Walk).cast());

@@ -31,12 +31,18 @@ impl Gatherer<'_> {
 }
 
 /// How many conditions row-level security adds to that entry for the role that the statement runs as.
-unsafe fn policy_conditions(query: *mut pg_sys::Query, rte: *mut pg_sys::RangeTblEntry, rtindex: i32) -> usize {
+unsafe fn policy_conditions(
+    query: *mut pg_sys::Query,
+    rte: *mut pg_sys::RangeTblEntry,
+    rtindex: i32,
+) -> usize {
     let kinds = [pg_sys::RELKIND_RELATION, pg_sys::RELKIND_PARTITIONED_TABLE];
     // SAFETY: it only reads the query and the entry, whose relation the rewriter has locked, and gives out new lists;
     // the rewriter asks the same for the same kinds of relation.
     unsafe {
-        if (*rte).rtekind != pg_sys::RTEKind::RTE_RELATION || !kinds.contains(&((*rte).relkind as u8)) {
+        if (*rte).rtekind != pg_sys::RTEKind::RTE_RELATION
+            || !kinds.contains(&((*rte).relkind as u8))
+        {
             return 0;
         }
         let (mut conditions, mut checks) = (core::ptr::null_mut(), core::ptr::null_mut());

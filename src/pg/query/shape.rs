@@ -59,10 +59,16 @@ impl Gatherer<'_> {
     ///
     /// # Safety
     /// `sample` belongs to an entry of that scope's query.
-    pub unsafe fn sampled(&mut self, scope: ScopeId, sample: *mut pg_sys::TableSampleClause) -> Vec<Predicate> {
+    pub unsafe fn sampled(
+        &mut self,
+        scope: ScopeId,
+        sample: *mut pg_sys::TableSampleClause,
+    ) -> Vec<Predicate> {
         // SAFETY: its arguments are expressions; REPEATABLE's is one or NULL.
         unsafe {
-            let arguments = items::<pg_sys::Node>((*sample).args).into_iter().chain([(*sample).repeatable.cast()]);
+            let arguments = items::<pg_sys::Node>((*sample).args)
+                .into_iter()
+                .chain([(*sample).repeatable.cast()]);
             arguments.filter_map(|a| self.counted(scope, a)).collect()
         }
     }
@@ -71,12 +77,19 @@ impl Gatherer<'_> {
     ///
     /// # Safety
     /// `node` is the set operation of that scope's query or an arm of it.
-    pub unsafe fn deduplicated(&mut self, scope: ScopeId, node: Node, within: bool, found: &mut Operand) {
+    pub unsafe fn deduplicated(
+        &mut self,
+        scope: ScopeId,
+        node: Node,
+        within: bool,
+        found: &mut Operand,
+    ) {
         // SAFETY: set operations are SetOperationStmt nodes with RangeTblRef leaves.
         unsafe {
             if tag(node) == pg_sys::NodeTag::T_SetOperationStmt {
                 let operation = node.cast::<pg_sys::SetOperationStmt>();
-                let union = (*operation).op == pg_sys::SetOperation::SETOP_UNION && !(*operation).all;
+                let union =
+                    (*operation).op == pg_sys::SetOperation::SETOP_UNION && !(*operation).all;
                 self.deduplicated(scope, (*operation).larg, within || union, found);
                 self.deduplicated(scope, (*operation).rarg, within || union, found);
             } else if within {
@@ -84,9 +97,17 @@ impl Gatherer<'_> {
                     let value = self.arm_output(scope, node, number);
                     let depth = self.scopes[scope].depth;
                     let facts = &self.statement;
-                    let around = |c: &ColumnId| facts.instances[facts.columns[*c].instance].depth <= depth;
-                    let passed_on = value.bare.iter().chain(&value.fields).copied().filter(around);
-                    found.reads.extend(value.reads.iter().copied().chain(passed_on));
+                    let around =
+                        |c: &ColumnId| facts.instances[facts.columns[*c].instance].depth <= depth;
+                    let passed_on = value
+                        .bare
+                        .iter()
+                        .chain(&value.fields)
+                        .copied()
+                        .filter(around);
+                    found
+                        .reads
+                        .extend(value.reads.iter().copied().chain(passed_on));
                     found.bodies.extend(value.bodies);
                 }
             }
@@ -97,14 +118,19 @@ impl Gatherer<'_> {
     ///
     /// # Safety
     /// `operation` is a set operation of that scope's query.
-    pub unsafe fn excepted(&mut self, scope: ScopeId, operation: *mut pg_sys::SetOperationStmt) -> Option<Predicate> {
+    pub unsafe fn excepted(
+        &mut self,
+        scope: ScopeId,
+        operation: *mut pg_sys::SetOperationStmt,
+    ) -> Option<Predicate> {
         let mut read = Operand::default();
         // SAFETY: passed on from the caller.
         unsafe {
             for arm in [(*operation).larg, (*operation).rarg] {
                 for number in 1..=self.width(scope) {
                     let value = self.arm_output(scope, arm, number);
-                    read.reads.extend([value.bare, value.fields, value.reads].concat());
+                    read.reads
+                        .extend([value.bare, value.fields, value.reads].concat());
                     read.bodies.extend(value.bodies);
                 }
             }
@@ -117,7 +143,12 @@ impl Gatherer<'_> {
 pub fn shape(read: Operand, why: Reading) -> Option<Predicate> {
     let Operand { reads, bodies, .. } = read;
     let something = !reads.is_empty() || !bodies.is_empty();
-    something.then_some(Predicate::Other { reads, bodies, why, expr: None })
+    something.then_some(Predicate::Other {
+        reads,
+        bodies,
+        why,
+        expr: None,
+    })
 }
 
 /// `unnest(ARRAY[a, b])` gives as many rows whatever a and b are.

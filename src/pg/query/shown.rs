@@ -51,15 +51,20 @@ impl Texts for Gatherer<'_> {
         // SAFETY: pg_partition_root takes any relation's OID, and gives NULL (an error to this way of calling it) only
         // for those that are neither partitioned nor a partition, which are sorted out before.
         unsafe {
-            let partitioned = pg_sys::get_rel_relkind(relid) as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
+            let partitioned =
+                pg_sys::get_rel_relkind(relid) as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
             if !partitioned && !pg_sys::get_rel_relispartition(relid) {
                 return None;
             }
             let function = pg_sys::Oid::from(pg_sys::F_PG_PARTITION_ROOT);
             let root = pg_sys::OidFunctionCall1Coll(function, pg_sys::InvalidOid, relid.into());
             let root = pg_sys::Oid::from(root.value() as u32);
-            let columns = core::ffi::CStr::from_ptr(pg_sys::pg_get_partkeydef_columns(root, false)).to_string_lossy();
-            let columns = columns.split(", ").map(|c| c.trim_matches('"').to_owned()).collect();
+            let columns = core::ffi::CStr::from_ptr(pg_sys::pg_get_partkeydef_columns(root, false))
+                .to_string_lossy();
+            let columns = columns
+                .split(", ")
+                .map(|c| c.trim_matches('"').to_owned())
+                .collect();
             Some((display_name(root), columns))
         }
     }

@@ -4,7 +4,6 @@ use super::engine::Engine;
 use super::image::Image;
 use crate::model::Operation;
 use crate::pg::slot::Slot;
-use crate::record::buffer::Buffer;
 use crate::record::encode::PortableOutput;
 use crate::record::{capture, write};
 use crate::report::Outcome;
@@ -125,9 +124,7 @@ impl Engine {
         let ordinal = self.root.next_ordinal;
         self.root.next_ordinal += 1;
         self.root.level(self.nest).tally(&target.name, operation);
-        let buffer = self
-            .root
-            .buffer(self.nest, format, operation, None);
+        let buffer = self.root.buffer(self.nest, format, operation, None);
         buffer.push_numbered(ordinal, &self.row);
         let size = buffer.bytes.len();
         write::spill(&mut self.root, self.nest, size);
