@@ -87,16 +87,16 @@ impl RowFormat {
         let facts = unsafe { catalog::columns_of(desc) };
         let key = key_names(registry, guarded, &facts);
         RowFormat::of(
-            (guarded.relid, guarded.recorded_relid),
+            guarded.recorded_relid,
             guarded.recorded_name.clone(),
             facts,
             &key,
         )
     }
 
-    /// The format of rows with these columns, for a relation (itself, as it is recorded) of that recorded name.
+    /// The format of rows with these columns, for a relation recorded under that OID and name.
     pub fn of(
-        (relid, recorded_relid): (Oid, Oid),
+        recorded_relid: Oid,
         relation: Rc<str>,
         facts: Vec<ColumnFact>,
         key: &[String],

@@ -130,7 +130,7 @@ impl Leaf {
                 incoming: None,
                 values: None,
                 format: Rc::new(RowFormat::of(
-                    (relid, target.relid),
+                    target.relid,
                     target.name.clone(),
                     facts,
                     &key,
