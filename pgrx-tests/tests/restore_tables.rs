@@ -333,3 +333,49 @@ fn a_refused_restore_leaves_the_surrounding_block_in_order() {
         "1,3"
     );
 }
+
+#[test]
+fn a_unique_key_or_a_deferrable_primary_key_tells_rows_apart_too() {
+    for key in [
+        "code text COLLATE \"C\" NOT NULL UNIQUE",
+        "code text PRIMARY KEY DEFERRABLE",
+    ] {
+        let (_db, mut admin) = table(
+            "parent",
+            &format!(
+                "CREATE TABLE parent (id int PRIMARY KEY);
+                 CREATE TABLE child (n int, {key}, parent int REFERENCES parent ON DELETE CASCADE ON UPDATE CASCADE, other int)"
+            ),
+            "INSERT INTO parent VALUES (1), (2); INSERT INTO child VALUES (1, 'a', 1), (1, 'b', 1), (2, 'c', 2)",
+        );
+        passes(
+            &mut admin,
+            "BEGIN; SELECT backstop.approve_batch('a new number', 10); UPDATE parent SET id = 3 WHERE id = 1; COMMIT",
+        );
+        let id = last_statement(&mut admin);
+        passes(
+            &mut admin,
+            "UPDATE child SET other = 7 WHERE code = 'a'; UPDATE child SET parent = 2 WHERE code = 'b'",
+        );
+        assert_eq!(
+            restore(&mut admin, &id, ", on_conflict => 'overwrite'"),
+            "3|3|0|1",
+            "{key}"
+        );
+        assert_eq!(
+            query_text(
+                &mut admin,
+                "SELECT string_agg(concat_ws(',', code, parent, other), ' ' ORDER BY code) FROM child"
+            ),
+            "a,1,7 b,1 c,2"
+        );
+        passes(&mut admin, "DELETE FROM parent WHERE id = 1");
+        let id = last_statement(&mut admin);
+        passes(&mut admin, "INSERT INTO child VALUES (9, 'a', 2)");
+        assert_eq!(
+            restore(&mut admin, &id, ", on_conflict => 'skip'"),
+            "3|2|0|1",
+            "{key}"
+        );
+    }
+}

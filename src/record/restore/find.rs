@@ -107,13 +107,17 @@ impl Engine {
         };
         // SAFETY: the index belongs to the relation and its columns are set.
         unsafe {
-            let found = pg_sys::RelationFindReplTupleByIndex(
-                leaf.relation.0,
-                identity.index,
-                pg_sys::LockTupleMode::LockTupleExclusive,
-                leaf.slot.0,
-                leaf.present.0,
-            );
+            let found = if identity.native {
+                pg_sys::RelationFindReplTupleByIndex(
+                    leaf.relation.0,
+                    identity.index,
+                    pg_sys::LockTupleMode::LockTupleExclusive,
+                    leaf.slot.0,
+                    leaf.present.0,
+                )
+            } else {
+                leaf.look_up(identity)
+            };
             if found {
                 leaf.present.fetch_all();
             }

@@ -16,7 +16,10 @@ use std::rc::Rc;
 /// An index that tells rows apart.
 pub struct Identity {
     pub index: Oid,
+    pub relation: pg_sys::Relation,
     pub deferrable: bool,
+    /// PostgreSQL's replication code looks rows up by it.
+    pub native: bool,
     /// Its columns' places.
     pub places: Vec<usize>,
 }
@@ -184,7 +187,9 @@ impl Leaf {
                 if tells_apart && (form.indisprimary || self.identity.is_none()) {
                     self.identity = Some(Identity {
                         index: form.indexrelid,
+                        relation: index,
                         deferrable: !form.indimmediate,
+                        native: Identity::is_native(self.relation.0, form),
                         places,
                     });
                 }

@@ -19,6 +19,7 @@ mod input;
 mod json;
 mod keys;
 mod leaf;
+mod lookup;
 mod own_rows;
 mod recheck;
 mod resolve;
