@@ -109,10 +109,10 @@ fn swap(cause: Rc<str>) -> *mut Option<Rc<str>> {
 /// # Safety
 /// `outer` must come from `swap`, once.
 unsafe fn put_back(outer: *mut Option<Rc<str>>) {
-    // SAFETY: the caller vouches for the Box.
     RUNNING.set(if outer.is_null() {
         None
     } else {
+        // SAFETY: the caller vouches for the Box.
         unsafe { *Box::from_raw(outer) }
     });
 }
