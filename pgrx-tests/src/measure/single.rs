@@ -78,16 +78,16 @@ fn run(
                 capturer.prepare(&mut client)?;
             }
             execute(&mut client, "CHECKPOINT")?;
-            let there = 0..sides.len();
-            let mut tps = vec![0.0; sides.len()];
-            // There and back: what drifts during a round weighs on all alike.
-            for place in there.clone().chain(there.rev()) {
+            let tps = |place: usize| {
                 let script = scripts[place].to_string_lossy();
-                tps[place] += bench.pgbench(db, &["--file", &script], options)? / 2.0;
-            }
-            for ((ratio, own), tps_of_side) in series.iter_mut().zip(&tps) {
-                ratio.push(tps_of_side / tps[0]);
-                own.push(*tps_of_side);
+                bench.pgbench(db, &["--file", &script], options)
+            };
+            for (place, (ratio, own)) in series.iter_mut().enumerate() {
+                // Bare, kept, kept, bare: what drifts meanwhile weighs on both alike.
+                let (a, b) = (tps(0)?, tps(place)?);
+                let (c, d) = (tps(place)?, tps(0)?);
+                ratio.push((b + c) / (a + d));
+                own.push(f64::midpoint(b, c));
             }
         }
         for (capturer, (ratio, own)) in sides.iter().zip(&series) {
