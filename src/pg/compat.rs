@@ -41,9 +41,11 @@ pub unsafe fn attribute<'a>(
         &*(*desc).attrs.as_ptr().add(n)
     }
     #[cfg(feature = "pg18")]
-    // SAFETY: TupleDescAttr of 18 computes the place behind the compact attributes.
+    // SAFETY: as TupleDescAttr of 18, which is inline in C, computes it: behind the compact attributes.
     unsafe {
-        &*pg_sys::TupleDescAttr(desc, n as i32)
+        let natts = (*desc).natts as usize;
+        let attributes = (*desc).compact_attrs.as_ptr().add(natts);
+        &*attributes.cast::<pg_sys::FormData_pg_attribute>().add(n)
     }
 }
 
