@@ -241,7 +241,7 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
             Some(Datum::from(pg_sys::GetCurrentTimestamp())),
             Some(Datum::from(pg_sys::GetTopFullTransactionId().value)),
             Some(role_name(pg_sys::GetSessionUserId())),
-            Some(role_name(pg_sys::GetUserId())),
+            Some(role_name(pg_sys::GetOuterUserId())),
             Some(datum::text(name.to_bytes())),
             client_address(),
             Some(Datum::from(pg_sys::MyProcPid)),
