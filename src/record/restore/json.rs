@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn rows_have_their_values_in_order() {
-        let all = rows(&CHUNK.to_vec()).expect("well formed");
+        let all = rows(CHUNK).expect("well formed");
         assert_eq!(
             all.rows.iter().map(|row| row.ordinal).collect::<Vec<_>>(),
             [1, 22, 23]
