@@ -47,7 +47,8 @@ pub struct Body {
     pub predicate: Predicate,
 }
 
-/// What a destructive statement, or one action of a MERGE, does.
+/// What a destructive statement, or one action of a MERGE (which 14 does not have), does.
+#[cfg_attr(feature = "pg14", allow(dead_code))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     Update,

@@ -3,6 +3,7 @@
 use pgrx::pg_sys;
 
 use super::assignment::{arbiter, assignments};
+#[cfg(not(feature = "pg14"))]
 use super::node::items;
 use super::scope::{Gatherer, ScopeId, Source};
 use crate::judge::predicate::{Predicate, Reading};
