@@ -19,6 +19,7 @@ mod judge;
 mod ledger;
 mod model;
 mod pg;
+mod preview;
 mod record;
 mod registry;
 mod report;
@@ -42,6 +43,11 @@ pgrx::extension_sql_file!(
     "../sql/40_restore.sql",
     name = "restore",
     requires = ["functions"]
+);
+pgrx::extension_sql_file!(
+    "../sql/50_requests.sql",
+    name = "requests",
+    requires = ["restore"]
 );
 
 #[pgrx::pg_guard]
