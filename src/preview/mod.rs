@@ -6,4 +6,4 @@
 
 mod collect;
 
-pub use collect::{Movement, active, note_movement, note_violation};
+pub use collect::{Movement, active, note_movement, note_violation, virtual_position};
