@@ -103,6 +103,8 @@ unsafe extern "C-unwind" {
         state: *mut pg_sys::ModifyTableState,
         routing: *mut pg_sys::PartitionTupleRouting,
     );
+    /// commands/sequence.h
+    pub fn nextval_internal(relid: pg_sys::Oid, check_permissions: bool) -> i64;
     /// catalog/pg_inherits.h
     pub fn find_all_inheritors(
         parent: pg_sys::Oid,
