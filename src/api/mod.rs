@@ -5,5 +5,6 @@ mod arguments;
 mod check;
 mod policy;
 mod restore;
+mod review;
 mod sequences;
 mod status;
