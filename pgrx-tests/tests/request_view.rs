@@ -24,7 +24,7 @@ const WORLD: &str = r#"
     UPDATE backstop.request_log SET expires_at = now() - interval '1 minute' WHERE request_id = 6;
     UPDATE backstop.request_log SET token_expires_at = now() - interval '1 minute' WHERE request_id = 7;
     INSERT INTO backstop.request_step
-    SELECT r, 1, 'public.users', 'users'::regclass, 'DELETE', NULL, 2, 2, '{id,email,plan}', '{}', '{key_range,row_limit}',
+    SELECT r, 1, 'public.users', 'users'::regclass, 'DELETE', NULL, 2, 2, '{id,email,plan}'::text[], '{}'::text[], '{key_range,row_limit}'::text[],
         '[{"key": {"id": 1}, "old_row": {"id": 1, "email": "a@example.com", "plan": "pro"}, "new_values": null}]'::jsonb
     FROM generate_series(1, 7) AS r
     UNION ALL SELECT r, 2, 'public.subs', 'subs'::regclass, 'DELETE', 'cascade from public.users', 1, 0, '{id,user_id}', '{}', '{}',
@@ -37,7 +37,7 @@ const WORLD: &str = r#"
         '{"from": 57, "from_is_called": true, "to": 9000000000, "to_is_called": true, "next": 9000000001, "registered": true}'
     FROM generate_series(1, 7) AS r;
     INSERT INTO backstop.request_chunk
-    SELECT r, 1, 1, 2, 1, '{id,email,plan}', '[[1, 1, "a@example.com", "pro"], [2, 2, "b@example.com", null]]'::json, '\x'
+    SELECT r, 1, 1, 2, 1, '{id,email,plan}'::text[], '[[1, 1, "a@example.com", "pro"], [2, 2, "b@example.com", null]]'::json, '\x'::bytea
     FROM generate_series(1, 7) AS r
     UNION ALL SELECT r, 2, 2, 1, 1, '{id,user_id}', '[[3, 9, 1]]', '\x' FROM generate_series(1, 7) AS r
     UNION ALL SELECT r, 3, 3, 2, 1, '{id,email,plan}', '[[4, 3, "c@c", "pro", {"plan": null}], [5, 4, "d@d", "pro", {"plan": null, "email": "x"}]]', '\x'
