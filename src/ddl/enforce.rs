@@ -5,6 +5,7 @@ use crate::gucs::{self, Mode};
 use crate::judge::ddl::{Action, Approvable};
 use crate::judge::limits;
 use crate::model::Violation;
+use crate::preview;
 use crate::report::{self, Outcome};
 use crate::running::queries::{self, Coverage};
 use crate::sequence::guard;
@@ -75,6 +76,10 @@ fn table_violation(table: &Table, action: &Action) -> Option<Violation> {
 
 /// As the mode has it: an error, or a warning.
 pub fn refuse(violation: Violation) -> Outcome<()> {
+    if preview::active() {
+        preview::note_violation(&violation);
+        return Ok(());
+    }
     match gucs::mode() {
         Mode::Enforce => return Err(violation.into()),
         Mode::Observe => {

@@ -9,6 +9,8 @@ pub mod planner;
 pub mod utility;
 mod verdict;
 
+pub use executor::close_root;
+
 use crate::pg::raw;
 use crate::report::{self, Outcome};
 use pgrx::pg_sys;

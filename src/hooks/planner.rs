@@ -65,7 +65,7 @@ unsafe extern "C-unwind" fn plan(
                     sequence::rewrite::plan(planned);
                 }
                 if findings.root {
-                    super::executor::close_root(running::PLANNING, true);
+                    super::executor::close_root(running::PLANNING, true)?;
                 }
                 if !findings.violations.is_null() {
                     verdict::attach(planned, findings.violations, findings.cursor);

@@ -13,6 +13,8 @@ pub mod datum;
 pub mod encode;
 mod expendable;
 pub mod format;
+pub mod image;
+pub mod keep;
 mod numeric;
 mod parameters;
 pub mod restore;
@@ -20,7 +22,7 @@ mod site;
 pub mod write;
 
 pub use buffer::Buffer;
-pub use cleared::Cleared;
+pub use cleared::{Cleared, FedColumns};
 pub use expendable::canonical;
 pub use parameters::json as parameters_json;
 pub use write::{finish_root, flush_all};
