@@ -1,7 +1,8 @@
 -- What people see of requests, and the decision against one. The views are the guard: the tables stay closed, and each
 -- function that shows something reads these as its caller, so that none runs with more than the caller's privileges.
 
--- Requests that one may see: one's own; all of them for those who may decide, or were granted the log.
+-- Requests that one may see: one's own; all of them for those who may decide, or were granted the log. The log counts the
+-- rows that need the approval; here, as in the steps, rows are all of them.
 CREATE VIEW backstop.request WITH (security_barrier) AS
 SELECT request_id,
        CASE WHEN used_at IS NOT NULL THEN 'used'
@@ -10,7 +11,7 @@ SELECT request_id,
             WHEN decision = 'approved' THEN 'approved'
             ELSE 'open' END AS state,
        requested_at, session_role::name, role::name, application_name, client_addr, pid, reason, statement, parameters,
-       kind, rows, expendable_rows, expires_at, decided_at, decided_by::name, decision_reason, token_kind,
+       kind, rows + expendable_rows AS rows, expendable_rows, expires_at, decided_at, decided_by::name, decision_reason, token_kind,
        token_expires_at, used_at, used_statement_id
 FROM backstop.request_log
 WHERE session_role = SESSION_USER
@@ -125,19 +126,9 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION backstop.request_json(bigint) IS 'a request with its steps and what to do next, for programs';
 
--- Every name is written in full and no operator is used: the statement runs under the caller's search_path, so that this
--- function may not set one.
 CREATE FUNCTION backstop.preview_json(statement text, reason text DEFAULT NULL, parameters jsonb DEFAULT NULL)
 RETURNS jsonb
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
-DECLARE
-    request bigint;
-BEGIN
-    SELECT pg_catalog.max(p.request_id) INTO request
-    FROM backstop.preview(preview_json.statement, preview_json.reason, preview_json.parameters) AS p;
-    RETURN backstop.request_json(request);
-END
-$$;
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'backstop_preview_json';
 COMMENT ON FUNCTION backstop.preview_json(text, text, jsonb) IS 'previews a statement and returns its request as one value';
 
 -- Requests that are settled or ran out, with all that was kept of them. For backstop.prune().

@@ -13,7 +13,7 @@ const WORLD: &str = r#"
     INSERT INTO backstop.request_log (request_id, requested_at, session_role, role, pid, reason, statement, kind, rows,
         expendable_rows, expires_at, fingerprint_key)
     SELECT n, now() - interval '2 hours', CASE n WHEN 2 THEN 'outsider' ELSE 'app' END, 'app', 4711, 'OPS-142',
-        E'DELETE FROM users\n  WHERE email LIKE ''%@example.com''', 'second_person', 5, 2, now() + interval '1 hour', '\x00'
+        E'DELETE FROM users\n  WHERE email LIKE ''%@example.com''', 'second_person', 3, 2, now() + interval '1 hour', '\x00'
     FROM generate_series(1, 7) AS n;
     UPDATE backstop.request_log SET decision = 'approved', decided_by = 'reviewer', decided_at = now(),
         decision_reason = 'fine', token_hash = '\xdeadbeef', token_kind = 'second_person',
