@@ -5,6 +5,7 @@
 
 use pgrx::pg_sys::{self, Datum, Oid};
 use siphasher::sip128::{Hasher128, SipHasher24};
+use std::cell::Cell;
 use std::hash::Hasher;
 
 /// A request's secret.
@@ -42,6 +43,10 @@ pub struct Clock {
     local: [i64; 2],
 }
 
+thread_local! {
+    static KNOWN: Cell<Option<Clock>> = const { Cell::new(None) };
+}
+
 impl Clock {
     /// The transaction's and the statement's time.
     pub fn now() -> Clock {
@@ -51,6 +56,9 @@ impl Clock {
                 pg_sys::GetCurrentTransactionStartTimestamp(),
                 pg_sys::GetCurrentStatementStartTimestamp(),
             ];
+            if let Some(known) = KNOWN.get().filter(|known| known.instants == instants) {
+                return known;
+            }
             let local = instants.map(|at| {
                 pgrx::direct_function_call_as_datum(
                     pg_sys::timestamptz_timestamp,
@@ -58,7 +66,9 @@ impl Clock {
                 )
                 .map_or(at, |local| local.value() as i64)
             });
-            Clock { instants, local }
+            let clock = Clock { instants, local };
+            KNOWN.set(Some(clock));
+            clock
         }
     }
 

@@ -6,13 +6,17 @@
 //! one.
 
 use super::fingerprint::Key;
+use super::setting::Held;
 use crate::judge::approval::{Kind, Refusal};
 use crate::judge::limits;
 use crate::judge::token::{Issued, Roles, Token};
-use crate::ledger::Root;
+use crate::ledger::{self, Root};
 use crate::model::Violation;
 use crate::pg::privileged::Privileged;
+use crate::pg::raw;
+use crate::preview;
 use crate::report::{Outcome, Report, sqlstate};
+use crate::running::{self, queries};
 use pgrx::Spi;
 use pgrx::pg_sys::{self, Datum};
 use std::collections::HashMap;
@@ -344,4 +348,44 @@ pub fn became(claim: &Claim, statement_id: Option<i64>) -> Outcome<()> {
             .map(|_| ())
     })
     .map_err(|error| Report::new(sqlstate::NOT_IN_PREREQUISITE_STATE, error.to_string()))
+}
+
+/// Leaves the fingerprint of a change that is not a row (DDL, a sequence) with the preview or the token that the open
+/// root runs under.
+///
+/// # Errors
+/// SF011, when the preview showed fewer changes.
+pub fn mark(change: &str) -> Outcome<()> {
+    if let Some((_, Held::Token(token))) = super::setting::current()
+        && !preview::active()
+    {
+        queries::claim_token(&token);
+    }
+    let root_key = running::root_key().unwrap_or(usize::MAX);
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    ledger::with(|ledger| {
+        let Some(root) = ledger.find_root(root_key) else {
+            return Ok(());
+        };
+        let Some(key) = root.fingerprint_key() else {
+            return Ok(());
+        };
+        let print = key.of(pg_sys::InvalidOid, "", change.as_bytes());
+        if root.preview.is_some() {
+            root.level(nest).seen.marks.push(print);
+            return Ok(());
+        }
+        let Some(claim) = root.claim().cloned() else {
+            return Ok(());
+        };
+        if !claim.showed(print) {
+            root.level(nest).unseen.push(change.to_owned());
+        }
+        if root.fingerprints() >= claim.total {
+            return Err(more_rows(root, &claim).into());
+        }
+        root.level(nest).fingerprints.push(print);
+        Ok(())
+    })
 }

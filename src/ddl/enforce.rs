@@ -1,6 +1,7 @@
 //! Refuses findings, unless an approval covers them or the mode only observes.
 
 use super::{Change, Finding, Table};
+use crate::approval::token;
 use crate::gucs::{self, Mode};
 use crate::judge::ddl::{Action, Approvable};
 use crate::judge::limits;
@@ -28,10 +29,15 @@ pub fn all(findings: &[Finding]) -> Outcome<()> {
 
 fn one(finding: &Finding) -> Outcome<()> {
     match finding {
-        Finding::Table { table, action } => match table_violation(table, action) {
-            Some(violation) => refuse(violation),
-            None => Ok(()),
-        },
+        Finding::Table { table, action } => {
+            let violation = table_violation(table, action);
+            token::mark(&format!(
+                "{} of {}: {action:?}",
+                action.kind.operation().record_name(),
+                table.names[0]
+            ))?;
+            violation.map_or(Ok(()), refuse)
+        }
         Finding::Sequence {
             policy,
             operation,
@@ -51,8 +57,7 @@ fn one(finding: &Finding) -> Outcome<()> {
                 Change::Move { old, new, .. } => (*old, Some(*new)),
                 Change::Altered { old, .. } => (*old, None),
             };
-            guard::record(policy, *operation, Some(old), new);
-            Ok(())
+            guard::record(policy, *operation, Some(old), new)
         }
         Finding::Guard { .. } => finding.violation().map_or(Ok(()), refuse),
     }

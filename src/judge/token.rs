@@ -77,6 +77,15 @@ pub struct Issued {
     pub expired: bool,
 }
 
+/// The beginning of a long statement.
+fn shortened(statement: &str) -> String {
+    const LONGEST: usize = 200;
+    match statement.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &statement[..end]),
+        None => statement.to_owned(),
+    }
+}
+
 impl Issued {
     /// Why the token does not let this statement run, or `None`.
     pub fn refusal(&self, roles: &Roles, statement: Option<&str>) -> Option<Refusal> {
@@ -99,8 +108,8 @@ impl Issued {
         }
         if statement != Some(self.statement.as_str()) {
             return Some(Refusal::mismatch(format!(
-                "Request {id} was approved for exactly this statement: {}",
-                self.statement
+                "Request {id} was approved for another statement: \"{}\".",
+                shortened(&self.statement)
             )));
         }
         None

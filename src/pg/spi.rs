@@ -97,7 +97,7 @@ unsafe fn bind(inferred: &Inferred, parameters: Option<&Value>) -> Outcome<pg_sy
         return Err(Report::new(
             "08P01",
             format!(
-                "the statement has {count} parameters, and {} were given",
+                "the statement's parameters do not match those given: it has {count}, given were {}",
                 given.len()
             ),
         )

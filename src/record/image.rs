@@ -40,17 +40,39 @@ pub unsafe fn one_value(
             return row.extend_from_slice(b"null");
         }
         let value = *(*slot).tts_values.add(place);
-        let now = clock.is_some_and(|clock| match column.codec {
-            Codec::TimestampTz => clock.is_instant(value),
-            Codec::Timestamp => clock.is_local(value),
-            _ => false,
-        });
-        if now {
+        if clock.is_some_and(|clock| is_now(column, value, clock)) {
             row.extend_from_slice(b"now");
         } else {
             encode::value(row, column, value);
         }
     }
+}
+
+/// Whether a value is the time that `clock` calls now.
+fn is_now(column: &ColumnFormat, value: Datum, clock: &Clock) -> bool {
+    match column.codec {
+        Codec::TimestampTz => clock.is_instant(value),
+        Codec::Timestamp => clock.is_local(value),
+        _ => false,
+    }
+}
+
+/// Whether a row holds such a value.
+///
+/// # Safety
+/// As for `values`.
+pub unsafe fn has_now(
+    format: &RowFormat,
+    slot: *mut pg_sys::TupleTableSlot,
+    clock: &Clock,
+) -> bool {
+    format.columns.iter().any(|column| {
+        let place = (column.fact.attnum - 1) as usize;
+        // SAFETY: the caller fetched the attributes.
+        unsafe {
+            !*(*slot).tts_isnull.add(place) && is_now(column, *(*slot).tts_values.add(place), clock)
+        }
+    })
 }
 
 /// Appends the object of columns whose value changed, with the new values.

@@ -2,7 +2,7 @@
 
 use super::encode::PortableOutput;
 use super::format::RowFormat;
-use super::image::{changes, one_value, values};
+use super::image::{changes, has_now, one_value, values};
 use super::write;
 use crate::approval::fingerprint::{Clock, Key};
 use crate::approval::token;
@@ -50,7 +50,7 @@ pub unsafe fn keep(captured: &Captured) -> Outcome<()> {
         let print = unsafe {
             let _portable = format.session_dependent.then(PortableOutput::begin);
             image(row, captured, None);
-            key.map(|key| fingerprint(key, captured))
+            key.map(|key| fingerprint(key, captured, row))
         };
         row.push(b']');
         // SAFETY: reads the transaction state.
@@ -86,14 +86,27 @@ unsafe fn image(out: &mut Vec<u8>, captured: &Captured, clock: Option<&Clock>) {
     }
 }
 
+/// The fingerprint of a row whose image is `row`.
+///
 /// # Safety
 /// As for `keep`.
-unsafe fn fingerprint(key: Key, captured: &Captured) -> u128 {
-    let mut timeless = Vec::new();
-    // SAFETY: the caller vouches for the slots.
-    unsafe { image(&mut timeless, captured, Some(&Clock::now())) };
+unsafe fn fingerprint(key: Key, captured: &Captured, row: &[u8]) -> u128 {
     let relid = captured.format.recorded_relid;
-    key.of(relid, captured.operation.record_name(), &timeless)
+    let operation = captured.operation.record_name();
+    let clock = Clock::now();
+    // SAFETY: the caller vouches for the slots.
+    unsafe {
+        let told = has_now(captured.format, captured.old, &clock)
+            || captured
+                .new
+                .is_some_and(|new| has_now(captured.format, new, &clock));
+        if !told {
+            return key.of(relid, operation, row);
+        }
+        let mut timeless = Vec::new();
+        image(&mut timeless, captured, Some(&clock));
+        key.of(relid, operation, &timeless)
+    }
 }
 
 /// Leaves the row's fingerprint with a preview, or with the token that its statement runs under.

@@ -2,6 +2,7 @@
 
 use super::rewrite::{SETVAL, SETVAL3};
 use super::{preview, state};
+use crate::approval::token;
 use crate::judge::approval::Kind;
 use crate::judge::limits::{self, Subject};
 use crate::judge::sequence::{self, Position};
@@ -55,7 +56,7 @@ unsafe fn guarded_setval(call: Call) -> Outcome<Datum> {
             &policy,
             sequence::judge(&policy, old, new, state::definition(sequence).0),
         )?;
-        record(&policy, Operation::Setval, Some(old), Some(new));
+        record(&policy, Operation::Setval, Some(old), Some(new))?;
     }
     Ok(real_setval(sequence, value, is_called))
 }
@@ -160,12 +161,14 @@ pub fn record(
     operation: Operation,
     old: Option<Position>,
     new: Option<Position>,
-) {
+) -> Outcome<()> {
+    let name = catalog::qualified(&policy.schema, &policy.sequence);
+    token::mark(&format!("{} {name} to {new:?}", operation.record_name()))?;
     if crate::preview::active() {
         if let (Some(old), Some(new)) = (old, new) {
             preview::note_registered(policy, old, new);
         }
-        return;
+        return Ok(());
     }
     let key = running::root_key().unwrap_or(usize::MAX);
     let name: Rc<str> = Rc::from(catalog::qualified(&policy.schema, &policy.sequence));
@@ -188,4 +191,5 @@ pub fn record(
             ],
         );
     });
+    Ok(())
 }
