@@ -139,7 +139,7 @@ BEGIN ATOMIC
         DELETE FROM backstop.request_log
         WHERE requested_at < pg_catalog.now() - keep
           AND (used_at IS NOT NULL OR decision IS NOT DISTINCT FROM 'denied'
-               OR coalesce(token_expires_at, expires_at) < pg_catalog.now())
+               OR greatest(token_expires_at, expires_at) < pg_catalog.now())
         RETURNING request_id
     ), steps AS (
         DELETE FROM backstop.request_step AS s USING gone WHERE s.request_id = gone.request_id

@@ -108,6 +108,12 @@ fn a_registered_sequence_stays_however_it_is_moved() {
             "WITH w AS (INSERT INTO users (note) VALUES ('a') RETURNING id) SELECT id FROM w",
             drawn,
         ),
+        (
+            "MERGE INTO users AS u USING (VALUES (1)) AS v (n) ON u.id = v.n
+             WHEN NOT MATCHED THEN INSERT (id, note) VALUES (draw(), 'x')",
+            drawn,
+        ),
+        ("INSERT INTO users VALUES (1, 'x') RETURNING draw()", drawn),
         ("INSERT INTO counted DEFAULT VALUES", identity),
         (
             "INSERT INTO counted (id, note) VALUES (7, 'a'), (DEFAULT, 'b')",

@@ -143,7 +143,8 @@ unsafe fn deny(call: Call) -> Outcome<Datum> {
             "argument \"reason\" must not be empty",
         ));
     }
-    // A run that uses the token at the same time holds the row: one of the two waits, and finds what the other did.
+    // A run that uses the token at the same time holds the row: one of the two waits, and finds what the other did. A
+    // request whose token ran out can be approved again until it expires itself, so it can be denied as long.
     let denied = Spi::connect_mut(|client| {
         client
             .update(
@@ -151,7 +152,7 @@ unsafe fn deny(call: Call) -> Outcome<Datum> {
                  SET decision = 'denied', decided_at = pg_catalog.clock_timestamp(), decided_by = SESSION_USER, \
                      decision_reason = $2, token_hash = NULL, token_kind = NULL, token_expires_at = NULL \
                  WHERE request_id = $1 AND used_at IS NULL AND decision IS DISTINCT FROM 'denied' \
-                   AND coalesce(token_expires_at, expires_at) > pg_catalog.clock_timestamp() \
+                   AND greatest(token_expires_at, expires_at) > pg_catalog.clock_timestamp() \
                  RETURNING 1",
                 None,
                 &[
