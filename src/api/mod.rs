@@ -6,6 +6,7 @@ mod check;
 mod policy;
 mod preview;
 mod restore;
+mod review;
 mod sequences;
 mod status;
 mod tokens;
