@@ -11,4 +11,12 @@ RETURNS TABLE (relation text, key jsonb, old_row jsonb, left_as jsonb, current_r
 LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_restore_conflicts';
 COMMENT ON FUNCTION backstop.restore_conflicts(bigint) IS 'rows whose present state is not what a recorded statement left';
 
-REVOKE ALL ON FUNCTION backstop.restore(bigint, boolean, text, text[]), backstop.restore_conflicts(bigint) FROM PUBLIC;
+CREATE FUNCTION backstop.restore_since(at timestamptz, relations text[] DEFAULT NULL, dry_run boolean DEFAULT true,
+    on_conflict text DEFAULT 'abort')
+RETURNS TABLE (relation text, operation text, captured bigint, restored bigint, unchanged bigint, conflicts bigint)
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_restore_since';
+COMMENT ON FUNCTION backstop.restore_since(timestamptz, text[], boolean, text)
+IS 'takes tables back to a moment, as far as recorded statements changed them';
+
+REVOKE ALL ON FUNCTION backstop.restore(bigint, boolean, text, text[]), backstop.restore_conflicts(bigint),
+    backstop.restore_since(timestamptz, text[], boolean, text) FROM PUBLIC;

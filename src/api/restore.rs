@@ -1,9 +1,9 @@
-//! restore and restore_conflicts.
+//! restore, restore_since and restore_conflicts.
 
 use super::arguments;
 use crate::pg::function::{Call, Rows};
 use crate::record::datum;
-use crate::record::restore::{self, OnConflict, Request};
+use crate::record::restore::{self, OnConflict, Request, What};
 use crate::record::write::jsonb;
 use crate::report::Outcome;
 use pgrx::pg_sys::Datum;
@@ -14,32 +14,66 @@ crate::sql_function!(
     restore_statement
 );
 crate::sql_function!(
+    pg_finfo_backstop_restore_since,
+    backstop_restore_since,
+    restore_since
+);
+crate::sql_function!(
     pg_finfo_backstop_restore_conflicts,
     backstop_restore_conflicts,
     restore_conflicts
 );
 
 unsafe fn restore_statement(call: Call) -> Outcome<Datum> {
-    // SAFETY: the types of the SQL declaration.
-    let request = unsafe {
-        let word = arguments::required::<String>(call, 2, "on_conflict")?;
-        Request {
-            statement_id: arguments::required(call, 0, "statement_id")?,
+    // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
+    unsafe {
+        let request = Request {
+            what: What::Statement(arguments::required(call, 0, "statement_id")?),
             dry_run: arguments::required(call, 1, "dry_run")?,
-            on_conflict: match arguments::word(
-                &word,
-                "on_conflict",
-                &["abort", "skip", "overwrite"],
-            )? {
-                "skip" => OnConflict::Skip,
-                "overwrite" => OnConflict::Overwrite,
-                _ => OnConflict::Abort,
-            },
+            on_conflict: on_conflict(call, 2)?,
             relations: arguments::texts(call, 3, "relations")?,
             collect: false,
-        }
-    };
-    // SAFETY: declared RETURNS TABLE.
+        };
+        counted(call, request)
+    }
+}
+
+unsafe fn restore_since(call: Call) -> Outcome<Datum> {
+    // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
+    unsafe {
+        let at: pgrx::datum::TimestampWithTimeZone = arguments::required(call, 0, "at")?;
+        let request = Request {
+            what: What::Since(at.into()),
+            relations: arguments::texts(call, 1, "relations")?,
+            dry_run: arguments::required(call, 2, "dry_run")?,
+            on_conflict: on_conflict(call, 3)?,
+            collect: false,
+        };
+        counted(call, request)
+    }
+}
+
+/// What to do with a conflict.
+///
+/// # Safety
+/// Argument `n` must be declared text.
+pub(super) unsafe fn on_conflict(call: Call, n: usize) -> Outcome<OnConflict> {
+    // SAFETY: the caller vouches for the type.
+    let word: String = unsafe { arguments::required(call, n, "on_conflict")? };
+    let words = ["abort", "skip", "overwrite"];
+    Ok(match arguments::word(&word, "on_conflict", &words)? {
+        "skip" => OnConflict::Skip,
+        "overwrite" => OnConflict::Overwrite,
+        _ => OnConflict::Abort,
+    })
+}
+
+/// Restores, and returns what came of it by relation and operation.
+///
+/// # Safety
+/// The function must be declared RETURNS TABLE with the columns of `restore`.
+unsafe fn counted(call: Call, request: Request) -> Outcome<Datum> {
+    // SAFETY: the caller vouches for the declaration.
     let mut rows = unsafe { Rows::new(call) };
     for count in restore::run(request)?.counts {
         rows.push(vec![
@@ -63,7 +97,7 @@ unsafe fn restore_conflicts(call: Call) -> Outcome<Datum> {
         )
     };
     let done = restore::run(Request {
-        statement_id,
+        what: What::Statement(statement_id),
         dry_run: true,
         on_conflict: OnConflict::Skip,
         relations: None,

@@ -9,6 +9,7 @@
 mod buffer;
 pub mod capture;
 mod cleared;
+pub mod commit;
 pub mod datum;
 pub mod encode;
 mod expendable;

@@ -2,7 +2,7 @@
 //! privileges of the user whose statement is recorded.
 
 use super::buffer::{Buffer, CHUNK_BYTES};
-use super::datum;
+use super::{commit, datum};
 use crate::ledger::{self, Root};
 use crate::model::Operation;
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Runs `work` in a memory context of its own that is emptied afterwards (after an error: before the next use).
-fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
+pub(super) fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: the context is created once under TopMemoryContext and never deleted.
     unsafe {
         if SCRATCH.get().is_null() {
@@ -228,6 +228,8 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
     let relations: Vec<&str> = relations.iter().map(|relation| &**relation).collect();
     let operations = datum::text_array(&operations);
     let relations = datum::text_array(&relations);
+    // SAFETY: reads the clock.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
     // SAFETY: reads of backend state; every text is copied into the scratch context.
     let mut values = unsafe {
         let name = pg_sys::application_name;
@@ -238,7 +240,7 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
         };
         vec![
             Some(Datum::from(id)),
-            Some(Datum::from(pg_sys::GetCurrentTimestamp())),
+            Some(Datum::from(now)),
             Some(Datum::from(pg_sys::GetTopFullTransactionId().value)),
             Some(role_name(pg_sys::GetSessionUserId())),
             Some(role_name(pg_sys::GetOuterUserId())),
@@ -255,7 +257,9 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
         ]
     };
     values.extend(image);
+    values.push(root.reverts_since.map(Datum::from));
     insert(c"statement_log", &mut values);
+    commit::wrote(id, now);
 }
 
 fn role_name(role: Oid) -> Datum {
@@ -307,4 +311,5 @@ pub fn flush_all() {
             finish_root(root);
         }
     });
+    commit::note();
 }

@@ -1,7 +1,7 @@
 //! The tables to restore: found by what the record says of them, opened, and their rows led to the right partition.
 
 use super::leaf::Leaf;
-use super::resolve::{find, gone};
+use super::resolve::gone;
 use super::routing::Routing;
 use super::shape::Shape;
 use super::source::Chunk;
@@ -33,12 +33,11 @@ pub struct Target {
 }
 
 impl Target {
-    /// Opens the table a chunk's rows belong to.
+    /// Opens `relid`, the table a chunk's rows belong to.
     ///
     /// # Safety
     /// `estate` must be live and outlive the target.
-    pub unsafe fn open(chunk: &Chunk, estate: *mut pg_sys::EState) -> Outcome<Target> {
-        let relid = find(chunk)?;
+    pub unsafe fn open(chunk: &Chunk, relid: Oid, estate: *mut pg_sys::EState) -> Outcome<Target> {
         let Some(relation) = OpenRelation::open(relid, pg_sys::RowExclusiveLock) else {
             return Err(gone(&chunk.relation));
         };

@@ -1,5 +1,6 @@
 //! What each kind of image takes to undo, and when the present state stands against it.
 
+use super::What;
 use super::engine::Engine;
 use super::find::fetch;
 use super::image::{Fate, Image};
@@ -169,7 +170,10 @@ impl Engine {
     }
 
     fn restored_before(&mut self) -> bool {
-        let id = self.request.statement_id;
+        // Going back to a moment undoes the earlier restore itself first: it is among the statements since then.
+        let What::Statement(id) = self.request.what else {
+            return false;
+        };
         *self
             .restored_before
             .get_or_insert_with(|| restored_before(id))
