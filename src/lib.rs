@@ -49,6 +49,7 @@ pgrx::extension_sql_file!(
     name = "requests",
     requires = ["restore"]
 );
+pgrx::extension_sql_file!("../sql/60_care.sql", name = "care", requires = ["requests"]);
 
 #[pgrx::pg_guard]
 #[allow(non_snake_case)]

@@ -4,6 +4,7 @@ mod approve;
 mod arguments;
 mod check;
 mod policy;
+mod prune;
 mod restore;
 mod sequences;
 mod status;

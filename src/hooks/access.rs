@@ -7,6 +7,7 @@ use crate::ddl::object::{self, Address};
 use crate::ddl::{Finding, enforce};
 use crate::guard_triggers;
 use crate::judge::sequence;
+use crate::record::append_only;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
 use crate::sequence::rewrite;
@@ -77,6 +78,12 @@ unsafe fn judge(
     address: Address,
     arg: *mut c_void,
 ) -> Outcome<()> {
+    if access == OAT_TRUNCATE
+        && let Some(table) = append_only::table(address.oid)
+        && !upgrading()
+    {
+        return Err(append_only::violation(table).into());
+    }
     if guard_triggers::own_work() {
         return Ok(());
     }

@@ -6,6 +6,7 @@
 //! statement's own row is written when its root ends, or before the commit. An error on the way aborts the statement, so
 //! damage without a record, or a record without damage, cannot commit.
 
+pub mod append_only;
 mod buffer;
 pub mod capture;
 mod cleared;
@@ -16,6 +17,7 @@ mod expendable;
 pub mod format;
 mod numeric;
 mod parameters;
+pub mod prune;
 pub mod restore;
 mod site;
 pub mod write;

@@ -262,7 +262,7 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
     commit::wrote(id, now);
 }
 
-fn role_name(role: Oid) -> Datum {
+pub(super) fn role_name(role: Oid) -> Datum {
     // SAFETY: noerr = true gives NULL for a role that was dropped meanwhile.
     unsafe {
         let name = pg_sys::GetUserNameFromId(role, true);
