@@ -18,5 +18,10 @@ LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'M
 COMMENT ON FUNCTION backstop.restore_since(timestamptz, text[], boolean, text)
 IS 'takes tables back to a moment, as far as recorded statements changed them';
 
+CREATE FUNCTION backstop.restore_drill(since interval DEFAULT '1 day')
+RETURNS TABLE (statement_id bigint, ok boolean, detail text)
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_restore_drill';
+COMMENT ON FUNCTION backstop.restore_drill(interval) IS 'tries whether what was recorded since then can be put back; changes nothing';
+
 REVOKE ALL ON FUNCTION backstop.restore(bigint, boolean, text, text[]), backstop.restore_conflicts(bigint),
-    backstop.restore_since(timestamptz, text[], boolean, text) FROM PUBLIC;
+    backstop.restore_since(timestamptz, text[], boolean, text), backstop.restore_drill(interval) FROM PUBLIC;

@@ -1,12 +1,14 @@
-//! restore, restore_since and restore_conflicts.
+//! restore, restore_since, restore_conflicts and restore_drill.
 
 use super::arguments;
 use crate::pg::function::{Call, Rows};
 use crate::record::datum;
-use crate::record::restore::{self, OnConflict, Request, What};
+use crate::record::restore::{self, OnConflict, Request, What, drill};
 use crate::record::write::jsonb;
 use crate::report::Outcome;
-use pgrx::pg_sys::Datum;
+use pgrx::IntoDatum;
+use pgrx::datum::Interval;
+use pgrx::pg_sys::{self, Datum};
 
 crate::sql_function!(
     pg_finfo_backstop_restore,
@@ -24,6 +26,12 @@ crate::sql_function!(
     restore_conflicts
 );
 
+crate::sql_function!(
+    pg_finfo_backstop_restore_drill,
+    backstop_restore_drill,
+    restore_drill
+);
+
 unsafe fn restore_statement(call: Call) -> Outcome<Datum> {
     // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
     unsafe {
@@ -33,6 +41,7 @@ unsafe fn restore_statement(call: Call) -> Outcome<Datum> {
             on_conflict: on_conflict(call, 2)?,
             relations: arguments::texts(call, 3, "relations")?,
             collect: false,
+            drill: false,
         };
         counted(call, request)
     }
@@ -48,6 +57,7 @@ unsafe fn restore_since(call: Call) -> Outcome<Datum> {
             dry_run: arguments::required(call, 2, "dry_run")?,
             on_conflict: on_conflict(call, 3)?,
             collect: false,
+            drill: false,
         };
         counted(call, request)
     }
@@ -102,6 +112,7 @@ unsafe fn restore_conflicts(call: Call) -> Outcome<Datum> {
         on_conflict: OnConflict::Skip,
         relations: None,
         collect: true,
+        drill: false,
     })?;
     for conflict in done.conflicts {
         let json = |text: &Option<Vec<u8>>| text.as_deref().map(jsonb);
@@ -113,5 +124,26 @@ unsafe fn restore_conflicts(call: Call) -> Outcome<Datum> {
             json(&conflict.current_row),
         ]);
     }
+    Ok(call.null())
+}
+
+unsafe fn restore_drill(call: Call) -> Outcome<Datum> {
+    // SAFETY: the type of the SQL declaration, which RETURNS TABLE; PostgreSQL's own subtraction.
+    let (cutoff, mut rows) = unsafe {
+        let since: Interval = arguments::required(call, 0, "since")?;
+        let now = pg_sys::GetCurrentTimestamp();
+        let cutoff = pgrx::direct_function_call::<i64>(
+            pg_sys::timestamptz_mi_interval,
+            &[Some(Datum::from(now)), since.into_datum()],
+        );
+        (cutoff.unwrap_or(now), Rows::new(call))
+    };
+    drill::all(cutoff, |drilled| {
+        rows.push(vec![
+            Some(Datum::from(drilled.statement_id)),
+            Some(Datum::from(drilled.ok)),
+            Some(datum::text(drilled.detail.as_bytes())),
+        ]);
+    })?;
     Ok(call.null())
 }

@@ -13,6 +13,8 @@
 
 mod by_values;
 mod compare;
+mod defaults;
+pub mod drill;
 mod engine;
 mod find;
 mod foreign_keys;
@@ -78,6 +80,8 @@ pub struct Request {
     pub relations: Option<Vec<String>>,
     /// Return all conflicts in full.
     pub collect: bool,
+    /// Prove the record: read every value, and note instead of refuse that rows reference what is not there.
+    pub drill: bool,
 }
 
 /// What came of it.
@@ -86,6 +90,8 @@ pub struct Done {
     /// By relation and operation, in the order in which the statement came to them.
     pub counts: Vec<Count>,
     pub conflicts: Vec<Conflict>,
+    /// What a drill noted.
+    pub note: Option<String>,
 }
 
 /// Restores, or finds out what restoring would do.
@@ -181,11 +187,12 @@ unsafe fn work(request: Request) -> Outcome<Done> {
             pg_sys::MemoryContextReset(context);
         }
         pg_sys::MemoryContextSwitchTo(before);
-        finish(&mut engine)?;
+        let note = finish(&mut engine)?;
         let conflicts = std::mem::take(&mut engine.conflicts);
         let done = Done {
             counts: std::mem::take(&mut engine.counts),
             conflicts: conflicts.into_iter().flatten().collect(),
+            note,
         };
         for target in &mut engine.targets {
             target.close();
@@ -218,28 +225,33 @@ unsafe fn undo(engine: &mut Engine, source: &mut Source) -> Outcome<()> {
     Ok(())
 }
 
-/// Refuses conflicts, checks what triggers would have checked, and writes the record.
+/// Refuses conflicts, checks what triggers would have checked, and writes the record. Returns what a drill notes.
 ///
 /// # Safety
 /// When all images are undone.
-unsafe fn finish(engine: &mut Engine) -> Outcome<()> {
+unsafe fn finish(engine: &mut Engine) -> Outcome<Option<String>> {
     let conflicts = engine.conflict_count();
     let abort = engine.request.on_conflict == OnConflict::Abort && conflicts > 0;
     if abort && !engine.request.dry_run {
         return Err(refuse(engine, conflicts));
     }
+    let mut note = None;
     // Where conflicts keep the restore from happening, rows are missing that others may reference.
     if !abort && !engine.request.collect {
         // SAFETY: the caller vouches for the moment.
-        unsafe {
+        let checked = unsafe {
             engine.recheck_deferrable();
-            engine.check_foreign_keys()?;
+            engine.check_foreign_keys()
+        };
+        match checked {
+            Err(report) if engine.request.drill => note = Some(report.message),
+            other => other?,
         }
     }
     if !engine.request.dry_run {
         record::finish_root(&mut engine.root);
     }
-    Ok(())
+    Ok(note)
 }
 
 fn refuse(engine: &Engine, conflicts: i64) -> Box<Report> {

@@ -17,6 +17,10 @@ impl Engine {
         let inherited = self.inherit(image);
         // SAFETY: the caller vouches for the context.
         unsafe {
+            if self.request.drill {
+                // The columns that it did not change must be readable too.
+                self.fill(image)?;
+            }
             let Some(leaf) = self.find_updated(image)? else {
                 if self.overwrites() {
                     self.reinsert(image)?;
@@ -191,7 +195,7 @@ impl Engine {
             let target = &mut self.targets[image.target];
             if !target.shapes[image.shape].missing.is_empty() {
                 let missing = target.shapes[image.shape].missing.clone();
-                target.add_defaults(&missing, estate);
+                target.add_defaults(&missing, estate, self.request.dry_run);
             }
             target.route(estate)
         }
