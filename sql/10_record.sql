@@ -61,7 +61,9 @@ CREATE TABLE backstop.sequence_change (
     old_value bigint,
     old_is_called boolean,
     new_value bigint,
-    new_is_called boolean
+    new_is_called boolean,
+    -- From the sequence of the chunks: the order of the changes.
+    change_id bigint
 );
 CREATE INDEX sequence_change_statement_id ON backstop.sequence_change (statement_id);
 

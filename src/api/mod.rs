@@ -6,5 +6,6 @@ mod check;
 mod policy;
 mod prune;
 mod restore;
+mod restore_sequence;
 mod sequences;
 mod status;

@@ -67,7 +67,7 @@ unsafe fn restore_since(call: Call) -> Outcome<Datum> {
 ///
 /// # Safety
 /// Argument `n` must be declared text.
-pub(super) unsafe fn on_conflict(call: Call, n: usize) -> Outcome<OnConflict> {
+pub unsafe fn on_conflict(call: Call, n: usize) -> Outcome<OnConflict> {
     // SAFETY: the caller vouches for the type.
     let word: String = unsafe { arguments::required(call, n, "on_conflict")? };
     let words = ["abort", "skip", "overwrite"];

@@ -80,17 +80,25 @@ unsafe extern "C-unwind" {
     fn nextval_internal(relid: Oid, check_permissions: bool) -> i64;
 }
 
-/// Inserts one row; the values must match the table's columns.
+/// The next id in the order of changes.
+pub fn change_id() -> i64 {
+    draw(c"chunk_id_seq")
+}
+
+/// Inserts one row; the values must match the table's columns. Columns behind them are NULL.
 pub fn insert(table: &CStr, values: &mut [Option<Datum>]) {
-    let mut nulls: Vec<bool> = values.iter().map(Option::is_none).collect();
-    let mut datums: Vec<Datum> = values
-        .iter()
-        .map(|value| value.unwrap_or(Datum::from(0)))
-        .collect();
     // SAFETY: our own tables have plain indexes only, as CatalogTupleInsert asks; the tuple matches the descriptor. The
     // lock is kept to the end of the transaction like any writer's.
     unsafe {
         let relation = pg_sys::table_open(own_relation(table), pg_sys::RowExclusiveLock as i32);
+        let columns = (*(*relation).rd_att).natts as usize;
+        let mut nulls = vec![true; columns];
+        let mut datums = vec![Datum::from(0); columns];
+        for (n, value) in values.iter().enumerate() {
+            if let Some(value) = value {
+                (nulls[n], datums[n]) = (false, *value);
+            }
+        }
         let tuple =
             pg_sys::heap_form_tuple((*relation).rd_att, datums.as_mut_ptr(), nulls.as_mut_ptr());
         pg_sys::CatalogTupleInsert(relation, tuple);

@@ -6,5 +6,6 @@
 //! left (defaults that COPY evaluates, CHECK expressions, the fast-path protocol) meets the object-access hook.
 
 pub mod guard;
+pub mod restore;
 pub mod rewrite;
 pub mod state;

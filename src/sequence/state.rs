@@ -18,6 +18,8 @@ struct SequenceDefinition {
     seqtypid: Oid,
     seqstart: i64,
     seqincrement: i64,
+    seqmax: i64,
+    seqmin: i64,
 }
 
 /// The sequence's position, read from its relation without the user's privileges.
@@ -51,20 +53,28 @@ pub fn position(sequence: Oid) -> Position {
 
 /// The sequence's increment and start value.
 pub fn definition(sequence: Oid) -> (i64, i64) {
+    defined(sequence, |data| (data.seqincrement, data.seqstart)).unwrap_or((1, 1))
+}
+
+/// The values it may stand at.
+pub fn bounds(sequence: Oid) -> (i64, i64) {
+    defined(sequence, |data| (data.seqmin, data.seqmax)).unwrap_or((i64::MIN, i64::MAX))
+}
+
+fn defined<R>(sequence: Oid, read: impl FnOnce(&SequenceDefinition) -> R) -> Option<R> {
     // SAFETY: a syscache row of pg_sequence, released after the read.
     unsafe {
         let cache = pg_sys::SysCacheIdentifier::SEQRELID as i32;
         let tuple = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(sequence));
         if tuple.is_null() {
-            return (1, 1);
+            return None;
         }
         let data = (*tuple)
             .t_data
             .cast::<u8>()
             .add(usize::from((*(*tuple).t_data).t_hoff));
-        let data = &*(data as *const SequenceDefinition);
-        let definition = (data.seqincrement, data.seqstart);
+        let found = read(&*(data as *const SequenceDefinition));
         pg_sys::ReleaseSysCache(tuple);
-        definition
+        Some(found)
     }
 }

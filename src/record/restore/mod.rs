@@ -292,7 +292,7 @@ fn refuse(engine: &Engine, conflicts: i64) -> Box<Report> {
 }
 
 /// The restore's own page: its statement is the one the client sent, and its rows count against nothing.
-pub(super) fn new_root(what: What) -> Root {
+pub fn new_root(what: What) -> Root {
     let mut root = running::new_root();
     if root.query.is_none() {
         // SAFETY: NULL or the C string of the statement that is running.
