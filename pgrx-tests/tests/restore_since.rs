@@ -156,6 +156,27 @@ fn a_change_counts_when_it_was_committed_not_when_it_was_made() {
 }
 
 #[test]
+fn a_prepared_transaction_counts_from_its_commit_on() {
+    let (db, mut admin, mut app) = world();
+    for (id, name) in [(1, "first"), (2, "second")] {
+        passes(
+            &mut app,
+            &format!("BEGIN; UPDATE users SET plan = '{name}' WHERE id = {id}"),
+        );
+        passes(
+            &mut app,
+            &format!("PREPARE TRANSACTION '{}_{name}'", db.name),
+        );
+    }
+    passes(&mut app, &format!("COMMIT PREPARED '{}_first'", db.name));
+    let at = now(&mut admin);
+    passes(&mut app, &format!("COMMIT PREPARED '{}_second'", db.name));
+    assert_eq!(since(&mut admin, &at, GO), "1|1|0|0");
+    let plans = "SELECT string_agg(plan, ',' ORDER BY id) FROM users WHERE id <= 2";
+    assert_eq!(query_text(&mut admin, plans), "first,free");
+}
+
+#[test]
 fn what_counts_is_the_order_in_which_rows_changed() {
     let (db, mut admin, mut first) = world();
     let mut second = db.connect_as("app");
