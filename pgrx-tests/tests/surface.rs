@@ -3,16 +3,68 @@
 use pg_backstop_tests::{database, query_text};
 
 /// Functions that everyone may execute: those that act with the caller's own privileges.
-const FOR_EVERYONE: &str = "";
+const FOR_EVERYONE: &str = "
+approve_batch(reason text, max_rows bigint, relations text[], operations text[])
+capture()
+capture_row()
+check(statement text)
+guarded_setval(sequence regclass, value bigint)
+guarded_setval(sequence regclass, value bigint, is_called boolean)
+preview(statement text, reason text, parameters jsonb)
+preview_currval(sequence regclass)
+preview_identity(sequence internal)
+preview_json(statement text, reason text, parameters jsonb)
+preview_lastval()
+preview_nextval(sequence regclass)
+preview_tree(request_id bigint)
+request_json(request_id bigint)
+request_rows(request_id bigint)
+run(token text)
+status()";
 
 /// Functions for superusers and those who are granted them.
-const GRANTED: &str = "";
+const GRANTED: &str = "
+approve(request_id bigint, reason text)
+deny(request_id bigint, reason text)
+guard_truncate()
+protect(relation regclass, key_columns text[], max_rows bigint, expendable text, require text, approval text)
+protect_columns(relation regclass, columns text[], upstream text)
+protect_sequence(sequence regclass, max_step bigint, min_value bigint, max_value bigint, allow_backward boolean)
+prune_requests(keep interval)
+registry_changed()
+restore(statement_id bigint, dry_run boolean, on_conflict text, relations text[])
+restore_conflicts(statement_id bigint)
+unprotect(relation regclass)
+unprotect_columns(relation regclass, columns text[])
+unprotect_sequence(sequence regclass)";
 
 /// Views and tables that everyone may read.
-const READABLE: &str = "";
+const READABLE: &str = "
+r registered_column
+r registered_sequence
+r registered_table
+v follower
+v protected_column
+v protected_sequence
+v protected_table
+v request
+v request_detail
+v request_row";
 
 /// Relations for superusers and those who are granted them.
-const CLOSED: &str = "";
+const CLOSED: &str = "
+S chunk_id_seq
+S request_id_seq
+S statement_id_seq
+r image_chunk
+r request_chunk
+r request_log
+r request_step
+r sequence_change
+r statement_log
+v chunk
+v preimage
+v statement";
 
 const MEMBERS: &str =
     "SELECT objid FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'

@@ -26,6 +26,9 @@ const REFUSED: &[&str] = &[
     "DROP INDEX backstop.sequence_change_statement_id",
     "TRUNCATE backstop.statement_log",
     "TRUNCATE backstop.registered_table CASCADE",
+    "TRUNCATE backstop.request_chunk",
+    "DROP TABLE backstop.request_log CASCADE",
+    "ALTER TABLE backstop.request_log ALTER COLUMN decision SET DEFAULT 'approved'",
     "ALTER TABLE backstop.statement_log ADD COLUMN extra int",
     "ALTER TABLE backstop.image_chunk DROP COLUMN images",
     "ALTER TABLE backstop.registered_table DISABLE TRIGGER registry_changed",
@@ -71,6 +74,8 @@ fn the_guard_cannot_be_taken_apart() {
     // PostgreSQL itself keeps the members of an extension.
     for statement in [
         "DROP VIEW backstop.statement",
+        "DROP VIEW backstop.request",
+        "DROP FUNCTION backstop.preview_nextval(regclass)",
         "DROP FUNCTION backstop.capture() CASCADE",
         "DROP FUNCTION backstop.check(text)",
     ] {
