@@ -49,7 +49,17 @@ pgrx::extension_sql_file!(
     name = "requests",
     requires = ["restore"]
 );
-pgrx::extension_sql_file!("../sql/60_care.sql", name = "care", requires = ["requests"]);
+pgrx::extension_sql_file!(
+    "../sql/52_preview_sequences.sql",
+    name = "preview_sequences",
+    requires = ["requests"]
+);
+pgrx::extension_sql_file!(
+    "../sql/55_review.sql",
+    name = "review",
+    requires = ["preview_sequences"]
+);
+pgrx::extension_sql_file!("../sql/60_care.sql", name = "care", requires = ["review"]);
 
 #[pgrx::pg_guard]
 #[allow(non_snake_case)]

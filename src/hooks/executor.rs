@@ -2,6 +2,7 @@
 //! approval covers it, and close the root's books when it is over. Rows are counted and captured by the trigger.
 
 use super::{guarded, raise, verdict};
+use crate::approval::token;
 use crate::ledger;
 use crate::model::{Operation, Violation};
 use crate::pg::raw;
@@ -116,10 +117,7 @@ unsafe extern "C-unwind" fn finish(desc: *mut pg_sys::QueryDesc) {
             None => raw::standard_ExecutorFinish(desc),
         }
         if root {
-            let (_, error) = guarded((), || {
-                close_root(desc as usize, true);
-                Ok(())
-            });
+            let (_, error) = guarded((), || close_root(desc as usize, true).map(drop));
             raise(error);
         }
     }
@@ -266,28 +264,41 @@ fn after_run(desc: *mut pg_sys::QueryDesc) -> Outcome<()> {
         (*desc).operation == pg_sys::CmdType::CMD_SELECT && !(*(*desc).plannedstmt).hasModifyingCTE
     };
     if select {
-        close_root(desc as usize, false);
+        close_root(desc as usize, false)?;
     } else {
         running::leave();
     }
     Ok(())
 }
 
-/// Writes the root's record and closes it. `over`: nothing more can come from it.
-pub fn close_root(key: usize, over: bool) {
+/// Writes the root's record and closes it. `over`: nothing more can come from it. Returns the statement's id.
+///
+/// # Errors
+/// SF011, when it ran under a token and destroyed other rows than its preview showed.
+pub fn close_root(key: usize, over: bool) -> Outcome<Option<i64>> {
     // SAFETY: reads the transaction state.
     let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
-    ledger::with(|ledger| {
-        if let Some(mut root) = ledger.remove_root(key) {
-            record::finish_root(&mut root);
+    let mut id = None;
+    // What is written may run SQL of ours, so the ledger is not borrowed meanwhile.
+    if let Some(mut root) = ledger::with(|ledger| ledger.remove_root(key)) {
+        let claim = root.claim().cloned();
+        if let Some(claim) = &claim {
+            token::verify(&mut root, claim)?;
+        }
+        id = record::finish_root(&mut root);
+        if let Some(claim) = &claim {
+            token::became(claim, id)?;
+        }
+        ledger::with(|ledger| {
             ledger::close(ledger, &root, nest);
             if !over {
                 root.next_part();
                 ledger.root(key, || root);
             }
-        }
-    });
+        });
+    }
     running::leave();
+    Ok(id)
 }
 
 /// The guarded tables a plan destroys rows of, and how.

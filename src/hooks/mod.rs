@@ -10,6 +10,8 @@ mod record;
 pub mod utility;
 mod verdict;
 
+pub use executor::close_root;
+
 use crate::pg::raw;
 use crate::report::{self, Outcome};
 use pgrx::pg_sys;

@@ -212,7 +212,7 @@ fn after(entered: Entered) -> Outcome<()> {
         guard_triggers::adjust_new(unsafe { &*entered.before });
     }
     if entered.root {
-        executor::close_root(UTILITY, true);
+        executor::close_root(UTILITY, true)?;
     }
     Ok(())
 }

@@ -9,6 +9,21 @@ pub struct Position {
     pub is_called: bool,
 }
 
+/// The values a sequence runs through: its definition in pg_sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    pub increment: i64,
+    pub min: i64,
+    pub max: i64,
+    pub cycle: bool,
+}
+
+impl Range {
+    pub fn contains(self, value: i64) -> bool {
+        (self.min..=self.max).contains(&value)
+    }
+}
+
 /// A registered sequence's policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequencePolicy {
@@ -33,6 +48,24 @@ impl Position {
     /// The value the next nextval would return.
     pub fn next(self, increment: i64) -> i128 {
         self.issued(increment) + i128::from(increment)
+    }
+
+    /// What the next nextval really returns within the sequence's range; `None` at an end that does not cycle.
+    pub fn following(self, range: Range) -> Option<i64> {
+        if !self.is_called {
+            return Some(self.value);
+        }
+        let next = i128::from(self.value) + i128::from(range.increment);
+        let (past, first) = if range.increment < 0 {
+            (next < i128::from(range.min), range.max)
+        } else {
+            (next > i128::from(range.max), range.min)
+        };
+        if past {
+            range.cycle.then_some(first)
+        } else {
+            i64::try_from(next).ok()
+        }
     }
 }
 
@@ -278,6 +311,50 @@ mod tests {
             )
             .is_some()
         );
+    }
+
+    #[test]
+    fn the_following_value_is_nextval_s() {
+        let range = Range {
+            increment: 10,
+            min: 1,
+            max: 100,
+            cycle: false,
+        };
+        let uncalled = Position {
+            value: 95,
+            is_called: false,
+        };
+        assert_eq!(uncalled.following(range), Some(95));
+        assert_eq!(at(90).following(range), Some(100));
+        assert_eq!(at(91).following(range), None);
+        assert_eq!(
+            at(91).following(Range {
+                cycle: true,
+                ..range
+            }),
+            Some(1)
+        );
+        let down = Range {
+            increment: -1,
+            ..range
+        };
+        assert_eq!(at(2).following(down), Some(1));
+        assert_eq!(at(1).following(down), None);
+        assert_eq!(
+            at(1).following(Range {
+                cycle: true,
+                ..down
+            }),
+            Some(100)
+        );
+        let whole = Range {
+            increment: 1,
+            min: i64::MIN,
+            max: i64::MAX,
+            cycle: false,
+        };
+        assert_eq!(at(i64::MAX).following(whole), None);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Movement {
 
 thread_local! {
     static ACTIVE: Cell<bool> = const { Cell::new(false) };
+    /// What is destroyed now is the work of deferred triggers.
+    static DEFERRED: Cell<bool> = const { Cell::new(false) };
     static VIOLATIONS: RefCell<Vec<Violation>> = const { RefCell::new(Vec::new()) };
     /// One for each sequence, in the order in which they were first moved.
     static MOVEMENTS: RefCell<Vec<Movement>> = const { RefCell::new(Vec::new()) };
@@ -67,4 +69,31 @@ pub fn virtual_position(sequence: Oid) -> Option<Position> {
             .find(|movement| movement.sequence == sequence && movement.registered)
             .map(|movement| movement.to)
     })
+}
+
+/// A preview begins.
+pub fn begin() {
+    ACTIVE.set(true);
+    DEFERRED.set(false);
+    VIOLATIONS.with_borrow_mut(Vec::clear);
+    MOVEMENTS.with_borrow_mut(Vec::clear);
+}
+
+/// Takes out what was noted.
+pub fn take() -> (Vec<Violation>, Vec<Movement>) {
+    (VIOLATIONS.take(), MOVEMENTS.take())
+}
+
+/// The statement is over; what its deferred triggers do belongs to COMMIT.
+pub fn defer() {
+    DEFERRED.set(true);
+}
+
+pub fn is_deferred() -> bool {
+    DEFERRED.get()
+}
+
+/// The preview is over.
+pub fn end() {
+    ACTIVE.set(false);
 }

@@ -5,5 +5,14 @@
 //! registered sequences are not moved (`sequence::preview`).
 
 mod collect;
+pub mod request;
+mod run;
+mod sample;
+mod seen;
+mod store;
+pub mod vet;
 
-pub use collect::{Movement, active, note_movement, note_violation};
+pub use collect::{Movement, active, note_movement, note_violation, virtual_position};
+pub use run::run;
+pub use seen::{Seen, keep_chunk, note_columns, note_row};
+pub use store::end as done;

@@ -15,6 +15,8 @@ pub mod datum;
 pub mod encode;
 mod expendable;
 pub mod format;
+pub mod image;
+pub mod keep;
 mod numeric;
 mod parameters;
 pub mod prune;
@@ -23,7 +25,7 @@ mod site;
 pub mod write;
 
 pub use buffer::Buffer;
-pub use cleared::Cleared;
+pub use cleared::{Cleared, FedColumns};
 pub use expendable::canonical;
 pub use parameters::json as parameters_json;
 pub use write::{finish_root, flush_all};

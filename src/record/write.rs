@@ -5,6 +5,7 @@ use super::buffer::{Buffer, CHUNK_BYTES};
 use super::{commit, datum};
 use crate::ledger::{self, Root};
 use crate::model::Operation;
+use crate::preview;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString};
@@ -67,7 +68,7 @@ pub fn own_relation(name: &CStr) -> Oid {
 }
 
 /// Draws from one of our sequences, whatever the user was granted.
-fn draw(name: &CStr) -> i64 {
+pub fn draw(name: &CStr) -> i64 {
     // SAFETY: check_permissions = false; nextval_internal of a sequence that the extension owns.
     unsafe {
         let sequence = own_relation(name);
@@ -116,6 +117,17 @@ pub fn statement_id(root: &mut Root) -> i64 {
 /// Writes `buffer` as a chunk if it is full.
 pub fn spill(root: &mut Root, nest: i32, buffer_bytes: usize) {
     if buffer_bytes < CHUNK_BYTES {
+        return;
+    }
+    if root.preview.is_some() {
+        let level = root.level(nest);
+        for buffer in level
+            .buffers
+            .iter_mut()
+            .filter(|buffer| buffer.bytes.len() >= CHUNK_BYTES)
+        {
+            preview::keep_chunk(&mut level.seen.chunks, buffer);
+        }
         return;
     }
     let id = statement_id(root);
@@ -238,23 +250,18 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
     let relations = datum::text_array(&relations);
     // SAFETY: reads the clock.
     let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    let session = session();
     // SAFETY: reads of backend state; every text is copied into the scratch context.
     let mut values = unsafe {
-        let name = pg_sys::application_name;
-        let name = if name.is_null() {
-            c""
-        } else {
-            CStr::from_ptr(name)
-        };
         vec![
             Some(Datum::from(id)),
             Some(Datum::from(now)),
             Some(Datum::from(pg_sys::GetTopFullTransactionId().value)),
-            Some(role_name(pg_sys::GetSessionUserId())),
-            Some(role_name(pg_sys::GetOuterUserId())),
-            Some(datum::text(name.to_bytes())),
-            client_address(),
-            Some(Datum::from(pg_sys::MyProcPid)),
+            Some(session.session_role),
+            Some(session.role),
+            Some(session.application_name),
+            session.client_addr,
+            Some(session.pid),
             root.query.as_ref().map(|query| datum::text(query)),
             root.parameters.as_ref().map(|json| jsonb(json)),
             Some(Datum::from(operations.as_ptr())),
@@ -268,6 +275,34 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
     values.push(root.reverts_since.map(Datum::from));
     insert(c"statement_log", &mut values);
     commit::wrote(id, now);
+}
+
+/// Who runs the statement, and from where, as values in the current memory context.
+pub struct Session {
+    pub session_role: Datum,
+    pub role: Datum,
+    pub application_name: Datum,
+    pub client_addr: Option<Datum>,
+    pub pid: Datum,
+}
+
+pub fn session() -> Session {
+    // SAFETY: reads of backend state; application_name is NULL or a C string.
+    unsafe {
+        let name = pg_sys::application_name;
+        let name = if name.is_null() {
+            c""
+        } else {
+            CStr::from_ptr(name)
+        };
+        Session {
+            session_role: role_name(pg_sys::GetSessionUserId()),
+            role: role_name(pg_sys::GetOuterUserId()),
+            application_name: datum::text(name.to_bytes()),
+            client_addr: client_address(),
+            pid: Datum::from(pg_sys::MyProcPid),
+        }
+    }
 }
 
 pub(super) fn role_name(role: Oid) -> Datum {
