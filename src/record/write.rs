@@ -248,9 +248,9 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
     let relations: Vec<&str> = relations.iter().map(|relation| &**relation).collect();
     let operations = datum::text_array(&operations);
     let relations = datum::text_array(&relations);
-    let session = session();
     // SAFETY: reads the clock.
     let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    let session = session();
     // SAFETY: reads of backend state; every text is copied into the scratch context.
     let mut values = unsafe {
         vec![

@@ -6,7 +6,7 @@
 //! move itself does not roll back, as no `setval` does.
 
 use super::{guard, state};
-use crate::judge::sequence::{Position, WayBack, way_back};
+use crate::judge::sequence::{Position, Range, WayBack, way_back};
 use crate::model::Operation;
 use crate::pg::catalog;
 use crate::record;
@@ -69,6 +69,13 @@ pub fn restore(statement_id: i64, dry_run: bool, on_conflict: OnConflict) -> Out
         return Err(refuse(statement_id, conflict));
     }
     let goes = |moved: &&mut Moved| matches!(moved.fate, Fate::Restored | Fate::Overwritten);
+    if crate::preview::active() {
+        return Err(Report::new(
+            sqlstate::FEATURE_NOT_SUPPORTED,
+            "cannot preview backstop.restore_sequence()",
+        )
+        .hint("Its own dry run says what it would do."));
+    }
     // The record first: it rolls back if something fails, and a move doesn't.
     let mut root = new_root(What::Statement(statement_id));
     for moved in moved.iter_mut().filter(goes) {
@@ -162,7 +169,7 @@ fn look(recorded: Recorded, dry_run: bool, on_conflict: OnConflict) -> Outcome<M
         // SAFETY: ALTER SEQUENCE's lock, which nextval waits for; kept to the end of the transaction.
         unsafe { pg_sys::LockRelationOid(relid, pg_sys::ShareRowExclusiveLock as i32) };
     }
-    let present = state::position(relid);
+    let present = state::stored_position(relid);
     let (increment, _) = state::definition(relid);
     let fate = match way_back(present, recorded.left, recorded.old, increment) {
         WayBack::Unchanged => Fate::Unchanged,
@@ -181,8 +188,9 @@ fn look(recorded: Recorded, dry_run: bool, on_conflict: OnConflict) -> Outcome<M
 
 /// As setval would, but before any sequence has moved.
 fn check_bounds(moved: &Moved) -> Outcome<()> {
-    let (min, max) =
-        state::range(moved.relid).map_or((i64::MIN, i64::MAX), |range| (range.min, range.max));
+    let Some(Range { min, max, .. }) = state::range(moved.relid) else {
+        return Ok(());
+    };
     if (min..=max).contains(&moved.old.value) {
         return Ok(());
     }
