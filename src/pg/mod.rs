@@ -1,6 +1,7 @@
 //! PostgreSQL as the rest of the house needs it. This folder knows nodes, catalogs, slots and hooks' calling
 //! conventions; it knows no rule.
 
+pub mod acting;
 pub mod catalog;
 pub mod compat;
 pub mod cursor;
@@ -10,3 +11,4 @@ pub mod objects;
 pub mod query;
 pub mod raw;
 pub mod slot;
+pub mod types;

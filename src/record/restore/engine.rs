@@ -93,7 +93,10 @@ impl Engine {
             }
         };
         // SAFETY: as above.
-        let shape = unsafe { self.targets[target].shape(chunk, self.estate) };
+        let shape = unsafe {
+            let _acting = self.targets[target].acting();
+            self.targets[target].shape(chunk, self.estate)
+        };
         let known = self.counts.iter().position(|count| {
             count.relation == chunk.relation && count.operation == chunk.operation
         });
@@ -163,6 +166,7 @@ impl Engine {
             } else {
                 self.members.clear();
             }
+            let _acting = self.targets[target].acting();
             let outcome = match chunk.operation.as_str() {
                 "UPDATE" => self.undo_update(image),
                 "DELETE" => self.undo_delete(image),

@@ -5,6 +5,7 @@ use super::resolve::{find, gone};
 use super::routing::Routing;
 use super::shape::Shape;
 use super::source::Chunk;
+use crate::pg::acting::ActingAs;
 use crate::pg::catalog::{self, ColumnFact, OpenRelation};
 use crate::pg::raw;
 use crate::pg::slot::Slot;
@@ -78,6 +79,12 @@ impl Target {
             pg_sys::MemoryContextSwitchTo(context);
             Ok(target)
         }
+    }
+
+    /// What the table's owner wrote (domains, defaults, constraints, indexes) runs as the owner.
+    pub fn acting(&self) -> ActingAs {
+        // SAFETY: the relation is open as long as the target.
+        unsafe { ActingAs::owner_of(self.relation.0) }
     }
 
     pub fn partitioned(&self) -> bool {
