@@ -33,6 +33,16 @@ impl Scope {
         self.action(relid, inh, Action::new(kind, object));
     }
 
+    /// `relid` (and with `inh` its children) would be truncated. A table without a page has nothing to lose: pg_restore
+    /// --jobs truncates every table before it fills it. The trigger looks again when the table is locked.
+    pub fn truncate_table(&mut self, relid: Oid, inh: bool) {
+        let children = self.registry.with_children(relid);
+        let alone = !inh || children.iter().all(|child| *child == relid);
+        if !alone || objects::has_pages(relid) {
+            self.table(relid, inh, Kind::Truncate, None);
+        }
+    }
+
     /// As `table`, reached by a command that doesn't name the table.
     pub fn through(&mut self, relid: Oid, kind: Kind, through: &'static str) {
         let action = Action {

@@ -2,6 +2,7 @@
 
 use super::Finding;
 use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names};
+use crate::guard_triggers;
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
 use crate::pg::{catalog, compat, objects, raw};
@@ -43,8 +44,11 @@ pub unsafe fn findings(statement: *mut pg_sys::Node, registry: &Rc<Registry>) ->
                 let statement = statement as *mut pg_sys::CreateTrigStmt;
                 if let Some(relid) = resolve((*statement).relation) {
                     scope.own(relid);
-                    let name = catalog::owned((*statement).trigname).unwrap_or_default();
-                    scope.trigger(relid, true, &name, None);
+                    // A dump makes ours as they were; where one exists, PostgreSQL refuses a second.
+                    if !guard_triggers::makes_ours(statement) {
+                        let name = catalog::owned((*statement).trigname).unwrap_or_default();
+                        scope.trigger(relid, true, &name, None);
+                    }
                 }
             }
             NodeTag::T_AlterObjectDependsStmt => {
@@ -222,7 +226,7 @@ impl Scope {
                     continue;
                 };
                 self.own(relid);
-                self.table(relid, (*relation).inh, Kind::Truncate, None);
+                self.truncate_table(relid, (*relation).inh);
                 if (*statement).restart_seqs {
                     self.restart_identity(relid);
                 }

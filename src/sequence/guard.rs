@@ -101,8 +101,7 @@ pub fn allow(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<(
     let Some(violation) = violation else {
         return Ok(());
     };
-    // SAFETY: reads the session's user.
-    if registry::is_being_restored() && unsafe { pg_sys::superuser() } {
+    if restoring_dump() {
         return Ok(());
     }
     let qualified = catalog::qualified(&policy.schema, &policy.sequence);
@@ -131,6 +130,13 @@ pub fn allow(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<(
     }
 }
 
+/// A dump is being restored: its setvals make the sequences what they were, and the record's own numbering may not have
+/// been set yet.
+fn restoring_dump() -> bool {
+    // SAFETY: reads the session's user.
+    registry::is_being_restored() && unsafe { pg_sys::superuser() }
+}
+
 /// A change under an approval costs one row of its budget.
 fn spend(cover: &Cover) {
     // SAFETY: reads the transaction state.
@@ -149,6 +155,9 @@ pub fn record(
     old: Option<Position>,
     new: Option<Position>,
 ) {
+    if restoring_dump() {
+        return;
+    }
     let key = running::root_key().unwrap_or(usize::MAX);
     let name: Rc<str> = Rc::from(catalog::qualified(&policy.schema, &policy.sequence));
     ledger::with(|ledger| {
