@@ -260,8 +260,8 @@ impl Present {
                    tgtype OPERATOR(pg_catalog.=) 25 \
                    AND tgfoid OPERATOR(pg_catalog.=) 'backstop.capture()'::pg_catalog.regprocedure::pg_catalog.oid \
                    AND tgenabled OPERATOR(pg_catalog.=) 'A' AND tgattr::pg_catalog.text OPERATOR(pg_catalog.=) '' \
-                   AND tgqual IS NOT NULL \
-                   AND pg_catalog.pg_get_triggerdef(oid) OPERATOR(pg_catalog.~~) '%WHEN (backstop.capture_row()) EXECUTE%', \
+                   AND tgqual::pg_catalog.text OPERATOR(pg_catalog.~~) pg_catalog.concat('{FUNCEXPR :funcid ', \
+                       'backstop.capture_row()'::pg_catalog.regprocedure::pg_catalog.oid, ' %'), \
                    tgtype OPERATOR(pg_catalog.=) 34 \
                    AND tgfoid OPERATOR(pg_catalog.=) 'backstop.guard_truncate()'::pg_catalog.regprocedure::pg_catalog.oid \
                    AND tgenabled OPERATOR(pg_catalog.=) 'A' \

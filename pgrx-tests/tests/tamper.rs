@@ -47,6 +47,10 @@ const REFUSED: &[&str] = &[
     "ALTER TABLE subscriptions DISABLE TRIGGER backstop_capture",
     "ALTER TABLE subscriptions DISABLE TRIGGER ALL",
     "DROP TRIGGER backstop_capture ON subscriptions",
+    "ALTER TRIGGER backstop_capture ON users DEPENDS ON EXTENSION plpgsql",
+    "ALTER TRIGGER backstop_capture ON subscriptions DEPENDS ON EXTENSION plpgsql",
+    "CREATE OR REPLACE VIEW backstop.protected_table AS SELECT * FROM backstop.registered_table WHERE false",
+    "CREATE OR REPLACE VIEW backstop.preimage AS SELECT * FROM backstop.preimage WHERE false",
 ];
 
 #[test]

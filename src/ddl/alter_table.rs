@@ -33,7 +33,11 @@ impl Scope {
                 // PostgreSQL itself refuses another type for an attribute that some column stores.
                 if (*command).subtype == AT_DropColumn {
                     for relid in self.holding(named) {
-                        self.through(relid, Kind::DropColumn, "dropping a part of its columns' type");
+                        self.through(
+                            relid,
+                            Kind::DropColumn,
+                            "dropping a part of its columns' type",
+                        );
                     }
                 }
             }
