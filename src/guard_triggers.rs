@@ -48,6 +48,12 @@ pub fn is_ours(name: &str) -> bool {
         .any(|ours| ours.to_bytes() == name.as_bytes())
 }
 
+/// Whether the table has the trigger that every protected table has.
+pub fn guards_truncate(relid: Oid) -> bool {
+    // SAFETY: a catalog look-up; missing_ok.
+    unsafe { pg_sys::get_trigger_oid(relid, TRUNCATE.as_ptr(), true) != pg_sys::InvalidOid }
+}
+
 /// Whether a CREATE TRIGGER is one of `make`'s, as a dump repeats it, and replaces nothing.
 ///
 /// # Safety

@@ -33,12 +33,12 @@ impl Scope {
         self.action(relid, inh, Action::new(kind, object));
     }
 
-    /// `relid` (and with `inh` its children) would be truncated. A table without a page has nothing to lose: pg_restore
-    /// --jobs truncates every table before it fills it. The trigger looks again when the table is locked.
+    /// `relid` (and with `inh` its children) would be truncated. pg_restore --jobs truncates every table before it fills
+    /// it, when the registry may be there already: a table that is empty and has not got its triggers yet.
     pub fn truncate_table(&mut self, relid: Oid, inh: bool) {
         let children = self.registry.with_children(relid);
         let alone = !inh || children.iter().all(|child| *child == relid);
-        if !alone || objects::has_pages(relid) {
+        if !alone || guard_triggers::guards_truncate(relid) || objects::has_pages(relid) {
             self.table(relid, inh, Kind::Truncate, None);
         }
     }
