@@ -72,6 +72,15 @@ fn it_does_not_wait_for_writers_of_other_tables() {
     passes(&mut app, "COMMIT");
 }
 
+/// Lets the writers stop, also when the test has failed.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn it_does_not_deadlock_with_traffic() {
     let (db, mut admin) = world();
@@ -101,6 +110,7 @@ fn it_does_not_deadlock_with_traffic() {
                 })
             })
             .collect();
+        let stop = Stop(&done);
         for round in 0..15 {
             // Each in its own transaction, as an administrator's script does it.
             passes(
@@ -113,7 +123,7 @@ fn it_does_not_deadlock_with_traffic() {
             );
             passes(&mut admin, "SELECT backstop.unprotect('fresh')");
         }
-        done.store(true, Ordering::Relaxed);
+        drop(stop);
         for writer in writers {
             let rounds = writer.join().expect("a writer was refused");
             assert!(rounds > 0);

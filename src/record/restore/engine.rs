@@ -79,6 +79,12 @@ impl Engine {
                 format!("cannot restore what {} destroyed", chunk.operation),
             ));
         }
+        if chunk.key_count > chunk.columns.len() {
+            return Err(Report::new(
+                "XX001",
+                format!("the record of relation \"{}\" is damaged", chunk.relation),
+            ));
+        }
         let known = self
             .targets
             .iter()

@@ -44,6 +44,13 @@ impl Target {
             return Err(gone(&chunk.relation));
         };
         let name: Rc<str> = Rc::from(catalog::display_name(relid));
+        if relid.to_u32() < pg_sys::FirstNormalObjectId || catalog::is_ours(relid) {
+            return Err(Report::new(
+                sqlstate::WRONG_OBJECT_TYPE,
+                format!("cannot restore rows of relation \"{name}\""),
+            )
+            .detail("Nothing of it is ever recorded."));
+        }
         let columns = relation.columns();
         // SAFETY: the relation stays open as long as the target; nodes are made in the estate's memory.
         unsafe {
