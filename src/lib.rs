@@ -60,6 +60,7 @@ pgrx::extension_sql_file!(
     name = "review",
     requires = ["preview_sequences"]
 );
+pgrx::extension_sql_file!("../sql/60_care.sql", name = "care", requires = ["review"]);
 
 #[pgrx::pg_guard]
 #[allow(non_snake_case)]

@@ -50,6 +50,14 @@ const REFUSED: &[&str] = &[
     "ALTER TABLE subscriptions DISABLE TRIGGER backstop_capture",
     "ALTER TABLE subscriptions DISABLE TRIGGER ALL",
     "DROP TRIGGER backstop_capture ON subscriptions",
+    "CREATE OR REPLACE TRIGGER backstop_capture AFTER DELETE OR UPDATE ON users FOR EACH ROW WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()",
+    "CREATE TRIGGER backstop_capture BEFORE DELETE OR UPDATE ON users FOR EACH ROW WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()",
+    "CREATE TRIGGER backstop_capture AFTER DELETE ON users FOR EACH ROW WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()",
+    "CREATE TRIGGER backstop_capture AFTER DELETE OR UPDATE ON users FOR EACH ROW WHEN (false) EXECUTE FUNCTION backstop.capture()",
+    "ALTER TABLE backstop.image_chunk DISABLE TRIGGER guard_record",
+    "DROP TRIGGER guard_record ON backstop.committed",
+    "TRUNCATE backstop.committed, backstop.pruned",
+    "ALTER TABLE backstop.pruned ALTER up_to TYPE timestamptz USING '-infinity'",
 ];
 
 #[test]

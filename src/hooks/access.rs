@@ -8,6 +8,7 @@ use crate::ddl::{Finding, enforce};
 use crate::guard_triggers;
 use crate::judge::sequence;
 use crate::preview;
+use crate::record::append_only;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
 use crate::sequence::{preview as sequence_preview, rewrite};
@@ -80,6 +81,12 @@ unsafe fn judge(
     address: Address,
     arg: *mut c_void,
 ) -> Outcome<()> {
+    if access == OAT_TRUNCATE
+        && let Some(table) = append_only::table(address.oid)
+        && !upgrading()
+    {
+        return Err(append_only::violation(table).into());
+    }
     if guard_triggers::own_work() {
         return Ok(());
     }

@@ -35,6 +35,8 @@ pub struct Root {
     pub rule_broken: bool,
     pub approval: Option<Rc<str>>,
     pub reverts: Option<i64>,
+    /// The moment that `restore_since` goes back to.
+    pub reverts_since: Option<i64>,
     /// Its approval did not suffice, and it may go on without one.
     pub demoted: bool,
     /// Rules that `observe` mode has warned of.
@@ -63,6 +65,7 @@ impl Root {
             rule_broken: false,
             approval: None,
             reverts: None,
+            reverts_since: None,
             demoted: false,
             observed: Vec::new(),
             sequences: Vec::new(),
