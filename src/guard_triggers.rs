@@ -3,7 +3,7 @@
 //! A row trigger on a partitioned table is cloned to its partitions, present and future; a table that inherits gets its
 //! own. TRUNCATE triggers are cloned to nobody, so every protected table has one.
 
-use crate::pg::{catalog, compat, raw};
+use crate::pg::catalog;
 use crate::registry::{self, Guarded, Registry};
 use pgrx::Spi;
 use pgrx::pg_sys::{self, Oid};
@@ -52,55 +52,6 @@ pub fn is_ours(name: &str) -> bool {
 pub fn guards_truncate(relid: Oid) -> bool {
     // SAFETY: a catalog look-up; missing_ok.
     unsafe { pg_sys::get_trigger_oid(relid, TRUNCATE.as_ptr(), true) != pg_sys::InvalidOid }
-}
-
-/// Whether a CREATE TRIGGER is one of `make`'s, as a dump repeats it, and replaces nothing.
-///
-/// # Safety
-/// `statement` must be live.
-pub unsafe fn makes_ours(statement: *mut pg_sys::CreateTrigStmt) -> bool {
-    // SAFETY: the caller vouches for the node; a condition that is a plain call is a FuncCall.
-    unsafe {
-        let trigger = &*statement;
-        let name = catalog::owned(trigger.trigname).unwrap_or_default();
-        let condition = trigger.whenClause;
-        let plain = !trigger.replace && !trigger.isconstraint && trigger.columns.is_null();
-        let events = (trigger.timing as u32, trigger.events as u32, trigger.row);
-        if name.as_bytes() == CAPTURE.to_bytes() {
-            let calls = !condition.is_null()
-                && (*condition).type_ == pg_sys::NodeTag::T_FuncCall
-                && names((*(condition as *mut pg_sys::FuncCall)).funcname) == OUR_CONDITION;
-            let changes = pg_sys::TRIGGER_TYPE_DELETE | pg_sys::TRIGGER_TYPE_UPDATE;
-            let after = events == (pg_sys::TRIGGER_TYPE_AFTER, changes, true);
-            return plain && calls && after && names(trigger.funcname) == OUR_CAPTURE;
-        }
-        let before = (
-            pg_sys::TRIGGER_TYPE_BEFORE,
-            pg_sys::TRIGGER_TYPE_TRUNCATE,
-            false,
-        );
-        name.as_bytes() == TRUNCATE.to_bytes()
-            && plain
-            && condition.is_null()
-            && events == before
-            && names(trigger.funcname) == OUR_GUARD
-    }
-}
-
-const OUR_CONDITION: [&str; 2] = ["backstop", "capture_row"];
-const OUR_CAPTURE: [&str; 2] = ["backstop", "capture"];
-const OUR_GUARD: [&str; 2] = ["backstop", "guard_truncate"];
-
-/// # Safety
-/// `list` must be a live List of String nodes.
-unsafe fn names(list: *mut pg_sys::List) -> Vec<String> {
-    // SAFETY: the caller vouches for the list.
-    unsafe {
-        (0..raw::list_length(list))
-            .map(|n| compat::string_value(raw::list_nth(list, n).cast()))
-            .map(|name| catalog::owned(name).unwrap_or_default())
-            .collect()
-    }
 }
 
 /// Makes the triggers that are missing.

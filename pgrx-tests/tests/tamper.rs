@@ -51,6 +51,14 @@ const REFUSED: &[&str] = &[
     "ALTER TRIGGER backstop_capture ON subscriptions DEPENDS ON EXTENSION plpgsql",
     "CREATE OR REPLACE VIEW backstop.protected_table AS SELECT * FROM backstop.registered_table WHERE false",
     "CREATE OR REPLACE VIEW backstop.preimage AS SELECT * FROM backstop.preimage WHERE false",
+    "CREATE OR REPLACE TRIGGER backstop_capture AFTER DELETE OR UPDATE ON users FOR EACH ROW WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()",
+    "CREATE TRIGGER backstop_capture BEFORE DELETE OR UPDATE ON users FOR EACH ROW WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()",
+    "CREATE TRIGGER backstop_capture AFTER DELETE ON users FOR EACH ROW WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()",
+    "CREATE TRIGGER backstop_capture AFTER DELETE OR UPDATE ON users FOR EACH ROW WHEN (false) EXECUTE FUNCTION backstop.capture()",
+    "ALTER TABLE backstop.image_chunk DISABLE TRIGGER guard_record",
+    "DROP TRIGGER guard_record ON backstop.committed",
+    "TRUNCATE backstop.committed, backstop.pruned",
+    "ALTER TABLE backstop.pruned ALTER up_to TYPE timestamptz USING '-infinity'",
 ];
 
 #[test]

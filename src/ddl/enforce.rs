@@ -1,10 +1,12 @@
 //! Refuses findings, unless an approval covers them or the mode only observes.
 
 use super::{Change, Finding, Table};
+use crate::approval::token;
 use crate::gucs::{self, Mode};
 use crate::judge::ddl::{Action, Approvable};
 use crate::judge::limits;
 use crate::model::Violation;
+use crate::preview;
 use crate::report::{self, Outcome};
 use crate::running::queries::{self, Coverage};
 use crate::sequence::guard;
@@ -27,10 +29,15 @@ pub fn all(findings: &[Finding]) -> Outcome<()> {
 
 fn one(finding: &Finding) -> Outcome<()> {
     match finding {
-        Finding::Table { table, action } => match table_violation(table, action) {
-            Some(violation) => refuse(violation),
-            None => Ok(()),
-        },
+        Finding::Table { table, action } => {
+            let violation = table_violation(table, action);
+            token::mark(&format!(
+                "{} of {}: {action:?}",
+                action.kind.operation().record_name(),
+                table.names[0]
+            ))?;
+            violation.map_or(Ok(()), refuse)
+        }
         Finding::Sequence {
             policy,
             operation,
@@ -50,8 +57,7 @@ fn one(finding: &Finding) -> Outcome<()> {
                 Change::Move { old, new, .. } => (*old, Some(*new)),
                 Change::Altered { old, .. } => (*old, None),
             };
-            guard::record(policy, *operation, Some(old), new);
-            Ok(())
+            guard::record(policy, *operation, Some(old), new)
         }
         Finding::Guard { .. } => finding.violation().map_or(Ok(()), refuse),
     }
@@ -75,6 +81,10 @@ fn table_violation(table: &Table, action: &Action) -> Option<Violation> {
 
 /// As the mode has it: an error, or a warning.
 pub fn refuse(violation: Violation) -> Outcome<()> {
+    if preview::active() {
+        preview::note_violation(&violation);
+        return Ok(());
+    }
     match gucs::mode() {
         Mode::Enforce => return Err(violation.into()),
         Mode::Observe => {

@@ -8,6 +8,7 @@ mod alter_table;
 pub mod enforce;
 pub mod inner;
 pub mod object;
+mod own_trigger;
 pub mod scope;
 pub mod sequence;
 pub mod statement;

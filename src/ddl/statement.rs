@@ -1,8 +1,8 @@
 //! What a utility statement names.
 
 use super::Finding;
+use super::own_trigger;
 use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names};
-use crate::guard_triggers;
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
 use crate::pg::{catalog, compat, objects, raw};
@@ -44,9 +44,8 @@ pub unsafe fn findings(statement: *mut pg_sys::Node, registry: &Rc<Registry>) ->
                 let statement = statement as *mut pg_sys::CreateTrigStmt;
                 if let Some(relid) = resolve((*statement).relation) {
                     scope.own(relid);
-                    // A dump makes ours as they were; where one exists, PostgreSQL refuses a second.
-                    if !guard_triggers::makes_ours(statement) {
-                        let name = catalog::owned((*statement).trigname).unwrap_or_default();
+                    let name = catalog::owned((*statement).trigname).unwrap_or_default();
+                    if !own_trigger::made_as_ours(statement) {
                         scope.trigger(relid, true, &name, None);
                     }
                 }

@@ -2,13 +2,16 @@
 //! conventions; it knows no rule.
 
 pub mod acting;
+pub mod attempt;
 pub mod catalog;
 pub mod compat;
 pub mod cursor;
 pub mod function;
 pub mod memory;
 pub mod objects;
+pub mod privileged;
 pub mod query;
 pub mod raw;
 pub mod slot;
+pub mod spi;
 pub mod types;
