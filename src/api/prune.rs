@@ -4,9 +4,9 @@ use super::arguments;
 use crate::pg::function::Call;
 use crate::record::prune;
 use crate::report::{Outcome, Report, sqlstate};
-use pgrx::{IntoDatum, Spi};
 use pgrx::datum::Interval;
 use pgrx::pg_sys::{self, Datum};
+use pgrx::{IntoDatum, Spi};
 
 crate::sql_function!(pg_finfo_backstop_prune, backstop_prune, prune_record);
 

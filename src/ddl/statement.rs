@@ -44,9 +44,8 @@ pub unsafe fn findings(statement: *mut pg_sys::Node, registry: &Rc<Registry>) ->
                 let statement = statement as *mut pg_sys::CreateTrigStmt;
                 if let Some(relid) = resolve((*statement).relation) {
                     scope.own(relid);
-                    // A dump makes ours as they were; where one exists, PostgreSQL refuses a second.
+                    let name = catalog::owned((*statement).trigname).unwrap_or_default();
                     if !own_trigger::made_as_ours(statement) {
-                        let name = catalog::owned((*statement).trigname).unwrap_or_default();
                         scope.trigger(relid, true, &name, None);
                     }
                 }

@@ -21,12 +21,6 @@ impl ActingAs {
         ActingAs::begin(owner, pg_sys::SECURITY_RESTRICTED_OPERATION)
     }
 
-    /// The superuser that every cluster has, for queries on what is our own.
-    pub fn superuser() -> ActingAs {
-        let superuser = Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID);
-        ActingAs::begin(superuser, pg_sys::SECURITY_LOCAL_USERID_CHANGE)
-    }
-
     fn begin(user: Oid, flags: u32) -> ActingAs {
         let (mut before, mut context) = (pg_sys::InvalidOid, 0);
         // SAFETY: in a transaction; both only read and set variables.

@@ -172,15 +172,15 @@ pub fn record(
     old: Option<Position>,
     new: Option<Position>,
 ) -> Outcome<()> {
+    if restoring_dump() {
+        return Ok(());
+    }
     let name = catalog::qualified(&policy.schema, &policy.sequence);
     token::mark(&format!("{} {name} to {new:?}", operation.record_name()))?;
     if crate::preview::active() {
         if let (Some(old), Some(new)) = (old, new) {
             preview::note_registered(policy, old, new);
         }
-        return Ok(());
-    }
-    if restoring_dump() {
         return Ok(());
     }
     let key = running::root_key().unwrap_or(usize::MAX);
