@@ -36,6 +36,11 @@ CREATE TABLE backstop.statement_log (
     CONSTRAINT statement_log_pkey PRIMARY KEY (statement_id)
 );
 
+-- What happened since then: every question to the record begins with a time. A BRIN index costs a single-row statement
+-- next to nothing (a btree on "at" was measured at a fifth more of its CPU time); relations and keys are looked for in
+-- what it leaves.
+CREATE INDEX statement_log_at ON backstop.statement_log USING brin (at);
+
 -- Row images, many to a chunk. chunk_id is drawn when the chunk is written, while the rows' locks are still held: for
 -- any one row, chunk order is the order in which it was really changed. images is an array with one array per row:
 -- [ordinal within the statement, column values in the order of "columns" ..., for an UPDATE an object of changed columns].

@@ -204,3 +204,14 @@ fn bad_input_is_named_and_only_those_who_are_granted_it_may() {
     let role = "SELECT role FROM backstop.pruned";
     assert_eq!(query_text(&mut admin, role), "app");
 }
+
+#[test]
+fn what_happened_since_then_is_found_without_reading_all_of_it() {
+    let (_db, mut admin) = world();
+    passes(&mut admin, "SET enable_seqscan = off");
+    let plan = query_text(
+        &mut admin,
+        "EXPLAIN SELECT * FROM backstop.statement WHERE at > now() - interval '1 hour' AND 'public.users' = ANY (relations)",
+    );
+    assert!(plan.contains("statement_log_at"), "{plan}");
+}
