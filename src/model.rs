@@ -88,6 +88,15 @@ pub enum Operation {
     Drop,
     Alter,
     Setval,
+    /// What the record calls DDL; approvals say `drop` and `alter`.
+    #[serde(skip)]
+    DropTable,
+    #[serde(skip)]
+    DropColumn,
+    #[serde(skip)]
+    AlterColumnType,
+    #[serde(skip)]
+    DetachPartition,
 }
 
 impl Operation {
@@ -101,6 +110,10 @@ impl Operation {
             Operation::Drop => "DROP",
             Operation::Alter => "ALTER",
             Operation::Setval => "SETVAL",
+            Operation::DropTable => "DROP TABLE",
+            Operation::DropColumn => "DROP COLUMN",
+            Operation::AlterColumnType => "ALTER COLUMN TYPE",
+            Operation::DetachPartition => "DETACH PARTITION",
         }
     }
 
@@ -111,8 +124,11 @@ impl Operation {
             Operation::Delete => "delete",
             Operation::Insert => "insert",
             Operation::Truncate => "truncate",
-            Operation::Drop => "drop",
-            Operation::Alter => "alter",
+            Operation::Drop | Operation::DropTable => "drop",
+            Operation::Alter
+            | Operation::DropColumn
+            | Operation::AlterColumnType
+            | Operation::DetachPartition => "alter",
             Operation::Setval => "setval",
         }
     }

@@ -1,7 +1,7 @@
 //! What a utility statement names.
 
 use super::Finding;
-use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names};
+use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names, role_ids};
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
 use crate::pg::{catalog, compat, objects, raw};
@@ -210,18 +210,6 @@ impl Scope {
                 }
             }
         }
-    }
-}
-
-/// # Safety
-/// `roles` must be a live List of RoleSpec.
-unsafe fn role_ids(roles: *mut pg_sys::List) -> Vec<Oid> {
-    // SAFETY: an OidList; raises for a role that does not exist, as the statement itself would.
-    unsafe {
-        let list = pg_sys::roleSpecsToIds(roles);
-        (0..raw::list_length(list) as usize)
-            .map(|n| (*(*list).elements.add(n)).oid_value)
-            .collect()
     }
 }
 

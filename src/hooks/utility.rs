@@ -3,12 +3,13 @@
 
 use super::{executor, guarded, raise};
 use crate::ddl::statement::findings;
-use crate::ddl::{enforce, inner};
+use crate::ddl::enforce::Stage;
+use crate::ddl::{capture, enforce, inner};
 use crate::model::Violation;
 use crate::pg::{memory, raw};
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
-use crate::running::{self, Frame};
+use crate::running::{self, Frame, underway};
 use crate::{guard_triggers, ledger};
 use pgrx::pg_sys::{self, NodeTag};
 use std::cell::Cell;
@@ -41,6 +42,8 @@ struct Entered {
     root: bool,
     /// The registry before DDL that can make followers or children, NULL for other statements.
     before: *mut Rc<Registry>,
+    /// What it destroys has been captured.
+    captured: bool,
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -59,6 +62,7 @@ unsafe extern "C-unwind" fn utility(
         let mut entered = Entered {
             root: false,
             before: ptr::null_mut(),
+            captured: false,
         };
         if concerns((*(*pstmt).utilityStmt).type_) {
             let (found, error) = guarded(entered, || {
@@ -96,7 +100,7 @@ unsafe extern "C-unwind" fn utility(
                 completion,
             ),
         }
-        if entered.root || !entered.before.is_null() {
+        if entered.root || entered.captured || !entered.before.is_null() {
             let (_, error) = guarded((), || after(entered));
             raise(error);
         }
@@ -136,6 +140,7 @@ unsafe fn before(
     let mut entered = Entered {
         root: false,
         before: ptr::null_mut(),
+        captured: false,
     };
     let Some(registry) = registry::current() else {
         return Ok(entered);
@@ -147,6 +152,7 @@ unsafe fn before(
             // A page that an error left behind is not this statement's.
             ledger::with(|ledger| drop(ledger.remove_root(UTILITY)));
             enforce::begin();
+            underway::clear();
         }
         if guard_triggers::own_work() {
             return Ok(entered);
@@ -155,7 +161,8 @@ unsafe fn before(
             RESTARTS.set((*(statement as *mut pg_sys::TruncateStmt)).restart_seqs);
         }
         if !super::access::upgrading() {
-            enforce::all(&findings(statement, &registry))?;
+            enforce::all(&findings(statement, &registry), Stage::Statement)?;
+            entered.captured = capture::before(statement, &registry)?;
         }
         let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
         if whole && makes_relations((*statement).type_) {
@@ -178,6 +185,9 @@ fn makes_relations(tag: NodeTag) -> bool {
 }
 
 fn after(entered: Entered) -> Outcome<()> {
+    if entered.captured {
+        capture::after()?;
+    }
     if !entered.before.is_null() {
         // SAFETY: leaked into the memory of the statement that is ending.
         guard_triggers::adjust_new(unsafe { &*entered.before });

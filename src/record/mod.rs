@@ -10,6 +10,7 @@ mod buffer;
 pub mod capture;
 mod cleared;
 pub mod datum;
+pub mod definition;
 pub mod encode;
 mod expendable;
 pub mod format;
@@ -17,6 +18,7 @@ mod numeric;
 mod parameters;
 pub mod restore;
 mod site;
+pub mod whole;
 pub mod write;
 
 pub use buffer::Buffer;

@@ -21,6 +21,8 @@ mod keys;
 mod leaf;
 mod lookup;
 mod own_rows;
+mod present;
+mod rebuild;
 mod recheck;
 mod resolve;
 mod routing;
@@ -39,6 +41,7 @@ use crate::ledger::Root;
 use crate::report::{Outcome, Report, sqlstate};
 use crate::{record, running};
 use engine::Engine;
+use rebuild::Rebuild;
 use pgrx::pg_sys;
 use source::Source;
 use std::ffi::CStr;
@@ -119,7 +122,7 @@ pub fn run(request: Request) -> Outcome<Done> {
 
 fn check_relations(request: &Request, source: &Source) -> Outcome<()> {
     for name in request.relations.iter().flatten() {
-        if !source.chunks.iter().any(|chunk| chunk.relation == *name) {
+        if !source.relations.contains(name) {
             let id = request.statement_id;
             return Err(Report::new(
                 sqlstate::INVALID_PARAMETER,
@@ -138,10 +141,14 @@ fn check_relations(request: &Request, source: &Source) -> Outcome<()> {
 unsafe fn work(request: Request, source: &mut Source) -> Outcome<Done> {
     // SAFETY: the estate lives until the end of this function; after an error its memory goes with its parent's.
     unsafe {
+        let mut rebuild = Rebuild::find(&request)?;
+        rebuild.before_rows()?;
         let estate = pg_sys::CreateExecutorState();
         pg_sys::MakePerTupleExprContext(estate);
         let root = new_root(request.statement_id);
+        let (abort, collect) = (request.on_conflict == OnConflict::Abort, request.collect);
         let mut engine = Engine::new(request, estate, root);
+        engine.note_columns(&rebuild);
         let places = source
             .chunks
             .iter()
@@ -152,7 +159,9 @@ unsafe fn work(request: Request, source: &mut Source) -> Outcome<Done> {
             engine.undo(&source.chunks[n], places[n], row)?;
             source.close_if_done(n);
         }
+        engine.count_definitions(&rebuild);
         finish(&mut engine)?;
+        let complete = !collect && (engine.conflict_count() == 0 || !abort);
         let conflicts = std::mem::take(&mut engine.conflicts);
         let done = Done {
             counts: std::mem::take(&mut engine.counts),
@@ -164,6 +173,9 @@ unsafe fn work(request: Request, source: &mut Source) -> Outcome<Done> {
         drop(engine);
         pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
         pg_sys::FreeExecutorState(estate);
+        if complete {
+            rebuild.after_rows()?;
+        }
         Ok(done)
     }
 }
