@@ -118,7 +118,31 @@ fn detach(registry: &Registry, partitions: &[Oid]) {
     }
 }
 
-fn columns(registry: &Rc<Registry>, relid: Oid, plan: Plan) -> Outcome<Option<Underway>> {
+fn columns(
+    registry: &Rc<Registry>,
+    relid: Oid,
+    mut plan: Plan,
+) -> Outcome<Option<Underway>> {
+    let roots: Vec<Object> = plan
+        .dropped
+        .iter()
+        .map(|attnum| Object {
+            column: i32::from(*attnum),
+            ..Object::relation(relid)
+        })
+        .collect();
+    let gone = match roots.is_empty() {
+        true => Vec::new(),
+        false => closure::closure(&roots),
+    };
+    // Generated columns go with what they are made of.
+    for object in &gone {
+        let of_table = object.class == pg_sys::RelationRelationId && object.oid == relid;
+        if of_table && object.column > 0 && !roots.contains(object) {
+            plan.dropped.push(object.column as i16);
+            plan.reached.push(*object);
+        }
+    }
     let mut relids: Vec<Oid> = plan.reached.iter().map(|column| column.oid).collect();
     relids.sort_by_key(|relid| relid.to_u32());
     relids.dedup();
@@ -143,15 +167,7 @@ fn columns(registry: &Rc<Registry>, relid: Oid, plan: Plan) -> Outcome<Option<Un
         .into_iter()
         .collect();
     if !plan.dropped.is_empty() {
-        let roots: Vec<Object> = plan
-            .dropped
-            .iter()
-            .map(|attnum| Object {
-                column: i32::from(*attnum),
-                ..Object::relation(relid)
-            })
-            .collect();
-        let gone: Vec<(Oid, Oid)> = closure::closure(&roots)
+        let gone: Vec<(Oid, Oid)> = gone
             .iter()
             .filter(|object| object.column == 0)
             .map(|object| (object.class, object.oid))

@@ -25,7 +25,7 @@ impl Object {
 }
 
 /// Downwards: whatever depends on what goes, as findDependentObjects() of catalog/dependency.c follows it under CASCADE.
-/// Upwards: what an inner part belongs to (a view's rule, the view). A column depends on its table, not the reverse.
+/// Upwards: what an inner part belongs to (a view's rule: the view; a generated column's expression: the column).
 const CLOSURE: &str = "
     WITH RECURSIVE gone(classid, objid, objsubid) AS (
         SELECT * FROM unnest($1::oid[], $2::oid[], $3::int[])
@@ -36,7 +36,7 @@ const CLOSURE: &str = "
             UNION ALL
             SELECT d.refclassid, d.refobjid, d.refobjsubid FROM pg_depend AS d
             WHERE d.classid = g.classid AND d.objid = g.objid AND d.objsubid = g.objsubid AND d.deptype = 'i'
-                AND d.refobjsubid = 0
+                AND (d.refobjsubid = 0 OR d.classid = 'pg_attrdef'::regclass)
         ) AS next
     )
     SELECT classid, objid, objsubid FROM gone";

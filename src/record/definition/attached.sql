@@ -36,7 +36,7 @@ WITH t AS (
     FROM t JOIN pg_rewrite AS r ON r.ev_class = t.oid AND r.rulename <> '_RETURN' JOIN enabled AS e ON e.code = r.ev_enabled::text
     UNION ALL
     SELECT 170, t.oid, t.full_name, 'comment', t.full_name || coalesce('.' || quote_ident(a.attname), ''),
-           format('COMMENT ON %s IS %L', coalesce(format('COLUMN %s.%I', t.full_name, a.attname),
+           format('COMMENT ON %s IS %L', coalesce('COLUMN ' || t.full_name || '.' || quote_ident(a.attname),
                   CASE t.relkind WHEN 'v' THEN 'VIEW ' WHEN 'm' THEN 'MATERIALIZED VIEW ' ELSE 'TABLE ' END || t.full_name), d.description)
     FROM t JOIN pg_description AS d ON d.classoid = 'pg_class'::regclass AND d.objoid = t.oid
     LEFT JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.objsubid AND d.objsubid > 0

@@ -1,7 +1,7 @@
 -- What it takes to give columns $2 (smallint[]) of the table $1 (oid[] of one) the types back that they have now. The
 -- values that this makes are replaced by the recorded ones.
 WITH a AS (
-    SELECT format('%I.%I', n.nspname, c.relname) AS full_name, x.attname, x.attgenerated,
+    SELECT format('%I.%I', n.nspname, c.relname) AS full_name, x.attname, x.attgenerated, x.attnotnull,
            (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef AS d WHERE d.adrelid = x.attrelid AND d.adnum = x.attnum) AS expr,
            format_type(x.atttypid, x.atttypmod) AS type_name,
            CASE WHEN x.attcollation <> 0 AND x.attcollation <> y.typcollation
@@ -19,6 +19,9 @@ WITH a AS (
            format('ALTER TABLE %1$s ALTER COLUMN %2$I TYPE %3$s%4$s', full_name, attname, type_name, collation_text)
            || CASE attgenerated WHEN '' THEN format(' USING %I::text::%s', attname, type_name) ELSE '' END
     FROM a
+    UNION ALL
+    SELECT 103, full_name, 'not null', attname::text, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', full_name, attname)
+    FROM a WHERE attnotnull
     UNION ALL
     SELECT 102, full_name, 'default', attname::text, format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', full_name, attname, expr)
     FROM a WHERE expr IS NOT NULL AND attgenerated = ''

@@ -28,7 +28,7 @@ WITH t AS (
     UNION ALL
     SELECT 0, (SELECT full_name FROM t), 'owned sequence', seq_full_name, '' FROM owned
     UNION ALL
-    SELECT 40, full_name, 'column', attname::text,
+    SELECT CASE attgenerated WHEN '' THEN 40 ELSE 41 END, full_name, 'column', attname::text,
            format('ALTER TABLE %s ADD COLUMN %I %s', full_name, attname, type_text)
            || CASE WHEN attgenerated = 's' THEN format(' GENERATED ALWAYS AS (%s) STORED', expr)
                    WHEN attgenerated <> '' THEN format(' GENERATED ALWAYS AS (%s) VIRTUAL', expr) ELSE '' END
@@ -39,7 +39,8 @@ WITH t AS (
         (attstorage <> typstorage, 'STORAGE ' || CASE attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END),
         (attcompression <> '', 'COMPRESSION ' || CASE attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END),
         (stattarget >= 0, 'STATISTICS ' || stattarget),
-        (attoptions IS NOT NULL, format('(%s)', array_to_string(attoptions, ', '))))
+        ((SELECT count(*) FROM unnest(attoptions) AS o WHERE o LIKE 'n\_distinct%') > 0,
+            (SELECT '(' || string_agg(o, ', ') || ')' FROM unnest(attoptions) AS o WHERE o LIKE 'n\_distinct%')))
         AS x(is_set, clause) ON x.is_set
     UNION ALL
     SELECT 102, full_name, 'default', attname::text, format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', full_name, attname, expr)
@@ -81,8 +82,8 @@ WITH t AS (
                   CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
                   CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
                   (SELECT string_agg(CASE WHEN r = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END, ', ') FROM unnest(p.polroles) AS r))
-           || coalesce(format(' USING (%s)', pg_get_expr(p.polqual, p.polrelid)), '')
-           || coalesce(format(' WITH CHECK (%s)', pg_get_expr(p.polwithcheck, p.polrelid)), '')
+           || coalesce(' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')', '')
+           || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')
     FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE p.oid = ANY ($3)
     UNION ALL
@@ -99,4 +100,6 @@ WITH t AS (
            format('SELECT backstop.protect_columns(%L, %L, %L)', full_name, ARRAY[attname::text], r.upstream)
     FROM a JOIN backstop.registered_column AS r ON r.relation = a.relid AND r.column_name = a.attname::text
 )
-SELECT rank, 0, (SELECT oid FROM t), object, kind, name, definition FROM command ORDER BY rank, name, definition
+SELECT rank, CASE kind WHEN 'column' THEN (SELECT attnum::int FROM a WHERE a.attname = command.name::name) ELSE 0 END,
+       (SELECT oid FROM t), object, kind, name, definition
+FROM command ORDER BY rank, name, definition

@@ -31,7 +31,7 @@ WITH gone(classid, oid) AS (
     FROM y JOIN pg_class AS c ON c.oid = y.typrelid AND c.relkind = 'c' WHERE y.typtype = 'c'
     UNION ALL
     SELECT 23, oid, full_name, 'type', format('CREATE DOMAIN %s AS %s', full_name, format_type(typbasetype, typtypmod))
-           || coalesce(format(' DEFAULT %s', typdefault), '') || CASE WHEN typnotnull THEN ' NOT NULL' ELSE '' END
+           || coalesce(' DEFAULT ' || typdefault, '') || CASE WHEN typnotnull THEN ' NOT NULL' ELSE '' END
            || coalesce((SELECT string_agg(format(' CONSTRAINT %I %s', k.conname, pg_get_constraintdef(k.oid)), '' ORDER BY k.conname)
                         FROM pg_constraint AS k WHERE k.contypid = y.oid AND k.contype = 'c'), '')
     FROM y WHERE typtype = 'd'
@@ -53,7 +53,7 @@ WITH gone(classid, oid) AS (
     SELECT 135, oid, full_name, 'view', format('CREATE %s %s%s%s AS %s', CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, full_name,
            coalesce((SELECT format(' (%s)', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)) FROM pg_attribute AS a
                      WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped), ''),
-           coalesce(format(' WITH (%s)', array_to_string(reloptions, ', ')), ''), pg_get_viewdef(oid))
+           coalesce(' WITH (' || array_to_string(reloptions, ', ') || ')', ''), pg_get_viewdef(oid))
     FROM r WHERE relkind IN ('v', 'm')
     UNION ALL
     SELECT 136, r.oid, r.full_name, 'index', pg_get_indexdef(i.indexrelid)

@@ -26,6 +26,8 @@ WITH RECURSIVE chosen(oid) AS (
 ), a AS (
     SELECT t.full_name, t.depth, t.relkind, t.reloftype, t.relispartition, x.*, ad.expr,
            t.relispartition OR x.attislocal AS own, y.typstorage, (to_jsonb(x) ->> 'attstattarget')::int AS stattarget,
+           -- The two that users set: the server keeps notes of its own there.
+           (SELECT string_agg(o, ', ') FROM unnest(x.attoptions) AS o WHERE o LIKE 'n\_distinct%') AS settings,
            format_type(x.atttypid, x.atttypmod)
            || CASE WHEN x.attcollation <> 0 AND x.attcollation <> y.typcollation
                    THEN format(' COLLATE %I.%I', cn.nspname, co.collname) ELSE '' END AS type_text,
@@ -59,7 +61,7 @@ WITH RECURSIVE chosen(oid) AS (
            || CASE WHEN NOT t.relispartition THEN coalesce((
                    SELECT format(' INHERITS (%s)', string_agg(format('%I.%I', pn.nspname, p.relname), ', ' ORDER BY i.inhseqno))
                    FROM pg_inherits AS i JOIN pg_class AS p ON p.oid = i.inhparent
-                   JOIN pg_namespace AS pn ON pn.oid = p.relnamespace WHERE i.inhrelid = t.oid), '') ELSE '' END
+                   JOIN pg_namespace AS pn ON pn.oid = p.relnamespace WHERE i.inhrelid = t.oid HAVING count(*) > 0), '') ELSE '' END
            || CASE WHEN t.relkind = 'p' THEN format(' PARTITION BY %s', pg_get_partkeydef(t.oid)) ELSE '' END
            || CASE WHEN t.relkind = 'r' AND am.amname <> 'heap' THEN format(' USING %I', am.amname) ELSE '' END
            || CASE WHEN t.reloptions IS NOT NULL OR toast.reloptions IS NOT NULL THEN format(' WITH (%s)', array_to_string(
@@ -95,8 +97,8 @@ WITH RECURSIVE chosen(oid) AS (
     FROM a WHERE stattarget >= 0
     UNION ALL
     SELECT 48, depth, attrelid, full_name, 'column options', attname::text,
-           format('ALTER TABLE ONLY %s ALTER COLUMN %I SET (%s)', full_name, attname, array_to_string(attoptions, ', '))
-    FROM a WHERE attoptions IS NOT NULL
+           format('ALTER TABLE ONLY %s ALTER COLUMN %I SET (%s)', full_name, attname, settings)
+    FROM a WHERE settings IS NOT NULL
     UNION ALL
     SELECT 50, t.depth, t.oid, t.full_name, 'constraint', k.conname::text,
            format('ALTER TABLE %s ADD CONSTRAINT %I %s', t.full_name, k.conname, pg_get_constraintdef(k.oid))
@@ -159,8 +161,8 @@ WITH RECURSIVE chosen(oid) AS (
                   CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
                   (SELECT string_agg(CASE WHEN r = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END, ', ')
                    FROM unnest(p.polroles) AS r))
-           || coalesce(format(' USING (%s)', pg_get_expr(p.polqual, p.polrelid)), '')
-           || coalesce(format(' WITH CHECK (%s)', pg_get_expr(p.polwithcheck, p.polrelid)), '')
+           || coalesce(' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')', '')
+           || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')
     FROM t JOIN pg_policy AS p ON p.polrelid = t.oid
 )
 SELECT rank, depth, relid, object, kind, name, definition FROM command

@@ -174,7 +174,7 @@ unsafe fn work(request: Request, source: &mut Source) -> Outcome<Done> {
         pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
         pg_sys::FreeExecutorState(estate);
         if complete {
-            rebuild.after_rows()?;
+            rebuild.after_rows(&done.counts)?;
         }
         Ok(done)
     }

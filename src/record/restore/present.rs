@@ -48,7 +48,16 @@ pub(super) fn exists(step: &Step) -> bool {
     asks(sql, &step.object, &step.name)
 }
 
+/// How many rows a table has, its children's included.
+pub(super) fn rows_of(table: &str) -> i64 {
+    ask(&format!("SELECT pg_catalog.count(*) FROM {table}"), "", "").unwrap_or(0)
+}
+
 fn asks(sql: &str, object: &str, name: &str) -> bool {
+    ask(sql, object, name).unwrap_or(false)
+}
+
+fn ask<T: pgrx::FromDatum + pgrx::IntoDatum>(sql: &str, object: &str, name: &str) -> Option<T> {
     let _privileged = crate::guard_triggers::Privileged::begin();
     // What this restore has made must be seen.
     // SAFETY: inside the restore's subtransaction; popped below, after an error by the abort.
@@ -64,11 +73,9 @@ fn asks(sql: &str, object: &str, name: &str) -> bool {
                 DatumWithOid::new(name.to_owned(), pg_sys::TEXTOID),
             ]
         };
-        client.select(sql, Some(1), &arguments)?.first().get_one::<bool>()
+        client.select(sql, Some(1), &arguments)?.first().get_one::<T>()
     });
     // SAFETY: pushed above.
     unsafe { pg_sys::PopActiveSnapshot() };
-    found
-        .unwrap_or_else(|error| pgrx::error!("{error}"))
-        .unwrap_or(false)
+    found.unwrap_or_else(|error| pgrx::error!("{error}"))
 }

@@ -1,9 +1,9 @@
 //! Brings back what DDL took away besides rows, by the definitions in the record: tables, columns and types before the
 //! rows are put back, keys that reference others, triggers, policies, privileges and protections after them.
 
-use super::Request;
+use super::{Count, Request};
 use super::own_rows::scan;
-use super::present::{exists, relation_exists};
+use super::present::{exists, relation_exists, rows_of};
 use crate::guard_triggers::{self, OwnWork, Privileged};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::panic::CaughtError;
@@ -28,8 +28,10 @@ pub struct Rebuild {
     pub steps: Vec<Step>,
     /// Tables that are there although the statement dropped them: made again by hand, and left as they are.
     present: Vec<String>,
-    /// What this restore made: (kind, object, name).
-    pub made: Vec<Step>,
+    /// What this restore made.
+    made: Vec<Step>,
+    /// Tables with columns whose values could not be converted back: as recorded, as they are.
+    emptied: Vec<(String, String)>,
 }
 
 /// `Anum_` of backstop.definition, from 0.
@@ -93,21 +95,53 @@ impl Rebuild {
     }
 
     /// What is added when the rows are back.
-    pub fn after_rows(&mut self) -> Outcome<()> {
+    pub fn after_rows(&mut self, counts: &[Count]) -> Outcome<()> {
         if self.steps.is_empty() {
             return Ok(());
         }
+        self.check_emptied(counts)?;
         self.run(false)?;
         let _privileged = Privileged::begin();
         guard_triggers::adjust();
         Ok(())
     }
 
-    /// Whether this restore made the table.
-    pub fn made_table(&self, name: &str) -> bool {
-        self.made
-            .iter()
-            .any(|step| step.kind == "table" && step.name == name)
+    /// A column whose values can't be converted back gets its type without them: every row's value is in the record, or
+    /// the restore fails.
+    fn empty(&mut self, step: Step) -> Outcome<()> {
+        let Some((conversion, _)) = step.sql.split_once(" USING ") else {
+            return execute(&step.sql).map_err(|failure| failed(&step, &failure));
+        };
+        let column = crate::pg::catalog::quoted(&step.name);
+        let sql = format!(
+            "ALTER TABLE {} ALTER COLUMN {column} DROP NOT NULL; {conversion} USING NULL",
+            step.object
+        );
+        execute(&sql).map_err(|failure| failed(&step, &failure))?;
+        self.emptied.push((step.relation.clone(), step.object.clone()));
+        self.made.push(step);
+        Ok(())
+    }
+
+    /// Whether every row of the columns that were emptied has its value back.
+    fn check_emptied(&self, counts: &[Count]) -> Outcome<()> {
+        for (relation, table) in &self.emptied {
+            let of_table = counts.iter().filter(|count| count.relation == *relation);
+            let back: i64 = of_table.map(|count| count.restored + count.unchanged).sum();
+            let rows = rows_of(table);
+            if rows != back {
+                return Err(Report::new(
+                    sqlstate::NOT_IN_PREREQUISITE_STATE,
+                    format!("cannot change the column types of table \"{table}\" back"),
+                )
+                .detail(format!(
+                    "Present values do not fit the former type, and {} of {rows} rows were inserted or changed since.",
+                    rows - back
+                ))
+                .hint("Empty the column in those rows, or convert it by hand; backstop.preimage holds the former values."));
+            }
+        }
+        Ok(())
     }
 
     fn run(&mut self, before: bool) -> Outcome<()> {
@@ -124,6 +158,7 @@ impl Rebuild {
             }
             match execute(&step.sql) {
                 Ok(()) => self.made.push(step),
+                Err(_) if step.kind == "column type" => self.empty(step)?,
                 Err(failure) if !before && failure.missing => warn(&step, &failure.message),
                 Err(failure) => return Err(failed(&step, &failure)),
             }
@@ -221,12 +256,18 @@ fn failure(panic: Box<dyn std::any::Any + Send>) -> Failure {
     }
 }
 
+/// `trigger "touch" of "shop.users"`
+fn words(step: &Step) -> String {
+    match step.name == step.object {
+        true => format!("{} \"{}\"", step.kind, step.name),
+        false => format!("{} \"{}\" of \"{}\"", step.kind, step.name, step.object),
+    }
+}
+
 fn warn(step: &Step, message: &str) {
     pgrx::warning!(
-        "{} \"{}\" of \"{}\" was not brought back: {message}",
-        step.kind,
-        step.name,
-        step.object
+        "{} was not brought back: {message}",
+        words(step)
     );
 }
 
@@ -237,10 +278,7 @@ fn failed(step: &Step, failure: &Failure) -> Box<Report> {
     };
     Report::new(
         sqlstate::NOT_IN_PREREQUISITE_STATE,
-        format!(
-            "cannot bring back {} \"{}\" of \"{}\"",
-            step.kind, step.name, step.object
-        ),
+        format!("cannot bring back {}", words(step)),
     )
     .detail(detail)
     .hint(
