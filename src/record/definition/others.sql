@@ -9,8 +9,8 @@ WITH gone(classid, oid) AS (
     SELECT x.*, format('%I.%I', n.nspname, x.typname) AS full_name
     FROM gone AS g JOIN pg_type AS x ON g.classid = 'pg_type'::regclass AND x.oid = g.oid JOIN pg_namespace AS n ON n.oid = x.typnamespace
 ), p AS (
-    SELECT f.*, format('%I.%I(%s)', n.nspname, f.proname, pg_get_function_identity_arguments(f.oid)) AS full_name
-    FROM gone AS g JOIN pg_proc AS f ON g.classid = 'pg_proc'::regclass AND f.oid = g.oid JOIN pg_namespace AS n ON n.oid = f.pronamespace
+    SELECT f.*, f.oid::regprocedure::text AS full_name
+    FROM gone AS g JOIN pg_proc AS f ON g.classid = 'pg_proc'::regclass AND f.oid = g.oid
 ), command(rank, oid, object, kind, definition) AS (
     SELECT 10, n.oid, quote_ident(n.nspname), 'schema', format('CREATE SCHEMA %I AUTHORIZATION %I', n.nspname, pg_get_userbyid(n.nspowner))
     FROM gone AS g JOIN pg_namespace AS n ON g.classid = 'pg_namespace'::regclass AND n.oid = g.oid

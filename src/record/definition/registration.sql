@@ -11,7 +11,8 @@ WITH command(rank, relid, kind, name, definition) AS (
     UNION ALL
     SELECT 212, d.refobjid, 'protection', r.sequence::text,
            format('SELECT backstop.protect_sequence(%L, max_step => %s, min_value => %s, max_value => %s, allow_backward => %s)',
-                  r.sequence::text, r.max_step, coalesce(r.min_value::text, 'NULL'), coalesce(r.max_value::text, 'NULL'), r.allow_backward)
+                  r.sequence::text, r.max_step, coalesce(r.min_value::text, 'NULL'), coalesce(r.max_value::text, 'NULL'),
+                  r.allow_backward::text)
     FROM backstop.registered_sequence AS r JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass
         AND d.objid = r.sequence::oid AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
     WHERE d.refobjid = ANY ($1::oid[])

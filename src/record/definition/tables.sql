@@ -119,7 +119,7 @@ WITH RECURSIVE chosen(oid) AS (
     JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
     WHERE t.relispartition
     UNION ALL
-    SELECT 100, depth, oid, full_name, 'owner', full_name,
+    SELECT 132, depth, oid, full_name, 'owner', full_name,
            format('ALTER TABLE %s OWNER TO %I', full_name, pg_get_userbyid(relowner))
     FROM t
     UNION ALL
