@@ -39,6 +39,8 @@ pub(super) struct Engine {
     pub members: Vec<(usize, Span)>,
     /// Columns that DDL dropped or converted: (relation, column, converted).
     pub columns: Vec<(String, String, bool)>,
+    /// The image's changed columns are converted ones.
+    pub converted: bool,
     pub scratch: Vec<u8>,
     pub row: Vec<u8>,
     pub parsed: Vec<(Span, Span)>,
@@ -66,6 +68,7 @@ impl Engine {
             restored_before: None,
             members: Vec::new(),
             columns: Vec::new(),
+            converted: false,
             scratch: Vec::new(),
             row: Vec::new(),
             parsed: Vec::new(),
@@ -205,14 +208,14 @@ impl Engine {
             } else {
                 self.members.clear();
             }
-            let converted = match Change::of(&chunk.operation) {
+            self.converted = match Change::of(&chunk.operation) {
                 Some(Change::Column) => self.lost_columns(image),
                 _ => false,
             };
             let outcome = match Change::of(&chunk.operation) {
                 Some(Change::Updated) => self.undo_update(image, false),
                 Some(Change::Removed) => self.undo_delete(image),
-                Some(Change::Column) => self.undo_update(image, converted),
+                Some(Change::Column) => self.undo_update(image, self.converted),
                 _ => self.undo_insert(image),
             };
             pg_sys::MemoryContextSwitchTo(before);
