@@ -179,10 +179,7 @@ pub fn release(before: &[Oid]) {
         let table = registry
             .as_ref()
             .and_then(|registry| registry.table(*relid));
-        let (keep_capture, keep_truncate) = (
-            table.is_some(),
-            table.is_some(),
-        );
+        let (keep_capture, keep_truncate) = (table.is_some(), table.is_some());
         // SAFETY: a syscache look-up; a partition's row trigger goes with its parent's.
         let partition = unsafe { pg_sys::get_rel_relispartition(*relid) };
         let name = catalog::display_name(*relid);

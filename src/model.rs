@@ -97,6 +97,13 @@ pub enum Operation {
     AlterColumnType,
     #[serde(skip)]
     DetachPartition,
+    /// What a restore made again.
+    #[serde(skip)]
+    CreateTable,
+    #[serde(skip)]
+    AddColumn,
+    #[serde(skip)]
+    AttachPartition,
 }
 
 impl Operation {
@@ -114,6 +121,9 @@ impl Operation {
             Operation::DropColumn => "DROP COLUMN",
             Operation::AlterColumnType => "ALTER COLUMN TYPE",
             Operation::DetachPartition => "DETACH PARTITION",
+            Operation::CreateTable => "CREATE TABLE",
+            Operation::AddColumn => "ADD COLUMN",
+            Operation::AttachPartition => "ATTACH PARTITION",
         }
     }
 
@@ -128,7 +138,10 @@ impl Operation {
             Operation::Alter
             | Operation::DropColumn
             | Operation::AlterColumnType
-            | Operation::DetachPartition => "alter",
+            | Operation::DetachPartition
+            | Operation::CreateTable
+            | Operation::AddColumn
+            | Operation::AttachPartition => "alter",
             Operation::Setval => "setval",
         }
     }

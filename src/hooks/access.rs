@@ -3,8 +3,8 @@
 //! looked up for execution, and with it a setval that was not rewritten.
 
 use super::{guarded, raise, utility};
-use crate::ddl::object::{self, Address};
 use crate::ddl::enforce::Stage;
+use crate::ddl::object::{self, Address};
 use crate::ddl::{Finding, capture, enforce};
 use crate::guard_triggers;
 use crate::judge::sequence;

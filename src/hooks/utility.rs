@@ -2,8 +2,8 @@
 //! CALL, DO, COPY, DDL), judges the DDL that names what is guarded, and gives new followers and children their triggers.
 
 use super::{executor, guarded, raise};
-use crate::ddl::statement::findings;
 use crate::ddl::enforce::Stage;
+use crate::ddl::statement::findings;
 use crate::ddl::{capture, enforce, inner};
 use crate::model::Violation;
 use crate::pg::{memory, raw};

@@ -4,10 +4,9 @@
 #![allow(non_upper_case_globals)]
 
 use super::closure::{self, Object};
-use super::{coverage, lock, begun, rows, unrecorded, will_be_refused};
+use super::{begun, coverage, lock, rows, unrecorded, will_be_refused};
 use crate::ddl::Table;
 use crate::ddl::scope::resolve;
-use crate::running::underway::Underway;
 use crate::judge::ddl::{Action, Kind};
 use crate::model::Operation;
 use crate::pg::{catalog, compat, objects, raw};
@@ -15,6 +14,7 @@ use crate::record::definition;
 use crate::record::whole::Destroyer;
 use crate::registry::Registry;
 use crate::report::Outcome;
+use crate::running::underway::Underway;
 use pgrx::pg_sys::{self, AlterTableType::*, Oid};
 use std::rc::Rc;
 
@@ -118,11 +118,7 @@ fn detach(registry: &Registry, partitions: &[Oid]) {
     }
 }
 
-fn columns(
-    registry: &Rc<Registry>,
-    relid: Oid,
-    mut plan: Plan,
-) -> Outcome<Option<Underway>> {
+fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Option<Underway>> {
     let roots: Vec<Object> = plan
         .dropped
         .iter()

@@ -1,15 +1,15 @@
 //! DROP of anything: the tables and columns it takes along, directly or by CASCADE.
 
 use super::closure::{self, Object};
-use super::{coverage, lock, begun, rows, will_be_refused};
+use super::{begun, coverage, lock, rows, will_be_refused};
 use crate::ddl::scope::{resolve_names, role_ids};
-use crate::running::underway::Underway;
 use crate::model::Operation;
 use crate::pg::{catalog, compat, raw};
 use crate::record::definition;
 use crate::record::whole::Destroyer;
 use crate::registry::{Guarded, Registry};
 use crate::report::Outcome;
+use crate::running::underway::Underway;
 use pgrx::pg_sys::{self, ObjectType::*, Oid};
 use std::rc::Rc;
 
@@ -56,8 +56,12 @@ pub unsafe fn objects(
         if !reaches || roots.is_empty() {
             return Ok(None);
         }
-        let cause = describe(roots[0]);
-        capture(registry, &roots, cause)
+        let named = roots
+            .iter()
+            .filter(|root| root.class == pg_sys::RelationRelationId)
+            .flat_map(|root| registry.with_children(root.oid))
+            .collect();
+        capture(registry, &roots, named, describe(roots[0]))
     }
 }
 
@@ -79,7 +83,7 @@ pub unsafe fn owned(
             return Ok(None);
         }
         let roots = closure::owned_by(roles);
-        capture(registry, &roots, "DROP OWNED".to_owned())
+        capture(registry, &roots, Vec::new(), "DROP OWNED".to_owned())
     }
 }
 
@@ -87,6 +91,7 @@ pub unsafe fn owned(
 fn capture(
     registry: &Rc<Registry>,
     roots: &[Object],
+    named: Vec<Oid>,
     cause: String,
 ) -> Outcome<Option<Underway>> {
     let gone = closure::closure(roots);
@@ -125,11 +130,6 @@ fn capture(
     // A foreign table's rows are not here: nothing can be captured, and its turn to be refused comes.
     tables.retain(|table| is_table(table.relid));
     relids.retain(|relid| is_table(*relid));
-    let named: Vec<Oid> = roots
-        .iter()
-        .filter(|root| root.class == pg_sys::RelationRelationId)
-        .flat_map(|root| registry.with_children(root.oid))
-        .collect();
     let cause: Rc<str> = Rc::from(format!("cascade from {cause}"));
     let whole: Vec<(Oid, Oid)> = gone
         .iter()
@@ -172,7 +172,11 @@ fn capture(
             definitions.extend(definition::dropped_columns(*relid, &lost, &objects));
         }
         let names = definition::table_names(std::slice::from_ref(table));
-        definition::write(names, Operation::DropColumn, std::mem::take(&mut definitions));
+        definition::write(
+            names,
+            Operation::DropColumn,
+            std::mem::take(&mut definitions),
+        );
         let destroyer = Destroyer {
             operation: Operation::DropColumn,
             cause: Some(cause.clone()),
@@ -237,8 +241,8 @@ unsafe fn address(kind: pg_sys::ObjectType::Type, object: *mut pg_sys::Node) -> 
             return None;
         }
         let schema = pg_sys::get_object_namespace(&found);
-        let schemas = schema != pg_sys::InvalidOid
-            && compat::owns(pg_sys::NamespaceRelationId, schema);
+        let schemas =
+            schema != pg_sys::InvalidOid && compat::owns(pg_sys::NamespaceRelationId, schema);
         if !schemas {
             pg_sys::check_object_ownership(pg_sys::GetUserId(), kind, found, object, relation);
         }

@@ -10,7 +10,6 @@ mod drop;
 mod truncate;
 
 use super::Table;
-use crate::running::underway;
 use crate::guard_triggers::{OwnWork, Privileged};
 use crate::judge::ddl::{Action, Kind};
 use crate::model::Operation;
@@ -19,6 +18,7 @@ use crate::record::whole::{self, Destroyer};
 use crate::registry::{self, Guarded, Registry};
 use crate::report::Outcome;
 use crate::running::queries::{self, Coverage};
+use crate::running::underway;
 use crate::{gucs, report};
 use catalog::OpenRelation;
 use pgrx::Spi;
@@ -115,12 +115,12 @@ fn coverage(registry: &Registry, relids: &[Oid], operation: Operation) -> Covera
         .iter()
         .filter_map(|relid| Table::protected(registry, *relid, false));
     tables
-        .find_map(|table| {
-            match queries::named_coverage(&table.names, operation, table.kind) {
+        .find_map(
+            |table| match queries::named_coverage(&table.names, operation, table.kind) {
                 covered @ Coverage::Covered(_) => Some(covered),
                 _ => None,
-            }
-        })
+            },
+        )
         .unwrap_or(Coverage::Absent)
 }
 
@@ -129,17 +129,11 @@ fn will_be_refused(registry: &Registry, relids: &[Oid], coverage: &Coverage) -> 
     let protected = relids
         .iter()
         .any(|relid| registry.table(*relid).is_some_and(|t| t.is_protected()));
-    protected
-        && gucs::mode() == gucs::Mode::Enforce
-        && !matches!(coverage, Coverage::Covered(_))
+    protected && gucs::mode() == gucs::Mode::Enforce && !matches!(coverage, Coverage::Covered(_))
 }
 
 /// Captures the rows of a guarded table, locked against everyone.
-fn rows(
-    registry: &Rc<Registry>,
-    guarded: &Rc<Guarded>,
-    destroyer: &Destroyer,
-) -> Outcome<()> {
+fn rows(registry: &Rc<Registry>, guarded: &Rc<Guarded>, destroyer: &Destroyer) -> Outcome<()> {
     let Some(relation) = OpenRelation::open(guarded.relid, pg_sys::AccessExclusiveLock) else {
         return Ok(());
     };

@@ -2,7 +2,6 @@
 
 use super::{begun, coverage};
 use crate::ddl::scope::resolve;
-use crate::running::underway::{self, Underway};
 use crate::judge::limits;
 use crate::ledger;
 use crate::model::Operation;
@@ -14,6 +13,7 @@ use crate::registry::{self, Guarded, Registry};
 use crate::report::Outcome;
 use crate::running;
 use crate::running::queries::Coverage;
+use crate::running::underway::{self, Underway};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::rc::Rc;
 
@@ -89,10 +89,7 @@ fn destroyer(table: &Rc<Guarded>, replica: bool) -> Destroyer {
 ///
 /// # Safety
 /// `statement` must be live.
-pub unsafe fn statement(
-    statement: *mut pg_sys::TruncateStmt,
-    registry: &Rc<Registry>,
-) -> Underway {
+pub unsafe fn statement(statement: *mut pg_sys::TruncateStmt, registry: &Rc<Registry>) -> Underway {
     let mut named = Vec::new();
     // SAFETY: the caller vouches for the node; its relations are RangeVars.
     unsafe {

@@ -168,7 +168,10 @@ mod tests {
         ] {
             assert_eq!(kind.approvable(), Approvable::Captured);
             let hint = Action::new(kind, None).violation(USERS).hint;
-            assert!(hint.contains("max_rows => 20") && hint.contains("restore"), "{hint}");
+            assert!(
+                hint.contains("max_rows => 20") && hint.contains("restore"),
+                "{hint}"
+            );
             let violation = Action::new(kind, None).unrecorded(USERS);
             assert_eq!(violation.rule, Rule::DestructiveDdl);
             assert!(violation.message.contains("cannot be recorded"));

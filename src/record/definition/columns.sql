@@ -77,6 +77,10 @@ WITH t AS (
     FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE g.oid = ANY ($3) AND NOT g.tgisinternal AND g.tgparentid = 0
     UNION ALL
+    SELECT 145, format('%I.%I', n.nspname, c.relname), 'rule', r.rulename::text, pg_get_ruledef(r.oid)
+    FROM pg_rewrite AS r JOIN pg_class AS c ON c.oid = r.ev_class JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE r.oid = ANY ($3) AND r.rulename <> '_RETURN'
+    UNION ALL
     SELECT 160, format('%I.%I', n.nspname, c.relname), 'policy', p.polname::text,
            format('CREATE POLICY %I ON %I.%I AS %s FOR %s TO %s', p.polname, n.nspname, c.relname,
                   CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,

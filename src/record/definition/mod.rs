@@ -151,11 +151,7 @@ pub fn table_names(tables: &[Rc<Guarded>]) -> Vec<(Oid, Rc<str>)> {
 }
 
 /// Writes definitions into the record of the root statement. `names`: what the record calls the tables they belong to.
-pub fn write(
-    names: Vec<(Oid, Rc<str>)>,
-    operation: Operation,
-    mut definitions: Vec<Definition>,
-) {
+pub fn write(names: Vec<(Oid, Rc<str>)>, operation: Operation, mut definitions: Vec<Definition>) {
     definitions.sort_by_key(|definition| (definition.rank, definition.depth));
     let key = running::root_key().unwrap_or(usize::MAX);
     // SAFETY: reads the transaction state.

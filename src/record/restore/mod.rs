@@ -41,8 +41,8 @@ use crate::ledger::Root;
 use crate::report::{Outcome, Report, sqlstate};
 use crate::{record, running};
 use engine::Engine;
-use rebuild::Rebuild;
 use pgrx::pg_sys;
+use rebuild::Rebuild;
 use source::Source;
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -160,6 +160,7 @@ unsafe fn work(request: Request, source: &mut Source) -> Outcome<Done> {
             source.close_if_done(n);
         }
         engine.count_definitions(&rebuild);
+        engine.note_made(&rebuild);
         finish(&mut engine)?;
         let complete = !collect && (engine.conflict_count() == 0 || !abort);
         let conflicts = std::mem::take(&mut engine.conflicts);

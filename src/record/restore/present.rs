@@ -73,7 +73,10 @@ fn ask<T: pgrx::FromDatum + pgrx::IntoDatum>(sql: &str, object: &str, name: &str
                 DatumWithOid::new(name.to_owned(), pg_sys::TEXTOID),
             ]
         };
-        client.select(sql, Some(1), &arguments)?.first().get_one::<T>()
+        client
+            .select(sql, Some(1), &arguments)?
+            .first()
+            .get_one::<T>()
     });
     // SAFETY: pushed above.
     unsafe { pg_sys::PopActiveSnapshot() };

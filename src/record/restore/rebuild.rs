@@ -1,9 +1,9 @@
 //! Brings back what DDL took away besides rows, by the definitions in the record: tables, columns and types before the
 //! rows are put back, keys that reference others, triggers, policies, privileges and protections after them.
 
-use super::{Count, Request};
 use super::own_rows::scan;
 use super::present::{exists, relation_exists, rows_of};
+use super::{Count, Request};
 use crate::guard_triggers::{self, OwnWork, Privileged};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::panic::CaughtError;
@@ -29,7 +29,7 @@ pub struct Rebuild {
     /// Tables that are there although the statement dropped them: made again by hand, and left as they are.
     present: Vec<String>,
     /// What this restore made.
-    made: Vec<Step>,
+    pub made: Vec<Step>,
     /// Tables with columns whose values could not be converted back: as recorded, as they are.
     emptied: Vec<(String, String)>,
 }
@@ -71,7 +71,10 @@ impl Rebuild {
             // What the tables stand on comes with them, what others lost does not.
             steps.retain(|step| {
                 wanted.contains(&step.relation)
-                    || matches!(step.kind.as_str(), "schema" | "type" | "function" | "sequence")
+                    || matches!(
+                        step.kind.as_str(),
+                        "schema" | "type" | "function" | "sequence"
+                    )
             });
         }
         Ok(Rebuild {
@@ -118,7 +121,8 @@ impl Rebuild {
             step.object
         );
         execute(&sql).map_err(|failure| failed(&step, &failure))?;
-        self.emptied.push((step.relation.clone(), step.object.clone()));
+        self.emptied
+            .push((step.relation.clone(), step.object.clone()));
         self.made.push(step);
         Ok(())
     }
@@ -265,10 +269,7 @@ fn words(step: &Step) -> String {
 }
 
 fn warn(step: &Step, message: &str) {
-    pgrx::warning!(
-        "{} was not brought back: {message}",
-        words(step)
-    );
+    pgrx::warning!("{} was not brought back: {message}", words(step));
 }
 
 fn failed(step: &Step, failure: &Failure) -> Box<Report> {

@@ -33,9 +33,7 @@ impl Engine {
             let present = self.targets[image.target].leaves[leaf].present;
             let fate = if converted && as_before {
                 Fate::Unchanged
-            } else if converted
-                || present.written_by(self.xid)
-                || (as_left && inherited.is_none())
+            } else if converted || present.written_by(self.xid) || (as_left && inherited.is_none())
             {
                 Fate::Restored
             } else if as_before {
