@@ -32,6 +32,7 @@ CREATE TABLE backstop.statement_log (
     image_key_count smallint,
     image_columns text[],
     images json,
+    reverts_since timestamptz,
     CONSTRAINT statement_log_pkey PRIMARY KEY (statement_id)
 );
 
@@ -60,9 +61,29 @@ CREATE TABLE backstop.sequence_change (
     old_value bigint,
     old_is_called boolean,
     new_value bigint,
-    new_is_called boolean
+    new_is_called boolean,
+    -- From the sequence of the chunks: the order of the changes.
+    change_id bigint
 );
 CREATE INDEX sequence_change_statement_id ON backstop.sequence_change (statement_id);
+
+-- When transactions committed that had written statements before: a row for each transaction block, naming the ids
+-- between which its statements lie. A statement without one committed when it ended (statement_log.at).
+CREATE TABLE backstop.committed (
+    xid xid8 NOT NULL,
+    first_statement_id bigint NOT NULL,
+    last_statement_id bigint NOT NULL,
+    at timestamptz NOT NULL
+);
+CREATE INDEX committed_at ON backstop.committed (at);
+
+-- What backstop.prune() removed: everything that was committed before up_to.
+CREATE TABLE backstop.pruned (
+    at timestamptz NOT NULL,
+    role text NOT NULL,
+    up_to timestamptz NOT NULL,
+    statements bigint NOT NULL
+);
 
 -- lz4 compresses a chunk several times faster than pglz; not every server is built with it.
 DO $$
@@ -76,7 +97,7 @@ $$;
 
 CREATE VIEW backstop.statement AS
 SELECT statement_id, at, xid, session_role::name, role::name, application_name, client_addr, pid, query, parameters,
-       operations, relations, rows, approval, reverts
+       operations, relations, rows, approval, reverts, reverts_since
 FROM backstop.statement_log;
 
 -- Every chunk, wherever it is kept.
@@ -114,5 +135,7 @@ CROSS JOIN LATERAL (
 SELECT pg_catalog.pg_extension_config_dump('backstop.statement_log', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.image_chunk', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.sequence_change', '');
+SELECT pg_catalog.pg_extension_config_dump('backstop.committed', '');
+SELECT pg_catalog.pg_extension_config_dump('backstop.pruned', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.statement_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.chunk_id_seq', '');

@@ -19,6 +19,8 @@ static MODE: GucSetting<Mode> = GucSetting::<Mode>::new(Mode::Enforce);
 static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static MAX_ROWS_PER_TRANSACTION: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static APPROVAL_TTL: GucSetting<i32> = GucSetting::<i32>::new(900);
+static PREVIEW_MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
+static REQUEST_TTL: GucSetting<i32> = GucSetting::<i32>::new(86_400);
 static LOG_PARAMETERS: GucSetting<bool> = GucSetting::<bool>::new(true);
 
 /// `backstop.mode`.
@@ -39,6 +41,16 @@ pub fn max_rows_per_transaction() -> i64 {
 /// `backstop.approval_ttl` in microseconds.
 pub fn approval_ttl_us() -> i64 {
     i64::from(APPROVAL_TTL.get()) * 1_000_000
+}
+
+/// `backstop.preview_max_rows`.
+pub fn preview_max_rows() -> i64 {
+    i64::from(PREVIEW_MAX_ROWS.get())
+}
+
+/// `backstop.request_ttl` in microseconds.
+pub fn request_ttl_us() -> i64 {
+    i64::from(REQUEST_TTL.get()) * 1_000_000
 }
 
 /// `backstop.log_parameters`.
@@ -82,6 +94,26 @@ pub fn define() {
         c"Choose how long a person may take from approving a batch to running it.",
         &APPROVAL_TTL,
         0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"backstop.preview_max_rows",
+        c"Rows that a previewed statement may destroy before the preview is stopped.",
+        c"Every previewed row is stored for the reviewer: choose what your disk has room for and a person could review.",
+        &PREVIEW_MAX_ROWS,
+        1,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"backstop.request_ttl",
+        c"How long a request waits for a decision.",
+        c"Choose how long a reviewer may take; an older request must be previewed again.",
+        &REQUEST_TTL,
+        1,
         i32::MAX,
         GucContext::Suset,
         GucFlags::UNIT_S,

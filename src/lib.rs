@@ -19,9 +19,11 @@ mod judge;
 mod ledger;
 mod model;
 mod pg;
+mod preview;
 mod record;
 mod registry;
 mod report;
+mod review;
 mod running;
 mod sequence;
 
@@ -48,6 +50,22 @@ pgrx::extension_sql_file!(
     name = "restore",
     requires = ["functions"]
 );
+pgrx::extension_sql_file!(
+    "../sql/50_requests.sql",
+    name = "requests",
+    requires = ["restore"]
+);
+pgrx::extension_sql_file!(
+    "../sql/52_preview_sequences.sql",
+    name = "preview_sequences",
+    requires = ["requests"]
+);
+pgrx::extension_sql_file!(
+    "../sql/55_review.sql",
+    name = "review",
+    requires = ["preview_sequences"]
+);
+pgrx::extension_sql_file!("../sql/60_care.sql", name = "care", requires = ["review"]);
 
 #[pgrx::pg_guard]
 #[allow(non_snake_case)]

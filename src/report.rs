@@ -2,7 +2,7 @@
 
 use crate::model::Violation;
 use pgrx::pg_sys;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 /// An error with every field this extension uses, ready to be raised outside Rust's unwinding.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Report {
     pub schema: Option<String>,
     pub table: Option<String>,
     pub column: Option<String>,
+    /// PostgreSQL's own error, which is raised instead with all its fields; NULL for ours.
+    original: *mut pg_sys::ErrorData,
 }
 
 /// What our functions return: a value, or the report to raise.
@@ -30,7 +32,28 @@ impl Report {
             schema: None,
             table: None,
             column: None,
+            original: std::ptr::null_mut(),
         })
+    }
+
+    /// An error that PostgreSQL raised and we caught.
+    ///
+    /// # Safety
+    /// `error` must live until the report is raised.
+    pub unsafe fn original(error: *mut pg_sys::ErrorData) -> Box<Report> {
+        // SAFETY: the caller vouches for the error; its message is a C string or NULL.
+        let (sqlstate, message) = unsafe {
+            let message = (*error).message;
+            let message = if message.is_null() {
+                String::new()
+            } else {
+                CStr::from_ptr(message).to_string_lossy().into_owned()
+            };
+            (unpacked((*error).sqlerrcode), message)
+        };
+        let mut report = Report::new(&sqlstate, message);
+        report.original = error;
+        report
     }
 
     pub fn detail(mut self: Box<Self>, detail: impl Into<String>) -> Box<Report> {
@@ -54,6 +77,7 @@ impl From<Violation> for Box<Report> {
             schema: violation.schema,
             table: violation.table,
             column: violation.column,
+            original: std::ptr::null_mut(),
         })
     }
 }
@@ -70,6 +94,7 @@ pub mod sqlstate {
     pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
     pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
     pub const SYNTAX_ERROR: &str = "42601";
+    pub const NUMERIC_VALUE_OUT_OF_RANGE: &str = "22003";
 }
 
 /// PostgreSQL packs five characters into an int, six bits each (`MAKE_SQLSTATE` in elog.h).
@@ -83,11 +108,21 @@ pub fn packed(sqlstate: &str) -> i32 {
         })
 }
 
+/// The five characters of a packed SQLSTATE.
+pub fn unpacked(code: i32) -> String {
+    (0..5)
+        .map(|place| ((code >> (6 * place) & 0x3f) as u8 + b'0') as char)
+        .collect()
+}
+
 /// The report as an `ErrorData` in the current memory context, for `raw::ThrowErrorData`.
 ///
 /// # Safety
 /// Must be called in a backend, inside a guarded frame.
 pub unsafe fn error_data(report: &Report, level: u32) -> *mut pg_sys::ErrorData {
+    if !report.original.is_null() {
+        return report.original;
+    }
     let copy = |text: &Option<String>| match text {
         Some(text) => duplicate(text),
         None => std::ptr::null_mut(),

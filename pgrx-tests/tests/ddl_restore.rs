@@ -248,6 +248,46 @@ fn values_and_types_go_back() {
 }
 
 #[test]
+fn going_back_in_time_passes_over_a_drop() {
+    let (db, mut admin) = shop();
+    let before = dump(&db, &mut admin);
+    let at = query_text(&mut admin, "SELECT clock_timestamp()");
+    passes(
+        &mut admin,
+        "UPDATE shop.base SET t = 'changed' WHERE id = 1; DELETE FROM shop.msgs WHERE id = 2",
+    );
+    approved(&mut admin, 1000, "DROP TABLE shop.base, shop.msgs CASCADE");
+    approved(
+        &mut admin,
+        1000,
+        "ALTER TABLE shop.events DETACH PARTITION shop.e26",
+    );
+    passes(
+        &mut admin,
+        &format!("SELECT backstop.restore_since('{at}', dry_run => false)"),
+    );
+    assert!(dump(&db, &mut admin) == before);
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT count(*), bool_and(ok) FROM backstop.restore_drill()"
+        ),
+        "4|t"
+    );
+}
+
+#[test]
+fn definitions_are_pruned_with_their_statement() {
+    let (_db, mut admin) = shop();
+    approved(&mut admin, 1000, "DROP TABLE shop.base CASCADE");
+    let definitions = "SELECT count(*) > 0 FROM backstop.definition";
+    assert_eq!(query_text(&mut admin, definitions), "t");
+    passes(&mut admin, "SELECT pg_sleep(0.1)");
+    passes(&mut admin, "SELECT backstop.prune('0 s')");
+    assert_eq!(query_text(&mut admin, definitions), "f");
+}
+
+#[test]
 fn a_table_made_again_by_hand_is_refilled() {
     let (_db, mut admin) = shop();
     approved(&mut admin, 100, "DROP TABLE shop.base CASCADE");

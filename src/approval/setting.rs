@@ -4,6 +4,7 @@
 //! together with the `extra` its check hook made, so the earlier approval keeps its serial number and what was spent.
 
 use crate::judge::approval::{Intent, Standing};
+use crate::judge::token::Token;
 use crate::report;
 use pgrx::pg_sys;
 use std::cell::{Cell, RefCell};
@@ -18,6 +19,31 @@ struct Extra {
     set_at: i64,
 }
 
+/// What the setting says.
+#[derive(Clone, Debug)]
+enum Parsed {
+    Intent(Intent),
+    Token(Token),
+}
+
+impl Parsed {
+    /// The error is a sentence for DETAIL.
+    fn parse(text: &str) -> Result<Parsed, String> {
+        if Token::resembles(text) {
+            Token::parse(text).map(Parsed::Token)
+        } else {
+            Intent::parse(text).map(Parsed::Intent)
+        }
+    }
+}
+
+/// The approval in force, as a statement that asks for it finds it.
+#[derive(Clone, Debug)]
+pub enum Held {
+    Intent(Standing),
+    Token(Token),
+}
+
 /// The approval in force.
 #[derive(Clone, Copy)]
 struct Assigned {
@@ -29,7 +55,7 @@ thread_local! {
     static SERIALS: Cell<u64> = const { Cell::new(0) };
     static ASSIGNED: Cell<Option<Assigned>> = const { Cell::new(None) };
     /// The parsed text of `ASSIGNED`.
-    static PARSED: RefCell<Option<(u64, Intent)>> = const { RefCell::new(None) };
+    static PARSED: RefCell<Option<(u64, Parsed)>> = const { RefCell::new(None) };
     /// Rows spent, ordered by serial number. What an aborted transaction spent is given back by the ledger.
     static SPENT: RefCell<Vec<(u64, i64)>> = const { RefCell::new(Vec::new()) };
 }
@@ -44,28 +70,31 @@ pub fn now() -> i64 {
 }
 
 /// The approval in force with its serial number, `None` when none is set.
-pub fn current() -> Option<(u64, Standing)> {
+pub fn current() -> Option<(u64, Held)> {
     let assigned = ASSIGNED.get()?;
-    let intent = PARSED.with_borrow(|parsed| match parsed {
-        Some((serial, intent)) if *serial == assigned.serial => Some(intent.clone()),
+    let parsed = PARSED.with_borrow(|parsed| match parsed {
+        Some((serial, parsed)) if *serial == assigned.serial => Some(parsed.clone()),
         _ => None,
     });
-    let intent = match intent {
-        Some(intent) => intent,
+    let parsed = match parsed {
+        Some(parsed) => parsed,
         None => {
             // SAFETY: APPROVAL points at the value PostgreSQL assigned, checked by `check`.
             let text = unsafe { CStr::from_ptr(APPROVAL) }.to_str().ok()?;
-            let intent = Intent::parse(text).ok()?;
-            PARSED.set(Some((assigned.serial, intent.clone())));
-            intent
+            let parsed = Parsed::parse(text).ok()?;
+            PARSED.set(Some((assigned.serial, parsed.clone())));
+            parsed
         }
     };
-    let standing = Standing {
-        intent,
-        spent: spent(assigned.serial),
-        set_at: assigned.set_at,
+    let held = match parsed {
+        Parsed::Intent(intent) => Held::Intent(Standing {
+            intent,
+            spent: spent(assigned.serial),
+            set_at: assigned.set_at,
+        }),
+        Parsed::Token(token) => Held::Token(token),
     };
-    Some((assigned.serial, standing))
+    Some((assigned.serial, held))
 }
 
 /// Whether an approval is set, still valid or not.
@@ -125,25 +154,31 @@ unsafe extern "C-unwind" fn check(
         return true;
     }
     const HINT: &str = "Use a statement of intent such as {\"reason\": \"OPS-142\", \"max_rows\": 20, \"relations\": \
-                        [\"public.users\"], \"operations\": [\"delete\"]}, or backstop.approve_batch(reason, max_rows).";
-    let intent = match text
+                        [\"public.users\"], \"operations\": [\"delete\"]}, backstop.approve_batch(reason, max_rows), or a \
+                        token from backstop.approve().";
+    let parsed = match text
         .to_str()
         .map_err(|_| "It is not valid UTF-8.".to_owned())
-        .and_then(Intent::parse)
+        .and_then(Parsed::parse)
     {
-        Ok(intent) => intent,
+        Ok(parsed) => parsed,
         Err(detail) => {
             refuse("malformed approval in \"backstop.approval\"", &detail, HINT);
             return false;
         }
     };
     let set_at = now();
-    let standing = Standing {
-        intent,
-        spent: 0,
-        set_at,
+    let ended = match parsed {
+        Parsed::Intent(intent) => Standing {
+            intent,
+            spent: 0,
+            set_at,
+        }
+        .ended(set_at, i64::MAX),
+        // Whether a token is any good is looked up when it is used: there may be no transaction now.
+        Parsed::Token(_) => None,
     };
-    if let Some(why) = standing.ended(set_at, i64::MAX) {
+    if let Some(why) = ended {
         refuse(
             "approval has expired",
             &why,
@@ -184,7 +219,8 @@ pub fn define() {
         pg_sys::DefineCustomStringVariable(
             c"backstop.approval".as_ptr(),
             c"The approval under which this session's statements destroy rows.".as_ptr(),
-            c"A statement of intent in JSON (reason, max_rows, relations, operations, expires). Prefer SET LOCAL.".as_ptr(),
+            c"A statement of intent in JSON (reason, max_rows, relations, operations, expires), or a token. Prefer SET LOCAL."
+                .as_ptr(),
             &raw mut APPROVAL,
             c"".as_ptr(),
             pg_sys::GucContext::PGC_USERSET,

@@ -1,12 +1,14 @@
 //! Refuses findings, unless an approval covers them or the mode only observes.
 
 use super::{Change, Finding, Table};
+use crate::approval::token;
 use crate::gucs::{self, Mode};
 use crate::judge::approval::Kind as ApprovalKind;
 use crate::judge::ddl::{Action, Approvable, Kind};
 use crate::judge::limits;
 use crate::model::Violation;
 use crate::pg::objects;
+use crate::preview;
 use crate::report::{self, Outcome};
 use crate::running::queries::{self, Coverage};
 use crate::running::underway;
@@ -39,10 +41,15 @@ pub fn all(findings: &[Finding], stage: Stage) -> Outcome<()> {
 
 fn one(finding: &Finding, stage: Stage) -> Outcome<()> {
     match finding {
-        Finding::Table { table, action } => match table_violation(table, action, stage) {
-            Some(violation) => refuse(violation),
-            None => Ok(()),
-        },
+        Finding::Table { table, action } => {
+            let violation = table_violation(table, action, stage);
+            token::mark(&format!(
+                "{} of {}: {action:?}",
+                action.kind.operation().record_name(),
+                table.names[0]
+            ))?;
+            violation.map_or(Ok(()), refuse)
+        }
         Finding::Sequence {
             policy,
             operation,
@@ -62,8 +69,7 @@ fn one(finding: &Finding, stage: Stage) -> Outcome<()> {
                 Change::Move { old, new, .. } => (*old, Some(*new)),
                 Change::Altered { old, .. } => (*old, None),
             };
-            guard::record(policy, *operation, Some(old), new);
-            Ok(())
+            guard::record(policy, *operation, Some(old), new)
         }
         Finding::Guard { .. } => finding.violation().map_or(Ok(()), refuse),
     }
@@ -108,6 +114,10 @@ fn is_captured(table: &Table, action: &Action) -> bool {
 
 /// As the mode has it: an error, or a warning.
 pub fn refuse(violation: Violation) -> Outcome<()> {
+    if preview::active() {
+        preview::note_violation(&violation);
+        return Ok(());
+    }
     match gucs::mode() {
         Mode::Enforce => return Err(violation.into()),
         Mode::Observe => {

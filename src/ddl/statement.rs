@@ -1,6 +1,7 @@
 //! What a utility statement names.
 
 use super::Finding;
+use super::own_trigger;
 use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names, role_ids};
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
@@ -44,7 +45,9 @@ pub unsafe fn findings(statement: *mut pg_sys::Node, registry: &Rc<Registry>) ->
                 if let Some(relid) = resolve((*statement).relation) {
                     scope.own(relid);
                     let name = catalog::owned((*statement).trigname).unwrap_or_default();
-                    scope.trigger(relid, true, &name, None);
+                    if !own_trigger::made_as_ours(statement) {
+                        scope.trigger(relid, true, &name, None);
+                    }
                 }
             }
             NodeTag::T_IndexStmt => {

@@ -8,9 +8,11 @@ use crate::ddl::object::{self, Address};
 use crate::ddl::{Finding, capture, enforce};
 use crate::guard_triggers;
 use crate::judge::sequence;
+use crate::preview;
+use crate::record::append_only;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
-use crate::sequence::rewrite;
+use crate::sequence::{preview as sequence_preview, rewrite};
 use pgrx::pg_sys::{self, ObjectAccessType::*, Oid};
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
@@ -56,7 +58,9 @@ unsafe fn concerns(
     arg: *mut c_void,
 ) -> bool {
     match access {
-        OAT_FUNCTION_EXECUTE => rewrite::is_setval(oid),
+        OAT_FUNCTION_EXECUTE => {
+            rewrite::is_setval(oid) || (oid == rewrite::NEXTVAL && preview::active())
+        }
         // SAFETY: a backend that is exiting drops its temporary tables here and can read no registry any more.
         OAT_DROP => unsafe { !pg_sys::proc_exit_inprogress },
         OAT_TRUNCATE => true,
@@ -78,8 +82,17 @@ unsafe fn judge(
     address: Address,
     arg: *mut c_void,
 ) -> Outcome<()> {
+    if access == OAT_TRUNCATE
+        && let Some(table) = append_only::table(address.oid)
+        && !upgrading()
+    {
+        return Err(append_only::violation(table).into());
+    }
     if guard_triggers::own_work() {
         return Ok(());
+    }
+    if access == OAT_FUNCTION_EXECUTE && preview::active() {
+        return Err(sequence_preview::unseen(address.oid));
     }
     let Some(registry) = registry::current() else {
         return Ok(());

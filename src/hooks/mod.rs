@@ -6,8 +6,11 @@
 pub mod access;
 mod executor;
 pub mod planner;
+mod record;
 pub mod utility;
 mod verdict;
+
+pub use executor::close_root;
 
 use crate::pg::raw;
 use crate::report::{self, Outcome};

@@ -6,7 +6,7 @@ use super::{guarded, raise, verdict};
 use crate::model::Violation;
 use crate::pg::{query, raw};
 use crate::registry::{self, Registry};
-use crate::{running, sequence};
+use crate::{preview, running, sequence};
 use pgrx::pg_sys;
 use std::ffi::{c_char, c_int};
 use std::ptr;
@@ -65,7 +65,7 @@ unsafe extern "C-unwind" fn plan(
                     sequence::rewrite::plan(planned);
                 }
                 if findings.root {
-                    super::executor::close_root(running::PLANNING, true);
+                    super::executor::close_root(running::PLANNING, true)?;
                 }
                 if !findings.violations.is_null() {
                     verdict::attach(planned, findings.violations, findings.cursor);
@@ -86,15 +86,18 @@ unsafe fn before(
     cursor_options: c_int,
 ) -> Findings {
     let mut findings = Findings::NONE;
-    let Some(registry) = registry::current() else {
+    let registry = registry::current();
+    // A preview lists the movements of every sequence.
+    if preview::active() || registry.as_deref().is_some_and(Registry::has_sequences) {
+        findings.sequences = true;
+        // SAFETY: the planner owns the query and may change it; so may we.
+        unsafe { sequence::rewrite::query(parse) };
+    }
+    let Some(registry) = registry else {
         return findings;
     };
-    // SAFETY: the planner owns the query and may change it; so may we.
+    // SAFETY: as above.
     unsafe {
-        if registry.has_sequences() {
-            findings.sequences = true;
-            sequence::rewrite::query(parse);
-        }
         findings.root = running::enter(running::Frame {
             key: running::PLANNING,
             source: query_string,

@@ -7,6 +7,7 @@ use crate::ddl::statement::findings;
 use crate::ddl::{capture, enforce, inner};
 use crate::model::Violation;
 use crate::pg::{memory, raw};
+use crate::record::commit;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
 use crate::running::{self, Frame, underway};
@@ -78,6 +79,8 @@ unsafe extern "C-unwind" fn utility(
             raise(error);
             entered = found;
         }
+        let (prepared, error) = guarded(None, || Ok(prepared((*pstmt).utilityStmt)));
+        raise(error);
         match PREVIOUS {
             Some(previous) => previous(
                 pstmt,
@@ -99,6 +102,13 @@ unsafe extern "C-unwind" fn utility(
                 dest,
                 completion,
             ),
+        }
+        if let Some(prepared) = prepared {
+            let (_, error) = guarded((), || {
+                commit::committed(prepared);
+                Ok(())
+            });
+            raise(error);
         }
         if entered.root || entered.captured || !entered.before.is_null() {
             let (_, error) = guarded((), || after(entered));
@@ -128,6 +138,25 @@ fn concerns(tag: NodeTag) -> bool {
             | NodeTag::T_DiscardStmt
             | NodeTag::T_LoadStmt
     )
+}
+
+/// The transaction that COMMIT PREPARED is about to commit.
+///
+/// # Safety
+/// `statement` must be live.
+unsafe fn prepared(statement: *mut pg_sys::Node) -> Option<commit::Prepared> {
+    // SAFETY: the caller vouches for the node; the cast follows its tag.
+    unsafe {
+        if (*statement).type_ != NodeTag::T_TransactionStmt {
+            return None;
+        }
+        let statement = statement as *mut pg_sys::TransactionStmt;
+        let commits = (*statement).kind == pg_sys::TransactionStmtKind::TRANS_STMT_COMMIT_PREPARED;
+        if !commits || registry::current_even_if_off().is_none() {
+            return None;
+        }
+        commit::prepared((*statement).gid)
+    }
 }
 
 /// # Safety
@@ -193,7 +222,7 @@ fn after(entered: Entered) -> Outcome<()> {
         guard_triggers::adjust_new(unsafe { &*entered.before });
     }
     if entered.root {
-        executor::close_root(UTILITY, true);
+        executor::close_root(UTILITY, true)?;
     }
     Ok(())
 }

@@ -6,12 +6,13 @@
 //! their own that nothing refers to, so the cursor's plan keeps its shape.
 
 use super::{guarded, raise};
+use crate::judge::approval::Refusal;
 use crate::judge::limits::{self, Subject};
 use crate::model::{Rule, Violation};
 use crate::pg::raw;
 use crate::report::{self, Outcome};
 use crate::running::queries::{self, Coverage};
-use crate::{gucs, ledger, running};
+use crate::{gucs, ledger, preview, running};
 use pgrx::pg_sys;
 use std::ffi::{CStr, CString, c_int};
 use std::ptr;
@@ -224,6 +225,13 @@ unsafe extern "C-unwind" fn begin(
 
 /// Refuses the findings unless an approval covers the statement.
 pub fn enforce(violations: &[Violation]) -> Outcome<()> {
+    if preview::active() {
+        let found = violations.iter();
+        found
+            .filter(|violation| violation.rule != Rule::MixedUpstreams)
+            .for_each(preview::note_violation);
+        return Ok(());
+    }
     // SF009 depends on the rows: it is enforced where they are.
     let Some(violation) = violations
         .iter()
@@ -249,7 +257,8 @@ pub fn enforce(violations: &[Violation]) -> Outcome<()> {
             if !demoted {
                 return Ok(());
             }
-            refused_by(ledger::BUDGET_TOO_SMALL, violation)
+            let refusal = Refusal::approval(ledger::BUDGET_TOO_SMALL.to_owned());
+            refused_by(&refusal, violation)
         }
         Coverage::Refused(why) => refused_by(why, violation),
         Coverage::Absent => violation.clone(),
@@ -266,7 +275,7 @@ pub fn enforce(violations: &[Violation]) -> Outcome<()> {
 }
 
 /// SF010 in place of a violation that an approval does not cover.
-fn refused_by(why: &str, violation: &Violation) -> Violation {
+fn refused_by(refusal: &Refusal, violation: &Violation) -> Violation {
     let (schema, table) = (
         violation.schema.clone().unwrap_or_default(),
         violation.table.clone().unwrap_or_default(),
@@ -277,7 +286,7 @@ fn refused_by(why: &str, violation: &Violation) -> Violation {
         table: &table,
         qualified: &qualified,
     };
-    limits::approval_refused(subject, why, violation)
+    limits::approval_refused(subject, refusal, violation)
 }
 
 unsafe extern "C-unwind" fn execute(

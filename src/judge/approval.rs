@@ -1,6 +1,6 @@
 //! What an approval says and whether it covers a statement. Pure: times are microseconds of one clock, whichever.
 
-use crate::model::Operation;
+use crate::model::{Operation, Rule};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -27,6 +27,31 @@ impl Kind {
         [Kind::Session, Kind::Preview, Kind::SecondPerson]
             .into_iter()
             .find(|kind| kind.name() == name)
+    }
+}
+
+/// Why an approval does not let a statement run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// SF010, or SF011 when the statement is not the one that was approved.
+    pub rule: Rule,
+    /// A sentence for DETAIL.
+    pub why: String,
+}
+
+impl Refusal {
+    pub fn approval(why: String) -> Refusal {
+        Refusal {
+            rule: Rule::ApprovalRefused,
+            why,
+        }
+    }
+
+    pub fn mismatch(why: String) -> Refusal {
+        Refusal {
+            rule: Rule::ApprovalMismatch,
+            why,
+        }
     }
 }
 
@@ -145,7 +170,7 @@ impl Standing {
             ));
         }
         if request.kind > Kind::Session {
-            return Some(weaker_kind(request.kind));
+            return Some(weaker_kind(request.kind, Kind::Session));
         }
         if let Some(relations) = &self.intent.relations
             && !relations
@@ -175,11 +200,16 @@ impl Standing {
     }
 }
 
-/// Why a statement of intent is not enough for a table that asks for more.
-pub fn weaker_kind(asked: Kind) -> String {
+/// Why an approval is not enough for a table that asks for more.
+pub fn weaker_kind(asked: Kind, held: Kind) -> String {
+    let what = match held {
+        Kind::Session => "a statement of intent",
+        _ => "the token",
+    };
     format!(
-        "The table asks for an approval of kind \"{}\"; a statement of intent is of kind \"session\".",
-        asked.name()
+        "The table asks for an approval of kind \"{}\"; {what} is of kind \"{}\".",
+        asked.name(),
+        held.name()
     )
 }
 

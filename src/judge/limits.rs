@@ -1,5 +1,6 @@
 //! The rules that count: row limit, transaction limit, budgets, and mixed upstreams. What they say.
 
+use super::approval::Refusal;
 use crate::model::{Operation, Rule, Violation};
 
 /// The relation a refusal is about.
@@ -98,9 +99,19 @@ pub fn transaction_limit(
     )
 }
 
-/// SF010: an approval is set, and does not cover what needs one. `why` is a sentence, `what` the violation it would have
-/// to cover.
-pub fn approval_refused(subject: Subject, why: &str, what: &Violation) -> Violation {
+/// SF010 or SF011: an approval is set, and does not cover what needs one; `what` is the violation it would have to cover.
+pub fn approval_refused(subject: Subject, refusal: &Refusal, what: &Violation) -> Violation {
+    let why = &refusal.why;
+    if refusal.rule == Rule::ApprovalMismatch {
+        return subject.violation(
+            refusal.rule,
+            format!("statement on \"{}\" is not the one that was approved", subject.table),
+            format!("{why} Without an approval the statement breaks rule \"{}\": {}.", what.rule.name(), what.message),
+            "Run exactly the approved statement (SELECT * FROM backstop.run('<token>') does), or preview this one: \
+             SELECT * FROM backstop.preview($$<statement>$$, 'why')."
+                .to_owned(),
+        );
+    }
     subject.violation(
         Rule::ApprovalRefused,
         format!("approval does not cover the statement on \"{}\"", subject.table),
@@ -119,6 +130,51 @@ pub fn budget_spent(subject: Subject, operation: Operation, max_rows: i64) -> Vi
         format!("The approval's max_rows is {max_rows}, cascades and triggers included, and it is spent."),
         "Look at the rows again: if all of them are meant, set an approval with a larger max_rows.".to_owned(),
     )
+}
+
+/// SF011: the statement destroys, or leaves alone, other rows than its preview showed. `unseen` are rows that were not
+/// shown as they are, `missing` those that were shown and not destroyed: how many, and the first of them.
+pub fn other_rows(
+    request_id: i64,
+    unseen: (usize, &[String]),
+    missing: (usize, &[String]),
+    complete: bool,
+) -> Violation {
+    let part = |(count, examples): (usize, &[String])| {
+        let more = if count > examples.len() { ", ..." } else { "" };
+        let at_least = if complete { "" } else { "at least " };
+        format!(
+            "{at_least}{} ({}{more})",
+            rows(i64::try_from(count).unwrap_or(i64::MAX)),
+            examples.join(", ")
+        )
+    };
+    let mut detail = Vec::new();
+    if unseen.0 > 0 {
+        detail.push(format!(
+            "Changed since, or not shown in the preview: {}.",
+            part(unseen)
+        ));
+    }
+    if missing.0 > 0 {
+        detail.push(format!(
+            "Shown in the preview, and no longer destroyed in that way: {}.",
+            part(missing)
+        ));
+    }
+    detail.push("Nothing was changed.".to_owned());
+    Violation {
+        rule: Rule::ApprovalMismatch,
+        message: format!(
+            "statement destroys other rows than the preview of request {request_id} showed"
+        ),
+        detail: detail.join(" "),
+        hint: "The data, or what the statement means, has changed since: preview it again and have that approved."
+            .to_owned(),
+        schema: None,
+        table: None,
+        column: None,
+    }
 }
 
 /// SF009.

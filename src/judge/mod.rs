@@ -11,6 +11,7 @@ pub mod pins;
 pub mod predicate;
 pub mod sequence;
 pub mod statement;
+pub mod token;
 pub mod unqualified;
 pub mod verdict;
 pub mod wording;

@@ -9,6 +9,21 @@ pub struct Position {
     pub is_called: bool,
 }
 
+/// The values a sequence runs through: its definition in pg_sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    pub increment: i64,
+    pub min: i64,
+    pub max: i64,
+    pub cycle: bool,
+}
+
+impl Range {
+    pub fn contains(self, value: i64) -> bool {
+        (self.min..=self.max).contains(&value)
+    }
+}
+
 /// A registered sequence's policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequencePolicy {
@@ -33,6 +48,57 @@ impl Position {
     /// The value the next nextval would return.
     pub fn next(self, increment: i64) -> i128 {
         self.issued(increment) + i128::from(increment)
+    }
+
+    /// What the next nextval really returns within the sequence's range; `None` at an end that does not cycle.
+    pub fn following(self, range: Range) -> Option<i64> {
+        if !self.is_called {
+            return Some(self.value);
+        }
+        let next = i128::from(self.value) + i128::from(range.increment);
+        let (past, first) = if range.increment < 0 {
+            (next < i128::from(range.min), range.max)
+        } else {
+            (next > i128::from(range.max), range.min)
+        };
+        if past {
+            range.cycle.then_some(first)
+        } else {
+            i64::try_from(next).ok()
+        }
+    }
+}
+
+/// What it means to put a sequence back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayBack {
+    /// It stands there.
+    Unchanged,
+    /// Nothing that was handed out comes again: it goes forward, or it stands exactly where the statement left it.
+    Safe,
+    /// Values may have been handed out that would come again.
+    Reissues,
+}
+
+/// The way from where a sequence stands back to `old`, after a statement that left it at `left` (unknown when `None`).
+pub fn way_back(
+    present: Position,
+    left: Option<Position>,
+    old: Position,
+    increment: i64,
+) -> WayBack {
+    let distance = old.issued(increment) - present.issued(increment);
+    let forward = if increment < 0 {
+        distance <= 0
+    } else {
+        distance >= 0
+    };
+    if present == old {
+        WayBack::Unchanged
+    } else if forward || left == Some(present) {
+        WayBack::Safe
+    } else {
+        WayBack::Reissues
     }
 }
 
@@ -138,6 +204,37 @@ fn violation(policy: &SequencePolicy, message: &str, detail: &str) -> Violation 
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_sequence_goes_back_only_where_nothing_was_handed_out() {
+        use WayBack::*;
+        let at = |value, is_called| Position { value, is_called };
+        for (present, left, old, increment, expected) in [
+            (at(7, true), at(100, true), at(7, true), 1, Unchanged),
+            // Set too far, and not used since.
+            (at(100, true), at(100, true), at(7, true), 1, Safe),
+            (at(100, false), at(100, false), at(7, true), 1, Safe),
+            // Used since.
+            (at(101, true), at(100, true), at(7, true), 1, Reissues),
+            (at(100, true), at(100, false), at(7, true), 1, Reissues),
+            // Restarted, used since: going forward again repeats nothing.
+            (at(3, true), at(1, false), at(7, true), 1, Safe),
+            (at(9, true), at(1, false), at(7, true), 1, Reissues),
+            // Counting down.
+            (at(-3, true), at(-1, false), at(-7, true), -1, Safe),
+            (at(-9, true), at(-1, false), at(-7, true), -1, Reissues),
+            // The same next value, written otherwise.
+            (at(8, false), at(1, false), at(7, true), 1, Safe),
+        ] {
+            let found = way_back(present, Some(left), old, increment);
+            assert_eq!(found, expected, "{present:?} {left:?} {old:?}");
+        }
+        assert_eq!(
+            way_back(at(9, true), None, at(7, true), 1),
+            Reissues,
+            "nobody knows where it was left"
+        );
+    }
+
     fn policy(max_step: i64) -> SequencePolicy {
         SequencePolicy {
             schema: "public".to_owned(),
@@ -214,6 +311,50 @@ mod tests {
             )
             .is_some()
         );
+    }
+
+    #[test]
+    fn the_following_value_is_nextval_s() {
+        let range = Range {
+            increment: 10,
+            min: 1,
+            max: 100,
+            cycle: false,
+        };
+        let uncalled = Position {
+            value: 95,
+            is_called: false,
+        };
+        assert_eq!(uncalled.following(range), Some(95));
+        assert_eq!(at(90).following(range), Some(100));
+        assert_eq!(at(91).following(range), None);
+        assert_eq!(
+            at(91).following(Range {
+                cycle: true,
+                ..range
+            }),
+            Some(1)
+        );
+        let down = Range {
+            increment: -1,
+            ..range
+        };
+        assert_eq!(at(2).following(down), Some(1));
+        assert_eq!(at(1).following(down), None);
+        assert_eq!(
+            at(1).following(Range {
+                cycle: true,
+                ..down
+            }),
+            Some(100)
+        );
+        let whole = Range {
+            increment: 1,
+            min: i64::MIN,
+            max: i64::MAX,
+            cycle: false,
+        };
+        assert_eq!(at(i64::MAX).following(whole), None);
     }
 
     #[test]

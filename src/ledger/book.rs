@@ -1,9 +1,10 @@
 //! Books one destroyed row and says whether it may stand.
 
 use super::{Ledger, Root};
+use crate::approval::token;
 use crate::gucs;
 use crate::judge::limits::{self, Subject};
-use crate::model::{Operation, Violation};
+use crate::model::{Operation, Rule, Violation};
 use crate::pg::raw;
 use crate::record::Cleared;
 use crate::registry::{Guarded, Policy};
@@ -43,6 +44,9 @@ pub fn book(row: DestroyedRow) -> Option<Box<Violation>> {
         if let Some(upstreams) = mixed {
             let covered = matches!(row.query.coverage, Coverage::Covered(_));
             if !covered || root.demoted {
+                if root.observed.contains(&Rule::MixedUpstreams) {
+                    return count(ledger, nest, row);
+                }
                 let upstreams: Vec<&str> = upstreams.iter().map(|upstream| &**upstream).collect();
                 let violation = with_subject(row.table, |subject| {
                     limits::mixed_upstreams(subject, &row.cleared[0].column, &upstreams)
@@ -75,6 +79,9 @@ fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violat
             root.level(nest).approve(cover.serial, 1);
             ledger.spend(nest, cover.serial, 1);
             return None;
+        }
+        if let Some(claim) = &cover.claim {
+            return Some(Box::new(token::more_rows(root, claim)));
         }
         let over_budget = || {
             Some(Box::new(with_subject(row.table, |s| {
@@ -114,11 +121,19 @@ fn count_unapproved(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option
     let root = ledger.root(row.query.root, running::new_root);
     root.level(nest).counted += 1;
     let (limit, policy) = root.limit.clone()?;
+    // What was only warned of, or noted by a preview, is not said of every further row.
+    let said = |rule| root.observed.contains(&rule);
     let violation = if root.counted() > limit {
+        if said(Rule::RowLimit) {
+            return None;
+        }
         subject_of(&policy, |subject| {
             limits::row_limit(subject, row.operation, limit, policy.always)
         })
     } else if earlier + root.counted_in_transaction() > gucs::max_rows_per_transaction() {
+        if said(Rule::TransactionLimit) {
+            return None;
+        }
         let limit = gucs::max_rows_per_transaction();
         subject_of(&policy, |subject| {
             limits::transaction_limit(subject, row.operation, limit, earlier)

@@ -1,6 +1,7 @@
 //! What one (sub)transaction level of a root statement destroyed.
 
 use crate::model::Operation;
+use crate::preview::Seen;
 use crate::record::Buffer;
 use std::rc::Rc;
 
@@ -26,6 +27,11 @@ pub struct Level {
     pub chunks_written: i64,
     /// Upstreams whose columns were cleared.
     pub cleared: Vec<Rc<str>>,
+    /// Under a token: the rows' fingerprints, and the names of the first few that the preview did not show.
+    pub fingerprints: Vec<u128>,
+    pub unseen: Vec<String>,
+    /// In a preview: what was seen.
+    pub seen: Seen,
 }
 
 impl Level {
@@ -92,6 +98,9 @@ impl Level {
                 None => self.buffers.push(buffer),
             }
         }
+        self.fingerprints.extend(child.fingerprints);
+        self.unseen.extend(child.unseen);
+        self.seen.absorb(child.seen);
         for upstream in child.cleared {
             if !self.cleared.contains(&upstream) {
                 self.cleared.push(upstream);

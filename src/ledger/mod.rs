@@ -11,7 +11,7 @@ mod root;
 mod transaction;
 
 pub use book::{BUDGET_TOO_SMALL, DestroyedRow, book, close, with_subject};
-pub use level::Level;
+pub use level::{Level, Tally};
 pub use root::{Cover, Root};
 pub use transaction::install;
 

@@ -1,6 +1,8 @@
 //! A root statement's books and the limits it runs under.
 
 use super::Level;
+use crate::approval::fingerprint::Key;
+use crate::approval::token;
 use crate::model::{Operation, Rule};
 use crate::record::Buffer;
 use crate::record::format::RowFormat;
@@ -14,6 +16,8 @@ pub struct Cover {
     pub max_rows: i64,
     /// For the record.
     pub json: Rc<str>,
+    /// The request whose token it is.
+    pub claim: Option<Rc<token::Claim>>,
 }
 
 pub struct Root {
@@ -33,12 +37,17 @@ pub struct Root {
     pub rule_broken: bool,
     pub approval: Option<Rc<str>>,
     pub reverts: Option<i64>,
+    /// The moment that `restore_since` goes back to.
+    pub reverts_since: Option<i64>,
     /// Its approval did not suffice, and it may go on without one.
     pub demoted: bool,
     /// Rules that `observe` mode has warned of.
     pub observed: Vec<Rule>,
     /// Sequence changes written for this root, and what they were.
     pub sequences: Vec<Rc<str>>,
+    /// Set while a preview runs: the key of its fingerprints.
+    pub preview: Option<Key>,
+    pub token: token::State,
     levels: Vec<Level>,
     /// Rows counted in transactions that this root itself committed, and in earlier fetches from its portal.
     counted_before: i64,
@@ -59,9 +68,12 @@ impl Root {
             rule_broken: false,
             approval: None,
             reverts: None,
+            reverts_since: None,
             demoted: false,
             observed: Vec::new(),
             sequences: Vec::new(),
+            preview: None,
+            token: token::State::Untried,
             levels: Vec::new(),
             counted_before: 0,
             cleared_before: Vec::new(),
@@ -81,6 +93,27 @@ impl Root {
 
     pub fn levels(&mut self) -> &mut [Level] {
         &mut self.levels
+    }
+
+    /// The request this root has claimed.
+    pub fn claim(&self) -> Option<&Rc<token::Claim>> {
+        match &self.token {
+            token::State::Claimed(claim) => Some(claim),
+            _ => None,
+        }
+    }
+
+    /// The key of the fingerprints that destroyed rows leave, if they are to leave any.
+    pub fn fingerprint_key(&self) -> Option<Key> {
+        self.preview.or_else(|| self.claim().map(|claim| claim.key))
+    }
+
+    /// Rows that have left a fingerprint.
+    pub fn fingerprints(&self) -> usize {
+        self.levels
+            .iter()
+            .map(|level| level.fingerprints.len())
+            .sum()
     }
 
     /// Rows that count against the root's limit.

@@ -277,3 +277,80 @@ pub unsafe fn update_tuple(
         }
     }
 }
+
+/// What the tree mutators call for each node.
+pub type Mutator =
+    unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut std::ffi::c_void) -> *mut pg_sys::Node;
+
+/// The type 14 and 15 declare mutators with: a function without a prototype.
+#[cfg(any(feature = "pg14", feature = "pg15"))]
+fn unprototyped(mutator: Mutator) -> unsafe extern "C-unwind" fn() -> *mut pg_sys::Node {
+    // SAFETY: PostgreSQL casts it back and calls it with the node and the context.
+    unsafe { std::mem::transmute(mutator) }
+}
+
+/// `query_tree_mutator`; from 16 on C reaches it through a macro.
+///
+/// # Safety
+/// `query` must be the caller's to change; the mutator returns the nodes to keep.
+pub unsafe fn mutate_query(
+    query: *mut pg_sys::Query,
+    mutator: Mutator,
+    context: *mut std::ffi::c_void,
+    flags: u32,
+) -> *mut pg_sys::Query {
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    // SAFETY: the caller vouches for query and mutator.
+    unsafe {
+        pg_sys::query_tree_mutator(query, Some(unprototyped(mutator)), context, flags as i32)
+    }
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    // SAFETY: the caller vouches for query and mutator.
+    unsafe {
+        pg_sys::query_tree_mutator_impl(query, Some(mutator), context, flags as i32)
+    }
+}
+
+/// `expression_tree_mutator`; from 16 on C reaches it through a macro.
+///
+/// # Safety
+/// The mutator returns the nodes to keep.
+pub unsafe fn mutate_expression(
+    node: *mut pg_sys::Node,
+    mutator: Mutator,
+    context: *mut std::ffi::c_void,
+) -> *mut pg_sys::Node {
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    // SAFETY: the caller vouches for node and mutator.
+    unsafe {
+        pg_sys::expression_tree_mutator(node, Some(unprototyped(mutator)), context)
+    }
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    // SAFETY: the caller vouches for node and mutator.
+    unsafe {
+        pg_sys::expression_tree_mutator_impl(node, Some(mutator), context)
+    }
+}
+
+/// The subtransactions that made a relation and that gave it new storage: its contents go with them.
+///
+/// # Safety
+/// `relation` must be open.
+pub unsafe fn subtransactions_of(relation: pg_sys::Relation) -> [pg_sys::SubTransactionId; 2] {
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    // SAFETY: the caller vouches for the relation.
+    unsafe {
+        [
+            (*relation).rd_createSubid,
+            (*relation).rd_newRelfilenodeSubid,
+        ]
+    }
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    // SAFETY: the caller vouches for the relation.
+    unsafe {
+        [
+            (*relation).rd_createSubid,
+            (*relation).rd_newRelfilelocatorSubid,
+        ]
+    }
+}

@@ -1,12 +1,15 @@
 //! PostgreSQL as the rest of the house needs it. This folder knows nodes, catalogs, slots and hooks' calling
 //! conventions; it knows no rule.
 
+pub mod attempt;
 pub mod catalog;
 pub mod compat;
 pub mod cursor;
 pub mod function;
 pub mod memory;
 pub mod objects;
+pub mod privileged;
 pub mod query;
 pub mod raw;
 pub mod slot;
+pub mod spi;

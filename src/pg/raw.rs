@@ -103,12 +103,58 @@ unsafe extern "C-unwind" {
         state: *mut pg_sys::ModifyTableState,
         routing: *mut pg_sys::PartitionTupleRouting,
     );
+    /// commands/sequence.h
+    pub fn nextval_internal(relid: pg_sys::Oid, check_permissions: bool) -> i64;
     /// catalog/pg_inherits.h
     pub fn find_all_inheritors(
         parent: pg_sys::Oid,
         lock: c_int,
         parents: *mut *mut pg_sys::List,
     ) -> *mut pg_sys::List;
+}
+
+// What runs a user's statement, below `attempt`.
+unsafe extern "C-unwind" {
+    pub fn SPI_connect() -> c_int;
+    pub fn SPI_finish() -> c_int;
+    pub fn SPI_prepare_extended(
+        source: *const c_char,
+        options: *const pg_sys::SPIPrepareOptions,
+    ) -> pg_sys::SPIPlanPtr;
+    pub fn SPI_execute_plan_extended(
+        plan: pg_sys::SPIPlanPtr,
+        options: *const pg_sys::SPIExecuteOptions,
+    ) -> c_int;
+    pub fn setup_parse_variable_parameters(
+        state: *mut pg_sys::ParseState,
+        types: *mut *mut pg_sys::Oid,
+        count: *mut c_int,
+    );
+    /// commands/trigger.h
+    pub fn AfterTriggerSetState(statement: *mut pg_sys::ConstraintsSetStmt);
+    #[link_name = "SPI_result"]
+    static RESULT_OF_SPI: c_int;
+}
+
+unsafe extern "C-unwind" {
+    /// commands/async.h; raises for a bad channel or payload.
+    pub fn Async_Notify(channel: *const c_char, payload: *const c_char);
+    /// access/toast_internals.h; raises where the server was built without the method.
+    pub fn toast_compress_datum(value: pg_sys::Datum, method: c_char) -> pg_sys::Datum;
+    #[link_name = "default_toast_compression"]
+    static DEFAULT_COMPRESSION: c_int;
+}
+
+/// The setting `default_toast_compression`: a compression method's letter.
+pub fn default_compression() -> c_char {
+    // SAFETY: a variable of the backend's only thread.
+    unsafe { DEFAULT_COMPRESSION as c_char }
+}
+
+/// `SPI_result`: why the last call returned nothing.
+pub fn spi_result() -> c_int {
+    // SAFETY: a variable of the backend's only thread.
+    unsafe { RESULT_OF_SPI }
 }
 
 /// `list_length`, which is an inline function in C.

@@ -16,6 +16,8 @@ pub struct Buffer {
     pub rows: i32,
     /// A `text` value in the making: room for its varlena header, then the array without its last bracket.
     pub bytes: Vec<u8>,
+    /// In a preview: 16 bytes for each row.
+    pub fingerprints: Vec<u8>,
 }
 
 /// Room for the varlena header.
@@ -29,6 +31,7 @@ impl Buffer {
             cause,
             rows: 0,
             bytes: Vec::new(),
+            fingerprints: Vec::new(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Buffer {
             self.bytes.push(b',');
             self.bytes.extend_from_slice(&other.bytes[HEADER + 1..]);
         }
+        self.fingerprints.extend(other.fingerprints);
         self.rows += other.rows;
     }
 

@@ -6,11 +6,10 @@
 //! counts and captures the row and answers false, and no event is queued: a DELETE of ten million rows needs no memory
 //! for ten million events, and the first row past a limit ends the statement at once.
 
-use super::encode::{self, PortableOutput};
 use super::expendable;
-use super::format::{ColumnFormat, RowFormat};
+use super::keep::{Captured, keep};
 use super::site::{self, Found, Site};
-use super::write;
+use crate::judge::approval::Kind;
 use crate::judge::limits;
 use crate::ledger::{self, DestroyedRow};
 use crate::model::{Operation, Violation};
@@ -18,16 +17,10 @@ use crate::pg::function::Call;
 use crate::pg::raw;
 use crate::report::{self, Outcome};
 use crate::running::queries::{ActiveQuery, Coverage};
-use crate::{gucs, registry, running};
+use crate::{gucs, preview, registry, running};
 use pgrx::pg_sys::{self, Datum};
-use std::cell::RefCell;
 use std::ffi::c_int;
 use std::rc::Rc;
-
-thread_local! {
-    /// One encoded row, reused.
-    static ROW: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
 
 crate::sql_function!(
     pg_finfo_backstop_capture_row,
@@ -108,14 +101,27 @@ unsafe fn destroyed(
         }) {
             refuse(&site.query, violation)?;
         }
-        keep(&site.query, &site.format, operation, old, new);
+        keep(&Captured {
+            query: &site.query,
+            format: &site.format,
+            operation,
+            old,
+            new,
+            expendable,
+            kind: site.kind,
+        })?;
+        if let Some(every) = &site.every_column {
+            preview::note_columns(&site.query, &site.format, operation, every, old, new);
+        }
         Ok(())
     }
 }
 
 /// Raises a violation found at a row, or (observe) warns once per root and rule.
 pub(super) fn refuse(query: &ActiveQuery, violation: Box<Violation>) -> Outcome<()> {
-    if gucs::mode() == gucs::Mode::Enforce {
+    if preview::active() {
+        preview::note_violation(&violation);
+    } else if gucs::mode() == gucs::Mode::Enforce {
         return Err((*violation).into());
     }
     let first = ledger::with(|ledger| {
@@ -125,137 +131,11 @@ pub(super) fn refuse(query: &ActiveQuery, violation: Box<Violation>) -> Outcome<
             first
         })
     });
-    if first {
+    if first && !preview::active() {
         // SAFETY: inside the guarded frame of a C function.
         unsafe { report::warn(&violation) };
     }
     Ok(())
-}
-
-/// Encodes the row and puts it into its buffer; a full buffer is written.
-///
-/// # Safety
-/// As for `destroyed`, with all attributes fetched.
-pub(super) unsafe fn keep(
-    query: &ActiveQuery,
-    format: &Rc<RowFormat>,
-    operation: Operation,
-    old: *mut pg_sys::TupleTableSlot,
-    new: Option<*mut pg_sys::TupleTableSlot>,
-) {
-    ROW.with_borrow_mut(|row| {
-        row.clear();
-        // SAFETY: the caller vouches for the slots.
-        unsafe {
-            let _portable = format.session_dependent.then(PortableOutput::begin);
-            values(row, format, old);
-            if let Some(new) = new {
-                row.push(b',');
-                changes(row, format, old, new);
-            }
-        }
-        row.push(b']');
-        // SAFETY: reads the transaction state.
-        let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
-        ledger::with(|ledger| {
-            let root = ledger.root(query.root, running::new_root);
-            let ordinal = root.next_ordinal;
-            root.next_ordinal += 1;
-            let buffer = root.buffer(nest, format, operation, query.cause.as_ref());
-            buffer.push_numbered(ordinal, row);
-            let size = buffer.bytes.len();
-            write::spill(root, nest, size);
-        });
-    });
-}
-
-/// Appends `,value` for every column.
-///
-/// # Safety
-/// The slot must hold a row of the format's relation with all attributes fetched.
-pub unsafe fn values(row: &mut Vec<u8>, format: &RowFormat, slot: *mut pg_sys::TupleTableSlot) {
-    for column in &format.columns {
-        row.push(b',');
-        let place = (column.fact.attnum - 1) as usize;
-        // SAFETY: the caller fetched the attributes.
-        unsafe {
-            if *(*slot).tts_isnull.add(place) {
-                row.extend_from_slice(b"null");
-            } else {
-                encode::value(row, column, *(*slot).tts_values.add(place));
-            }
-        }
-    }
-}
-
-/// Appends the object of columns whose value changed, with the new values.
-///
-/// # Safety
-/// As for `values`, for both slots.
-pub unsafe fn changes(
-    row: &mut Vec<u8>,
-    format: &RowFormat,
-    old: *mut pg_sys::TupleTableSlot,
-    new: *mut pg_sys::TupleTableSlot,
-) {
-    row.push(b'{');
-    let mut first = true;
-    for column in &format.columns {
-        let place = (column.fact.attnum - 1) as usize;
-        // SAFETY: the caller fetched the attributes.
-        unsafe {
-            let (old_null, new_null) =
-                (*(*old).tts_isnull.add(place), *(*new).tts_isnull.add(place));
-            let (before, after) = (*(*old).tts_values.add(place), *(*new).tts_values.add(place));
-            let same = match (old_null, new_null) {
-                (true, true) => true,
-                (false, false) => same_image(column, before, after),
-                _ => false,
-            };
-            if same {
-                continue;
-            }
-            if !first {
-                row.push(b',');
-            }
-            first = false;
-            row.extend_from_slice(&column.json_name);
-            if new_null {
-                row.extend_from_slice(b"null");
-            } else {
-                encode::value(row, column, after);
-            }
-        }
-    }
-    row.push(b'}');
-}
-
-/// `datum_image_eq`, without an error boundary where no error is possible.
-///
-/// # Safety
-/// Both must be non-NULL values of the column's type.
-unsafe fn same_image(column: &ColumnFormat, before: Datum, after: Datum) -> bool {
-    if before == after || column.by_value {
-        return before == after;
-    }
-    // SAFETY: the caller vouches for the values; a fixed-length type has `length` bytes, -1 marks a varlena.
-    unsafe {
-        if let Ok(length) = usize::try_from(column.length) {
-            let bytes =
-                |value: Datum| std::slice::from_raw_parts(value.cast_mut_ptr::<u8>(), length);
-            return bytes(before) == bytes(after);
-        }
-        if column.length == -1
-            && let (Some(before), Some(after)) =
-                (encode::plain_varlena(before), encode::plain_varlena(after))
-        {
-            return before == after;
-        }
-        // It detoasts, which may raise.
-        pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-            raw::datum_image_eq(before, after, column.by_value, c_int::from(column.length))
-        })
-    }
 }
 
 /// `slot_getsomeattrs`.
@@ -362,7 +242,15 @@ unsafe fn capture(call: Call) -> Outcome<Datum> {
             expendable: true,
             cleared: &[],
         });
-        keep(&query, &format, operation, old, new);
+        keep(&Captured {
+            query: &query,
+            format: &format,
+            operation,
+            old,
+            new,
+            expendable: true,
+            kind: Kind::Session,
+        })?;
         Ok(Datum::null())
     }
 }

@@ -2,7 +2,7 @@
 //! default, or an empty value.
 
 use super::encode::PortableOutput;
-use super::format::RowFormat;
+use super::format::{ColumnFormat, RowFormat};
 use crate::registry::Guarded;
 use pgrx::pg_sys::{self, Datum, Relation};
 use std::ffi::CStr;
@@ -32,28 +32,26 @@ impl FedColumns {
     /// `relation` must be `guarded`'s, open.
     pub unsafe fn new(guarded: &Guarded, relation: Relation, format: &RowFormat) -> FedColumns {
         let columns = guarded.fed.iter().filter_map(|fed| {
-            let column = format
-                .columns
-                .iter()
-                .find(|column| column.fact.name == fed.column)?;
-            // SAFETY: catalog look-ups for a live column of an open relation.
-            let (output, default) = unsafe {
-                let (mut output, mut is_varlena) = (pg_sys::InvalidOid, false);
-                pg_sys::getTypeOutputInfo(column.fact.type_oid, &mut output, &mut is_varlena);
-                (
-                    output,
-                    constant_default(relation, column.fact.attnum, output),
-                )
-            };
-            Some(FedColumn {
-                attnum: column.fact.attnum,
-                name: Rc::from(fed.column.as_str()),
-                upstream: Rc::from(fed.upstream.as_str()),
-                output,
-                default,
-            })
+            let mut columns = format.columns.iter();
+            let column = columns.find(|column| column.fact.name == fed.column)?;
+            // SAFETY: the caller vouches for the relation.
+            Some(unsafe { FedColumn::new(relation, column, &fed.upstream) })
         });
         FedColumns(columns.collect())
+    }
+
+    /// Every column of the format, in its order, whatever feeds it.
+    ///
+    /// # Safety
+    /// `relation` must be the format's, open.
+    pub unsafe fn every(relation: Relation, format: &RowFormat) -> FedColumns {
+        let columns = format.columns.iter();
+        // SAFETY: the caller vouches for the relation.
+        FedColumns(
+            columns
+                .map(|column| unsafe { FedColumn::new(relation, column, "") })
+                .collect(),
+        )
     }
 
     pub fn is_empty(&self) -> bool {
@@ -72,19 +70,8 @@ impl FedColumns {
         let _portable = PortableOutput::begin();
         let mut cleared: Vec<Cleared> = Vec::new();
         for column in &self.0 {
-            let place = (column.attnum - 1) as usize;
-            // SAFETY: the caller fetched the attributes.
-            let clears = unsafe {
-                let (before, after) = (text_of(column, old, place), text_of(column, new, place));
-                match (before, after) {
-                    (None, _) => false,
-                    (Some(before), after) => {
-                        before != after.unwrap_or_default()
-                            && !is_empty(before)
-                            && self.empties(column, after)
-                    }
-                }
-            };
+            // SAFETY: the caller vouches for the slots.
+            let clears = unsafe { column.clears(old, new) };
             if clears
                 && !cleared
                     .iter()
@@ -99,10 +86,63 @@ impl FedColumns {
         cleared
     }
 
-    fn empties(&self, column: &FedColumn, after: Option<&[u8]>) -> bool {
+    /// Whether this update clears column `n`.
+    ///
+    /// # Safety
+    /// As for `cleared`.
+    pub unsafe fn clears(
+        &self,
+        n: usize,
+        old: *mut pg_sys::TupleTableSlot,
+        new: *mut pg_sys::TupleTableSlot,
+    ) -> bool {
+        let _portable = PortableOutput::begin();
+        // SAFETY: the caller vouches for the slots.
+        unsafe { self.0[n].clears(old, new) }
+    }
+}
+
+impl FedColumn {
+    /// # Safety
+    /// `relation` must be open, and `column` one of its.
+    unsafe fn new(relation: Relation, column: &ColumnFormat, upstream: &str) -> FedColumn {
+        // SAFETY: catalog look-ups for a live column of an open relation.
+        let (output, default) = unsafe {
+            let (mut output, mut is_varlena) = (pg_sys::InvalidOid, false);
+            pg_sys::getTypeOutputInfo(column.fact.type_oid, &mut output, &mut is_varlena);
+            (
+                output,
+                constant_default(relation, column.fact.attnum, output),
+            )
+        };
+        FedColumn {
+            attnum: column.fact.attnum,
+            name: Rc::from(column.fact.name.as_str()),
+            upstream: Rc::from(upstream),
+            output,
+            default,
+        }
+    }
+
+    /// # Safety
+    /// Both slots must hold rows of the column's relation, with all attributes fetched.
+    unsafe fn clears(
+        &self,
+        old: *mut pg_sys::TupleTableSlot,
+        new: *mut pg_sys::TupleTableSlot,
+    ) -> bool {
+        let place = (self.attnum - 1) as usize;
+        // SAFETY: the caller fetched the attributes.
+        let (before, after) = unsafe { (text_of(self, old, place), text_of(self, new, place)) };
+        before.is_some_and(|before| {
+            before != after.unwrap_or_default() && !is_empty(before) && self.empties(after)
+        })
+    }
+
+    fn empties(&self, after: Option<&[u8]>) -> bool {
         match after {
             None => true,
-            Some(after) => is_empty(after) || column.default.as_deref() == Some(after),
+            Some(after) => is_empty(after) || self.default.as_deref() == Some(after),
         }
     }
 }

@@ -6,23 +6,28 @@
 //! statement's own row is written when its root ends, or before the commit. An error on the way aborts the statement, so
 //! damage without a record, or a record without damage, cannot commit.
 
+pub mod append_only;
 mod buffer;
 pub mod capture;
 mod cleared;
+pub mod commit;
 pub mod datum;
 pub mod definition;
 pub mod encode;
 mod expendable;
 pub mod format;
+pub mod image;
+pub mod keep;
 mod numeric;
 mod parameters;
+pub mod prune;
 pub mod restore;
 mod site;
 pub mod whole;
 pub mod write;
 
 pub use buffer::Buffer;
-pub use cleared::Cleared;
+pub use cleared::{Cleared, FedColumns};
 pub use expendable::canonical;
 pub use parameters::json as parameters_json;
 pub use write::{finish_root, flush_all};

@@ -3,6 +3,7 @@
 use super::cleared::FedColumns;
 use super::expendable;
 use super::format::RowFormat;
+use crate::judge::approval::Kind;
 use crate::pg::memory;
 use crate::pg::raw;
 use crate::registry::{self, Guarded, Registry};
@@ -23,6 +24,10 @@ pub struct Site {
     /// One compiled `expendable` per policy that has one; a row is expendable when every policy says so.
     pub expendable: Vec<*mut pg_sys::ExprState>,
     pub fed: FedColumns,
+    /// In a preview: all columns, to see which are cleared.
+    pub every_column: Option<FedColumns>,
+    /// The weakest kind of approval the table accepts.
+    pub kind: Kind,
     /// Rows of a foreign table have no place by which to tell them apart.
     pub foreign: bool,
     /// The row captured last, so that no row is captured twice.
@@ -117,6 +122,8 @@ pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
             info,
             expendable: expendable::compile(guarded, relation, query.estate),
             fed: FedColumns::new(guarded, relation, &format),
+            every_column: crate::preview::active().then(|| FedColumns::every(relation, &format)),
+            kind: guarded.kind(),
             guarded: guarded.clone(),
             format,
             foreign: (*(*relation).rd_rel).relkind as u8 == pg_sys::RELKIND_FOREIGN_TABLE,

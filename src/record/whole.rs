@@ -5,6 +5,7 @@
 //! into the same buffers as any other pre-image, so memory stays bounded whatever the table holds.
 
 use super::capture;
+use super::keep::{Captured, keep};
 use super::{expendable, site};
 use crate::ledger::{self, DestroyedRow};
 use crate::model::Operation;
@@ -59,6 +60,7 @@ pub unsafe fn capture(
     });
     // What the mode or the kind of table lets pass uncovered was judged as a whole: its rows are recorded, not refused.
     let counts = covered || !guarded.is_protected();
+    let kind = guarded.kind();
     // SAFETY: the caller vouches for the relation. Rows are read with a registered snapshot and encoded in a context of
     // their own; after an error the resource owner and the memory contexts of the statement clean up.
     unsafe {
@@ -86,7 +88,8 @@ pub unsafe fn capture(
             }
             let slot = (*scan).slot;
             capture::fetch(slot, format.last_attnum);
-            let expendable = !counts || expendable::holds(&spared, estate, slot);
+            let spare = expendable::holds(&spared, estate, slot);
+            let expendable = !counts || spare;
             let violation = ledger::book(DestroyedRow {
                 query: &query,
                 table: guarded,
@@ -97,7 +100,17 @@ pub unsafe fn capture(
             if let Some(violation) = violation {
                 outcome = capture::refuse(&query, violation);
             }
-            capture::keep(&query, &format, destroyer.operation, slot, None);
+            if outcome.is_ok() {
+                outcome = keep(&Captured {
+                    query: &query,
+                    format: &format,
+                    operation: destroyer.operation,
+                    old: slot,
+                    new: None,
+                    expendable: spare,
+                    kind,
+                });
+            }
         }
         pg_sys::MemoryContextSwitchTo(before);
         pg_sys::systable_endscan(scan);

@@ -2,9 +2,10 @@
 //! privileges of the user whose statement is recorded.
 
 use super::buffer::{Buffer, CHUNK_BYTES};
-use super::datum;
+use super::{commit, datum};
 use crate::ledger::{self, Root};
 use crate::model::Operation;
+use crate::preview;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString};
@@ -15,7 +16,7 @@ thread_local! {
 }
 
 /// Runs `work` in a memory context of its own that is emptied afterwards (after an error: before the next use).
-fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
+pub(super) fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: the context is created once under TopMemoryContext and never deleted.
     unsafe {
         if SCRATCH.get().is_null() {
@@ -67,7 +68,7 @@ pub fn own_relation(name: &CStr) -> Oid {
 }
 
 /// Draws from one of our sequences, whatever the user was granted.
-fn draw(name: &CStr) -> i64 {
+pub fn draw(name: &CStr) -> i64 {
     // SAFETY: check_permissions = false; nextval_internal of a sequence that the extension owns.
     unsafe {
         let sequence = own_relation(name);
@@ -80,17 +81,25 @@ unsafe extern "C-unwind" {
     fn nextval_internal(relid: Oid, check_permissions: bool) -> i64;
 }
 
-/// Inserts one row; the values must match the table's columns.
+/// The next id in the order of changes.
+pub fn change_id() -> i64 {
+    draw(c"chunk_id_seq")
+}
+
+/// Inserts one row; the values must match the table's columns. Columns behind them are NULL.
 pub fn insert(table: &CStr, values: &mut [Option<Datum>]) {
-    let mut nulls: Vec<bool> = values.iter().map(Option::is_none).collect();
-    let mut datums: Vec<Datum> = values
-        .iter()
-        .map(|value| value.unwrap_or(Datum::from(0)))
-        .collect();
     // SAFETY: our own tables have plain indexes only, as CatalogTupleInsert asks; the tuple matches the descriptor. The
     // lock is kept to the end of the transaction like any writer's.
     unsafe {
         let relation = pg_sys::table_open(own_relation(table), pg_sys::RowExclusiveLock as i32);
+        let columns = (*(*relation).rd_att).natts as usize;
+        let mut nulls = vec![true; columns];
+        let mut datums = vec![Datum::from(0); columns];
+        for (n, value) in values.iter().enumerate() {
+            if let Some(value) = value {
+                (nulls[n], datums[n]) = (false, *value);
+            }
+        }
         let tuple =
             pg_sys::heap_form_tuple((*relation).rd_att, datums.as_mut_ptr(), nulls.as_mut_ptr());
         pg_sys::CatalogTupleInsert(relation, tuple);
@@ -108,6 +117,17 @@ pub fn statement_id(root: &mut Root) -> i64 {
 /// Writes `buffer` as a chunk if it is full.
 pub fn spill(root: &mut Root, nest: i32, buffer_bytes: usize) {
     if buffer_bytes < CHUNK_BYTES {
+        return;
+    }
+    if root.preview.is_some() {
+        let level = root.level(nest);
+        for buffer in level
+            .buffers
+            .iter_mut()
+            .filter(|buffer| buffer.bytes.len() >= CHUNK_BYTES)
+        {
+            preview::keep_chunk(&mut level.seen.chunks, buffer);
+        }
         return;
     }
     let id = statement_id(root);
@@ -231,23 +251,20 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
     let relations: Vec<&str> = relations.iter().map(|relation| &**relation).collect();
     let operations = datum::text_array(&operations);
     let relations = datum::text_array(&relations);
+    // SAFETY: reads the clock.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    let session = session();
     // SAFETY: reads of backend state; every text is copied into the scratch context.
     let mut values = unsafe {
-        let name = pg_sys::application_name;
-        let name = if name.is_null() {
-            c""
-        } else {
-            CStr::from_ptr(name)
-        };
         vec![
             Some(Datum::from(id)),
-            Some(Datum::from(pg_sys::GetCurrentTimestamp())),
+            Some(Datum::from(now)),
             Some(Datum::from(pg_sys::GetTopFullTransactionId().value)),
-            Some(role_name(pg_sys::GetSessionUserId())),
-            Some(role_name(pg_sys::GetOuterUserId())),
-            Some(datum::text(name.to_bytes())),
-            client_address(),
-            Some(Datum::from(pg_sys::MyProcPid)),
+            Some(session.session_role),
+            Some(session.role),
+            Some(session.application_name),
+            session.client_addr,
+            Some(session.pid),
             root.query.as_ref().map(|query| datum::text(query)),
             root.parameters.as_ref().map(|json| jsonb(json)),
             Some(Datum::from(operations.as_ptr())),
@@ -258,10 +275,40 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
         ]
     };
     values.extend(image);
+    values.push(root.reverts_since.map(Datum::from));
     insert(c"statement_log", &mut values);
+    commit::wrote(id, now);
 }
 
-fn role_name(role: Oid) -> Datum {
+/// Who runs the statement, and from where, as values in the current memory context.
+pub struct Session {
+    pub session_role: Datum,
+    pub role: Datum,
+    pub application_name: Datum,
+    pub client_addr: Option<Datum>,
+    pub pid: Datum,
+}
+
+pub fn session() -> Session {
+    // SAFETY: reads of backend state; application_name is NULL or a C string.
+    unsafe {
+        let name = pg_sys::application_name;
+        let name = if name.is_null() {
+            c""
+        } else {
+            CStr::from_ptr(name)
+        };
+        Session {
+            session_role: role_name(pg_sys::GetSessionUserId()),
+            role: role_name(pg_sys::GetOuterUserId()),
+            application_name: datum::text(name.to_bytes()),
+            client_addr: client_address(),
+            pid: Datum::from(pg_sys::MyProcPid),
+        }
+    }
+}
+
+pub(super) fn role_name(role: Oid) -> Datum {
     // SAFETY: noerr = true gives NULL for a role that was dropped meanwhile.
     unsafe {
         let name = pg_sys::GetUserNameFromId(role, true);
@@ -310,4 +357,5 @@ pub fn flush_all() {
             finish_root(root);
         }
     });
+    commit::note();
 }

@@ -70,6 +70,12 @@ impl Guarded {
     pub fn is_protected(&self) -> bool {
         !self.policies.is_empty()
     }
+
+    /// The weakest kind of approval that its policies accept.
+    pub fn kind(&self) -> ApprovalKind {
+        let kinds = self.policies.iter().map(|policy| policy.approval);
+        kinds.max().unwrap_or(ApprovalKind::Session)
+    }
 }
 
 pub use crate::judge::sequence::SequencePolicy;

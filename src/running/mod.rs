@@ -24,6 +24,12 @@ pub const PLANNING: usize = 1;
 /// written before the transaction ends.
 pub const OUTSIDE: usize = 2;
 
+/// The key of the statement that a preview runs.
+pub const PREVIEW: usize = 3;
+
+/// The key of the statement that `backstop.run` runs.
+pub const RUN: usize = 4;
+
 /// The outermost statement, as its hook saw it.
 #[derive(Clone, Copy)]
 pub struct Frame {
@@ -121,6 +127,18 @@ pub unsafe fn enter(mut frame: Frame) -> bool {
         raw::GetCurrentTransactionNestLevel()
     })));
     true
+}
+
+/// Opens a root in place of the one that is open, for a statement that one of our functions runs as if a client had sent
+/// it. What is returned goes to `put_back`, also after an error.
+pub fn put_aside(frame: Frame) -> Option<(Frame, i32)> {
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    OPEN.replace(Some((frame, nest)))
+}
+
+pub fn put_back(outer: Option<(Frame, i32)>) {
+    OPEN.set(outer);
 }
 
 /// Closes the root that the calling frame opened.

@@ -1,10 +1,14 @@
 //! The destructive queries that are executing now: roots' own, and those of functions, triggers and referential actions.
 
 use crate::approval;
-use crate::judge::approval::{Kind, Request, weaker_kind};
+use crate::approval::setting::Held;
+use crate::approval::token;
+use crate::judge::approval::{Kind, Refusal, Request, weaker_kind};
+use crate::judge::token::Token;
 use crate::ledger::Cover;
 use crate::model::Operation;
 use crate::registry::Guarded;
+use crate::{ledger, preview, running};
 use pgrx::pg_sys;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,7 +20,7 @@ pub enum Coverage {
     Absent,
     Covered(Cover),
     /// An approval is set but does not cover the query: why.
-    Refused(String),
+    Refused(Refusal),
 }
 
 /// A destructive query on guarded tables, from its ExecutorStart to its ExecutorEnd.
@@ -103,19 +107,25 @@ pub type Target = (Rc<Guarded>, Operation);
 /// action or trigger runs it: what a covered statement cascades to is covered with it, if the approval is of the kind
 /// that the tables it reaches ask for.
 pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
+    // A preview shows what the rules say without an approval.
+    if preview::active() {
+        return Coverage::Absent;
+    }
     if let Some(ActiveQuery {
-        coverage: inherited @ Coverage::Covered(_),
+        coverage: Coverage::Covered(cover),
         ..
     }) = parent
     {
-        let kind = targets
-            .iter()
-            .flat_map(|(table, _)| &table.policies)
-            .map(|policy| policy.approval)
-            .max();
-        return match kind {
-            Some(kind) if kind > Kind::Session => Coverage::Refused(weaker_kind(kind)),
-            _ => inherited.clone(),
+        let asked = targets.iter().map(|(table, _)| table.kind());
+        let held = cover
+            .claim
+            .as_ref()
+            .map_or(Kind::Session, |claim| claim.kind);
+        return match asked.max() {
+            Some(asked) if asked > held => {
+                Coverage::Refused(Refusal::approval(weaker_kind(asked, held)))
+            }
+            _ => Coverage::Covered(cover.clone()),
         };
     }
     if !approval::setting::is_set() {
@@ -123,13 +133,7 @@ pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
     }
     let mut covered = Coverage::Absent;
     for (table, operation) in targets {
-        let kind = table
-            .policies
-            .iter()
-            .map(|policy| policy.approval)
-            .max()
-            .unwrap_or(Kind::Session);
-        match named_coverage(&approval_names(table), *operation, kind) {
+        match named_coverage(&approval_names(table), *operation, table.kind()) {
             Coverage::Covered(cover) => covered = Coverage::Covered(cover),
             other => return other,
         }
@@ -140,8 +144,13 @@ pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
 /// Whether the approval in force covers an operation on something that goes by `names` and asks for an approval of
 /// `kind` at least.
 pub fn named_coverage(names: &[String], operation: Operation, kind: Kind) -> Coverage {
-    let Some((serial, standing)) = approval::setting::current() else {
+    if preview::active() {
         return Coverage::Absent;
+    }
+    let (serial, standing) = match approval::setting::current() {
+        None => return Coverage::Absent,
+        Some((serial, Held::Intent(standing))) => (serial, standing),
+        Some((serial, Held::Token(token))) => return token_coverage(serial, &token, kind),
     };
     let (now, ttl) = (approval::setting::now(), crate::gucs::approval_ttl_us());
     if let Some(why) = standing.refusal(&Request {
@@ -151,14 +160,50 @@ pub fn named_coverage(names: &[String], operation: Operation, kind: Kind) -> Cov
         now,
         ttl,
     }) {
-        return Coverage::Refused(why);
+        return Coverage::Refused(Refusal::approval(why));
     }
     let json = serde_json::to_string(&standing.intent).unwrap_or_default();
     Coverage::Covered(Cover {
         serial,
         max_rows: standing.intent.max_rows,
         json: Rc::from(json),
+        claim: None,
     })
+}
+
+/// Whether a token covers what the open root does, to something that asks for an approval of `kind` at least.
+fn token_coverage(serial: u64, token: &Token, kind: Kind) -> Coverage {
+    match claim_token(token) {
+        token::State::Claimed(claim) if claim.kind < kind => {
+            Coverage::Refused(Refusal::approval(weaker_kind(kind, claim.kind)))
+        }
+        token::State::Claimed(claim) => Coverage::Covered(Cover {
+            serial,
+            max_rows: claim.rows,
+            json: claim.json.clone(),
+            claim: Some(claim),
+        }),
+        token::State::Refused(refusal) => Coverage::Refused(refusal),
+        token::State::Untried => Coverage::Absent,
+    }
+}
+
+/// Claims a token for the open root, once.
+pub fn claim_token(token: &Token) -> token::State {
+    let key = running::root_key().unwrap_or(usize::MAX);
+    let (state, statement) = ledger::with(|ledger| {
+        let root = ledger.root(key, running::new_root);
+        (root.token.clone(), root.query.clone())
+    });
+    if !matches!(state, token::State::Untried) {
+        return state;
+    }
+    // This runs SQL of ours, so the ledger is not borrowed.
+    let state = token::claim(token, statement.as_deref());
+    ledger::with(|ledger| {
+        ledger.root(key, running::new_root).token = state.clone();
+    });
+    state
 }
 
 /// The names under which an approval may list a table: its own, its partition root's, its protected ancestors'.

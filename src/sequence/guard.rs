@@ -1,11 +1,12 @@
 //! `backstop.guarded_setval`: setval for sequences that may be registered.
 
 use super::rewrite::{SETVAL, SETVAL3};
-use super::state;
+use super::{preview, state};
+use crate::approval::token;
 use crate::judge::approval::Kind;
 use crate::judge::limits::{self, Subject};
 use crate::judge::sequence::{self, Position};
-use crate::ledger::{self, Cover};
+use crate::ledger::{self, Cover, Root};
 use crate::model::{Operation, Violation};
 use crate::pg::catalog;
 use crate::pg::function::Call;
@@ -38,11 +39,15 @@ unsafe fn guarded_setval(call: Call) -> Outcome<Datum> {
             is_called,
         )
     };
-    may_execute(if is_called.is_some() { SETVAL3 } else { SETVAL })?;
+    let function = if is_called.is_some() { SETVAL3 } else { SETVAL };
+    may_execute(function, "setval")?;
     let new = Position {
         value,
         is_called: is_called.unwrap_or(true),
     };
+    if crate::preview::active() {
+        return preview::setval(sequence, new, || real_setval(sequence, value, is_called));
+    }
     if let Some(policy) =
         registry::current().and_then(|registry| registry.sequence(sequence).cloned())
     {
@@ -51,8 +56,16 @@ unsafe fn guarded_setval(call: Call) -> Outcome<Datum> {
             &policy,
             sequence::judge(&policy, old, new, state::definition(sequence).0),
         )?;
-        record(&policy, Operation::Setval, Some(old), Some(new));
+        // A dump that is restored sets a sequence that has never been used. Its ids of the record may not be drawn yet.
+        let fresh = old.value == state::definition(sequence).1 && !old.is_called;
+        if !(fresh && registry::is_being_restored()) {
+            record(&policy, Operation::Setval, Some(old), Some(new))?;
+        }
     }
+    Ok(real_setval(sequence, value, is_called))
+}
+
+fn real_setval(sequence: Oid, value: i64, is_called: Option<bool>) -> Datum {
     // SAFETY: PostgreSQL's own setval, which checks the user's privileges on the sequence and the bounds.
     let done = unsafe {
         let mut arguments = vec![Some(Datum::from(sequence)), Some(Datum::from(value))];
@@ -64,11 +77,11 @@ unsafe fn guarded_setval(call: Call) -> Outcome<Datum> {
             None => pgrx::direct_function_call_as_datum(pg_sys::setval_oid, &arguments),
         }
     };
-    Ok(done.unwrap_or(Datum::null()))
+    done.unwrap_or(Datum::null())
 }
 
 /// The user must be allowed to execute the function this one stands in for.
-fn may_execute(function: Oid) -> Outcome<()> {
+pub(super) fn may_execute(function: Oid, name: &str) -> Outcome<()> {
     // SAFETY: has_function_privilege(oid, text) for the current user.
     let allowed = unsafe {
         let arguments = [Some(Datum::from(function)), Some(datum::text(b"EXECUTE"))];
@@ -79,7 +92,7 @@ fn may_execute(function: Oid) -> Outcome<()> {
     }
     Err(report::Report::new(
         report::sqlstate::INSUFFICIENT_PRIVILEGE,
-        "permission denied for function setval",
+        format!("permission denied for function {name}"),
     ))
 }
 
@@ -101,6 +114,10 @@ pub fn allow(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<(
     let Some(violation) = violation else {
         return Ok(());
     };
+    if crate::preview::active() {
+        crate::preview::note_violation(&violation);
+        return Ok(());
+    }
     // SAFETY: reads the session's user.
     if registry::is_being_restored() && unsafe { pg_sys::superuser() } {
         return Ok(());
@@ -148,26 +165,47 @@ pub fn record(
     operation: Operation,
     old: Option<Position>,
     new: Option<Position>,
-) {
+) -> Outcome<()> {
+    let name = catalog::qualified(&policy.schema, &policy.sequence);
+    token::mark(&format!("{} {name} to {new:?}", operation.record_name()))?;
+    if crate::preview::active() {
+        if let (Some(old), Some(new)) = (old, new) {
+            preview::note_registered(policy, old, new);
+        }
+        return Ok(());
+    }
     let key = running::root_key().unwrap_or(usize::MAX);
     let name: Rc<str> = Rc::from(catalog::qualified(&policy.schema, &policy.sequence));
     ledger::with(|ledger| {
         let root = ledger.root(key, running::new_root);
-        let id = write::statement_id(root);
-        if !root.sequences.contains(&name) {
-            root.sequences.push(name.clone());
-        }
-        write::insert(
-            c"sequence_change",
-            &mut [
-                Some(Datum::from(id)),
-                Some(datum::text(name.as_bytes())),
-                Some(datum::text(operation.record_name().as_bytes())),
-                old.map(|position| Datum::from(position.value)),
-                old.map(|position| Datum::from(position.is_called)),
-                new.map(|position| Datum::from(position.value)),
-                new.map(|position| Datum::from(position.is_called)),
-            ],
-        );
+        note(root, &name, operation, old, new);
     });
+    Ok(())
+}
+
+/// Writes a change of the sequence into the record, as one of the root's.
+pub(super) fn note(
+    root: &mut Root,
+    name: &Rc<str>,
+    operation: Operation,
+    old: Option<Position>,
+    new: Option<Position>,
+) {
+    let id = write::statement_id(root);
+    if !root.sequences.contains(name) {
+        root.sequences.push(name.clone());
+    }
+    write::insert(
+        c"sequence_change",
+        &mut [
+            Some(Datum::from(id)),
+            Some(datum::text(name.as_bytes())),
+            Some(datum::text(operation.record_name().as_bytes())),
+            old.map(|position| Datum::from(position.value)),
+            old.map(|position| Datum::from(position.is_called)),
+            new.map(|position| Datum::from(position.value)),
+            new.map(|position| Datum::from(position.is_called)),
+            Some(Datum::from(write::change_id())),
+        ],
+    );
 }

@@ -1,15 +1,33 @@
-//! Turns setval calls into calls of the guard.
+//! Turns setval calls into calls of the guard, and while a preview runs, what else reads or moves sequences.
 
-use crate::pg::raw;
+use crate::pg::{compat, raw};
+use crate::preview;
 use pgrx::pg_sys::{self, Node};
 use std::ffi::c_void;
 
-/// The two forms of setval, and what stands in for them.
+/// What stands in for the two forms of setval and, in a preview, for the others.
 #[derive(Clone, Copy)]
 struct Substitutes {
     two: pg_sys::Oid,
     three: pg_sys::Oid,
+    preview: Option<PreviewSubstitutes>,
 }
+
+#[derive(Clone, Copy)]
+struct PreviewSubstitutes {
+    nextval: pg_sys::Oid,
+    currval: pg_sys::Oid,
+    lastval: pg_sys::Oid,
+    /// For the NextValueExpr of an identity column.
+    identity: pg_sys::Oid,
+}
+
+/// pg_proc.dat: nextval(regclass), currval(regclass), lastval(), and the casts of bigint to integer and smallint.
+pub const NEXTVAL: pg_sys::Oid = pg_sys::Oid::from_u32(1574);
+pub const CURRVAL: pg_sys::Oid = pg_sys::Oid::from_u32(1575);
+pub const LASTVAL: pg_sys::Oid = pg_sys::Oid::from_u32(2559);
+const INT8_TO_INT4: pg_sys::Oid = pg_sys::Oid::from_u32(480);
+const INT8_TO_INT2: pg_sys::Oid = pg_sys::Oid::from_u32(714);
 
 /// pg_proc.dat: setval(regclass, bigint) and setval(regclass, bigint, boolean).
 pub const SETVAL: pg_sys::Oid = pg_sys::Oid::from_u32(1576);
@@ -20,27 +38,39 @@ pub fn is_setval(function: pg_sys::Oid) -> bool {
     function == SETVAL || function == SETVAL3
 }
 
-fn substitutes() -> Option<Substitutes> {
-    let find = |arguments: &mut [pg_sys::Oid]| {
-        // SAFETY: a catalog look-up of a function of ours by its exact signature; missing_ok.
-        unsafe {
-            let mut name: *mut pg_sys::List = std::ptr::null_mut();
-            for part in ["backstop", "guarded_setval"] {
-                name = pg_sys::lappend(
-                    name,
-                    pg_sys::makeString(crate::report::duplicate(part)).cast(),
-                );
-            }
-            pg_sys::LookupFuncName(name, arguments.len() as i32, arguments.as_mut_ptr(), true)
+/// A function of ours by its exact signature; `InvalidOid` when there is none.
+fn ours(function: &str, arguments: &mut [pg_sys::Oid]) -> pg_sys::Oid {
+    // SAFETY: a catalog look-up; missing_ok.
+    unsafe {
+        let mut name: *mut pg_sys::List = std::ptr::null_mut();
+        for part in ["backstop", function] {
+            name = pg_sys::lappend(
+                name,
+                pg_sys::makeString(crate::report::duplicate(part)).cast(),
+            );
         }
-    };
-    let two = find(&mut [pg_sys::REGCLASSOID, pg_sys::INT8OID]);
-    let three = find(&mut [pg_sys::REGCLASSOID, pg_sys::INT8OID, pg_sys::BOOLOID]);
-    let both = two != pg_sys::InvalidOid && three != pg_sys::InvalidOid;
-    both.then_some(Substitutes { two, three })
+        pg_sys::LookupFuncName(name, arguments.len() as i32, arguments.as_mut_ptr(), true)
+    }
 }
 
-/// Rewrites every setval call in a query that is about to be planned.
+fn substitutes() -> Option<Substitutes> {
+    use pg_sys::{BOOLOID, INT8OID, INTERNALOID, REGCLASSOID};
+    let two = ours("guarded_setval", &mut [REGCLASSOID, INT8OID]);
+    let three = ours("guarded_setval", &mut [REGCLASSOID, INT8OID, BOOLOID]);
+    let both = two != pg_sys::InvalidOid && three != pg_sys::InvalidOid;
+    both.then(|| Substitutes {
+        two,
+        three,
+        preview: preview::active().then(|| PreviewSubstitutes {
+            nextval: ours("preview_nextval", &mut [REGCLASSOID]),
+            currval: ours("preview_currval", &mut [REGCLASSOID]),
+            lastval: ours("preview_lastval", &mut []),
+            identity: ours("preview_identity", &mut [INTERNALOID]),
+        }),
+    })
+}
+
+/// Rewrites every call in a query that is about to be planned.
 ///
 /// # Safety
 /// The planner owns `query` and may change it.
@@ -51,6 +81,10 @@ pub unsafe fn query(query: *mut pg_sys::Query) {
     // SAFETY: the walker changes FuncExpr nodes in place, as the planner itself would.
     unsafe {
         pg_sys::query_tree_walker(query, Some(walk), (&raw mut substitutes).cast(), 0);
+        if substitutes.preview.is_some() {
+            let context = (&raw mut substitutes).cast();
+            compat::mutate_query(query, replace, context, pg_sys::QTW_DONT_COPY_QUERY);
+        }
     }
 }
 
@@ -88,7 +122,16 @@ unsafe extern "C-unwind" fn walk(node: *mut Node, context: *mut c_void) -> bool 
                 match call.funcid {
                     SETVAL => call.funcid = substitutes.two,
                     SETVAL3 => call.funcid = substitutes.three,
-                    _ => {}
+                    function => {
+                        if let Some(preview) = &substitutes.preview {
+                            call.funcid = match function {
+                                NEXTVAL => preview.nextval,
+                                CURRVAL => preview.currval,
+                                LASTVAL => preview.lastval,
+                                other => other,
+                            };
+                        }
+                    }
                 }
             }
             pg_sys::NodeTag::T_Query => {
@@ -97,6 +140,67 @@ unsafe extern "C-unwind" fn walk(node: *mut Node, context: *mut c_void) -> bool 
             _ => {}
         }
         pg_sys::expression_tree_walker(node, Some(walk), context)
+    }
+}
+
+/// An identity column draws its value by a node of its own, which asks for no privilege on the sequence. It becomes a call
+/// whose argument's type, `internal`, keeps everyone else from making one.
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *mut Node {
+    // SAFETY: PostgreSQL's mutators pass NULL or live nodes; the context is the caller's Substitutes.
+    unsafe {
+        if node.is_null() {
+            return node;
+        }
+        match (*node).type_ {
+            pg_sys::NodeTag::T_NextValueExpr => {
+                let next = &*(node as *const pg_sys::NextValueExpr);
+                match (*(context as *const Substitutes)).preview {
+                    Some(preview) => identity_call(preview.identity, next),
+                    None => node,
+                }
+            }
+            pg_sys::NodeTag::T_Query => {
+                compat::mutate_query(node.cast(), replace, context, 0).cast()
+            }
+            _ => compat::mutate_expression(node, replace, context),
+        }
+    }
+}
+
+/// The call, cast to the column's type.
+fn identity_call(function: pg_sys::Oid, next: &pg_sys::NextValueExpr) -> *mut Node {
+    let call = |function, result, argument: *mut Node| {
+        // SAFETY: makes nodes in the current memory context.
+        unsafe {
+            pg_sys::makeFuncExpr(
+                function,
+                result,
+                pg_sys::lappend(std::ptr::null_mut(), argument.cast()),
+                pg_sys::InvalidOid,
+                pg_sys::InvalidOid,
+                pg_sys::CoercionForm::COERCE_EXPLICIT_CALL,
+            ) as *mut Node
+        }
+    };
+    // SAFETY: a by-value constant of four bytes.
+    let sequence = unsafe {
+        let value = pg_sys::Datum::from(next.seqid);
+        pg_sys::makeConst(
+            pg_sys::REGCLASSOID,
+            -1,
+            pg_sys::InvalidOid,
+            4,
+            value,
+            false,
+            true,
+        )
+    };
+    let value = call(function, pg_sys::INT8OID, sequence.cast());
+    match next.typeId {
+        pg_sys::INT4OID => call(INT8_TO_INT4, pg_sys::INT4OID, value),
+        pg_sys::INT2OID => call(INT8_TO_INT2, pg_sys::INT2OID, value),
+        _ => value,
     }
 }
 
@@ -150,6 +254,9 @@ unsafe fn plan_node(plan: *mut pg_sys::Plan, substitutes: &mut Substitutes) {
                 expressions((*modify).returningLists);
                 expressions((*modify).onConflictSet);
                 walk((*modify).onConflictWhere, context);
+                expressions((*modify).withCheckOptionLists);
+                #[cfg(not(feature = "pg14"))]
+                expressions((*modify).mergeActionLists);
             }
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! Where a sequence stands.
 
-use crate::judge::sequence::Position;
+use crate::judge::sequence::{Position, Range};
+use crate::preview;
 use pgrx::pg_sys::{self, Oid};
 
 /// `FormData_pg_sequence_data` of commands/sequence.h.
@@ -11,17 +12,27 @@ struct SequenceData {
     is_called: bool,
 }
 
-/// The first fields of `FormData_pg_sequence` of catalog/pg_sequence.h.
+/// `FormData_pg_sequence` of catalog/pg_sequence.h.
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct SequenceDefinition {
     seqrelid: Oid,
     seqtypid: Oid,
     seqstart: i64,
     seqincrement: i64,
+    seqmax: i64,
+    seqmin: i64,
+    seqcache: i64,
+    seqcycle: bool,
+}
+
+/// Where the sequence stands: within a preview that has moved it, where that statement would have left it.
+pub fn position(sequence: Oid) -> Position {
+    preview::virtual_position(sequence).unwrap_or_else(|| stored_position(sequence))
 }
 
 /// The sequence's position, read from its relation without the user's privileges.
-pub fn position(sequence: Oid) -> Position {
+pub fn stored_position(sequence: Oid) -> Position {
     // SAFETY: a sequence is a heap of one row of Form_pg_sequence_data's shape.
     unsafe {
         let relation = pg_sys::relation_open(sequence, pg_sys::AccessShareLock as i32);
@@ -51,20 +62,36 @@ pub fn position(sequence: Oid) -> Position {
 
 /// The sequence's increment and start value.
 pub fn definition(sequence: Oid) -> (i64, i64) {
-    // SAFETY: a syscache row of pg_sequence, released after the read.
+    match catalog_row(sequence) {
+        Some(row) => (row.seqincrement, row.seqstart),
+        None => (1, 1),
+    }
+}
+
+/// The values the sequence runs through.
+pub fn range(sequence: Oid) -> Option<Range> {
+    catalog_row(sequence).map(|row| Range {
+        increment: row.seqincrement,
+        min: row.seqmin,
+        max: row.seqmax,
+        cycle: row.seqcycle,
+    })
+}
+
+fn catalog_row(sequence: Oid) -> Option<SequenceDefinition> {
+    // SAFETY: a syscache row of pg_sequence, copied and released.
     unsafe {
         let cache = pg_sys::SysCacheIdentifier::SEQRELID as i32;
         let tuple = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(sequence));
         if tuple.is_null() {
-            return (1, 1);
+            return None;
         }
         let data = (*tuple)
             .t_data
             .cast::<u8>()
             .add(usize::from((*(*tuple).t_data).t_hoff));
-        let data = &*(data as *const SequenceDefinition);
-        let definition = (data.seqincrement, data.seqstart);
+        let row = *(data as *const SequenceDefinition);
         pg_sys::ReleaseSysCache(tuple);
-        definition
+        Some(row)
     }
 }

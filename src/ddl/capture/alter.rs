@@ -4,9 +4,9 @@
 #![allow(non_upper_case_globals)]
 
 use super::closure::{self, Object};
-use super::{begun, coverage, lock, rows, unrecorded, will_be_refused};
-use crate::ddl::Table;
+use super::{begun, coverage, lock, rows, will_be_refused};
 use crate::ddl::scope::resolve;
+use crate::ddl::{Table, enforce};
 use crate::judge::ddl::{Action, Kind};
 use crate::model::Operation;
 use crate::pg::{catalog, compat, objects, raw};
@@ -102,7 +102,7 @@ unsafe fn plan(statement: *mut pg_sys::AlterTableStmt, relid: Oid) -> Plan {
 fn typed(registry: &Rc<Registry>, relid: Oid, action: &Action) -> Outcome<Option<Underway>> {
     for typed in super::super::scope::Scope::new(registry).reached(relid) {
         if let Some(table) = Table::protected(registry, typed, true) {
-            unrecorded(&table, action)?;
+            enforce::refuse(action.unrecorded(table.subject()))?;
         }
     }
     Ok(None)

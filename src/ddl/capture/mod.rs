@@ -9,7 +9,7 @@ mod closure;
 mod drop;
 mod truncate;
 
-use super::Table;
+use super::{Table, enforce};
 use crate::guard_triggers::{OwnWork, Privileged};
 use crate::judge::ddl::{Action, Kind};
 use crate::model::Operation;
@@ -19,7 +19,7 @@ use crate::registry::{self, Guarded, Registry};
 use crate::report::Outcome;
 use crate::running::queries::{self, Coverage};
 use crate::running::underway;
-use crate::{gucs, report};
+use crate::{gucs, preview};
 use catalog::OpenRelation;
 use pgrx::Spi;
 use pgrx::pg_sys::{self, NodeTag, Oid};
@@ -66,11 +66,9 @@ pub fn after() -> Outcome<()> {
         let missed = registry
             .as_ref()
             .and_then(|registry| Table::protected(registry, relid, false));
-        if let Some(table) = missed
-            && gucs::mode() == gucs::Mode::Enforce
-        {
+        if let Some(table) = missed {
             let action = Action::new(Kind::Truncate, None);
-            return Err(action.unrecorded(table.subject()).into());
+            enforce::refuse(action.unrecorded(table.subject()))?;
         }
     }
     Ok(())
@@ -129,7 +127,10 @@ fn will_be_refused(registry: &Registry, relids: &[Oid], coverage: &Coverage) -> 
     let protected = relids
         .iter()
         .any(|relid| registry.table(*relid).is_some_and(|t| t.is_protected()));
-    protected && gucs::mode() == gucs::Mode::Enforce && !matches!(coverage, Coverage::Covered(_))
+    protected
+        && gucs::mode() == gucs::Mode::Enforce
+        && !preview::active()
+        && !matches!(coverage, Coverage::Covered(_))
 }
 
 /// Captures the rows of a guarded table, locked against everyone.
@@ -147,16 +148,4 @@ fn rows(registry: &Rc<Registry>, guarded: &Rc<Guarded>, destroyer: &Destroyer) -
 /// Locks a relation as the statement itself will; false when it is gone.
 fn lock(relid: Oid) -> bool {
     OpenRelation::open(relid, pg_sys::AccessExclusiveLock).is_some()
-}
-
-/// Refuses (or, observing, lets pass) what cannot be captured.
-fn unrecorded(table: &Table, action: &Action) -> Outcome<()> {
-    match gucs::mode() {
-        gucs::Mode::Enforce => Err(action.unrecorded(table.subject()).into()),
-        _ => {
-            // SAFETY: inside a guarded frame.
-            unsafe { report::warn(&action.unrecorded(table.subject())) };
-            Ok(())
-        }
-    }
 }

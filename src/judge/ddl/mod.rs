@@ -148,6 +148,21 @@ pub fn tamper(what: &str, subject: Option<Subject>) -> Violation {
     }
 }
 
+/// A row of the record's `table` would be changed or removed.
+pub fn append_only(table: &str) -> Violation {
+    Violation {
+        rule: Rule::Tamper,
+        message: format!("change of what is in table \"{table}\" is refused"),
+        detail: "It is part of pg_backstop's record, which is append-only, for superusers too."
+            .to_owned(),
+        hint: "SELECT backstop.prune(interval '90 days') removes what is older than that."
+            .to_owned(),
+        schema: Some("backstop".to_owned()),
+        table: Some(table.to_owned()),
+        column: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,6 @@ pub use others::others;
 
 use super::{datum, write};
 use crate::guard_triggers::Privileged;
-use crate::judge::sequence::Position;
 use crate::ledger;
 use crate::model::Operation;
 use crate::pg::{catalog, raw};
@@ -111,20 +110,25 @@ fn sequence_states(relid: Oid) -> Vec<Definition> {
     // SAFETY: a catalog look-up; an OID list.
     let owned = unsafe { catalog::oid_list(pg_sys::getOwnedSequences(relid)) };
     let object = catalog::display_name(relid);
-    let states = owned.into_iter().map(|sequence| {
-        let name = catalog::display_name(sequence);
-        let position = state::position(sequence);
-        sequence_value(relid, &object, &name, position)
-    });
-    states.collect()
+    let states = owned.into_iter();
+    states
+        .map(|sequence| sequence_value(relid, sequence, &object))
+        .collect()
 }
 
-fn sequence_value(relid: Oid, object: &str, name: &str, position: Position) -> Definition {
+fn sequence_value(relid: Oid, sequence: Oid, object: &str) -> Definition {
+    let name = &catalog::display_name(sequence);
+    let position = state::position(sequence);
+    // A sequence that has gone on since stays where it is.
+    let behind = match state::definition(sequence).0 {
+        increment if increment < 0 => ">=",
+        _ => "<=",
+    };
     let sql = format!(
-        "SELECT pg_catalog.setval({}, {}, {})",
+        "SELECT pg_catalog.setval({}, {value}, {}) FROM {name} AS s WHERE s.last_value {behind} {value}",
         literal(name),
-        position.value,
-        position.is_called
+        position.is_called,
+        value = position.value,
     );
     Definition::new(SEQUENCE_STATE, relid, object, "sequence value", name, sql)
 }

@@ -2,7 +2,6 @@
 
 use super::{Definition, attached, oids, read};
 use crate::pg::catalog;
-use crate::sequence::state;
 use pgrx::pg_sys::Oid;
 
 /// Everything else among `gone` (class, OID) that a restore needs or that a drop took along.
@@ -20,8 +19,7 @@ pub fn others(gone: &[(Oid, Oid)]) -> Vec<Definition> {
     let views = of_kind(&all, "view");
     for sequence in of_kind(&all, "sequence") {
         let name = catalog::display_name(sequence);
-        let position = state::position(sequence);
-        all.push(super::sequence_value(sequence, &name, &name, position));
+        all.push(super::sequence_value(sequence, sequence, &name));
     }
     if !views.is_empty() {
         all.extend(attached(&views));

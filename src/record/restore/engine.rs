@@ -10,6 +10,7 @@ use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::json::{self, Span};
 use super::rebuild::{Rebuild, Step};
+use super::resolve;
 use super::source::{Change, Chunk};
 use super::target::Target;
 use super::{OnConflict, Request};
@@ -91,15 +92,11 @@ impl Engine {
         let known = self
             .targets
             .iter()
-            .position(|t| t.recorded == chunk.relation);
+            .position(|target| target.recorded == chunk.relation);
         let target = match known {
             Some(target) => target,
-            None => {
-                // SAFETY: the caller vouches for the estate.
-                self.targets
-                    .push(unsafe { Target::open(chunk, self.estate)? });
-                self.targets.len() - 1
-            }
+            // SAFETY: the caller vouches for the estate.
+            None => unsafe { self.target(chunk)? },
         };
         // SAFETY: as above.
         let shape = unsafe { self.targets[target].shape(chunk, self.estate) };
@@ -171,6 +168,23 @@ impl Engine {
                 });
             }
         }
+    }
+
+    /// The target of a chunk whose relation has not been met under its name.
+    ///
+    /// # Safety
+    /// As for `new`.
+    unsafe fn target(&mut self, chunk: &Chunk) -> Outcome<usize> {
+        let relid = resolve::find(chunk)?;
+        // The table has been renamed between two statements.
+        let renamed = self.targets.iter().position(|target| target.relid == relid);
+        if let Some(target) = renamed {
+            return Ok(target);
+        }
+        // SAFETY: the caller vouches for the estate.
+        self.targets
+            .push(unsafe { Target::open(chunk, relid, self.estate)? });
+        Ok(self.targets.len() - 1)
     }
 
     /// Undoes row `n` of a chunk.

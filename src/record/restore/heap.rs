@@ -62,11 +62,12 @@ impl Leaf {
         true
     }
 
-    /// Writes the slot's row over the present one.
+    /// Writes the slot's row over the present one. `ours`: this restore wrote that one, perhaps by inserting it, so all
+    /// of the row's foreign keys are still to be checked.
     ///
     /// # Safety
     /// `present` must hold the row, locked.
-    pub unsafe fn update(&mut self, estate: *mut pg_sys::EState) {
+    pub unsafe fn update(&mut self, estate: *mut pg_sys::EState, ours: bool) {
         // SAFETY: as ExecSimpleRelationUpdate does it.
         unsafe {
             pg_sys::CheckCmdReplicaIdentity(self.relation.0, pg_sys::CmdType::CMD_UPDATE);
@@ -89,7 +90,12 @@ impl Leaf {
             }
             self.note_values();
         }
-        self.updated.push(self.slot.tid());
+        let versions = if ours {
+            &mut self.inserted
+        } else {
+            &mut self.updated
+        };
+        versions.push(self.slot.tid());
     }
 
     /// Deletes the present row.

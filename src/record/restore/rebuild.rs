@@ -1,9 +1,10 @@
 //! Brings back what DDL took away besides rows, by the definitions in the record: tables, columns and types before the
 //! rows are put back, keys that reference others, triggers, policies, privileges and protections after them.
 
+use super::Count;
 use super::own_rows::scan;
 use super::present::{exists, relation_exists, rows_of};
-use super::{Count, Request};
+use super::since::Wanted;
 use crate::guard_triggers::{self, OwnWork, Privileged};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::panic::CaughtError;
@@ -46,13 +47,13 @@ mod at {
 }
 
 impl Rebuild {
-    /// Reads the definitions that the request wants.
-    pub fn find(request: &Request) -> Outcome<Rebuild> {
+    /// Reads the statement's definitions of what is wanted.
+    pub fn find(statement_id: i64, wanted: &Wanted) -> Outcome<Rebuild> {
         let mut steps = Vec::new();
         scan(
             c"definition",
             c"definition_pkey",
-            &[(1, request.statement_id)],
+            &[(1, statement_id)],
             |row| {
                 let text = |n| row.get::<String>(n).unwrap_or_default();
                 steps.push(Step {
@@ -67,16 +68,14 @@ impl Rebuild {
                 Ok(())
             },
         )?;
-        if let Some(wanted) = &request.relations {
-            // What the tables stand on comes with them, what others lost does not.
-            steps.retain(|step| {
-                wanted.contains(&step.relation)
-                    || matches!(
-                        step.kind.as_str(),
-                        "schema" | "type" | "function" | "sequence"
-                    )
-            });
-        }
+        // What the tables stand on comes with them, what others lost does not.
+        steps.retain(|step| {
+            wanted.has_name(&step.relation)
+                || matches!(
+                    step.kind.as_str(),
+                    "schema" | "type" | "function" | "sequence"
+                )
+        });
         Ok(Rebuild {
             steps,
             ..Rebuild::default()

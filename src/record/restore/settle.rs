@@ -89,7 +89,7 @@ impl Engine {
             if let Some(conflict) = &mut self.conflicts[n] {
                 (conflict.key, conflict.old_row) = (key, old_row);
             }
-        } else if self.request.collect || self.conflicts.is_empty() {
+        } else if self.request.collect || !matches!(self.conflicts.last(), Some(Some(_))) {
             // SAFETY: the caller vouches for the present row.
             let current_row = leaf.map(|leaf| unsafe { self.present_json(image, leaf) });
             settled.conflict = Some(self.conflicts.len());

@@ -240,8 +240,13 @@ pub(super) fn restored_before(statement_id: i64) -> bool {
         // SAFETY: a bigint argument.
         let id = unsafe { DatumWithOid::new(statement_id, pg_sys::INT8OID) };
         let rows = client.select(
-            "WITH RECURSIVE later AS (
-                 SELECT statement_id, reverts FROM backstop.statement_log WHERE reverts = $1
+            "WITH RECURSIVE ended AS (
+                 SELECT s.at, (SELECT pg_catalog.max(c.at) FROM backstop.committed AS c WHERE c.at >= s.at AND c.xid = s.xid
+                     AND s.statement_id BETWEEN c.first_statement_id AND c.last_statement_id) AS committed_at
+                 FROM backstop.statement_log AS s WHERE s.statement_id = $1
+             ), later AS (
+                 SELECT statement_id, $1 AS reverts FROM backstop.statement_log, ended AS e
+                 WHERE reverts = $1 OR reverts_since < COALESCE(e.committed_at, e.at) AND statement_log.at > e.at
                  UNION ALL
                  SELECT s.statement_id, s.reverts FROM later AS l JOIN backstop.statement_log AS s ON s.reverts = l.statement_id)
              SELECT statement_id, reverts FROM later ORDER BY statement_id DESC",

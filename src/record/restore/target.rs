@@ -1,7 +1,8 @@
 //! The tables to restore: found by what the record says of them, opened, and their rows led to the right partition.
 
+use super::defaults::Default;
 use super::leaf::Leaf;
-use super::resolve::{find, gone};
+use super::resolve::gone;
 use super::routing::Routing;
 use super::shape::Shape;
 use super::source::Chunk;
@@ -29,16 +30,17 @@ pub struct Target {
     pub leaves: Vec<Leaf>,
     routing: Option<Routing>,
     /// Defaults of columns added since, by place.
-    defaults: Vec<(usize, *mut pg_sys::ExprState)>,
+    pub(super) defaults: Vec<Default>,
+    /// Values that a dry run has put in the place of a sequence's.
+    pub(super) stand_ins: i32,
 }
 
 impl Target {
-    /// Opens the table a chunk's rows belong to.
+    /// Opens `relid`, the table a chunk's rows belong to.
     ///
     /// # Safety
     /// `estate` must be live and outlive the target.
-    pub unsafe fn open(chunk: &Chunk, estate: *mut pg_sys::EState) -> Outcome<Target> {
-        let relid = find(chunk)?;
+    pub unsafe fn open(chunk: &Chunk, relid: Oid, estate: *mut pg_sys::EState) -> Outcome<Target> {
         let Some(relation) = OpenRelation::open(relid, pg_sys::RowExclusiveLock) else {
             return Err(gone(&chunk.relation));
         };
@@ -59,6 +61,7 @@ impl Target {
                 leaves: Vec::new(),
                 routing: None,
                 defaults: Vec::new(),
+                stand_ins: 0,
                 relation,
             };
             match target.relation.kind() {
@@ -168,44 +171,6 @@ impl Target {
             }
         }
         Ok(self.leaves.len())
-    }
-
-    /// Puts the defaults of the columns at `missing` into the slot.
-    ///
-    /// # Safety
-    /// The slot must have been started.
-    pub unsafe fn add_defaults(&mut self, missing: &[usize], estate: *mut pg_sys::EState) {
-        for place in missing {
-            // SAFETY: the default's expression is the catalog's; its state is made once, in the estate's memory.
-            unsafe {
-                let known = self.defaults.iter().find(|(of, _)| of == place);
-                let state = match known {
-                    Some((_, state)) => *state,
-                    None => {
-                        let expression =
-                            pg_sys::build_column_default(self.relation.0, *place as i32 + 1);
-                        let state = if expression.is_null() {
-                            std::ptr::null_mut()
-                        } else {
-                            pg_sys::ExecPrepareExpr(expression.cast(), estate)
-                        };
-                        self.defaults.push((*place, state));
-                        state
-                    }
-                };
-                if !state.is_null() {
-                    let mut null = false;
-                    let context = (*estate).es_per_tuple_exprcontext;
-                    let value = match (*state).evalfunc {
-                        Some(evaluate) => pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                            evaluate(state, context, &mut null)
-                        }),
-                        None => continue,
-                    };
-                    self.slot.set(*place, (!null).then_some(value));
-                }
-            }
-        }
     }
 
     /// Closes the table's indexes and partitions.

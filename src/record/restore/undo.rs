@@ -1,5 +1,6 @@
 //! What each kind of image takes to undo, and when the present state stands against it.
 
+use super::What;
 use super::engine::Engine;
 use super::find::fetch;
 use super::image::{Fate, Image};
@@ -17,6 +18,10 @@ impl Engine {
         let inherited = self.inherit(image);
         // SAFETY: the caller vouches for the context.
         unsafe {
+            if self.request.drill {
+                // The columns that it did not change must be readable too.
+                self.fill(image)?;
+            }
             let Some(leaf) = self.find_updated(image)? else {
                 if self.overwrites() {
                     self.reinsert(image)?;
@@ -173,7 +178,10 @@ impl Engine {
     }
 
     fn restored_before(&mut self) -> bool {
-        let id = self.request.statement_id;
+        // Going back to a moment undoes the earlier restore itself first: it is among the statements since then.
+        let What::Statement(id) = self.request.what else {
+            return false;
+        };
         *self
             .restored_before
             .get_or_insert_with(|| restored_before(id))
@@ -191,7 +199,7 @@ impl Engine {
             let target = &mut self.targets[image.target];
             if !target.shapes[image.shape].missing.is_empty() {
                 let missing = target.shapes[image.shape].missing.clone();
-                target.add_defaults(&missing, estate);
+                target.add_defaults(&missing, estate, self.request.dry_run);
             }
             target.route(estate)
         }

@@ -5,7 +5,7 @@ use super::image::Image;
 use crate::model::Operation;
 use crate::pg::slot::Slot;
 use crate::record::encode::PortableOutput;
-use crate::record::{capture, write};
+use crate::record::{image, write};
 use crate::report::Outcome;
 use pgrx::pg_sys::Datum;
 
@@ -40,7 +40,7 @@ impl Engine {
                 self.row.extend_from_slice(image.body);
             } else {
                 let _portable = place.format.session_dependent.then(PortableOutput::begin);
-                capture::values(&mut self.row, &place.format, place.slot.0);
+                image::values(&mut self.row, &place.format, place.slot.0, None);
                 self.row.push(b']');
             }
             self.push(image, leaf, Operation::Insert);
@@ -73,7 +73,8 @@ impl Engine {
             }
             let present = target.leaves[leaf].present;
             if into == leaf {
-                target.leaves[leaf].update(estate);
+                let ours = present.written_by(self.xid);
+                target.leaves[leaf].update(estate, ours);
             } else {
                 target.leaves[leaf].delete();
                 target.leaves[into].insert(estate, false);
@@ -107,10 +108,10 @@ impl Engine {
         // SAFETY: the caller vouches for the slots; all attributes are fetched.
         unsafe {
             let _portable = format.session_dependent.then(PortableOutput::begin);
-            capture::values(&mut self.row, &format, old.0);
+            image::values(&mut self.row, &format, old.0, None);
             if let Some(new) = new {
                 self.row.push(b',');
-                capture::changes(&mut self.row, &format, old.0, new.0);
+                image::changes(&mut self.row, &format, old.0, new.0, None);
             }
         }
         self.row.push(b']');

@@ -1,0 +1,314 @@
+//! Writes what a preview saw as a request for the reviewer.
+
+use super::collect::Movement;
+use super::run::Previewed;
+use super::sample;
+use super::seen::Step;
+use super::store;
+use crate::judge::approval::Kind;
+use crate::model::{Operation, Rule, Violation};
+use crate::pg::{catalog, raw};
+use crate::record::{datum, write};
+use crate::{gucs, registry};
+use pgrx::pg_sys::{self, Datum, Oid};
+use std::collections::HashMap;
+use std::ffi::CString;
+
+/// One line of a preview: a row of `backstop.request_step`.
+pub struct Line {
+    pub relation: String,
+    pub relid: Oid,
+    pub operation: String,
+    pub cause: Option<String>,
+    pub rows: i64,
+    pub expendable_rows: i64,
+    pub columns: Vec<String>,
+    pub cleared_columns: Vec<String>,
+    pub rules: Vec<&'static str>,
+    /// JSON.
+    pub sample: Option<String>,
+}
+
+/// The lines of a preview, in cascade order, and for each step of `previewed` the number of its line.
+pub fn lines(previewed: &Previewed) -> (Vec<Line>, Vec<i32>) {
+    let steps = &previewed.seen.steps;
+    let mut order: Vec<usize> = (0..steps.len()).collect();
+    // The statement's own targets first; a BEFORE trigger's work was seen before them.
+    order.sort_by_key(|n| steps[*n].cause.is_some());
+    let mut numbers = vec![0; steps.len()];
+    let mut lines = Vec::new();
+    for n in order {
+        lines.push(of_step(&steps[n]));
+        numbers[n] = lines.len() as i32;
+    }
+    for violation in &previewed.violations {
+        if violation.rule != Rule::SequenceGuard {
+            attach(&mut lines, violation, &previewed.command);
+        }
+    }
+    for movement in &previewed.movements {
+        lines.push(of_movement(movement, &previewed.violations));
+    }
+    (lines, numbers)
+}
+
+fn of_step(step: &Step) -> Line {
+    let named = |flags: &[bool]| {
+        let columns = step.format.columns.iter().zip(flags);
+        columns
+            .filter(|(_, flag)| **flag)
+            .map(|(column, _)| column.fact.name.clone())
+            .collect()
+    };
+    Line {
+        relation: step.format.relation.to_string(),
+        relid: step.format.recorded_relid,
+        operation: step.operation.record_name().to_owned(),
+        cause: step.cause.as_deref().map(str::to_owned),
+        rows: step.rows,
+        expendable_rows: step.expendable,
+        columns: named(&step.changed),
+        cleared_columns: named(&step.cleared),
+        rules: Vec::new(),
+        sample: Some(sample::of(step)),
+    }
+}
+
+/// Puts a violation with the line of its table, the first one when it names none of them.
+fn attach(lines: &mut Vec<Line>, violation: &Violation, command: &str) {
+    let table = match (&violation.schema, &violation.table) {
+        (Some(schema), Some(table)) => catalog::qualified(schema, table),
+        _ => String::new(),
+    };
+    let own = lines
+        .iter()
+        .position(|line| line.relation == table && line.cause.is_none())
+        .or_else(|| lines.iter().position(|line| line.relation == table));
+    let place = own.unwrap_or_else(|| {
+        // A partition's line stands for its protected parent; a statement that destroys no row has no line yet.
+        if !lines.is_empty() {
+            return 0;
+        }
+        lines.push(Line {
+            relation: table,
+            relid: pg_sys::InvalidOid,
+            operation: command.to_owned(),
+            cause: None,
+            rows: 0,
+            expendable_rows: 0,
+            columns: Vec::new(),
+            cleared_columns: Vec::new(),
+            rules: Vec::new(),
+            sample: None,
+        });
+        0
+    });
+    let rule = violation.rule.name();
+    if !lines[place].rules.contains(&rule) {
+        lines[place].rules.push(rule);
+    }
+}
+
+fn of_movement(movement: &Movement, violations: &[Violation]) -> Line {
+    let guarded = violations.iter().any(|violation| {
+        violation.rule == Rule::SequenceGuard
+            && catalog::qualified(
+                violation.schema.as_deref().unwrap_or_default(),
+                violation.table.as_deref().unwrap_or_default(),
+            ) == movement.name
+    });
+    let mut sample = serde_json::json!({
+        "from": movement.from.value,
+        "from_is_called": movement.from.is_called,
+        "to": movement.to.value,
+        "to_is_called": movement.to.is_called,
+        "next": movement.next,
+        "registered": movement.registered,
+    });
+    if !movement.registered {
+        sample["warning"] =
+            "The preview has moved this sequence; sequences do not roll back.".into();
+    }
+    Line {
+        relation: movement.name.clone(),
+        relid: movement.sequence,
+        operation: Operation::Setval.record_name().to_owned(),
+        cause: None,
+        rows: 0,
+        expendable_rows: 0,
+        columns: Vec::new(),
+        cleared_columns: Vec::new(),
+        rules: if guarded {
+            vec![Rule::SequenceGuard.name()]
+        } else {
+            Vec::new()
+        },
+        sample: Some(sample.to_string()),
+    }
+}
+
+/// The weakest kind of approval that everything the statement destroys accepts.
+fn kind(previewed: &Previewed) -> Kind {
+    let steps = previewed.seen.steps.iter().map(|step| step.kind);
+    let mut kind = steps.max().unwrap_or(Kind::Session);
+    if let Some(registry) = registry::current() {
+        for table in registry.tables() {
+            let named = previewed.violations.iter().any(|violation| {
+                violation.schema.as_ref() == Some(&table.schema)
+                    && violation.table.as_ref() == Some(&table.table)
+            });
+            if named {
+                kind = kind.max(table.kind());
+            }
+        }
+    }
+    kind
+}
+
+/// Writes the request and tells whoever listens. Returns its id.
+pub fn write(
+    previewed: &Previewed,
+    lines: &[Line],
+    numbers: &[i32],
+    reason: Option<&str>,
+    parameters: Option<Datum>,
+) -> i64 {
+    let id = write::draw(c"request_id_seq");
+    let expendable: i64 = lines.iter().map(|line| line.expendable_rows).sum();
+    let rows: i64 = lines.iter().map(|line| line.rows).sum::<i64>() - expendable;
+    let session = write::session();
+    // SAFETY: reads the clock.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    write::insert(
+        c"request_log",
+        &mut [
+            Some(Datum::from(id)),
+            Some(Datum::from(now)),
+            Some(session.session_role),
+            Some(session.role),
+            Some(session.application_name),
+            session.client_addr,
+            Some(session.pid),
+            reason.map(|reason| datum::text(reason.as_bytes())),
+            Some(datum::text(previewed.statement.to_bytes())),
+            parameters,
+            Some(datum::text(kind(previewed).name().as_bytes())),
+            Some(Datum::from(rows)),
+            Some(Datum::from(expendable)),
+            Some(Datum::from(now + gucs::request_ttl_us())),
+            Some(datum::text(&previewed.key.0)),
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+        ],
+    );
+    for (n, line) in lines.iter().enumerate() {
+        write_line(id, (n + 1) as i32, line);
+    }
+    write_chunks(id, previewed, numbers);
+    let payload = CString::new(id.to_string()).unwrap_or_default();
+    // SAFETY: both are C strings; queued until the transaction commits.
+    unsafe {
+        let payload = payload.as_ptr();
+        pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+            raw::Async_Notify(c"backstop_request".as_ptr(), payload)
+        });
+    }
+    id
+}
+
+fn write_line(id: i64, step: i32, line: &Line) {
+    let texts = |items: &[String]| {
+        let items: Vec<&str> = items.iter().map(String::as_str).collect();
+        datum::text_array(&items)
+    };
+    let columns = texts(&line.columns);
+    let cleared = texts(&line.cleared_columns);
+    let rules = datum::text_array(&line.rules);
+    write::insert(
+        c"request_step",
+        &mut [
+            Some(Datum::from(id)),
+            Some(Datum::from(step)),
+            Some(datum::text(line.relation.as_bytes())),
+            Some(Datum::from(line.relid)),
+            Some(datum::text(line.operation.as_bytes())),
+            line.cause
+                .as_ref()
+                .map(|cause| datum::text(cause.as_bytes())),
+            Some(Datum::from(line.rows)),
+            Some(Datum::from(line.expendable_rows)),
+            Some(Datum::from(columns.as_ptr())),
+            Some(Datum::from(cleared.as_ptr())),
+            Some(Datum::from(rules.as_ptr())),
+            line.sample
+                .as_ref()
+                .map(|json| write::jsonb(json.as_bytes())),
+        ],
+    );
+}
+
+/// The stored chunks of what was not rolled back inside the statement.
+fn write_chunks(id: i64, previewed: &Previewed, numbers: &[i32]) {
+    let steps: HashMap<i64, i32> = previewed
+        .seen
+        .chunks
+        .iter()
+        .filter_map(|chunk| {
+            let step =
+                previewed.seen.steps.iter().position(|step| {
+                    step.is(&chunk.format, chunk.operation, chunk.cause.as_ref())
+                })?;
+            Some((chunk.number, numbers[step]))
+        })
+        .collect();
+    store::drain(|number, values| {
+        if let Some(step) = steps.get(&number) {
+            write::insert(
+                c"request_chunk",
+                &mut [
+                    Some(Datum::from(id)),
+                    Some(Datum::from(number)),
+                    Some(Datum::from(*step)),
+                    Some(values[1]),
+                    Some(values[2]),
+                    Some(values[3]),
+                    Some(values[4]),
+                    Some(values[5]),
+                ],
+            );
+        }
+    });
+    if !previewed.marks.is_empty() {
+        write_marks(id, previewed);
+    }
+}
+
+/// What the statement changes besides rows, for the token: a chunk without rows.
+fn write_marks(id: i64, previewed: &Previewed) {
+    let bytes: Vec<u8> = previewed
+        .marks
+        .iter()
+        .flat_map(|mark| mark.to_le_bytes())
+        .collect();
+    let none = datum::text_array(&[]);
+    write::insert(
+        c"request_chunk",
+        &mut [
+            Some(Datum::from(id)),
+            Some(Datum::from(0i64)),
+            Some(Datum::from(0i32)),
+            Some(Datum::from(0i32)),
+            Some(Datum::from(0i16)),
+            Some(Datum::from(none.as_ptr())),
+            Some(datum::text(b"[]")),
+            Some(datum::text(&bytes)),
+        ],
+    );
+}

@@ -1,0 +1,212 @@
+//! What a preview has seen, kept per (sub)transaction level of its root: what a savepoint inside the statement rolls
+//! back was not destroyed.
+
+use super::{collect, store};
+use crate::judge::approval::Kind;
+use crate::ledger::{self, Root};
+use crate::model::Operation;
+use crate::pg::raw;
+use crate::record::format::RowFormat;
+use crate::record::image::same_value;
+use crate::record::keep::Captured;
+use crate::record::{Buffer, FedColumns};
+use crate::report::{Outcome, Report};
+use crate::running::queries::ActiveQuery;
+use crate::{gucs, running};
+use pgrx::pg_sys;
+use std::rc::Rc;
+
+/// How many rows of a step are shown as a sample.
+const SAMPLE: usize = 3;
+
+/// The rows of one relation, destroyed by one operation for one cause.
+pub struct Step {
+    pub format: Rc<RowFormat>,
+    pub operation: Operation,
+    pub cause: Option<Rc<str>>,
+    pub rows: i64,
+    pub expendable: i64,
+    /// By column of the format: changed, and cleared, in some row.
+    pub changed: Vec<bool>,
+    pub cleared: Vec<bool>,
+    /// Images of the first rows, each `,value,...]`.
+    pub sample: Vec<Vec<u8>>,
+    /// The weakest kind of approval the table accepts.
+    pub kind: Kind,
+}
+
+impl Step {
+    pub fn is(&self, format: &RowFormat, operation: Operation, cause: Option<&Rc<str>>) -> bool {
+        self.format.recorded_relid == format.recorded_relid
+            && self.operation == operation
+            && self.cause.as_ref() == cause
+    }
+
+    fn absorb(&mut self, other: Step) {
+        self.rows += other.rows;
+        self.expendable += other.expendable;
+        for (mine, theirs) in [
+            (&mut self.changed, other.changed),
+            (&mut self.cleared, other.cleared),
+        ] {
+            for (n, flag) in theirs.into_iter().enumerate() {
+                mine[n] |= flag;
+            }
+        }
+        let missing = SAMPLE.saturating_sub(self.sample.len());
+        self.sample.extend(other.sample.into_iter().take(missing));
+        self.kind = self.kind.max(other.kind);
+    }
+}
+
+/// A chunk in the preview's store, and whose rows it holds.
+pub struct StoredChunk {
+    pub number: i64,
+    pub format: Rc<RowFormat>,
+    pub operation: Operation,
+    pub cause: Option<Rc<str>>,
+}
+
+#[derive(Default)]
+pub struct Seen {
+    /// In the order in which they were first seen.
+    pub steps: Vec<Step>,
+    pub chunks: Vec<StoredChunk>,
+    /// Fingerprints of changes that are not rows: DDL, sequences.
+    pub marks: Vec<u128>,
+}
+
+impl Seen {
+    /// Takes over what a committed child level saw.
+    pub fn absorb(&mut self, child: Seen) {
+        for step in child.steps {
+            match self
+                .steps
+                .iter_mut()
+                .find(|known| known.is(&step.format, step.operation, step.cause.as_ref()))
+            {
+                Some(known) => known.absorb(step),
+                None => self.steps.push(step),
+            }
+        }
+        self.chunks.extend(child.chunks);
+        self.marks.extend(child.marks);
+    }
+
+    fn step(
+        &mut self,
+        format: &Rc<RowFormat>,
+        operation: Operation,
+        cause: Option<&Rc<str>>,
+    ) -> &mut Step {
+        let known = self
+            .steps
+            .iter()
+            .position(|step| step.is(format, operation, cause));
+        let place = known.unwrap_or_else(|| {
+            self.steps.push(Step {
+                format: format.clone(),
+                operation,
+                cause: cause.cloned(),
+                rows: 0,
+                expendable: 0,
+                changed: vec![false; format.columns.len()],
+                cleared: vec![false; format.columns.len()],
+                sample: Vec::new(),
+                kind: Kind::Session,
+            });
+            self.steps.len() - 1
+        });
+        &mut self.steps[place]
+    }
+}
+
+/// Notes a destroyed row, which is already in its buffer.
+///
+/// # Errors
+/// When the preview has seen more rows than `backstop.preview_max_rows`.
+pub fn note_row(
+    root: &mut Root,
+    nest: i32,
+    captured: &Captured,
+    print: u128,
+    row: &[u8],
+) -> Outcome<()> {
+    let limit = gucs::preview_max_rows();
+    if root.next_ordinal > limit + 1 {
+        return Err(Report::new(
+            "54000",
+            format!("statement destroys more than {limit} rows, too many to preview"),
+        )
+        .detail("The preview was stopped and rolled back. Nothing was changed.")
+        .hint("Narrow the statement, or have a superuser raise backstop.preview_max_rows."));
+    }
+    let cause = captured.query.cause.as_ref();
+    let level = root.level(nest);
+    if let Some(buffer) = level
+        .buffers
+        .iter_mut()
+        .find(|buffer| buffer.takes(captured.format, captured.operation, cause))
+    {
+        // What is left to COMMIT is shown, and does not belong to the statement that a token is for: zero.
+        let print = if collect::is_deferred() { 0 } else { print };
+        buffer.fingerprints.extend_from_slice(&print.to_le_bytes());
+    }
+    let step = level.seen.step(captured.format, captured.operation, cause);
+    step.rows += 1;
+    step.expendable += i64::from(captured.expendable);
+    step.kind = step.kind.max(captured.kind);
+    if step.sample.len() < SAMPLE {
+        step.sample.push(row.to_vec());
+    }
+    Ok(())
+}
+
+/// Notes which columns an update changes and clears.
+///
+/// # Safety
+/// The slots must hold rows of the format's relation, with all attributes fetched.
+pub unsafe fn note_columns(
+    query: &ActiveQuery,
+    format: &Rc<RowFormat>,
+    operation: Operation,
+    every: &FedColumns,
+    old: *mut pg_sys::TupleTableSlot,
+    new: Option<*mut pg_sys::TupleTableSlot>,
+) {
+    let Some(new) = new else {
+        return;
+    };
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    ledger::with(|ledger| {
+        let root = ledger.root(query.root, running::new_root);
+        let step = root
+            .level(nest)
+            .seen
+            .step(format, operation, query.cause.as_ref());
+        for (n, column) in format.columns.iter().enumerate() {
+            // SAFETY: the caller vouches for the slots.
+            unsafe {
+                if step.cleared[n] || same_value(column, old, new) {
+                    continue;
+                }
+                step.changed[n] = true;
+                step.cleared[n] = every.clears(n, old, new);
+            }
+        }
+    });
+}
+
+/// Puts a full buffer of a preview's root into its store.
+pub fn keep_chunk(chunks: &mut Vec<StoredChunk>, buffer: &mut Buffer) {
+    let fingerprints = std::mem::take(&mut buffer.fingerprints);
+    let (rows, images) = buffer.take();
+    chunks.push(StoredChunk {
+        number: store::put(&buffer.format, rows, &images, &fingerprints),
+        format: buffer.format.clone(),
+        operation: buffer.operation,
+        cause: buffer.cause.clone(),
+    });
+    buffer.reuse(images);
+}
