@@ -117,7 +117,7 @@ fn no_approved_row_goes_unrecorded() {
         ("DROP TABLE users CASCADE", "2"),
         ("DROP SCHEMA public CASCADE", "3"),
         ("ALTER TABLE users DROP COLUMN plan CASCADE", "2"),
-        ("ALTER TABLE users ALTER COLUMN plan TYPE varchar(9)", "2"),
+        ("ALTER TABLE users ALTER COLUMN email TYPE varchar(9)", "2"),
     ] {
         let unrolled = approved(statement).replace("; COMMIT", "");
         passes(&mut admin, &unrolled);

@@ -272,7 +272,7 @@ fn going_back_in_time_passes_over_a_drop() {
             &mut admin,
             "SELECT count(*), bool_and(ok) FROM backstop.restore_drill()"
         ),
-        "4|t"
+        "5|t"
     );
 }
 
