@@ -174,7 +174,7 @@ fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
 /// statement's id if there was anything to write.
 pub fn finish_root(root: &mut Root) -> Option<i64> {
     let rows = root.rows();
-    if rows == 0 && root.sequences.is_empty() {
+    if root.is_blank() {
         return None;
     }
     let id = statement_id(root);
@@ -185,7 +185,10 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
         .flat_map(|level| &level.buffers)
         .filter(|buffer| buffer.rows > 0)
         .count();
-    let alone = written == 0 && waiting == 1;
+    // The statement's own row names the relation of its image first.
+    let mut tallies = root.levels().iter().flat_map(|level| &level.tallies);
+    let rows_only = tallies.all(|tally| tally.rows > 0);
+    let alone = written == 0 && waiting == 1 && rows_only;
     let mut image: [Option<Datum>; 8] = [None; 8];
     if !alone {
         for level in root.levels() {
