@@ -37,10 +37,12 @@ fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
         XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE => {
             with(|ledger| ledger.end_transaction(true));
             running::end_transaction();
+            record::forget_turned();
         }
         XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
             with(|ledger| ledger.end_transaction(false));
             running::end_transaction();
+            record::forget_turned();
         }
         _ => {}
     }

@@ -19,10 +19,12 @@ mod numeric;
 mod parameters;
 pub mod restore;
 mod site;
+mod turned;
 pub mod write;
 
 pub use buffer::Buffer;
 pub use cleared::{Cleared, FedColumns};
 pub use expendable::canonical;
 pub use parameters::json as parameters_json;
+pub use turned::forget as forget_turned;
 pub use write::{finish_root, flush_all};
