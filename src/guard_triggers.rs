@@ -26,10 +26,10 @@ pub fn own_work() -> bool {
 }
 
 /// Marks our own DDL until dropped.
-struct OwnWork;
+pub struct OwnWork;
 
 impl OwnWork {
-    fn begin() -> OwnWork {
+    pub fn begin() -> OwnWork {
         OWN_WORK.set(OWN_WORK.get() + 1);
         OwnWork
     }
@@ -46,6 +46,12 @@ pub fn is_ours(name: &str) -> bool {
     [CAPTURE, TRUNCATE]
         .iter()
         .any(|ours| ours.to_bytes() == name.as_bytes())
+}
+
+/// Whether the table has the trigger that every protected table has.
+pub fn guards_truncate(relid: Oid) -> bool {
+    // SAFETY: a catalog look-up; missing_ok.
+    unsafe { pg_sys::get_trigger_oid(relid, TRUNCATE.as_ptr(), true) != pg_sys::InvalidOid }
 }
 
 /// Makes the triggers that are missing.
@@ -79,14 +85,14 @@ pub fn adjust_new(before: &Rc<Registry>) {
 }
 
 /// Our own DDL runs as a superuser, with a search_path in which nobody can have put anything.
-struct Privileged {
+pub struct Privileged {
     user: Oid,
     context: i32,
     guc_level: i32,
 }
 
 impl Privileged {
-    fn begin() -> Privileged {
+    pub fn begin() -> Privileged {
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
         // SAFETY: in a transaction, whose abort undoes all of it; else Drop does.
         let guc_level = unsafe {
@@ -152,7 +158,7 @@ fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
                 "ALTER TABLE {name} ENABLE ALWAYS TRIGGER backstop_capture"
             ));
         }
-        if truncate && table.is_protected() && !foreign {
+        if truncate && !foreign {
             run(&format!(
                 "CREATE TRIGGER backstop_guard_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT \
                  EXECUTE FUNCTION backstop.guard_truncate()"
@@ -179,10 +185,7 @@ pub fn release(before: &[Oid]) {
         let table = registry
             .as_ref()
             .and_then(|registry| registry.table(*relid));
-        let (keep_capture, keep_truncate) = (
-            table.is_some(),
-            table.is_some_and(|table| table.is_protected()),
-        );
+        let (keep_capture, keep_truncate) = (table.is_some(), table.is_some());
         // SAFETY: a syscache look-up; a partition's row trigger goes with its parent's.
         let partition = unsafe { pg_sys::get_rel_relispartition(*relid) };
         let name = catalog::display_name(*relid);
@@ -211,8 +214,8 @@ impl Present {
                    tgtype OPERATOR(pg_catalog.=) 25 \
                    AND tgfoid OPERATOR(pg_catalog.=) 'backstop.capture()'::pg_catalog.regprocedure::pg_catalog.oid \
                    AND tgenabled OPERATOR(pg_catalog.=) 'A' AND tgattr::pg_catalog.text OPERATOR(pg_catalog.=) '' \
-                   AND tgqual IS NOT NULL \
-                   AND pg_catalog.pg_get_triggerdef(oid) OPERATOR(pg_catalog.~~) '%WHEN (backstop.capture_row()) EXECUTE%', \
+                   AND tgqual::pg_catalog.text OPERATOR(pg_catalog.~~) pg_catalog.concat('{FUNCEXPR :funcid ', \
+                       'backstop.capture_row()'::pg_catalog.regprocedure::pg_catalog.oid, ' %'), \
                    tgtype OPERATOR(pg_catalog.=) 34 \
                    AND tgfoid OPERATOR(pg_catalog.=) 'backstop.guard_truncate()'::pg_catalog.regprocedure::pg_catalog.oid \
                    AND tgenabled OPERATOR(pg_catalog.=) 'A' \

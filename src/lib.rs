@@ -23,6 +23,7 @@ mod preview;
 mod record;
 mod registry;
 mod report;
+mod review;
 mod running;
 mod sequence;
 
@@ -30,9 +31,14 @@ pgrx::pg_module_magic!();
 
 pgrx::extension_sql_file!("../sql/10_record.sql", name = "record");
 pgrx::extension_sql_file!(
+    "../sql/15_definition.sql",
+    name = "definition",
+    requires = ["record"]
+);
+pgrx::extension_sql_file!(
     "../sql/20_registry.sql",
     name = "registry",
-    requires = ["record"]
+    requires = ["definition"]
 );
 pgrx::extension_sql_file!(
     "../sql/30_functions.sql",
@@ -59,6 +65,7 @@ pgrx::extension_sql_file!(
     name = "review",
     requires = ["preview_sequences"]
 );
+pgrx::extension_sql_file!("../sql/60_care.sql", name = "care", requires = ["review"]);
 
 #[pgrx::pg_guard]
 #[allow(non_snake_case)]

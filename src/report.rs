@@ -94,6 +94,7 @@ pub mod sqlstate {
     pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
     pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
     pub const SYNTAX_ERROR: &str = "42601";
+    pub const NUMERIC_VALUE_OUT_OF_RANGE: &str = "22003";
 }
 
 /// PostgreSQL packs five characters into an int, six bits each (`MAKE_SQLSTATE` in elog.h).

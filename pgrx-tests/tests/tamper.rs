@@ -26,6 +26,9 @@ const REFUSED: &[&str] = &[
     "DROP INDEX backstop.sequence_change_statement_id",
     "TRUNCATE backstop.statement_log",
     "TRUNCATE backstop.registered_table CASCADE",
+    "TRUNCATE backstop.request_chunk",
+    "DROP TABLE backstop.request_log CASCADE",
+    "ALTER TABLE backstop.request_log ALTER COLUMN decision SET DEFAULT 'approved'",
     "ALTER TABLE backstop.statement_log ADD COLUMN extra int",
     "ALTER TABLE backstop.image_chunk DROP COLUMN images",
     "ALTER TABLE backstop.registered_table DISABLE TRIGGER registry_changed",
@@ -47,6 +50,18 @@ const REFUSED: &[&str] = &[
     "ALTER TABLE subscriptions DISABLE TRIGGER backstop_capture",
     "ALTER TABLE subscriptions DISABLE TRIGGER ALL",
     "DROP TRIGGER backstop_capture ON subscriptions",
+    "CREATE OR REPLACE TRIGGER backstop_capture AFTER DELETE OR UPDATE ON users FOR EACH ROW WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()",
+    "CREATE TRIGGER backstop_capture BEFORE DELETE OR UPDATE ON users FOR EACH ROW WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()",
+    "CREATE TRIGGER backstop_capture AFTER DELETE ON users FOR EACH ROW WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()",
+    "CREATE TRIGGER backstop_capture AFTER DELETE OR UPDATE ON users FOR EACH ROW WHEN (false) EXECUTE FUNCTION backstop.capture()",
+    "ALTER TABLE backstop.image_chunk DISABLE TRIGGER guard_record",
+    "DROP TRIGGER guard_record ON backstop.committed",
+    "TRUNCATE backstop.committed, backstop.pruned",
+    "ALTER TABLE backstop.pruned ALTER up_to TYPE timestamptz USING '-infinity'",
+    "ALTER TRIGGER backstop_capture ON users DEPENDS ON EXTENSION plpgsql",
+    "ALTER TRIGGER backstop_capture ON subscriptions DEPENDS ON EXTENSION plpgsql",
+    "CREATE OR REPLACE VIEW backstop.protected_table AS SELECT * FROM backstop.registered_table WHERE false",
+    "CREATE OR REPLACE VIEW backstop.preimage AS SELECT * FROM backstop.preimage WHERE false",
 ];
 
 #[test]
@@ -63,6 +78,8 @@ fn the_guard_cannot_be_taken_apart() {
     // PostgreSQL itself keeps the members of an extension.
     for statement in [
         "DROP VIEW backstop.statement",
+        "DROP VIEW backstop.request",
+        "DROP FUNCTION backstop.preview_nextval(regclass)",
         "DROP FUNCTION backstop.capture() CASCADE",
         "DROP FUNCTION backstop.check(text)",
     ] {

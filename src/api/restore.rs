@@ -1,12 +1,14 @@
-//! restore and restore_conflicts.
+//! restore, restore_since, restore_conflicts and restore_drill.
 
 use super::arguments;
 use crate::pg::function::{Call, Rows};
 use crate::record::datum;
-use crate::record::restore::{self, OnConflict, Request};
+use crate::record::restore::{self, OnConflict, Request, What, drill};
 use crate::record::write::jsonb;
 use crate::report::Outcome;
-use pgrx::pg_sys::Datum;
+use pgrx::IntoDatum;
+use pgrx::datum::Interval;
+use pgrx::pg_sys::{self, Datum};
 
 crate::sql_function!(
     pg_finfo_backstop_restore,
@@ -14,32 +16,74 @@ crate::sql_function!(
     restore_statement
 );
 crate::sql_function!(
+    pg_finfo_backstop_restore_since,
+    backstop_restore_since,
+    restore_since
+);
+crate::sql_function!(
     pg_finfo_backstop_restore_conflicts,
     backstop_restore_conflicts,
     restore_conflicts
 );
 
+crate::sql_function!(
+    pg_finfo_backstop_restore_drill,
+    backstop_restore_drill,
+    restore_drill
+);
+
 unsafe fn restore_statement(call: Call) -> Outcome<Datum> {
-    // SAFETY: the types of the SQL declaration.
-    let request = unsafe {
-        let word = arguments::required::<String>(call, 2, "on_conflict")?;
-        Request {
-            statement_id: arguments::required(call, 0, "statement_id")?,
+    // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
+    unsafe {
+        let request = Request {
+            what: What::Statement(arguments::required(call, 0, "statement_id")?),
             dry_run: arguments::required(call, 1, "dry_run")?,
-            on_conflict: match arguments::word(
-                &word,
-                "on_conflict",
-                &["abort", "skip", "overwrite"],
-            )? {
-                "skip" => OnConflict::Skip,
-                "overwrite" => OnConflict::Overwrite,
-                _ => OnConflict::Abort,
-            },
+            on_conflict: on_conflict(call, 2)?,
             relations: arguments::texts(call, 3, "relations")?,
             collect: false,
-        }
-    };
-    // SAFETY: declared RETURNS TABLE.
+            drill: false,
+        };
+        counted(call, request)
+    }
+}
+
+unsafe fn restore_since(call: Call) -> Outcome<Datum> {
+    // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
+    unsafe {
+        let at: pgrx::datum::TimestampWithTimeZone = arguments::required(call, 0, "at")?;
+        let request = Request {
+            what: What::Since(at.into()),
+            relations: arguments::texts(call, 1, "relations")?,
+            dry_run: arguments::required(call, 2, "dry_run")?,
+            on_conflict: on_conflict(call, 3)?,
+            collect: false,
+            drill: false,
+        };
+        counted(call, request)
+    }
+}
+
+/// What to do with a conflict.
+///
+/// # Safety
+/// Argument `n` must be declared text.
+pub unsafe fn on_conflict(call: Call, n: usize) -> Outcome<OnConflict> {
+    // SAFETY: the caller vouches for the type.
+    let word: String = unsafe { arguments::required(call, n, "on_conflict")? };
+    let words = ["abort", "skip", "overwrite"];
+    Ok(match arguments::word(&word, "on_conflict", &words)? {
+        "skip" => OnConflict::Skip,
+        "overwrite" => OnConflict::Overwrite,
+        _ => OnConflict::Abort,
+    })
+}
+
+/// Restores, and returns what came of it by relation and operation.
+///
+/// # Safety
+/// The function must be declared RETURNS TABLE with the columns of `restore`.
+unsafe fn counted(call: Call, request: Request) -> Outcome<Datum> {
+    // SAFETY: the caller vouches for the declaration.
     let mut rows = unsafe { Rows::new(call) };
     for count in restore::run(request)?.counts {
         rows.push(vec![
@@ -63,11 +107,12 @@ unsafe fn restore_conflicts(call: Call) -> Outcome<Datum> {
         )
     };
     let done = restore::run(Request {
-        statement_id,
+        what: What::Statement(statement_id),
         dry_run: true,
         on_conflict: OnConflict::Skip,
         relations: None,
         collect: true,
+        drill: false,
     })?;
     for conflict in done.conflicts {
         let json = |text: &Option<Vec<u8>>| text.as_deref().map(jsonb);
@@ -79,5 +124,26 @@ unsafe fn restore_conflicts(call: Call) -> Outcome<Datum> {
             json(&conflict.current_row),
         ]);
     }
+    Ok(call.null())
+}
+
+unsafe fn restore_drill(call: Call) -> Outcome<Datum> {
+    // SAFETY: the type of the SQL declaration, which RETURNS TABLE; PostgreSQL's own subtraction.
+    let (cutoff, mut rows) = unsafe {
+        let since: Interval = arguments::required(call, 0, "since")?;
+        let now = pg_sys::GetCurrentTimestamp();
+        let cutoff = pgrx::direct_function_call::<i64>(
+            pg_sys::timestamptz_mi_interval,
+            &[Some(Datum::from(now)), since.into_datum()],
+        );
+        (cutoff.unwrap_or(now), Rows::new(call))
+    };
+    drill::all(cutoff, |drilled| {
+        rows.push(vec![
+            Some(Datum::from(drilled.statement_id)),
+            Some(Datum::from(drilled.ok)),
+            Some(datum::text(drilled.detail.as_bytes())),
+        ]);
+    })?;
     Ok(call.null())
 }

@@ -3,8 +3,9 @@
 use super::{Finding, Table};
 use crate::guard_triggers;
 use crate::judge::ddl::{Action, Kind};
-use crate::pg::{catalog, objects, raw};
+use crate::pg::{catalog, objects, raw, types};
 use crate::registry::Registry;
+use crate::running::underway;
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
 
@@ -33,6 +34,16 @@ impl Scope {
         self.action(relid, inh, Action::new(kind, object));
     }
 
+    /// `relid` (and with `inh` its children) would be truncated. pg_restore --jobs truncates every table before it fills
+    /// it, when the registry may be there already: a table that is empty and has not got its triggers yet.
+    pub fn truncate_table(&mut self, relid: Oid, inh: bool) {
+        let children = self.registry.with_children(relid);
+        let alone = !inh || children.iter().all(|child| *child == relid);
+        if !alone || guard_triggers::guards_truncate(relid) || objects::has_pages(relid) {
+            self.table(relid, inh, Kind::Truncate, None);
+        }
+    }
+
     /// As `table`, reached by a command that doesn't name the table.
     pub fn through(&mut self, relid: Oid, kind: Kind, through: &'static str) {
         let action = Action {
@@ -43,6 +54,10 @@ impl Scope {
     }
 
     pub(super) fn action(&mut self, relid: Oid, inh: bool, action: Action) {
+        // What sits on a table that vanishes goes with it, and is captured with it.
+        if underway::takes_table(relid) {
+            return;
+        }
         if let Some(table) = Table::protected(&self.registry, relid, inh) {
             self.found.push(Finding::Table { table, action });
         }
@@ -102,6 +117,9 @@ impl Scope {
 
     /// A part of the guard that sits on a table.
     pub fn guard_on(&mut self, what: String, relid: Oid) {
+        if underway::takes_table(relid) {
+            return;
+        }
         self.found.push(Finding::Guard {
             what,
             table: catalog::relation_name(relid),
@@ -126,6 +144,23 @@ impl Scope {
         for relid in relids {
             self.through(relid, kind, through);
         }
+    }
+
+    /// The guarded tables that store rows of `relid`, a composite type or another table, inside a column's values.
+    pub fn holding(&self, relid: Oid) -> Vec<Oid> {
+        // SAFETY: a syscache look-up.
+        let row_type = unsafe { pg_sys::get_rel_type_id(relid) };
+        if row_type == pg_sys::InvalidOid {
+            return Vec::new();
+        }
+        let mut holding: Vec<Oid> = self
+            .registry
+            .tables()
+            .map(|table| table.relid)
+            .filter(|relid| types::columns_hold(*relid, row_type))
+            .collect();
+        holding.sort_by_key(|relid| relid.to_u32());
+        holding
     }
 
     /// The relations a command on `relid` reaches: a composite type's typed tables, else `relid` itself.
@@ -182,6 +217,15 @@ pub unsafe fn resolve_names(names: *mut pg_sys::List) -> Option<Oid> {
         }
         resolve(pg_sys::makeRangeVarFromNameList(names))
     }
+}
+
+/// The roles of a list.
+///
+/// # Safety
+/// `roles` must be a live List of RoleSpec.
+pub unsafe fn role_ids(roles: *mut pg_sys::List) -> Vec<Oid> {
+    // SAFETY: an OidList; raises for a role that does not exist, as the statement itself would.
+    unsafe { catalog::oid_list(pg_sys::roleSpecsToIds(roles)) }
 }
 
 /// Schema "backstop".

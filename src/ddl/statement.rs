@@ -1,7 +1,8 @@
 //! What a utility statement names.
 
 use super::Finding;
-use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names};
+use super::own_trigger;
+use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names, role_ids};
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
 use crate::pg::{catalog, compat, objects, raw};
@@ -44,7 +45,27 @@ pub unsafe fn findings(statement: *mut pg_sys::Node, registry: &Rc<Registry>) ->
                 if let Some(relid) = resolve((*statement).relation) {
                     scope.own(relid);
                     let name = catalog::owned((*statement).trigname).unwrap_or_default();
-                    scope.trigger(relid, true, &name, None);
+                    if !own_trigger::made_as_ours(statement) {
+                        scope.trigger(relid, true, &name, None);
+                    }
+                }
+            }
+            NodeTag::T_AlterObjectDependsStmt => {
+                // The trigger would go with the extension.
+                let statement = statement as *mut pg_sys::AlterObjectDependsStmt;
+                if (*statement).objectType == OBJECT_TRIGGER
+                    && let Some(relid) = resolve((*statement).relation)
+                {
+                    let names = (*statement).object as *mut pg_sys::List;
+                    let last = raw::list_nth(names, raw::list_length(names) - 1);
+                    let name = catalog::owned(compat::string_value(last.cast()));
+                    scope.trigger(relid, true, &name.unwrap_or_default(), None);
+                }
+            }
+            NodeTag::T_ViewStmt => {
+                // CREATE OR REPLACE of one of ours.
+                if let Some(relid) = resolve((*(statement as *mut pg_sys::ViewStmt)).view) {
+                    scope.own(relid);
                 }
             }
             NodeTag::T_IndexStmt => {
@@ -204,24 +225,12 @@ impl Scope {
                     continue;
                 };
                 self.own(relid);
-                self.table(relid, (*relation).inh, Kind::Truncate, None);
+                self.truncate_table(relid, (*relation).inh);
                 if (*statement).restart_seqs {
                     self.restart_identity(relid);
                 }
             }
         }
-    }
-}
-
-/// # Safety
-/// `roles` must be a live List of RoleSpec.
-unsafe fn role_ids(roles: *mut pg_sys::List) -> Vec<Oid> {
-    // SAFETY: an OidList; raises for a role that does not exist, as the statement itself would.
-    unsafe {
-        let list = pg_sys::roleSpecsToIds(roles);
-        (0..raw::list_length(list) as usize)
-            .map(|n| (*(*list).elements.add(n)).oid_value)
-            .collect()
     }
 }
 

@@ -3,11 +3,13 @@
 //! looked up for execution, and with it a setval that was not rewritten.
 
 use super::{guarded, raise, utility};
+use crate::ddl::enforce::Stage;
 use crate::ddl::object::{self, Address};
-use crate::ddl::{Finding, enforce};
+use crate::ddl::{Finding, capture, enforce};
 use crate::guard_triggers;
 use crate::judge::sequence;
 use crate::preview;
+use crate::record::append_only;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
 use crate::sequence::{preview as sequence_preview, rewrite};
@@ -80,6 +82,12 @@ unsafe fn judge(
     address: Address,
     arg: *mut c_void,
 ) -> Outcome<()> {
+    if access == OAT_TRUNCATE
+        && let Some(table) = append_only::table(address.oid)
+        && !upgrading()
+    {
+        return Err(append_only::violation(table).into());
+    }
     if guard_triggers::own_work() {
         return Ok(());
     }
@@ -104,7 +112,11 @@ unsafe fn judge(
         OAT_TRUNCATE => object::truncated(&registry, address.oid, utility::truncate_restarts()),
         _ => object::altered(&registry, address),
     };
-    enforce::all(&findings)
+    enforce::all(&findings, Stage::Object)?;
+    if access == OAT_TRUNCATE {
+        capture::truncate_reached(&registry, address.oid)?;
+    }
+    Ok(())
 }
 
 /// setval outside a planned query: which sequence it is for can't be known, so none passes.

@@ -153,6 +153,13 @@ fn open(desc: *mut pg_sys::QueryDesc) -> Outcome<bool> {
 }
 
 fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered> {
+    // SAFETY: the executor's live QueryDesc.
+    unsafe {
+        let changes = !(*(*desc).plannedstmt).resultRelations.is_null();
+        if changes && eflags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int == 0 {
+            super::record::stays((*desc).plannedstmt)?;
+        }
+    }
     let Some(registry) = registry::current() else {
         return Ok(Entered::default());
     };
@@ -309,63 +316,63 @@ pub fn close_root(key: usize, over: bool) -> Outcome<Option<i64>> {
 /// `planned` must be live.
 unsafe fn targets(registry: &Rc<Registry>, planned: *mut pg_sys::PlannedStmt) -> Vec<Target> {
     let mut targets = Vec::new();
-    // SAFETY: ModifyTable nodes stand at the top of the plan or of a subplan (a data-modifying CTE), nowhere else.
+    // SAFETY: the caller vouches for the plan; result relations are indexes into its range table.
     unsafe {
-        if (*planned).resultRelations.is_null() {
-            return targets;
-        }
-        add_targets(&mut targets, registry, planned, (*planned).planTree);
-        for n in 0..raw::list_length((*planned).subplans) {
-            add_targets(
-                &mut targets,
-                registry,
-                planned,
-                raw::list_nth((*planned).subplans, n).cast(),
+        for modify in modify_tables(planned) {
+            let operations = operations(modify);
+            let mut relations = crate::pg::compat::int_list((*modify).resultRelations);
+            relations.extend(
+                i32::try_from((*modify).rootRelation)
+                    .ok()
+                    .filter(|index| *index > 0),
             );
+            for index in relations {
+                let entry =
+                    raw::list_nth((*planned).rtable, index - 1) as *mut pg_sys::RangeTblEntry;
+                let Some(table) = registry.table((*entry).relid) else {
+                    continue;
+                };
+                targets.extend(
+                    operations
+                        .iter()
+                        .map(|operation| (table.clone(), *operation)),
+                );
+            }
         }
     }
     targets
 }
 
+/// The ModifyTable nodes of a plan: at its top or at that of a subplan (a data-modifying CTE), nowhere else.
+///
 /// # Safety
-/// `plan` must be NULL or a plan of `planned`.
-unsafe fn add_targets(
-    targets: &mut Vec<Target>,
-    registry: &Rc<Registry>,
+/// `planned` must be live.
+pub(super) unsafe fn modify_tables(
     planned: *mut pg_sys::PlannedStmt,
-    plan: *mut pg_sys::Plan,
-) {
-    // SAFETY: the caller vouches for the plan; result relations are indexes into its range table.
+) -> Vec<*mut pg_sys::ModifyTable> {
+    let mut found = Vec::new();
+    // SAFETY: the caller vouches for the plan; the cast follows the node's tag.
     unsafe {
-        let plan = verdict::inner(plan);
-        if plan.is_null() || (*plan).type_ != pg_sys::NodeTag::T_ModifyTable {
-            return;
+        if (*planned).resultRelations.is_null() {
+            return found;
         }
-        let modify = plan as *mut pg_sys::ModifyTable;
-        let operations = operations(modify);
-        let mut relations = crate::pg::compat::int_list((*modify).resultRelations);
-        relations.extend(
-            i32::try_from((*modify).rootRelation)
-                .ok()
-                .filter(|index| *index > 0),
-        );
-        for index in relations {
-            let entry = raw::list_nth((*planned).rtable, index - 1) as *mut pg_sys::RangeTblEntry;
-            let Some(table) = registry.table((*entry).relid) else {
-                continue;
-            };
-            targets.extend(
-                operations
-                    .iter()
-                    .map(|operation| (table.clone(), *operation)),
-            );
+        let mut add = |plan: *mut pg_sys::Plan| {
+            let plan = verdict::inner(plan);
+            if !plan.is_null() && (*plan).type_ == pg_sys::NodeTag::T_ModifyTable {
+                found.push(plan as *mut pg_sys::ModifyTable);
+            }
+        };
+        add((*planned).planTree);
+        for n in 0..raw::list_length((*planned).subplans) {
+            add(raw::list_nth((*planned).subplans, n).cast());
         }
     }
+    found
 }
 
 /// # Safety
 /// `modify` must be live.
-unsafe fn operations(modify: *mut pg_sys::ModifyTable) -> Vec<Operation> {
+pub(super) unsafe fn operations(modify: *mut pg_sys::ModifyTable) -> Vec<Operation> {
     use pg_sys::CmdType::*;
     // SAFETY: the caller vouches for the node.
     unsafe {

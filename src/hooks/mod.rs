@@ -6,6 +6,7 @@
 pub mod access;
 mod executor;
 pub mod planner;
+mod record;
 pub mod utility;
 mod verdict;
 

@@ -69,6 +69,39 @@ impl Position {
     }
 }
 
+/// What it means to put a sequence back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayBack {
+    /// It stands there.
+    Unchanged,
+    /// Nothing that was handed out comes again: it goes forward, or it stands exactly where the statement left it.
+    Safe,
+    /// Values may have been handed out that would come again.
+    Reissues,
+}
+
+/// The way from where a sequence stands back to `old`, after a statement that left it at `left` (unknown when `None`).
+pub fn way_back(
+    present: Position,
+    left: Option<Position>,
+    old: Position,
+    increment: i64,
+) -> WayBack {
+    let distance = old.issued(increment) - present.issued(increment);
+    let forward = if increment < 0 {
+        distance <= 0
+    } else {
+        distance >= 0
+    };
+    if present == old {
+        WayBack::Unchanged
+    } else if forward || left == Some(present) {
+        WayBack::Safe
+    } else {
+        WayBack::Reissues
+    }
+}
+
 /// The violation that moving the sequence from `old` to `new` makes, if any.
 pub fn judge(
     policy: &SequencePolicy,
@@ -156,7 +189,8 @@ fn violation(policy: &SequencePolicy, message: &str, detail: &str) -> Violation 
         message: message.to_owned(),
         detail: format!("{detail} Sequences do not roll back, so nothing was done."),
         hint: format!(
-            "Find out which row made the jump necessary, and let nextval() move the sequence. If the change is meant, \
+            "Find out which row made the jump necessary, and let nextval() move the sequence. Where it would land: SELECT \
+             * FROM backstop.preview($$<statement>$$, 'why'). If the change is meant, \
              approve it in the same transaction: SELECT backstop.approve_batch('why', max_rows => 1, relations => \
              '{{{}.{}}}', operations => '{{setval}}').",
             policy.schema, policy.sequence
@@ -170,6 +204,37 @@ fn violation(policy: &SequencePolicy, message: &str, detail: &str) -> Violation 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sequence_goes_back_only_where_nothing_was_handed_out() {
+        use WayBack::*;
+        let at = |value, is_called| Position { value, is_called };
+        for (present, left, old, increment, expected) in [
+            (at(7, true), at(100, true), at(7, true), 1, Unchanged),
+            // Set too far, and not used since.
+            (at(100, true), at(100, true), at(7, true), 1, Safe),
+            (at(100, false), at(100, false), at(7, true), 1, Safe),
+            // Used since.
+            (at(101, true), at(100, true), at(7, true), 1, Reissues),
+            (at(100, true), at(100, false), at(7, true), 1, Reissues),
+            // Restarted, used since: going forward again repeats nothing.
+            (at(3, true), at(1, false), at(7, true), 1, Safe),
+            (at(9, true), at(1, false), at(7, true), 1, Reissues),
+            // Counting down.
+            (at(-3, true), at(-1, false), at(-7, true), -1, Safe),
+            (at(-9, true), at(-1, false), at(-7, true), -1, Reissues),
+            // The same next value, written otherwise.
+            (at(8, false), at(1, false), at(7, true), 1, Safe),
+        ] {
+            let found = way_back(present, Some(left), old, increment);
+            assert_eq!(found, expected, "{present:?} {left:?} {old:?}");
+        }
+        assert_eq!(
+            way_back(at(9, true), None, at(7, true), 1),
+            Reissues,
+            "nobody knows where it was left"
+        );
+    }
 
     fn policy(max_step: i64) -> SequencePolicy {
         SequencePolicy {

@@ -29,12 +29,16 @@ pub struct Root {
     /// Drawn when the first chunk or the statement row is written; anew after a commit in the middle of the root.
     pub statement_id: Option<i64>,
     pub next_ordinal: i64,
+    /// The order in which restore follows the definitions of what vanished.
+    pub next_definition: i32,
     /// The protected tables touched: the one with the smallest limit, and that limit.
     pub limit: Option<(i64, Rc<Policy>)>,
     /// A rule was broken and an approval let it through: its budget must cover every row.
     pub rule_broken: bool,
     pub approval: Option<Rc<str>>,
     pub reverts: Option<i64>,
+    /// The moment that `restore_since` goes back to.
+    pub reverts_since: Option<i64>,
     /// Its approval did not suffice, and it may go on without one.
     pub demoted: bool,
     /// Rules that `observe` mode has warned of.
@@ -61,10 +65,12 @@ impl Root {
             parameters,
             statement_id: None,
             next_ordinal: 1,
+            next_definition: 1,
             limit: None,
             rule_broken: false,
             approval: None,
             reverts: None,
+            reverts_since: None,
             demoted: false,
             observed: Vec::new(),
             sequences: Vec::new(),
@@ -148,6 +154,11 @@ impl Root {
         }
     }
 
+    /// Whether it has done anything that the record must name.
+    pub fn is_blank(&self) -> bool {
+        self.sequences.is_empty() && self.levels.iter().all(|level| level.tallies.is_empty())
+    }
+
     /// Notes that the columns of `upstream` were cleared; refuses the second upstream of an uncovered root.
     pub fn clear(&mut self, nest: i32, upstream: &Rc<str>) -> Option<Vec<Rc<str>>> {
         if !self.cleared().contains(upstream) {
@@ -224,6 +235,7 @@ impl Root {
         self.levels.clear();
         self.statement_id = None;
         self.next_ordinal = 1;
+        self.next_definition = 1;
         self.sequences.clear();
     }
 }

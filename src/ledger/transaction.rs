@@ -36,11 +36,13 @@ fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
         }
         XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE => {
             with(|ledger| ledger.end_transaction(true));
+            record::commit::end_transaction();
             running::end_transaction();
             record::forget_turned();
         }
         XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
             with(|ledger| ledger.end_transaction(false));
+            record::commit::end_transaction();
             running::end_transaction();
             record::forget_turned();
         }
@@ -63,10 +65,12 @@ unsafe extern "C-unwind" fn subtransaction_ended(
         SUBXACT_EVENT_START_SUB => running::begin_level(nest),
         SUBXACT_EVENT_COMMIT_SUB => {
             with(|ledger| ledger.commit_level(nest));
+            record::commit::commit_level(nest);
             running::commit_level(nest);
         }
         SUBXACT_EVENT_ABORT_SUB => {
             with(|ledger| ledger.abort_level(nest));
+            record::commit::abort_level(nest);
             running::abort_level(nest);
         }
         _ => {}

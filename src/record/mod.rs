@@ -6,10 +6,13 @@
 //! statement's own row is written when its root ends, or before the commit. An error on the way aborts the statement, so
 //! damage without a record, or a record without damage, cannot commit.
 
+pub mod append_only;
 mod buffer;
 pub mod capture;
 mod cleared;
+pub mod commit;
 pub mod datum;
+pub mod definition;
 pub mod encode;
 mod expendable;
 pub mod format;
@@ -17,9 +20,11 @@ pub mod image;
 pub mod keep;
 mod numeric;
 mod parameters;
+pub mod prune;
 pub mod restore;
 mod site;
 mod turned;
+pub mod whole;
 pub mod write;
 
 pub use buffer::Buffer;

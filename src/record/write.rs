@@ -2,7 +2,7 @@
 //! privileges of the user whose statement is recorded.
 
 use super::buffer::{Buffer, CHUNK_BYTES};
-use super::datum;
+use super::{commit, datum};
 use crate::approval::token;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
@@ -18,7 +18,7 @@ thread_local! {
 }
 
 /// Runs `work` in a memory context of its own that is emptied afterwards (after an error: before the next use).
-fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
+pub(super) fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: the context is created once under TopMemoryContext and never deleted.
     unsafe {
         if SCRATCH.get().is_null() {
@@ -83,17 +83,25 @@ unsafe extern "C-unwind" {
     fn nextval_internal(relid: Oid, check_permissions: bool) -> i64;
 }
 
-/// Inserts one row; the values must match the table's columns.
+/// The next id in the order of changes.
+pub fn change_id() -> i64 {
+    draw(c"chunk_id_seq")
+}
+
+/// Inserts one row; the values must match the table's columns. Columns behind them are NULL.
 pub fn insert(table: &CStr, values: &mut [Option<Datum>]) {
-    let mut nulls: Vec<bool> = values.iter().map(Option::is_none).collect();
-    let mut datums: Vec<Datum> = values
-        .iter()
-        .map(|value| value.unwrap_or(Datum::from(0)))
-        .collect();
     // SAFETY: our own tables have plain indexes only, as CatalogTupleInsert asks; the tuple matches the descriptor. The
     // lock is kept to the end of the transaction like any writer's.
     unsafe {
         let relation = pg_sys::table_open(own_relation(table), pg_sys::RowExclusiveLock as i32);
+        let columns = (*(*relation).rd_att).natts as usize;
+        let mut nulls = vec![true; columns];
+        let mut datums = vec![Datum::from(0); columns];
+        for (n, value) in values.iter().enumerate() {
+            if let Some(value) = value {
+                (nulls[n], datums[n]) = (false, *value);
+            }
+        }
         let tuple =
             pg_sys::heap_form_tuple((*relation).rd_att, datums.as_mut_ptr(), nulls.as_mut_ptr());
         pg_sys::CatalogTupleInsert(relation, tuple);
@@ -166,7 +174,7 @@ fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
 /// statement's id if there was anything to write.
 pub fn finish_root(root: &mut Root) -> Option<i64> {
     let rows = root.rows();
-    if rows == 0 && root.sequences.is_empty() {
+    if root.is_blank() {
         return None;
     }
     let id = statement_id(root);
@@ -177,7 +185,10 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
         .flat_map(|level| &level.buffers)
         .filter(|buffer| buffer.rows > 0)
         .count();
-    let alone = written == 0 && waiting == 1;
+    // The statement's own row names the relation of its image first.
+    let mut tallies = root.levels().iter().flat_map(|level| &level.tallies);
+    let rows_only = tallies.all(|tally| tally.rows > 0);
+    let alone = written == 0 && waiting == 1 && rows_only;
     let mut image: [Option<Datum>; 8] = [None; 8];
     if !alone {
         for level in root.levels() {
@@ -242,12 +253,14 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
     let relations: Vec<&str> = relations.iter().map(|relation| &**relation).collect();
     let operations = datum::text_array(&operations);
     let relations = datum::text_array(&relations);
+    // SAFETY: reads the clock.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
     let session = session();
     // SAFETY: reads of backend state; every text is copied into the scratch context.
     let mut values = unsafe {
         vec![
             Some(Datum::from(id)),
-            Some(Datum::from(pg_sys::GetCurrentTimestamp())),
+            Some(Datum::from(now)),
             Some(Datum::from(pg_sys::GetTopFullTransactionId().value)),
             Some(session.session_role),
             Some(session.role),
@@ -264,7 +277,9 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
         ]
     };
     values.extend(image);
+    values.push(root.reverts_since.map(Datum::from));
     insert(c"statement_log", &mut values);
+    commit::wrote(id, now);
 }
 
 /// Who runs the statement, and from where, as values in the current memory context.
@@ -295,7 +310,7 @@ pub fn session() -> Session {
     }
 }
 
-fn role_name(role: Oid) -> Datum {
+pub(super) fn role_name(role: Oid) -> Datum {
     // SAFETY: noerr = true gives NULL for a role that was dropped meanwhile.
     unsafe {
         let name = pg_sys::GetUserNameFromId(role, true);
@@ -353,5 +368,6 @@ pub fn flush_all() -> Outcome<()> {
             });
         }
     }
+    commit::note();
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::approval::token;
 use crate::judge::approval::Kind;
 use crate::judge::limits::{self, Subject};
 use crate::judge::sequence::{self, Position};
-use crate::ledger::{self, Cover};
+use crate::ledger::{self, Cover, Root};
 use crate::model::{Operation, Violation};
 use crate::pg::catalog;
 use crate::pg::function::Call;
@@ -56,7 +56,11 @@ unsafe fn guarded_setval(call: Call) -> Outcome<Datum> {
             &policy,
             sequence::judge(&policy, old, new, state::definition(sequence).0),
         )?;
-        record(&policy, Operation::Setval, Some(old), Some(new))?;
+        // A dump that is restored sets a sequence that has never been used. Its ids of the record may not be drawn yet.
+        let fresh = old.value == state::definition(sequence).1 && !old.is_called;
+        if !(fresh && registry::is_being_restored()) {
+            record(&policy, Operation::Setval, Some(old), Some(new))?;
+        }
     }
     Ok(real_setval(sequence, value, is_called))
 }
@@ -114,8 +118,7 @@ pub fn allow(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<(
         crate::preview::note_violation(&violation);
         return Ok(());
     }
-    // SAFETY: reads the session's user.
-    if registry::is_being_restored() && unsafe { pg_sys::superuser() } {
+    if restoring_dump() {
         return Ok(());
     }
     let qualified = catalog::qualified(&policy.schema, &policy.sequence);
@@ -144,6 +147,13 @@ pub fn allow(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<(
     }
 }
 
+/// A dump is being restored: its setvals make the sequences what they were, and the record's own numbering may not have
+/// been set yet.
+fn restoring_dump() -> bool {
+    // SAFETY: reads the session's user.
+    registry::is_being_restored() && unsafe { pg_sys::superuser() }
+}
+
 /// A change under an approval costs one row of its budget.
 fn spend(cover: &Cover) {
     // SAFETY: reads the transaction state.
@@ -162,6 +172,9 @@ pub fn record(
     old: Option<Position>,
     new: Option<Position>,
 ) -> Outcome<()> {
+    if restoring_dump() {
+        return Ok(());
+    }
     let name = catalog::qualified(&policy.schema, &policy.sequence);
     token::mark(&format!("{} {name} to {new:?}", operation.record_name()))?;
     if crate::preview::active() {
@@ -174,22 +187,34 @@ pub fn record(
     let name: Rc<str> = Rc::from(catalog::qualified(&policy.schema, &policy.sequence));
     ledger::with(|ledger| {
         let root = ledger.root(key, running::new_root);
-        let id = write::statement_id(root);
-        if !root.sequences.contains(&name) {
-            root.sequences.push(name.clone());
-        }
-        write::insert(
-            c"sequence_change",
-            &mut [
-                Some(Datum::from(id)),
-                Some(datum::text(name.as_bytes())),
-                Some(datum::text(operation.record_name().as_bytes())),
-                old.map(|position| Datum::from(position.value)),
-                old.map(|position| Datum::from(position.is_called)),
-                new.map(|position| Datum::from(position.value)),
-                new.map(|position| Datum::from(position.is_called)),
-            ],
-        );
+        note(root, &name, operation, old, new);
     });
     Ok(())
+}
+
+/// Writes a change of the sequence into the record, as one of the root's.
+pub(super) fn note(
+    root: &mut Root,
+    name: &Rc<str>,
+    operation: Operation,
+    old: Option<Position>,
+    new: Option<Position>,
+) {
+    let id = write::statement_id(root);
+    if !root.sequences.contains(name) {
+        root.sequences.push(name.clone());
+    }
+    write::insert(
+        c"sequence_change",
+        &mut [
+            Some(Datum::from(id)),
+            Some(datum::text(name.as_bytes())),
+            Some(datum::text(operation.record_name().as_bytes())),
+            old.map(|position| Datum::from(position.value)),
+            old.map(|position| Datum::from(position.is_called)),
+            new.map(|position| Datum::from(position.value)),
+            new.map(|position| Datum::from(position.is_called)),
+            Some(Datum::from(write::change_id())),
+        ],
+    );
 }

@@ -10,5 +10,6 @@
 
 pub mod guard;
 pub mod preview;
+pub mod restore;
 pub mod rewrite;
 pub mod state;

@@ -9,14 +9,18 @@
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::json::{self, Span};
-use super::source::Chunk;
+use super::rebuild::{Rebuild, Step};
+use super::resolve;
+use super::source::{Change, Chunk};
 use super::target::Target;
 use super::{OnConflict, Request};
 use crate::ledger::Root;
+use crate::model::Operation;
 use crate::pg::raw;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 pub(super) struct Engine {
     pub request: Request,
@@ -36,6 +40,10 @@ pub(super) struct Engine {
     pub restored_before: Option<bool>,
     /// An UPDATE's changed columns: (column, value).
     pub members: Vec<(usize, Span)>,
+    /// Columns that DDL dropped or converted: (relation, column, converted).
+    pub columns: Vec<(String, String, bool)>,
+    /// The image's changed columns are converted ones.
+    pub converted: bool,
     pub scratch: Vec<u8>,
     pub row: Vec<u8>,
     pub parsed: Vec<(Span, Span)>,
@@ -62,6 +70,8 @@ impl Engine {
             dirty: false,
             restored_before: None,
             members: Vec::new(),
+            columns: Vec::new(),
+            converted: false,
             scratch: Vec::new(),
             row: Vec::new(),
             parsed: Vec::new(),
@@ -73,27 +83,32 @@ impl Engine {
     /// # Safety
     /// As for `new`.
     pub(super) unsafe fn place(&mut self, chunk: &Chunk) -> Outcome<(usize, usize, usize)> {
-        if !matches!(chunk.operation.as_str(), "UPDATE" | "DELETE" | "INSERT") {
+        if Change::of(&chunk.operation).is_none() {
             return Err(Report::new(
                 sqlstate::FEATURE_NOT_SUPPORTED,
                 format!("cannot restore what {} destroyed", chunk.operation),
             ));
         }
+        if chunk.key_count > chunk.columns.len() {
+            return Err(Report::new(
+                "XX001",
+                format!("the record of relation \"{}\" is damaged", chunk.relation),
+            ));
+        }
         let known = self
             .targets
             .iter()
-            .position(|t| t.recorded == chunk.relation);
+            .position(|target| target.recorded == chunk.relation);
         let target = match known {
             Some(target) => target,
-            None => {
-                // SAFETY: the caller vouches for the estate.
-                self.targets
-                    .push(unsafe { Target::open(chunk, self.estate)? });
-                self.targets.len() - 1
-            }
+            // SAFETY: the caller vouches for the estate.
+            None => unsafe { self.target(chunk)? },
         };
         // SAFETY: as above.
-        let shape = unsafe { self.targets[target].shape(chunk, self.estate) };
+        let shape = unsafe {
+            let _acting = self.targets[target].acting();
+            self.targets[target].shape(chunk, self.estate)
+        };
         let known = self.counts.iter().position(|count| {
             count.relation == chunk.relation && count.operation == chunk.operation
         });
@@ -107,6 +122,78 @@ impl Engine {
         });
         self.counts[count].captured += chunk.rows;
         Ok((target, shape, count))
+    }
+
+    /// Takes note of the columns that definitions bring back.
+    pub(super) fn note_columns(&mut self, rebuild: &Rebuild) {
+        let of_column = |step: &&Step| matches!(step.kind.as_str(), "column" | "column type");
+        self.columns = rebuild
+            .steps
+            .iter()
+            .filter(of_column)
+            .map(|step| {
+                (
+                    step.relation.clone(),
+                    step.name.clone(),
+                    step.kind == "column type",
+                )
+            })
+            .collect();
+    }
+
+    /// Makes the record name what this restore has made again, rows or not.
+    pub(super) fn note_made(&mut self, rebuild: &Rebuild) {
+        for step in &rebuild.made {
+            let operation = match step.kind.as_str() {
+                "table" => Operation::CreateTable,
+                "column" => Operation::AddColumn,
+                "column type" => Operation::AlterColumnType,
+                "partition" if step.operation == "DETACH PARTITION" => Operation::AttachPartition,
+                _ => continue,
+            };
+            let relation = Rc::from(step.relation.as_str());
+            self.root.level(self.nest).note(&relation, operation);
+        }
+    }
+
+    /// Counts what was taken away without a row.
+    pub(super) fn count_definitions(&mut self, rebuild: &Rebuild) {
+        for step in &rebuild.steps {
+            let known = self
+                .counts
+                .iter()
+                .any(|count| count.relation == step.relation && count.operation == step.operation);
+            let own = rebuild
+                .steps
+                .iter()
+                .any(|other| other.relation == step.relation && other.kind == "table");
+            if !known
+                && (own || matches!(step.kind.as_str(), "column" | "column type" | "partition"))
+            {
+                self.counts.push(Count {
+                    relation: step.relation.clone(),
+                    operation: step.operation.clone(),
+                    ..Count::default()
+                });
+            }
+        }
+    }
+
+    /// The target of a chunk whose relation has not been met under its name.
+    ///
+    /// # Safety
+    /// As for `new`.
+    unsafe fn target(&mut self, chunk: &Chunk) -> Outcome<usize> {
+        let relid = resolve::find(chunk)?;
+        // The table has been renamed between two statements.
+        let renamed = self.targets.iter().position(|target| target.relid == relid);
+        if let Some(target) = renamed {
+            return Ok(target);
+        }
+        // SAFETY: the caller vouches for the estate.
+        self.targets
+            .push(unsafe { Target::open(chunk, relid, self.estate)? });
+        Ok(self.targets.len() - 1)
     }
 
     /// Undoes row `n` of a chunk.
@@ -163,14 +250,47 @@ impl Engine {
             } else {
                 self.members.clear();
             }
-            let outcome = match chunk.operation.as_str() {
-                "UPDATE" => self.undo_update(image),
-                "DELETE" => self.undo_delete(image),
+            let _acting = self.targets[target].acting();
+            self.converted = match Change::of(&chunk.operation) {
+                Some(Change::Column) => self.lost_columns(image),
+                _ => false,
+            };
+            let outcome = match Change::of(&chunk.operation) {
+                Some(Change::Updated) => self.undo_update(image, false),
+                Some(Change::Removed) => self.undo_delete(image),
+                Some(Change::Column) => self.undo_update(image, self.converted),
                 _ => self.undo_insert(image),
             };
             pg_sys::MemoryContextSwitchTo(before);
             outcome
         }
+    }
+
+    /// Makes the columns that DDL dropped or converted the image's changed columns: a dropped one was left NULL, of a
+    /// converted one nobody knows what its statement left. True when one was converted.
+    fn lost_columns(&mut self, image: Image) -> bool {
+        let target = &self.targets[image.target];
+        let shape = &target.shapes[image.shape];
+        let own = |relation: &String| *relation == target.recorded;
+        // A child's columns are lost under its parent's name.
+        let named = self.columns.iter().any(|(relation, _, _)| own(relation));
+        let lost = |n: usize| {
+            self.columns.iter().find(|(relation, column, _)| {
+                (own(relation) || !named) && *column == shape.columns[n]
+            })
+        };
+        let mut converted = false;
+        for n in 0..shape.columns.len() {
+            match lost(n) {
+                Some((_, _, true)) => {
+                    converted = true;
+                    self.members.push((n, image.spans[n]));
+                }
+                Some(_) => self.members.push((n, Span::NULL)),
+                None => {}
+            }
+        }
+        converted
     }
 
     /// Puts the image's values into the target's slot.

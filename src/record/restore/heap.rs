@@ -14,6 +14,7 @@ impl Leaf {
     unsafe fn check(&self, estate: *mut pg_sys::EState) {
         // SAFETY: the caller vouches for the slot. CMD_INSERT: every generated column is computed, whatever changed.
         unsafe {
+            let _acting = self.acting();
             if self.generated {
                 pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
                     raw::ExecComputeStoredGenerated(
@@ -62,11 +63,12 @@ impl Leaf {
         true
     }
 
-    /// Writes the slot's row over the present one.
+    /// Writes the slot's row over the present one. `ours`: this restore wrote that one, perhaps by inserting it, so all
+    /// of the row's foreign keys are still to be checked.
     ///
     /// # Safety
     /// `present` must hold the row, locked.
-    pub unsafe fn update(&mut self, estate: *mut pg_sys::EState) {
+    pub unsafe fn update(&mut self, estate: *mut pg_sys::EState, ours: bool) {
         // SAFETY: as ExecSimpleRelationUpdate does it.
         unsafe {
             pg_sys::CheckCmdReplicaIdentity(self.relation.0, pg_sys::CmdType::CMD_UPDATE);
@@ -89,7 +91,12 @@ impl Leaf {
             }
             self.note_values();
         }
-        self.updated.push(self.slot.tid());
+        let versions = if ours {
+            &mut self.inserted
+        } else {
+            &mut self.updated
+        };
+        versions.push(self.slot.tid());
     }
 
     /// Deletes the present row.
@@ -124,6 +131,7 @@ impl Leaf {
             if (*self.info).ri_NumIndices == 0 {
                 return true;
             }
+            let _acting = self.acting();
             let mut taken = false;
             let recheck = compat::insert_index_tuples(
                 self.info,

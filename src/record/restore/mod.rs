@@ -2,14 +2,20 @@
 //!
 //! The images of the statement are undone one at a time, the last one first (`engine`), straight in the heap and its
 //! indexes, the way logical replication applies changes: no planner, no triggers, no row-level security, but every
-//! constraint. Everything happens in one subtransaction, so that a dry run is the same work rolled back, and so that a
+//! constraint. What the tables' owners wrote (constraints, index expressions, domains) runs with the owners' rights,
+//! never with the restorer's. Everything happens in one subtransaction, so that a dry run is the same work rolled back, and so that a
 //! row version written by the restore can be told from any other by its xmin. Foreign keys, which triggers enforce, are
 //! checked at the end (`foreign_keys`).
 //!
 //! The restore is a statement of the record like any other, written by the same code: restoring it undoes it.
+//!
+//! `restore_since` is the same work over many statements (`since`), one after the other, the last one first, by one
+//! engine: each is undone against the state that undoing the later ones left.
 
 mod by_values;
 mod compare;
+mod defaults;
+pub mod drill;
 mod engine;
 mod find;
 mod foreign_keys;
@@ -21,6 +27,8 @@ mod keys;
 mod leaf;
 mod lookup;
 mod own_rows;
+mod present;
+mod rebuild;
 mod recheck;
 mod resolve;
 mod routing;
@@ -28,6 +36,7 @@ mod scanner;
 mod settle;
 mod shape;
 mod shortcut;
+mod since;
 mod source;
 mod target;
 mod undo;
@@ -40,6 +49,8 @@ use crate::report::{Outcome, Report, sqlstate};
 use crate::{record, running};
 use engine::Engine;
 use pgrx::pg_sys;
+use rebuild::Rebuild;
+use since::Wanted;
 use source::Source;
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -55,16 +66,26 @@ pub enum OnConflict {
     Overwrite,
 }
 
+/// What to undo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    Statement(i64),
+    /// Everything that was committed after this moment.
+    Since(i64),
+}
+
 /// What to restore, and how.
 #[derive(Clone, Debug)]
 pub struct Request {
-    pub statement_id: i64,
+    pub what: What,
     pub dry_run: bool,
     pub on_conflict: OnConflict,
     /// Relations by their name in the record; all when `None`.
     pub relations: Option<Vec<String>>,
     /// Return all conflicts in full.
     pub collect: bool,
+    /// Prove the record: read every value, and note instead of refuse that rows reference what is not there.
+    pub drill: bool,
 }
 
 /// What came of it.
@@ -73,6 +94,8 @@ pub struct Done {
     /// By relation and operation, in the order in which the statement came to them.
     pub counts: Vec<Count>,
     pub conflicts: Vec<Conflict>,
+    /// What a drill noted.
+    pub note: Option<String>,
 }
 
 /// Restores, or finds out what restoring would do.
@@ -80,12 +103,6 @@ pub struct Done {
 /// # Errors
 /// When the statement isn't in the record, a table is gone, a constraint would be violated, or a conflict aborts it.
 pub fn run(request: Request) -> Outcome<Done> {
-    let mut source = Source::find(request.statement_id)?;
-    check_relations(&request, &source)?;
-    source.start(|chunk| {
-        let wanted = request.relations.as_ref();
-        wanted.is_none_or(|names| names.contains(&chunk.relation))
-    });
     let dry_run = request.dry_run;
     // SAFETY: an internal subtransaction, left by the same memory context and resource owner it was begun with, on
     // success, on our own errors and on PostgreSQL's.
@@ -99,7 +116,7 @@ pub fn run(request: Request) -> Outcome<Done> {
         };
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(context);
-        let outcome = match catch_unwind(AssertUnwindSafe(|| work(request, &mut source))) {
+        let outcome = match catch_unwind(AssertUnwindSafe(|| work(request))) {
             Ok(outcome) => outcome,
             Err(error) => {
                 roll_back();
@@ -117,10 +134,23 @@ pub fn run(request: Request) -> Outcome<Done> {
     }
 }
 
+/// The statements to undo, the last one first, and the relations of theirs that are wanted.
+fn statements(request: &Request) -> Outcome<(Vec<i64>, Wanted)> {
+    match request.what {
+        What::Statement(id) => Ok((vec![id], Wanted::recorded(request.relations.clone()))),
+        What::Since(at) => {
+            let wanted = Wanted::named(request.relations.as_deref())?;
+            Ok((since::statements(at)?, wanted))
+        }
+    }
+}
+
 fn check_relations(request: &Request, source: &Source) -> Outcome<()> {
+    let What::Statement(id) = request.what else {
+        return Ok(());
+    };
     for name in request.relations.iter().flatten() {
-        if !source.chunks.iter().any(|chunk| chunk.relation == *name) {
-            let id = request.statement_id;
+        if !source.relations.contains(name) {
             return Err(Report::new(
                 sqlstate::INVALID_PARAMETER,
                 format!("statement {id} destroyed nothing in relation \"{name}\""),
@@ -135,13 +165,80 @@ fn check_relations(request: &Request, source: &Source) -> Outcome<()> {
 
 /// # Safety
 /// Inside the subtransaction.
-unsafe fn work(request: Request, source: &mut Source) -> Outcome<Done> {
+unsafe fn work(request: Request) -> Outcome<Done> {
+    let (statements, wanted) = statements(&request)?;
     // SAFETY: the estate lives until the end of this function; after an error its memory goes with its parent's.
     unsafe {
+        // Tables and columns first, whichever statement took them: no table can be altered while rows are put into it.
+        let mut rebuilds = statements
+            .iter()
+            .map(|id| Rebuild::find(*id, &wanted))
+            .collect::<Outcome<Vec<_>>>()?;
+        for rebuild in &mut rebuilds {
+            rebuild.before_rows()?;
+        }
+        // What owners' functions set is forgotten with it.
+        let settings = pg_sys::NewGUCNestLevel();
         let estate = pg_sys::CreateExecutorState();
         pg_sys::MakePerTupleExprContext(estate);
-        let root = new_root(request.statement_id);
+        let root = new_root(request.what);
+        let incomplete = request.collect || request.on_conflict == OnConflict::Abort;
+        let (collect, drill) = (request.collect, request.drill);
         let mut engine = Engine::new(request, estate, root);
+        // What reading one statement's record leaves behind goes with the statement.
+        let context = pg_sys::AllocSetContextCreateInternal(
+            (*estate).es_query_cxt,
+            c"pg_backstop restored statement".as_ptr(),
+            0,
+            8 * 1024,
+            8 * 1024 * 1024,
+        );
+        let before = pg_sys::MemoryContextSwitchTo(context);
+        for (id, rebuild) in statements.into_iter().zip(&rebuilds) {
+            let mut source = Source::find(id)?;
+            check_relations(&engine.request, &source)?;
+            source.start(|chunk| wanted.has(chunk));
+            engine.note_columns(rebuild);
+            undo(&mut engine, &mut source)?;
+            engine.count_definitions(rebuild);
+            engine.note_made(rebuild);
+            drop(source);
+            pg_sys::MemoryContextReset(context);
+        }
+        pg_sys::MemoryContextSwitchTo(before);
+        let mut note = finish(&mut engine)?;
+        let complete = !(collect || incomplete && engine.conflict_count() > 0);
+        let conflicts = std::mem::take(&mut engine.conflicts);
+        let mut done = Done {
+            counts: std::mem::take(&mut engine.counts),
+            conflicts: conflicts.into_iter().flatten().collect(),
+            note: None,
+        };
+        for target in &mut engine.targets {
+            target.close();
+        }
+        drop(engine);
+        pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
+        pg_sys::FreeExecutorState(estate);
+        pg_sys::AtEOXact_GUC(false, settings);
+        for rebuild in rebuilds.iter_mut().filter(|_| complete) {
+            match rebuild.after_rows(&done.counts) {
+                Err(report) if drill => note = Some(report.message),
+                other => other?,
+            }
+        }
+        done.note = note;
+        Ok(done)
+    }
+}
+
+/// Undoes one statement.
+///
+/// # Safety
+/// Inside the subtransaction, when all later statements that are to be undone are.
+unsafe fn undo(engine: &mut Engine, source: &mut Source) -> Outcome<()> {
+    // SAFETY: the engine's estate is live; places are the chunks' own.
+    unsafe {
         let places = source
             .chunks
             .iter()
@@ -152,48 +249,40 @@ unsafe fn work(request: Request, source: &mut Source) -> Outcome<Done> {
             engine.undo(&source.chunks[n], places[n], row)?;
             source.close_if_done(n);
         }
-        finish(&mut engine)?;
-        let conflicts = std::mem::take(&mut engine.conflicts);
-        let done = Done {
-            counts: std::mem::take(&mut engine.counts),
-            conflicts: conflicts.into_iter().flatten().collect(),
-        };
-        for target in &mut engine.targets {
-            target.close();
-        }
-        drop(engine);
-        pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
-        pg_sys::FreeExecutorState(estate);
-        Ok(done)
     }
+    Ok(())
 }
 
-/// Refuses conflicts, checks what triggers would have checked, and writes the record.
+/// Refuses conflicts, checks what triggers would have checked, and writes the record. Returns what a drill notes.
 ///
 /// # Safety
 /// When all images are undone.
-unsafe fn finish(engine: &mut Engine) -> Outcome<()> {
+unsafe fn finish(engine: &mut Engine) -> Outcome<Option<String>> {
     let conflicts = engine.conflict_count();
     let abort = engine.request.on_conflict == OnConflict::Abort && conflicts > 0;
     if abort && !engine.request.dry_run {
         return Err(refuse(engine, conflicts));
     }
+    let mut note = None;
     // Where conflicts keep the restore from happening, rows are missing that others may reference.
     if !abort && !engine.request.collect {
         // SAFETY: the caller vouches for the moment.
-        unsafe {
+        let checked = unsafe {
             engine.recheck_deferrable();
-            engine.check_foreign_keys()?;
+            engine.check_foreign_keys()
+        };
+        match checked {
+            Err(report) if engine.request.drill => note = Some(report.message),
+            other => other?,
         }
     }
     if !engine.request.dry_run {
         record::finish_root(&mut engine.root);
     }
-    Ok(())
+    Ok(note)
 }
 
 fn refuse(engine: &Engine, conflicts: i64) -> Box<Report> {
-    let id = engine.request.statement_id;
     let rows = if conflicts == 1 {
         "row has"
     } else {
@@ -210,19 +299,28 @@ fn refuse(engine: &Engine, conflicts: i64) -> Box<Report> {
         };
         format!("Row {key} of table \"{}\" {how}.", conflict.relation)
     });
-    Report::new(
-        sqlstate::NOT_IN_PREREQUISITE_STATE,
-        format!("cannot restore statement {id}: {conflicts} {rows} changed since"),
-    )
-    .detail(detail)
-    .hint(format!(
-        "SELECT * FROM backstop.restore_conflicts({id}) lists them; on_conflict => 'skip' leaves them as they are, \
-         'overwrite' puts them back too."
-    ))
+    let (what, list) = match engine.request.what {
+        What::Statement(id) => (
+            format!("cannot restore statement {id}: {conflicts} {rows} changed since"),
+            format!("SELECT * FROM backstop.restore_conflicts({id}) lists them; "),
+        ),
+        What::Since(at) => (
+            format!(
+                "cannot go back to {}: {conflicts} {rows} changed outside the record",
+                since::shown(at)
+            ),
+            "A dry run counts them by table; ".to_owned(),
+        ),
+    };
+    Report::new(sqlstate::NOT_IN_PREREQUISITE_STATE, what)
+        .detail(detail)
+        .hint(format!(
+            "{list}on_conflict => 'skip' leaves them as they are, 'overwrite' puts them back too."
+        ))
 }
 
 /// The restore's own page: its statement is the one the client sent, and its rows count against nothing.
-fn new_root(statement_id: i64) -> Root {
+pub fn new_root(what: What) -> Root {
     let mut root = running::new_root();
     if root.query.is_none() {
         // SAFETY: NULL or the C string of the statement that is running.
@@ -232,6 +330,9 @@ fn new_root(statement_id: i64) -> Root {
         };
     }
     root.key = usize::MAX - 1;
-    root.reverts = Some(statement_id);
+    match what {
+        What::Statement(id) => root.reverts = Some(id),
+        What::Since(at) => root.reverts_since = Some(at),
+    }
     root
 }

@@ -3,6 +3,7 @@
 use super::engine::Engine;
 use super::image::{Conflict, Fate, Image, Settled};
 use super::json::Span;
+use super::source::Change;
 use crate::record::encode::{self, PortableOutput};
 use crate::report::Outcome;
 
@@ -88,7 +89,7 @@ impl Engine {
             if let Some(conflict) = &mut self.conflicts[n] {
                 (conflict.key, conflict.old_row) = (key, old_row);
             }
-        } else if self.request.collect || self.conflicts.is_empty() {
+        } else if self.request.collect || !matches!(self.conflicts.last(), Some(Some(_))) {
             // SAFETY: the caller vouches for the present row.
             let current_row = leaf.map(|leaf| unsafe { self.present_json(image, leaf) });
             settled.conflict = Some(self.conflicts.len());
@@ -146,7 +147,7 @@ impl Engine {
     }
 
     fn left_json(&self, image: Image) -> Option<Vec<u8>> {
-        let deleted = self.counts[image.count].operation == "DELETE";
+        let deleted = Change::of(&self.counts[image.count].operation) == Some(Change::Removed);
         (!deleted).then(|| self.object(image, image.spans.len(), true))
     }
 

@@ -2,12 +2,38 @@
 
 use super::json::{self, Rows};
 use super::own_rows::scan;
+use crate::pg::privileged::Privileged;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
 use std::collections::BinaryHeap;
 use std::rc::Rc;
+
+/// What undoing an operation means for a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The row was removed, by whatever means.
+    Removed,
+    /// Some of its columns were overwritten.
+    Updated,
+    /// It was put back, by a restore.
+    Inserted,
+    /// A column was dropped, or its values converted.
+    Column,
+}
+
+impl Change {
+    pub fn of(operation: &str) -> Option<Change> {
+        Some(match operation {
+            "DELETE" | "TRUNCATE" | "DROP TABLE" => Change::Removed,
+            "UPDATE" => Change::Updated,
+            "INSERT" => Change::Inserted,
+            "DROP COLUMN" | "ALTER COLUMN TYPE" => Change::Column,
+            _ => return None,
+        })
+    }
+}
 
 /// What the rows of a chunk have in common.
 #[derive(Debug)]
@@ -51,6 +77,8 @@ impl Chunk {
 pub struct Source {
     statement_id: i64,
     pub chunks: Vec<Chunk>,
+    /// What it destroyed something in, by name.
+    pub relations: Vec<String>,
     /// Chunks with rows left, the one with the latest row first.
     queue: BinaryHeap<(i64, usize)>,
 }
@@ -83,6 +111,7 @@ impl Source {
         let mut source = Source {
             statement_id,
             chunks: Vec::new(),
+            relations: Vec::new(),
             queue: BinaryHeap::new(),
         };
         let mut known = false;
@@ -92,6 +121,7 @@ impl Source {
             &[(1, statement_id)],
             |row| {
                 known = true;
+                source.relations = row.get(log::RELATIONS).unwrap_or_default();
                 if let Some(chunk_id) = row.get::<i64>(log::CHUNK_ID) {
                     let relations: Vec<String> = row.get(log::RELATIONS).unwrap_or_default();
                     let images = row.bytes(log::IMAGES);
@@ -207,12 +237,19 @@ impl Source {
 
 /// Whether a restore of the statement is in the record and was not undone by another one.
 pub(super) fn restored_before(statement_id: i64) -> bool {
+    // The restore acts as the table's owner when it asks.
+    let _privileged = Privileged::begin();
     let found = Spi::connect(|client| {
         // SAFETY: a bigint argument.
         let id = unsafe { DatumWithOid::new(statement_id, pg_sys::INT8OID) };
         let rows = client.select(
-            "WITH RECURSIVE later AS (
-                 SELECT statement_id, reverts FROM backstop.statement_log WHERE reverts = $1
+            "WITH RECURSIVE ended AS (
+                 SELECT s.at, (SELECT pg_catalog.max(c.at) FROM backstop.committed AS c WHERE c.at >= s.at AND c.xid = s.xid
+                     AND s.statement_id BETWEEN c.first_statement_id AND c.last_statement_id) AS committed_at
+                 FROM backstop.statement_log AS s WHERE s.statement_id = $1
+             ), later AS (
+                 SELECT statement_id, $1 AS reverts FROM backstop.statement_log, ended AS e
+                 WHERE reverts = $1 OR reverts_since < COALESCE(e.committed_at, e.at) AND statement_log.at > e.at
                  UNION ALL
                  SELECT s.statement_id, s.reverts FROM later AS l JOIN backstop.statement_log AS s ON s.reverts = l.statement_id)
              SELECT statement_id, reverts FROM later ORDER BY statement_id DESC",

@@ -1,10 +1,12 @@
 //! The tables to restore: found by what the record says of them, opened, and their rows led to the right partition.
 
+use super::defaults::Default;
 use super::leaf::Leaf;
-use super::resolve::{find, gone};
+use super::resolve::gone;
 use super::routing::Routing;
 use super::shape::Shape;
 use super::source::Chunk;
+use crate::pg::acting::ActingAs;
 use crate::pg::catalog::{self, ColumnFact, OpenRelation};
 use crate::pg::raw;
 use crate::pg::slot::Slot;
@@ -29,20 +31,28 @@ pub struct Target {
     pub leaves: Vec<Leaf>,
     routing: Option<Routing>,
     /// Defaults of columns added since, by place.
-    defaults: Vec<(usize, *mut pg_sys::ExprState)>,
+    pub(super) defaults: Vec<Default>,
+    /// Values that a dry run has put in the place of a sequence's.
+    pub(super) stand_ins: i32,
 }
 
 impl Target {
-    /// Opens the table a chunk's rows belong to.
+    /// Opens `relid`, the table a chunk's rows belong to.
     ///
     /// # Safety
     /// `estate` must be live and outlive the target.
-    pub unsafe fn open(chunk: &Chunk, estate: *mut pg_sys::EState) -> Outcome<Target> {
-        let relid = find(chunk)?;
+    pub unsafe fn open(chunk: &Chunk, relid: Oid, estate: *mut pg_sys::EState) -> Outcome<Target> {
         let Some(relation) = OpenRelation::open(relid, pg_sys::RowExclusiveLock) else {
             return Err(gone(&chunk.relation));
         };
         let name: Rc<str> = Rc::from(catalog::display_name(relid));
+        if relid.to_u32() < pg_sys::FirstNormalObjectId || catalog::is_ours(relid) {
+            return Err(Report::new(
+                sqlstate::WRONG_OBJECT_TYPE,
+                format!("cannot restore rows of relation \"{name}\""),
+            )
+            .detail("Nothing of it is ever recorded."));
+        }
         let columns = relation.columns();
         // SAFETY: the relation stays open as long as the target; nodes are made in the estate's memory.
         unsafe {
@@ -59,6 +69,7 @@ impl Target {
                 leaves: Vec::new(),
                 routing: None,
                 defaults: Vec::new(),
+                stand_ins: 0,
                 relation,
             };
             match target.relation.kind() {
@@ -78,6 +89,12 @@ impl Target {
             pg_sys::MemoryContextSwitchTo(context);
             Ok(target)
         }
+    }
+
+    /// What the table's owner wrote (domains, defaults, constraints, indexes) runs as the owner.
+    pub fn acting(&self) -> ActingAs {
+        // SAFETY: the relation is open as long as the target.
+        unsafe { ActingAs::owner_of(self.relation.0) }
     }
 
     pub fn partitioned(&self) -> bool {
@@ -168,44 +185,6 @@ impl Target {
             }
         }
         Ok(self.leaves.len())
-    }
-
-    /// Puts the defaults of the columns at `missing` into the slot.
-    ///
-    /// # Safety
-    /// The slot must have been started.
-    pub unsafe fn add_defaults(&mut self, missing: &[usize], estate: *mut pg_sys::EState) {
-        for place in missing {
-            // SAFETY: the default's expression is the catalog's; its state is made once, in the estate's memory.
-            unsafe {
-                let known = self.defaults.iter().find(|(of, _)| of == place);
-                let state = match known {
-                    Some((_, state)) => *state,
-                    None => {
-                        let expression =
-                            pg_sys::build_column_default(self.relation.0, *place as i32 + 1);
-                        let state = if expression.is_null() {
-                            std::ptr::null_mut()
-                        } else {
-                            pg_sys::ExecPrepareExpr(expression.cast(), estate)
-                        };
-                        self.defaults.push((*place, state));
-                        state
-                    }
-                };
-                if !state.is_null() {
-                    let mut null = false;
-                    let context = (*estate).es_per_tuple_exprcontext;
-                    let value = match (*state).evalfunc {
-                        Some(evaluate) => pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                            evaluate(state, context, &mut null)
-                        }),
-                        None => continue,
-                    };
-                    self.slot.set(*place, (!null).then_some(value));
-                }
-            }
-        }
     }
 
     /// Closes the table's indexes and partitions.

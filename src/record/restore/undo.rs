@@ -1,5 +1,6 @@
 //! What each kind of image takes to undo, and when the present state stands against it.
 
+use super::What;
 use super::engine::Engine;
 use super::find::fetch;
 use super::image::{Fate, Image};
@@ -8,14 +9,19 @@ use crate::model::Operation;
 use crate::report::Outcome;
 
 impl Engine {
-    /// An UPDATE: the columns it changed go back, the others stay as they are now.
+    /// An UPDATE: the columns it changed go back, the others stay as they are now. `converted`: by ALTER COLUMN TYPE, after
+    /// which any other value than the old one is what the conversion made of it.
     ///
     /// # Safety
     /// In the per-row memory context.
-    pub(super) unsafe fn undo_update(&mut self, image: Image) -> Outcome<()> {
+    pub(super) unsafe fn undo_update(&mut self, image: Image, converted: bool) -> Outcome<()> {
         let inherited = self.inherit(image);
         // SAFETY: the caller vouches for the context.
         unsafe {
+            if self.request.drill {
+                // The columns that it did not change must be readable too.
+                self.fill(image)?;
+            }
             let Some(leaf) = self.find_updated(image)? else {
                 if self.overwrites() {
                     self.reinsert(image)?;
@@ -30,7 +36,10 @@ impl Engine {
             };
             let (as_left, as_before, changes) = self.compare(image, leaf)?;
             let present = self.targets[image.target].leaves[leaf].present;
-            let fate = if present.written_by(self.xid) || (as_left && inherited.is_none()) {
+            let fate = if converted && as_before {
+                Fate::Unchanged
+            } else if converted || present.written_by(self.xid) || (as_left && inherited.is_none())
+            {
                 Fate::Restored
             } else if as_before {
                 Fate::Unchanged
@@ -169,7 +178,10 @@ impl Engine {
     }
 
     fn restored_before(&mut self) -> bool {
-        let id = self.request.statement_id;
+        // Going back to a moment undoes the earlier restore itself first: it is among the statements since then.
+        let What::Statement(id) = self.request.what else {
+            return false;
+        };
         *self
             .restored_before
             .get_or_insert_with(|| restored_before(id))
@@ -187,7 +199,7 @@ impl Engine {
             let target = &mut self.targets[image.target];
             if !target.shapes[image.shape].missing.is_empty() {
                 let missing = target.shapes[image.shape].missing.clone();
-                target.add_defaults(&missing, estate);
+                target.add_defaults(&missing, estate, self.request.dry_run);
             }
             target.route(estate)
         }

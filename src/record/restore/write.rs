@@ -73,7 +73,8 @@ impl Engine {
             }
             let present = target.leaves[leaf].present;
             if into == leaf {
-                target.leaves[leaf].update(estate);
+                let ours = present.written_by(self.xid);
+                target.leaves[leaf].update(estate, ours);
             } else {
                 target.leaves[leaf].delete();
                 target.leaves[into].insert(estate, false);

@@ -1,0 +1,33 @@
+//! Statements that would change rows of the record itself are refused before they start: no trigger that could be
+//! disabled, no setting and no mode stands between.
+
+use super::executor::modify_tables;
+use crate::pg::{compat, raw};
+use crate::record::append_only;
+use crate::report::Outcome;
+use pgrx::pg_sys;
+
+/// Refuses a plan that updates or deletes rows of the record.
+///
+/// # Safety
+/// `planned` must be live.
+pub unsafe fn stays(planned: *mut pg_sys::PlannedStmt) -> Outcome<()> {
+    // SAFETY: the caller vouches for the plan; result relations are indexes into its range table.
+    unsafe {
+        for modify in modify_tables(planned) {
+            if super::executor::operations(modify).is_empty() {
+                continue;
+            }
+            for index in compat::int_list((*modify).resultRelations) {
+                let entry =
+                    raw::list_nth((*planned).rtable, index - 1) as *mut pg_sys::RangeTblEntry;
+                if let Some(table) = append_only::table((*entry).relid)
+                    && !super::access::upgrading()
+                {
+                    return Err(append_only::violation(table).into());
+                }
+            }
+        }
+    }
+    Ok(())
+}
