@@ -399,10 +399,11 @@ pub fn mark(change: &str) -> Outcome<()> {
         let Some(claim) = root.claim().cloned() else {
             return Ok(());
         };
-        if !claim.showed(print) {
+        let one_too_many = root.fingerprints() >= claim.total;
+        if one_too_many || !claim.showed(print) {
             root.level(nest).unseen.push(change.to_owned());
         }
-        if root.fingerprints() >= claim.total {
+        if one_too_many {
             return Err(more_rows(root, &claim).into());
         }
         root.level(nest).fingerprints.push(print);
