@@ -50,6 +50,35 @@ fn what_is_older_goes_and_what_is_younger_stays() {
 }
 
 #[test]
+fn settled_requests_go_with_the_statements_of_their_time() {
+    let (_db, mut admin) = world();
+    admin
+        .batch_execute(
+            "SELECT backstop.preview('DELETE FROM users WHERE id = 1');
+             SELECT backstop.preview('DELETE FROM users WHERE id = 2');
+             SELECT backstop.deny(1, 'no')",
+        )
+        .expect("two requests, one denied");
+    admin
+        .batch_execute("SELECT backstop.prune('0 seconds')")
+        .expect("pruned");
+    let left: String = admin
+        .query_one(
+            "SELECT string_agg(request_id || ' ' || (SELECT count(*) FROM backstop.request_rows(request_id)), ';')
+             FROM backstop.request",
+            &[],
+        )
+        .expect("readable")
+        .get(0);
+    assert_eq!(left, "2 1", "the open request is kept with its rows");
+    let chunks: i64 = admin
+        .query_one("SELECT count(*) FROM backstop.request_chunk", &[])
+        .expect("readable")
+        .get(0);
+    assert_eq!(chunks, 1);
+}
+
+#[test]
 fn a_large_record_is_pruned_in_portions_the_oldest_first() {
     let (_db, mut admin) = world();
     let first = query_text(
@@ -174,4 +203,15 @@ fn bad_input_is_named_and_only_those_who_are_granted_it_may() {
     assert_eq!(query_text(&mut app, prune), "4");
     let role = "SELECT role FROM backstop.pruned";
     assert_eq!(query_text(&mut admin, role), "app");
+}
+
+#[test]
+fn what_happened_since_then_is_found_without_reading_all_of_it() {
+    let (_db, mut admin) = world();
+    passes(&mut admin, "SET enable_seqscan = off");
+    let plan = query_text(
+        &mut admin,
+        "EXPLAIN SELECT * FROM backstop.statement WHERE at > now() - interval '1 hour' AND 'public.users' = ANY (relations)",
+    );
+    assert!(plan.contains("statement_log_at"), "{plan}");
 }

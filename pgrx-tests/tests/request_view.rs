@@ -259,6 +259,11 @@ every row:  SELECT * FROM backstop.request_rows(1);
 to approve: SELECT backstop.approve(1, 'why');
 to deny:    SELECT backstop.deny(1, 'why');"
     );
+    let approved = query_text(&mut app, "SELECT backstop.preview_tree(3)");
+    assert!(
+        approved.ends_with("\n\nto run:     SELECT * FROM backstop.run('<token>');"),
+        "{approved}"
+    );
     let used = query_text(&mut app, "SELECT backstop.preview_tree(5)");
     assert!(used.contains("request:    5, used\n"), "{used}");
     assert!(used.contains("as statement 12 of the record"), "{used}");

@@ -26,14 +26,19 @@ status()";
 const GRANTED: &str = "
 approve(request_id bigint, reason text)
 deny(request_id bigint, reason text)
+guard_record()
 guard_truncate()
 protect(relation regclass, key_columns text[], max_rows bigint, expendable text, require text, approval text)
 protect_columns(relation regclass, columns text[], upstream text)
 protect_sequence(sequence regclass, max_step bigint, min_value bigint, max_value bigint, allow_backward boolean)
+prune(keep interval, max_statements bigint)
 prune_requests(keep interval)
 registry_changed()
 restore(statement_id bigint, dry_run boolean, on_conflict text, relations text[])
 restore_conflicts(statement_id bigint)
+restore_drill(since interval)
+restore_sequence(statement_id bigint, dry_run boolean, on_conflict text)
+restore_since(at timestamp with time zone, relations text[], dry_run boolean, on_conflict text)
 unprotect(relation regclass)
 unprotect_columns(relation regclass, columns text[])
 unprotect_sequence(sequence regclass)";
@@ -56,8 +61,10 @@ const CLOSED: &str = "
 S chunk_id_seq
 S request_id_seq
 S statement_id_seq
+r committed
 r definition
 r image_chunk
+r pruned
 r request_chunk
 r request_log
 r request_step

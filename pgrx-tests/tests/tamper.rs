@@ -58,6 +58,10 @@ const REFUSED: &[&str] = &[
     "DROP TRIGGER guard_record ON backstop.committed",
     "TRUNCATE backstop.committed, backstop.pruned",
     "ALTER TABLE backstop.pruned ALTER up_to TYPE timestamptz USING '-infinity'",
+    "ALTER TRIGGER backstop_capture ON users DEPENDS ON EXTENSION plpgsql",
+    "ALTER TRIGGER backstop_capture ON subscriptions DEPENDS ON EXTENSION plpgsql",
+    "CREATE OR REPLACE VIEW backstop.protected_table AS SELECT * FROM backstop.registered_table WHERE false",
+    "CREATE OR REPLACE VIEW backstop.preimage AS SELECT * FROM backstop.preimage WHERE false",
 ];
 
 #[test]

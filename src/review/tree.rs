@@ -60,20 +60,34 @@ pub fn tree(request: &Request, steps: &[Step]) -> Vec<String> {
         lines.push("|".to_owned());
     }
     branches(&mut lines, steps, &parents, None, "");
-    if request.state == "open" {
-        lines.push(String::new());
-        let mut next =
-            |what: &str, sql: &str| lines.extend(wrap(&format!("{what:<12}"), "            ", sql));
-        let id = request.id;
-        next(
-            "every row:",
-            &format!("SELECT * FROM backstop.request_rows({id});"),
-        );
-        next(
-            "to approve:",
-            &format!("SELECT backstop.approve({id}, 'why');"),
-        );
-        next("to deny:", &format!("SELECT backstop.deny({id}, 'why');"));
+    lines.extend(next_steps(request));
+    lines
+}
+
+/// What can be done with it now.
+fn next_steps(request: &Request) -> Vec<String> {
+    let id = request.id;
+    let steps = match request.state.as_str() {
+        "open" => vec![
+            (
+                "every row:",
+                format!("SELECT * FROM backstop.request_rows({id});"),
+            ),
+            (
+                "to approve:",
+                format!("SELECT backstop.approve({id}, 'why');"),
+            ),
+            ("to deny:", format!("SELECT backstop.deny({id}, 'why');")),
+        ],
+        "approved" => vec![(
+            "to run:",
+            "SELECT * FROM backstop.run('<token>');".to_owned(),
+        )],
+        _ => return Vec::new(),
+    };
+    let mut lines = vec![String::new()];
+    for (what, sql) in steps {
+        lines.extend(wrap(&format!("{what:<12}"), "            ", &sql));
     }
     lines
 }

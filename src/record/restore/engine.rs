@@ -89,6 +89,12 @@ impl Engine {
                 format!("cannot restore what {} destroyed", chunk.operation),
             ));
         }
+        if chunk.key_count > chunk.columns.len() {
+            return Err(Report::new(
+                "XX001",
+                format!("the record of relation \"{}\" is damaged", chunk.relation),
+            ));
+        }
         let known = self
             .targets
             .iter()
@@ -99,7 +105,10 @@ impl Engine {
             None => unsafe { self.target(chunk)? },
         };
         // SAFETY: as above.
-        let shape = unsafe { self.targets[target].shape(chunk, self.estate) };
+        let shape = unsafe {
+            let _acting = self.targets[target].acting();
+            self.targets[target].shape(chunk, self.estate)
+        };
         let known = self.counts.iter().position(|count| {
             count.relation == chunk.relation && count.operation == chunk.operation
         });
@@ -245,6 +254,7 @@ impl Engine {
                 Some(Change::Column) => self.lost_columns(image),
                 _ => false,
             };
+            let _acting = self.targets[target].acting();
             let outcome = match Change::of(&chunk.operation) {
                 Some(Change::Updated) => self.undo_update(image, false),
                 Some(Change::Removed) => self.undo_delete(image),

@@ -2,7 +2,8 @@
 //!
 //! The images of the statement are undone one at a time, the last one first (`engine`), straight in the heap and its
 //! indexes, the way logical replication applies changes: no planner, no triggers, no row-level security, but every
-//! constraint. Everything happens in one subtransaction, so that a dry run is the same work rolled back, and so that a
+//! constraint. What the tables' owners wrote (constraints, index expressions, domains) runs with the owners' rights,
+//! never with the restorer's. Everything happens in one subtransaction, so that a dry run is the same work rolled back, and so that a
 //! row version written by the restore can be told from any other by its xmin. Foreign keys, which triggers enforce, are
 //! checked at the end (`foreign_keys`).
 //!
@@ -176,6 +177,8 @@ unsafe fn work(request: Request) -> Outcome<Done> {
         for rebuild in &mut rebuilds {
             rebuild.before_rows()?;
         }
+        // What owners' functions set is forgotten with it.
+        let settings = pg_sys::NewGUCNestLevel();
         let estate = pg_sys::CreateExecutorState();
         pg_sys::MakePerTupleExprContext(estate);
         let root = new_root(request.what);
@@ -217,6 +220,7 @@ unsafe fn work(request: Request) -> Outcome<Done> {
         drop(engine);
         pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
         pg_sys::FreeExecutorState(estate);
+        pg_sys::AtEOXact_GUC(false, settings);
         for rebuild in rebuilds.iter_mut().filter(|_| complete) {
             match rebuild.after_rows(&done.counts) {
                 Err(report) if drill => note = Some(report.message),
