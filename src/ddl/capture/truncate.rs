@@ -118,9 +118,8 @@ pub fn reached(registry: &Rc<Registry>, relid: Oid) -> Outcome<()> {
     let covered = underway::with(|statement| {
         let covered = matches!(statement.coverage, Coverage::Covered(_));
         if registry.table(relid).is_some() {
-            // A dump's table that waits for its rows has nothing to capture, and no trigger yet.
-            let waits = !guard_triggers::guards_truncate(relid) && !objects::has_pages(relid);
-            if !waits && !statement.awaited.contains(&relid) {
+            let guarded = guard_triggers::guards_truncate(relid) || objects::has_pages(relid);
+            if guarded && !statement.awaited.contains(&relid) {
                 statement.awaited.push(relid);
             }
             return None;
