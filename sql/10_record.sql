@@ -116,7 +116,8 @@ UNION ALL
 SELECT chunk_id, statement_id, relation, relid, operation, cause, row_count, key_count, columns, images
 FROM backstop.image_chunk;
 
--- One image becomes jsonb at a time: a value too large for jsonb hides its own row only.
+-- One image becomes jsonb at a time. jsonb holds 256 MB: of a row that is larger, the large values are named by their
+-- size, so that they hide no other value and no other row. backstop.chunk has them in full, and restore reads that.
 CREATE VIEW backstop.preimage AS
 SELECT c.statement_id, c.relation, c.operation, c.cause,
        (image.value ->> 0)::bigint AS ordinal,
@@ -133,7 +134,20 @@ SELECT c.statement_id, c.relation, c.operation, c.cause,
        END AS new_values
 FROM backstop.chunk AS c
 CROSS JOIN LATERAL (
-    SELECT row_image::jsonb AS value FROM pg_catalog.json_array_elements(c.images) AS element(row_image)
+    SELECT CASE WHEN pg_catalog.octet_length(row_image::text) < 260000000 THEN row_image::jsonb ELSE
+               (SELECT pg_catalog.jsonb_agg(
+                           CASE WHEN pg_catalog.octet_length(part::text) < 80000 THEN part::jsonb
+                                WHEN pg_catalog.json_typeof(part) = 'object' THEN
+                                    (SELECT pg_catalog.jsonb_object_agg(key,
+                                                CASE WHEN pg_catalog.octet_length(member::text) < 80000 THEN member::jsonb
+                                                     ELSE pg_catalog.to_jsonb(pg_catalog.format('(%s bytes)',
+                                                              pg_catalog.octet_length(member::text))) END)
+                                     FROM pg_catalog.json_each(part) AS changed(key, member))
+                                ELSE pg_catalog.to_jsonb(pg_catalog.format('(%s bytes)', pg_catalog.octet_length(part::text)))
+                           END ORDER BY place)
+                FROM pg_catalog.json_array_elements(row_image) WITH ORDINALITY AS member(part, place))
+           END AS value
+    FROM pg_catalog.json_array_elements(c.images) AS element(row_image)
     OFFSET 0 -- one conversion per row, not one per column
 ) AS image;
 

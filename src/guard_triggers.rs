@@ -48,6 +48,12 @@ pub fn is_ours(name: &str) -> bool {
         .any(|ours| ours.to_bytes() == name.as_bytes())
 }
 
+/// Whether the table has the trigger that every protected table has.
+pub fn guards_truncate(relid: Oid) -> bool {
+    // SAFETY: a catalog look-up; missing_ok.
+    unsafe { pg_sys::get_trigger_oid(relid, TRUNCATE.as_ptr(), true) != pg_sys::InvalidOid }
+}
+
 /// Makes the triggers that are missing.
 pub fn adjust() {
     if let Some(registry) = registry::current_even_if_off() {
@@ -211,8 +217,8 @@ impl Present {
                    tgtype OPERATOR(pg_catalog.=) 25 \
                    AND tgfoid OPERATOR(pg_catalog.=) 'backstop.capture()'::pg_catalog.regprocedure::pg_catalog.oid \
                    AND tgenabled OPERATOR(pg_catalog.=) 'A' AND tgattr::pg_catalog.text OPERATOR(pg_catalog.=) '' \
-                   AND tgqual IS NOT NULL \
-                   AND pg_catalog.pg_get_triggerdef(oid) OPERATOR(pg_catalog.~~) '%WHEN (backstop.capture_row()) EXECUTE%', \
+                   AND tgqual::pg_catalog.text OPERATOR(pg_catalog.~~) pg_catalog.concat('{FUNCEXPR :funcid ', \
+                       'backstop.capture_row()'::pg_catalog.regprocedure::pg_catalog.oid, ' %'), \
                    tgtype OPERATOR(pg_catalog.=) 34 \
                    AND tgfoid OPERATOR(pg_catalog.=) 'backstop.guard_truncate()'::pg_catalog.regprocedure::pg_catalog.oid \
                    AND tgenabled OPERATOR(pg_catalog.=) 'A' \

@@ -23,6 +23,7 @@ mod preview;
 mod record;
 mod registry;
 mod report;
+mod review;
 mod running;
 mod sequence;
 

@@ -33,7 +33,7 @@ impl Cluster {
         let socket = scratch::folder()?.join(scratch::unique("server"));
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let settings = options.lines(&socket.to_string_lossy(), port);
-        let process = ServerProcess::make(tree, socket.clone(), &settings)?;
+        let process = ServerProcess::make(tree, socket.clone(), &settings, &options.environment)?;
         let endpoint = Endpoint { socket, port };
         let cluster = Cluster {
             tree: tree.clone(),

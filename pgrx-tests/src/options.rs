@@ -18,6 +18,7 @@ pub struct ClusterOptions {
     pub(crate) durable: bool,
     pub(crate) create_extension: bool,
     pub(crate) settings: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Default for ClusterOptions {
@@ -27,6 +28,7 @@ impl Default for ClusterOptions {
             durable: false,
             create_extension: true,
             settings: Vec::new(),
+            environment: Vec::new(),
         }
     }
 }
@@ -57,6 +59,13 @@ impl ClusterOptions {
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets a variable of the server's environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
         self
     }
 

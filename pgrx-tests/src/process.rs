@@ -22,15 +22,22 @@ pub(crate) struct ServerProcess {
     /// Holds its data folder, its socket and its log.
     folder: PathBuf,
     account: Account,
+    environment: Vec<(String, String)>,
     child: Mutex<Option<Child>>,
 }
 
 impl ServerProcess {
-    /// Makes a data folder in `folder`, which must not exist; `settings` are lines of postgresql.conf.
+    /// Makes a data folder in `folder`, which must not exist; `settings` are lines of postgresql.conf, `environment` is
+    /// what the server gets besides what it needs.
     ///
     /// # Errors
     /// When initdb fails.
-    pub fn make(tree: &Tree, folder: PathBuf, settings: &str) -> Result<ServerProcess> {
+    pub fn make(
+        tree: &Tree,
+        folder: PathBuf,
+        settings: &str,
+        environment: &[(String, String)],
+    ) -> Result<ServerProcess> {
         let account = Account::for_servers()?;
         let data = folder.join("data");
         for path in [&folder, &data] {
@@ -54,6 +61,7 @@ impl ServerProcess {
             tree: tree.clone(),
             folder,
             account,
+            environment: environment.to_vec(),
             child: Mutex::new(None),
         })
     }
@@ -72,6 +80,7 @@ impl ServerProcess {
         postgres
             .arg("-D")
             .arg(&data)
+            .envs(self.environment.iter().cloned())
             .current_dir(&data)
             .stdin(Stdio::null());
         postgres.stdout(log.try_clone()?).stderr(log);

@@ -66,6 +66,42 @@ fn what_reaches_a_protected_table_sideways_is_refused() {
 }
 
 #[test]
+fn a_type_that_a_protected_column_is_made_of_keeps_its_parts() {
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "CREATE TYPE address AS (street text, city text); CREATE DOMAIN home AS address;
+         CREATE TABLE visit (day date, place text); CREATE TYPE trip AS (start address, visits visit[]);
+         CREATE TYPE unused AS (a int, b int);
+         CREATE TABLE direct (id bigint PRIMARY KEY, a address); CREATE TABLE listed (id bigint PRIMARY KEY, a address[]);
+         CREATE TABLE homes (id bigint PRIMARY KEY, a home); CREATE TABLE trips (id bigint PRIMARY KEY, a trip);
+         CREATE TABLE free (id bigint PRIMARY KEY, a unused);
+         INSERT INTO direct VALUES (1, ROW('s', 'c'))",
+    );
+    for table in ["direct", "listed", "homes", "trips"] {
+        passes(
+            &mut admin,
+            "BEGIN; ALTER TYPE address DROP ATTRIBUTE city; ROLLBACK",
+        );
+        passes(&mut admin, &format!("SELECT backstop.protect('{table}')"));
+        let refusal = refused(&mut admin, "ALTER TYPE address DROP ATTRIBUTE city");
+        assert_eq!(refusal.sqlstate, "SF008", "{refusal:?}");
+        assert_eq!(refusal.table, table, "{refusal:?}");
+        passes(
+            &mut admin,
+            "ALTER TYPE unused DROP ATTRIBUTE b, ADD ATTRIBUTE b int",
+        );
+        if table == "trips" {
+            assert_eq!(
+                refused(&mut admin, "ALTER TABLE visit DROP COLUMN place").sqlstate,
+                "SF008"
+            );
+        }
+        passes(&mut admin, &format!("SELECT backstop.unprotect('{table}')"));
+    }
+}
+
+#[test]
 fn what_does_not_reach_it_passes() {
     let (_db, mut admin) = world();
     for statement in [

@@ -205,3 +205,28 @@ fn columns_that_are_fed_by_nobody_any_more_are_free() {
         "UPDATE results SET cache_a = NULL, cache_c = NULL WHERE id = 2",
     );
 }
+
+#[test]
+fn json_that_is_empty_but_for_white_space_is_empty() {
+    let (_db, mut admin, mut app) = world();
+    passes(
+        &mut admin,
+        "CREATE TABLE drafts (id bigint PRIMARY KEY, a text, b json, c jsonb, d jsonb[]); GRANT ALL ON drafts TO app;
+         INSERT INTO drafts SELECT n, 'a', '{\"b\": 1}', '{\"c\": 1}', '{null}' FROM generate_series(1, 5) n;
+         SELECT backstop.protect('drafts'); SELECT backstop.protect_columns('drafts', '{a}', 'pipeline a');
+         SELECT backstop.protect_columns('drafts', '{b, c}', 'pipeline b')",
+    );
+    for value in ["{}", "{ }", " {\n\t} ", "[]", "[ ]", "\n[\t]\n"] {
+        for column in ["b", "c"] {
+            let sql = format!("UPDATE drafts SET a = NULL, {column} = E'{value}' WHERE id = 3");
+            let refusal = refused(&mut app, &sql);
+            assert_eq!(refusal.sqlstate, "SF009", "{sql}\n{refusal:?}");
+        }
+    }
+    for value in ["{ \"x\": 0 }", "[ 0 ]", "[ [ ] ]", "[ { } ]", "\" \"", "0"] {
+        for column in ["b", "c"] {
+            let sql = format!("UPDATE drafts SET a = NULL, {column} = '{value}' WHERE id = 3");
+            passes(&mut app, &format!("BEGIN; {sql}; ROLLBACK"));
+        }
+    }
+}

@@ -50,6 +50,35 @@ fn what_is_older_goes_and_what_is_younger_stays() {
 }
 
 #[test]
+fn settled_requests_go_with_the_statements_of_their_time() {
+    let (_db, mut admin) = world();
+    admin
+        .batch_execute(
+            "SELECT backstop.preview('DELETE FROM users WHERE id = 1');
+             SELECT backstop.preview('DELETE FROM users WHERE id = 2');
+             SELECT backstop.deny(1, 'no')",
+        )
+        .expect("two requests, one denied");
+    admin
+        .batch_execute("SELECT backstop.prune('0 seconds')")
+        .expect("pruned");
+    let left: String = admin
+        .query_one(
+            "SELECT string_agg(request_id || ' ' || (SELECT count(*) FROM backstop.request_rows(request_id)), ';')
+             FROM backstop.request",
+            &[],
+        )
+        .expect("readable")
+        .get(0);
+    assert_eq!(left, "2 1", "the open request is kept with its rows");
+    let chunks: i64 = admin
+        .query_one("SELECT count(*) FROM backstop.request_chunk", &[])
+        .expect("readable")
+        .get(0);
+    assert_eq!(chunks, 1);
+}
+
+#[test]
 fn a_large_record_is_pruned_in_portions_the_oldest_first() {
     let (_db, mut admin) = world();
     let first = query_text(

@@ -320,3 +320,36 @@ fn only_those_with_the_right_can_read_the_record() {
         passes(&mut db.connect_as("reviewer"), &sql);
     }
 }
+
+/// jsonb holds 256 MB: the real thing takes two gigabytes and fifteen seconds, so the view's own definition is tried with
+/// smaller limits.
+#[test]
+fn a_value_too_large_for_jsonb_hides_no_other() {
+    let (_db, mut admin, mut app) = world();
+    let definition = query_text(
+        &mut admin,
+        "SELECT pg_get_viewdef('backstop.preimage'::regclass)",
+    );
+    assert_eq!(definition.matches("260000000").count(), 1);
+    let smaller = definition
+        .replace("260000000", "2000")
+        .replace("80000", "300");
+    passes(&mut admin, &format!("CREATE VIEW smaller AS {smaller}"));
+    passes(
+        &mut app,
+        "UPDATE users SET plan = repeat('x', 5000), email = 'a' WHERE id = 1;
+         UPDATE users SET plan = repeat('y', 6000), email = NULL WHERE id = 1;
+         UPDATE users SET plan = plan || '!' WHERE id IN (1, 2)",
+    );
+    let rows = "SELECT statement_id - (SELECT min(statement_id) FROM backstop.statement), key, old_row, new_values
+        FROM smaller ORDER BY 1, key";
+    assert_eq!(
+        query_text(&mut admin, rows),
+        r#"0|{"id": 1}|{"id": 1, "plan": "free", "email": "u1"}|{"plan": "(5002 bytes)", "email": "a"}
+1|{"id": 1}|{"id": 1, "plan": "(5002 bytes)", "email": "a"}|{"plan": "(6002 bytes)", "email": null}
+2|{"id": 1}|{"id": 1, "plan": "(6002 bytes)", "email": null}|{"plan": "(6003 bytes)"}
+2|{"id": 2}|{"id": 2, "plan": "free", "email": "u2"}|{"plan": "free!"}"#
+    );
+    let whole = "SELECT max(length(old_row ->> 'plan')), max(length(new_values ->> 'plan')) FROM backstop.preimage";
+    assert_eq!(query_text(&mut admin, whole), "6000|6001");
+}

@@ -379,3 +379,33 @@ fn a_unique_key_or_a_deferrable_primary_key_tells_rows_apart_too() {
         );
     }
 }
+
+#[test]
+fn a_table_that_took_the_name_and_lacks_columns_is_another() {
+    let (_db, mut admin) = table(
+        "t",
+        "CREATE TABLE t (id bigint PRIMARY KEY, v text)",
+        "INSERT INTO t VALUES (1, 'a'), (2, 'b')",
+    );
+    passes(&mut admin, "DELETE FROM t WHERE v = 'a'");
+    let id = last_statement(&mut admin);
+    // Another table has the name, and the key's name.
+    passes(
+        &mut admin,
+        "BEGIN; SELECT backstop.approve_batch('a rename', 1); ALTER TABLE t RENAME TO t_old; COMMIT;
+         CREATE TABLE t (id bigint PRIMARY KEY, other text)",
+    );
+    assert_eq!(restore(&mut admin, &id, ""), "1|1|0|0");
+    assert_eq!(differences(&mut admin, "t_old"), "0");
+    // With all columns in both it is not certain.
+    passes(
+        &mut admin,
+        "DELETE FROM t_old WHERE id = 1; ALTER TABLE t ADD COLUMN v text",
+    );
+    let refusal = refused(
+        &mut admin,
+        &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
+    );
+    assert_eq!(refusal.sqlstate, "55000", "{refusal:?}");
+    assert_eq!(query_text(&mut admin, "SELECT count(*) FROM t"), "0");
+}

@@ -26,6 +26,9 @@ const REFUSED: &[&str] = &[
     "DROP INDEX backstop.sequence_change_statement_id",
     "TRUNCATE backstop.statement_log",
     "TRUNCATE backstop.registered_table CASCADE",
+    "TRUNCATE backstop.request_chunk",
+    "DROP TABLE backstop.request_log CASCADE",
+    "ALTER TABLE backstop.request_log ALTER COLUMN decision SET DEFAULT 'approved'",
     "ALTER TABLE backstop.statement_log ADD COLUMN extra int",
     "ALTER TABLE backstop.image_chunk DROP COLUMN images",
     "ALTER TABLE backstop.registered_table DISABLE TRIGGER registry_changed",
@@ -55,6 +58,10 @@ const REFUSED: &[&str] = &[
     "DROP TRIGGER guard_record ON backstop.committed",
     "TRUNCATE backstop.committed, backstop.pruned",
     "ALTER TABLE backstop.pruned ALTER up_to TYPE timestamptz USING '-infinity'",
+    "ALTER TRIGGER backstop_capture ON users DEPENDS ON EXTENSION plpgsql",
+    "ALTER TRIGGER backstop_capture ON subscriptions DEPENDS ON EXTENSION plpgsql",
+    "CREATE OR REPLACE VIEW backstop.protected_table AS SELECT * FROM backstop.registered_table WHERE false",
+    "CREATE OR REPLACE VIEW backstop.preimage AS SELECT * FROM backstop.preimage WHERE false",
 ];
 
 #[test]
@@ -71,6 +78,8 @@ fn the_guard_cannot_be_taken_apart() {
     // PostgreSQL itself keeps the members of an extension.
     for statement in [
         "DROP VIEW backstop.statement",
+        "DROP VIEW backstop.request",
+        "DROP FUNCTION backstop.preview_nextval(regclass)",
         "DROP FUNCTION backstop.capture() CASCADE",
         "DROP FUNCTION backstop.check(text)",
     ] {

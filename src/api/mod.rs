@@ -8,6 +8,7 @@ mod preview;
 mod prune;
 mod restore;
 mod restore_sequence;
+mod review;
 mod sequences;
 mod status;
 mod tokens;

@@ -1,23 +1,33 @@
-//! preview: what a statement would destroy.
+//! preview and preview_json: what a statement would destroy.
 
 use super::arguments;
+use super::policy::typed;
 use crate::pg::function::{Call, Rows};
+use crate::preview::request::Line;
 use crate::preview::{self, request};
 use crate::record::{datum, write};
 use crate::report::Outcome;
-use pgrx::JsonB;
 use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::{IntoDatum, JsonB, Spi};
 
 crate::sql_function!(pg_finfo_backstop_preview, backstop_preview, preview);
+crate::sql_function!(
+    pg_finfo_backstop_preview_json,
+    backstop_preview_json,
+    preview_json
+);
 
-unsafe fn preview(call: Call) -> Outcome<Datum> {
-    // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
-    let (text, reason, parameters, mut rows) = unsafe {
+/// Runs the preview and writes its request.
+///
+/// # Safety
+/// The arguments must be declared (text, text, jsonb).
+unsafe fn requested(call: Call) -> Outcome<(i64, Vec<Line>)> {
+    // SAFETY: the caller vouches for the types.
+    let (text, reason, parameters) = unsafe {
         (
             arguments::required::<String>(call, 0, "statement")?,
             call.arg::<String>(1),
             call.arg::<JsonB>(2),
-            Rows::new(call),
         )
     };
     let parameters = parameters.map(|json| json.0);
@@ -35,6 +45,30 @@ unsafe fn preview(call: Call) -> Outcome<Datum> {
     if let Some(problem) = &previewed.deferred {
         pgrx::warning!("at COMMIT, a deferred trigger would say: {problem}");
     }
+    Ok((id, lines))
+}
+
+unsafe fn preview_json(call: Call) -> Outcome<Datum> {
+    // SAFETY: the types of the SQL declaration.
+    let (id, _) = unsafe { requested(call)? };
+    // The view behind it shows the caller what he may see of his own request.
+    let json = Spi::connect_mut(|client| {
+        let sql = "SELECT backstop.request_json($1)";
+        let rows = client.update(sql, Some(1), &[typed(id, pg_sys::INT8OID)])?;
+        rows.first().get_one::<JsonB>()
+    });
+    let json = json.unwrap_or_else(|error| pgrx::error!("{error}"));
+    Ok(json
+        .and_then(JsonB::into_datum)
+        .unwrap_or_else(|| call.null()))
+}
+
+unsafe fn preview(call: Call) -> Outcome<Datum> {
+    // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
+    let (id, lines, mut rows) = unsafe {
+        let (id, lines) = requested(call)?;
+        (id, lines, Rows::new(call))
+    };
     for (n, line) in lines.into_iter().enumerate() {
         let texts = |items: &[String]| {
             let items: Vec<&str> = items.iter().map(String::as_str).collect();

@@ -4,9 +4,9 @@ use super::arguments;
 use crate::pg::function::Call;
 use crate::record::prune;
 use crate::report::{Outcome, Report, sqlstate};
-use pgrx::IntoDatum;
 use pgrx::datum::Interval;
 use pgrx::pg_sys::{self, Datum};
+use pgrx::{IntoDatum, Spi};
 
 crate::sql_function!(pg_finfo_backstop_prune, backstop_prune, prune_record);
 
@@ -40,5 +40,13 @@ unsafe fn prune_record(call: Call) -> Outcome<Datum> {
             format!("argument \"max_statements\" must be positive: {limit}"),
         ));
     }
-    Ok(Datum::from(prune::prune(cutoff, limit)?))
+    let pruned = prune::prune(cutoff, limit)?;
+    prune_requests(keep)?;
+    Ok(Datum::from(pruned))
+}
+
+/// Settled requests go with the statements of their time.
+fn prune_requests(keep: Interval) -> Outcome<()> {
+    Spi::run_with_args("SELECT backstop.prune_requests($1)", &[keep.into()])
+        .map_err(|error| Report::new(sqlstate::NOT_IN_PREREQUISITE_STATE, error.to_string()))
 }

@@ -30,6 +30,16 @@ impl Scope {
                 for relid in &reached {
                     self.command(*relid, inh, command);
                 }
+                // PostgreSQL itself refuses another type for an attribute that some column stores.
+                if (*command).subtype == AT_DropColumn {
+                    for relid in self.holding(named) {
+                        self.through(
+                            relid,
+                            Kind::DropColumn,
+                            "dropping a part of its columns' type",
+                        );
+                    }
+                }
             }
         }
     }

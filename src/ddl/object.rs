@@ -88,7 +88,7 @@ pub fn truncated(registry: &Rc<Registry>, relid: Oid, restart: bool) -> Vec<Find
     if restart {
         scope.restart_identity(relid);
     }
-    scope.table(relid, false, Kind::Truncate, None);
+    scope.truncate_table(relid, false);
     scope.found
 }
 

@@ -3,7 +3,7 @@
 use super::{Finding, Table};
 use crate::guard_triggers;
 use crate::judge::ddl::{Action, Kind};
-use crate::pg::{catalog, objects, raw};
+use crate::pg::{catalog, objects, raw, types};
 use crate::registry::Registry;
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
@@ -31,6 +31,16 @@ impl Scope {
     pub fn table(&mut self, relid: Oid, inh: bool, kind: Kind, object: Option<String>) {
         let inh = inh && kind.reaches_children();
         self.action(relid, inh, Action::new(kind, object));
+    }
+
+    /// `relid` (and with `inh` its children) would be truncated. pg_restore --jobs truncates every table before it fills
+    /// it, when the registry may be there already: a table that is empty and has not got its triggers yet.
+    pub fn truncate_table(&mut self, relid: Oid, inh: bool) {
+        let children = self.registry.with_children(relid);
+        let alone = !inh || children.iter().all(|child| *child == relid);
+        if !alone || guard_triggers::guards_truncate(relid) || objects::has_pages(relid) {
+            self.table(relid, inh, Kind::Truncate, None);
+        }
     }
 
     /// As `table`, reached by a command that doesn't name the table.
@@ -126,6 +136,23 @@ impl Scope {
         for relid in relids {
             self.through(relid, kind, through);
         }
+    }
+
+    /// The guarded tables that store rows of `relid`, a composite type or another table, inside a column's values.
+    pub fn holding(&self, relid: Oid) -> Vec<Oid> {
+        // SAFETY: a syscache look-up.
+        let row_type = unsafe { pg_sys::get_rel_type_id(relid) };
+        if row_type == pg_sys::InvalidOid {
+            return Vec::new();
+        }
+        let mut holding: Vec<Oid> = self
+            .registry
+            .tables()
+            .map(|table| table.relid)
+            .filter(|relid| types::columns_hold(*relid, row_type))
+            .collect();
+        holding.sort_by_key(|relid| relid.to_u32());
+        holding
     }
 
     /// The relations a command on `relid` reaches: a composite type's typed tables, else `relid` itself.

@@ -50,6 +50,24 @@ pub unsafe fn findings(statement: *mut pg_sys::Node, registry: &Rc<Registry>) ->
                     }
                 }
             }
+            NodeTag::T_AlterObjectDependsStmt => {
+                // The trigger would go with the extension.
+                let statement = statement as *mut pg_sys::AlterObjectDependsStmt;
+                if (*statement).objectType == OBJECT_TRIGGER
+                    && let Some(relid) = resolve((*statement).relation)
+                {
+                    let names = (*statement).object as *mut pg_sys::List;
+                    let last = raw::list_nth(names, raw::list_length(names) - 1);
+                    let name = catalog::owned(compat::string_value(last.cast()));
+                    scope.trigger(relid, true, &name.unwrap_or_default(), None);
+                }
+            }
+            NodeTag::T_ViewStmt => {
+                // CREATE OR REPLACE of one of ours.
+                if let Some(relid) = resolve((*(statement as *mut pg_sys::ViewStmt)).view) {
+                    scope.own(relid);
+                }
+            }
             NodeTag::T_IndexStmt => {
                 // The record is written without an executor: its tables can have plain indexes only.
                 if let Some(relid) = resolve((*(statement as *mut pg_sys::IndexStmt)).relation) {
@@ -207,7 +225,7 @@ impl Scope {
                     continue;
                 };
                 self.own(relid);
-                self.table(relid, (*relation).inh, Kind::Truncate, None);
+                self.truncate_table(relid, (*relation).inh);
                 if (*statement).restart_seqs {
                     self.restart_identity(relid);
                 }

@@ -25,12 +25,13 @@ impl Subject<'_> {
         }
     }
 
-    /// The next step after a limit: narrow the statement, or look at the rows and approve them.
+    /// The next step after a limit: narrow the statement, or have exactly what it destroys approved.
     pub fn approve_hint(&self, operation: Operation) -> String {
         format!(
-            "Narrow the statement, or look at the rows first (SELECT with the same condition), then approve them in the \
-             same transaction: SELECT backstop.approve_batch('why', max_rows => <rows>, relations => '{{{}}}', operations \
-             => '{{{}}}').",
+            "Narrow the statement, or see what it would destroy: SELECT * FROM backstop.preview($$<statement>$$, 'why') \
+             (programs: backstop.preview_json). Then have that approved with backstop.approve(<request_id>, 'why'), or \
+             approve so many rows yourself in the same transaction: SELECT backstop.approve_batch('why', max_rows => \
+             <rows>, relations => '{{{}}}', operations => '{{{}}}').",
             self.qualified,
             operation.approval_name()
         )
@@ -116,7 +117,9 @@ pub fn approval_refused(subject: Subject, refusal: &Refusal, what: &Violation) -
         Rule::ApprovalRefused,
         format!("approval does not cover the statement on \"{}\"", subject.table),
         format!("{why} Without an approval the statement breaks rule \"{}\": {}.", what.rule.name(), what.message),
-        "Set an approval that covers it: SET LOCAL backstop.approval = '{\"reason\": ..., \"max_rows\": ..., \
+        "See what the statement destroys with backstop.preview($$<statement>$$, 'why') and have that approved with \
+         backstop.approve(<request_id>, 'why'); or, where the table accepts it, set an approval that covers it: SET \
+         LOCAL backstop.approval = '{\"reason\": ..., \"max_rows\": ..., \
          \"relations\": [...], \"operations\": [...]}', or SELECT backstop.approve_batch(...)."
             .to_owned(),
     )
@@ -128,7 +131,9 @@ pub fn budget_spent(subject: Subject, operation: Operation, max_rows: i64) -> Vi
         Rule::ApprovalRefused,
         format!("approval covers {}, and {} destroys more", rows(max_rows), operation.record_name()),
         format!("The approval's max_rows is {max_rows}, cascades and triggers included, and it is spent."),
-        "Look at the rows again: if all of them are meant, set an approval with a larger max_rows.".to_owned(),
+        "See what it destroys with backstop.preview($$<statement>$$, 'why'): if all of it is meant, have that approved, or \
+         set an approval with a larger max_rows."
+            .to_owned(),
     )
 }
 
@@ -186,7 +191,8 @@ pub fn mixed_upstreams(subject: Subject, column: &str, upstreams: &[&str]) -> Vi
             subject.table
         ),
         format!("It would empty columns fed by {}.", listed(upstreams)),
-        "Clear only the columns whose own upstream was broken, one upstream to a statement."
+        "Clear only the columns whose own upstream was broken, one upstream to a statement. What a statement would \
+         clear: SELECT * FROM backstop.preview($$<statement>$$, 'why')."
             .to_owned(),
     );
     Violation {

@@ -189,7 +189,8 @@ fn violation(policy: &SequencePolicy, message: &str, detail: &str) -> Violation 
         message: message.to_owned(),
         detail: format!("{detail} Sequences do not roll back, so nothing was done."),
         hint: format!(
-            "Find out which row made the jump necessary, and let nextval() move the sequence. If the change is meant, \
+            "Find out which row made the jump necessary, and let nextval() move the sequence. Where it would land: SELECT \
+             * FROM backstop.preview($$<statement>$$, 'why'). If the change is meant, \
              approve it in the same transaction: SELECT backstop.approve_batch('why', max_rows => 1, relations => \
              '{{{}.{}}}', operations => '{{setval}}').",
             policy.schema, policy.sequence

@@ -6,7 +6,7 @@ use super::statement::{Statement, Verb};
 use super::verdict::Finding;
 use crate::model::{ProtectedTarget, Rule, Violation};
 
-const OR_APPROVE: &str = "or look at the rows first and approve them in the same transaction (SELECT backstop.approve_batch(reason, max_rows))";
+const OR_APPROVE: &str = "or see what the statement would destroy (SELECT * FROM backstop.preview($$<statement>$$, 'why'); programs: backstop.preview_json) and have that approved";
 
 /// What the words need to know of names and expressions, from whoever gathered the statement.
 pub trait Texts {

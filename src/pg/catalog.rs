@@ -59,6 +59,11 @@ pub fn display_name(relid: pg_sys::Oid) -> String {
     }
 }
 
+/// Whether a relation lies in the extension's schema.
+pub fn is_ours(relid: pg_sys::Oid) -> bool {
+    relation_name(relid).is_some_and(|(schema, _)| schema == "backstop")
+}
+
 /// A live column of a relation.
 #[derive(Clone, Debug)]
 pub struct ColumnFact {

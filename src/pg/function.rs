@@ -99,6 +99,27 @@ impl Rows {
         }
     }
 
+    /// As `new`, for a set of single values.
+    ///
+    /// # Safety
+    /// The function must be declared RETURNS SETOF a scalar type.
+    pub unsafe fn single(call: Call) -> Rows {
+        // SAFETY: the executor passes a ReturnSetInfo with the expected row type to every set-returning function.
+        unsafe {
+            let info = (*call.0).resultinfo as *mut pg_sys::ReturnSetInfo;
+            let context = (*(*info).econtext).ecxt_per_query_memory;
+            let before = pg_sys::MemoryContextSwitchTo(context);
+            (*info).setDesc = pg_sys::CreateTupleDescCopy((*info).expectedDesc);
+            (*info).setResult = pg_sys::tuplestore_begin_heap(true, false, pg_sys::work_mem);
+            (*info).returnMode = pg_sys::SetFunctionReturnMode::SFRM_Materialize;
+            pg_sys::MemoryContextSwitchTo(before);
+            Rows {
+                store: (*info).setResult,
+                desc: (*info).setDesc,
+            }
+        }
+    }
+
     /// Adds a row; the values must be of the declared types, `None` is NULL.
     pub fn push(&mut self, row: Vec<Option<pg_sys::Datum>>) {
         let mut nulls: Vec<bool> = row.iter().map(Option::is_none).collect();

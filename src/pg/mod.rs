@@ -1,6 +1,7 @@
 //! PostgreSQL as the rest of the house needs it. This folder knows nodes, catalogs, slots and hooks' calling
 //! conventions; it knows no rule.
 
+pub mod acting;
 pub mod attempt;
 pub mod catalog;
 pub mod compat;
@@ -13,3 +14,4 @@ pub mod query;
 pub mod raw;
 pub mod slot;
 pub mod spi;
+pub mod types;

@@ -124,6 +124,26 @@ pub fn constraint_index(constraint: Oid) -> Option<Oid> {
     (index != pg_sys::InvalidOid).then_some(index)
 }
 
+/// Whether a relation may hold rows: anything but a table whose file is empty.
+pub fn has_pages(relid: Oid) -> bool {
+    // SAFETY: a syscache look-up; the lock goes with the look, or two that both go on to lock the table for themselves
+    // would wait for each other.
+    unsafe {
+        if pg_sys::get_rel_relkind(relid) as u8 != pg_sys::RELKIND_RELATION {
+            return true;
+        }
+        let lock = pg_sys::AccessShareLock as i32;
+        let relation = pg_sys::try_relation_open(relid, lock);
+        if relation.is_null() {
+            return true;
+        }
+        let main = pg_sys::ForkNumber::MAIN_FORKNUM;
+        let blocks = pg_sys::RelationGetNumberOfBlocksInFork(relation, main);
+        pg_sys::relation_close(relation, lock);
+        blocks > 0
+    }
+}
+
 /// A name's text.
 pub fn text(name: &pg_sys::NameData) -> String {
     // SAFETY: a NameData is NUL-terminated.

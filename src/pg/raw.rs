@@ -55,6 +55,9 @@ unsafe extern "C-unwind" {
 
 unsafe extern "C-unwind" {
     pub fn GetCurrentTransactionNestLevel() -> c_int;
+    /// miscadmin.h: plain assignments.
+    pub fn GetUserIdAndSecContext(user: *mut pg_sys::Oid, context: *mut c_int);
+    pub fn SetUserIdAndSecContext(user: pg_sys::Oid, context: c_int);
     pub fn MemoryContextRegisterResetCallback(
         context: pg_sys::MemoryContext,
         callback: *mut pg_sys::MemoryContextCallback,

@@ -68,7 +68,7 @@ fn compression() -> std::ffi::c_char {
             write::own_relation(c"request_chunk"),
             pg_sys::AccessShareLock as i32,
         );
-        let method = (*crate::pg::compat::attribute((*relation).rd_att, IMAGES)).attcompression;
+        let method = crate::pg::compat::attribute((*relation).rd_att, IMAGES).attcompression;
         pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
         if method == 0 {
             raw::default_compression()

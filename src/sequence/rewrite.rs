@@ -254,6 +254,9 @@ unsafe fn plan_node(plan: *mut pg_sys::Plan, substitutes: &mut Substitutes) {
                 expressions((*modify).returningLists);
                 expressions((*modify).onConflictSet);
                 walk((*modify).onConflictWhere, context);
+                expressions((*modify).withCheckOptionLists);
+                #[cfg(not(feature = "pg14"))]
+                expressions((*modify).mergeActionLists);
             }
             _ => {}
         }

@@ -1,12 +1,12 @@
 //! The command line, and the sizes it stands for.
 
 const USAGE: &str = "\
-usage: cargo measure [--rounds N] [--quick] [--only traffic,single,bulk,refusal,undo]
+usage: cargo measure [--rounds N] [--quick] [--only traffic,single,bulk,refusal,preview,undo]
   --rounds  how often both sides of a ratio run; the middle one is printed (5)
   --quick   smaller tables and shorter runs, to see that the bench works: its ratios are rough
   --only    some of the parts";
 
-const PARTS: [&str; 5] = ["traffic", "single", "bulk", "refusal", "undo"];
+const PARTS: [&str; 6] = ["traffic", "single", "bulk", "refusal", "preview", "undo"];
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Arguments {

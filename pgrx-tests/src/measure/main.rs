@@ -9,6 +9,7 @@
 mod arguments;
 mod bulk;
 mod capturers;
+mod preview;
 mod refusal;
 mod rows;
 mod series;
@@ -58,6 +59,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if arguments.wants("refusal") {
         refusal::measure(&bench, &mut table)?;
+    }
+    if arguments.wants("preview") {
+        preview::measure(&bench, &mut table)?;
     }
     if arguments.wants("undo") {
         undo::measure(&bench, &mut table)?;

@@ -80,6 +80,12 @@ impl Engine {
                 format!("cannot restore what {} destroyed", chunk.operation),
             ));
         }
+        if chunk.key_count > chunk.columns.len() {
+            return Err(Report::new(
+                "XX001",
+                format!("the record of relation \"{}\" is damaged", chunk.relation),
+            ));
+        }
         let known = self
             .targets
             .iter()
@@ -90,7 +96,10 @@ impl Engine {
             None => unsafe { self.target(chunk)? },
         };
         // SAFETY: as above.
-        let shape = unsafe { self.targets[target].shape(chunk, self.estate) };
+        let shape = unsafe {
+            let _acting = self.targets[target].acting();
+            self.targets[target].shape(chunk, self.estate)
+        };
         let known = self.counts.iter().position(|count| {
             count.relation == chunk.relation && count.operation == chunk.operation
         });
@@ -177,6 +186,7 @@ impl Engine {
             } else {
                 self.members.clear();
             }
+            let _acting = self.targets[target].acting();
             let outcome = match chunk.operation.as_str() {
                 "UPDATE" => self.undo_update(image),
                 "DELETE" => self.undo_delete(image),

@@ -14,6 +14,7 @@ impl Leaf {
     unsafe fn check(&self, estate: *mut pg_sys::EState) {
         // SAFETY: the caller vouches for the slot. CMD_INSERT: every generated column is computed, whatever changed.
         unsafe {
+            let _acting = self.acting();
             if self.generated {
                 pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
                     raw::ExecComputeStoredGenerated(
@@ -130,6 +131,7 @@ impl Leaf {
             if (*self.info).ri_NumIndices == 0 {
                 return true;
             }
+            let _acting = self.acting();
             let mut taken = false;
             let recheck = compat::insert_index_tuples(
                 self.info,

@@ -1,5 +1,6 @@
 //! Foreign keys as the catalogs have them, in words that queries are made of.
 
+use crate::pg::catalog;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
@@ -62,9 +63,9 @@ impl ForeignKey {
 const KEYS: &str = "
     SELECT c.conname::text, c.conrelid, c.conrelid::regclass::text, c.confrelid::regclass::text,
            CASE WHEN child.relkind = 'p' THEN '' ELSE 'ONLY ' END, CASE WHEN parent.relkind = 'p' THEN '' ELSE 'ONLY ' END,
-           ARRAY(SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY AS k(n, i)
+           ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY AS k(n, i)
                  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.n ORDER BY k.i),
-           ARRAY(SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY AS k(n, i)
+           ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY AS k(n, i)
                  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.n ORDER BY k.i),
            ARRAY(SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
                  FROM pg_catalog.unnest(c.conpfeqop) WITH ORDINALITY AS k(op, i)
@@ -106,8 +107,8 @@ pub fn keys(which: &str, relid: Oid) -> Vec<ForeignKey> {
                 child: row.get(2)?.unwrap_or(pg_sys::InvalidOid),
                 child_name: format!("{}{}", text(5)?, text(3)?),
                 parent_name: format!("{}{}", text(6)?, text(4)?),
-                columns: texts(7)?,
-                referenced: texts(8)?,
+                columns: quoted(texts(7)?),
+                referenced: quoted(texts(8)?),
                 operators: texts(9)?,
                 parent_operators: texts(10)?,
                 match_full: row.get(11)?.unwrap_or(false),
@@ -117,4 +118,9 @@ pub fn keys(which: &str, relid: Oid) -> Vec<ForeignKey> {
         Ok::<_, pgrx::spi::Error>(found)
     });
     found.unwrap_or_else(|error| pgrx::error!("{error}"))
+}
+
+/// Column names as SQL has them, and as `catalog` quotes them elsewhere: whatever quote_all_identifiers says.
+fn quoted(names: Vec<String>) -> Vec<String> {
+    names.iter().map(|name| catalog::quoted(name)).collect()
 }

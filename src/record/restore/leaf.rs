@@ -4,6 +4,7 @@ use super::by_values::ValuesIndex;
 use super::foreign_keys::Incoming;
 use super::shape::Shape;
 use super::target::Target;
+use crate::pg::acting::ActingAs;
 use crate::pg::catalog::{self, ColumnFact, OpenRelation};
 use crate::pg::compat;
 use crate::pg::slot::Slot;
@@ -85,6 +86,7 @@ impl Leaf {
         }
         // SAFETY: the relation stays open as long as the leaf. No triggers: what is restored is what was there.
         unsafe {
+            let _acting = ActingAs::owner_of(relation.0);
             let info =
                 pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()) as *mut pg_sys::ResultRelInfo;
             (*info).type_ = pg_sys::NodeTag::T_ResultRelInfo;
@@ -274,11 +276,19 @@ impl Leaf {
             return None;
         }
         let mut place = pg_sys::ItemPointerData::default();
+        let _acting = self.acting();
         // SAFETY: the list holds immediate indexes, opened for speculative insertion.
         let free = unsafe {
             compat::check_index_constraints(self.info, self.slot.0, estate, &mut place, list)
         };
         (!free).then_some(place)
+    }
+
+    /// What a partition's owner wrote runs as that owner; `Target::acting` is enough where it is the table's as well.
+    pub(super) fn acting(&self) -> Option<ActingAs> {
+        // SAFETY: the relation is open as long as the leaf.
+        self.own_slot
+            .then(|| unsafe { ActingAs::owner_of(self.relation.0) })
     }
 
     /// # Safety

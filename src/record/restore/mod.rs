@@ -2,7 +2,8 @@
 //!
 //! The images of the statement are undone one at a time, the last one first (`engine`), straight in the heap and its
 //! indexes, the way logical replication applies changes: no planner, no triggers, no row-level security, but every
-//! constraint. Everything happens in one subtransaction, so that a dry run is the same work rolled back, and so that a
+//! constraint. What the tables' owners wrote (constraints, index expressions, domains) runs with the owners' rights,
+//! never with the restorer's. Everything happens in one subtransaction, so that a dry run is the same work rolled back, and so that a
 //! row version written by the restore can be told from any other by its xmin. Foreign keys, which triggers enforce, are
 //! checked at the end (`foreign_keys`).
 //!
@@ -165,6 +166,8 @@ unsafe fn work(request: Request) -> Outcome<Done> {
     let (statements, wanted) = statements(&request)?;
     // SAFETY: the estate lives until the end of this function; after an error its memory goes with its parent's.
     unsafe {
+        // What owners' functions set is forgotten with it.
+        let settings = pg_sys::NewGUCNestLevel();
         let estate = pg_sys::CreateExecutorState();
         pg_sys::MakePerTupleExprContext(estate);
         let root = new_root(request.what);
@@ -200,6 +203,7 @@ unsafe fn work(request: Request) -> Outcome<Done> {
         drop(engine);
         pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
         pg_sys::FreeExecutorState(estate);
+        pg_sys::AtEOXact_GUC(false, settings);
         Ok(done)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::engine::Engine;
 use super::find::fetch;
+use crate::pg::acting::ActingAs;
 use pgrx::pg_sys::{self, Datum};
 
 impl Engine {
@@ -15,6 +16,8 @@ impl Engine {
             .iter_mut()
             .flat_map(|target| &mut target.leaves)
         {
+            // SAFETY: the leaf is open. Index expressions are its owner's.
+            let _acting = unsafe { ActingAs::owner_of(leaf.relation.0) };
             for (index, tid) in std::mem::take(&mut leaf.recheck) {
                 // SAFETY: what the constraint's own trigger is called with (commands/constraint.c); it leaves rows alone
                 // that have been replaced since.

@@ -14,6 +14,11 @@ pub fn find(chunk: &Chunk) -> Outcome<Oid> {
     }
     let named = catalog::named_relation(&chunk.relation);
     let by_oid = fits(chunk.relid, chunk);
+    // The table keeps its OID when it is renamed; one that has taken its name and lacks what was recorded is another.
+    let whole = |relid| has(relid, &chunk.columns);
+    if named.is_some_and(|named| !whole(named)) && by_oid && whole(chunk.relid) {
+        return Ok(chunk.relid);
+    }
     match named {
         None if by_oid => Ok(chunk.relid),
         None => Err(gone(&chunk.relation)),
@@ -35,13 +40,17 @@ pub fn find(chunk: &Chunk) -> Outcome<Oid> {
 
 /// Whether this is a table with the recorded key, or, of rows without one, with all recorded columns.
 fn fits(relid: Oid, chunk: &Chunk) -> bool {
+    match chunk.key_count {
+        0 => has(relid, &chunk.columns),
+        count => has(relid, &chunk.columns[..count]),
+    }
+}
+
+/// Whether this is a table with these columns.
+fn has(relid: Oid, needed: &[String]) -> bool {
     OpenRelation::open(relid, pg_sys::AccessShareLock).is_some_and(|relation| {
         matches!(relation.kind(), 'r' | 'p') && {
             let columns = relation.columns();
-            let needed = match chunk.key_count {
-                0 => &chunk.columns[..],
-                count => &chunk.columns[..count],
-            };
             needed
                 .iter()
                 .all(|name| columns.iter().any(|column| column.name == *name))

@@ -2,6 +2,7 @@
 
 use super::json::{self, Rows};
 use super::own_rows::scan;
+use crate::pg::privileged::Privileged;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
@@ -207,6 +208,8 @@ impl Source {
 
 /// Whether a restore of the statement is in the record and was not undone by another one.
 pub(super) fn restored_before(statement_id: i64) -> bool {
+    // The restore acts as the table's owner when it asks.
+    let _privileged = Privileged::begin();
     let found = Spi::connect(|client| {
         // SAFETY: a bigint argument.
         let id = unsafe { DatumWithOid::new(statement_id, pg_sys::INT8OID) };

@@ -6,6 +6,7 @@ use super::resolve::gone;
 use super::routing::Routing;
 use super::shape::Shape;
 use super::source::Chunk;
+use crate::pg::acting::ActingAs;
 use crate::pg::catalog::{self, ColumnFact, OpenRelation};
 use crate::pg::raw;
 use crate::pg::slot::Slot;
@@ -45,6 +46,13 @@ impl Target {
             return Err(gone(&chunk.relation));
         };
         let name: Rc<str> = Rc::from(catalog::display_name(relid));
+        if relid.to_u32() < pg_sys::FirstNormalObjectId || catalog::is_ours(relid) {
+            return Err(Report::new(
+                sqlstate::WRONG_OBJECT_TYPE,
+                format!("cannot restore rows of relation \"{name}\""),
+            )
+            .detail("Nothing of it is ever recorded."));
+        }
         let columns = relation.columns();
         // SAFETY: the relation stays open as long as the target; nodes are made in the estate's memory.
         unsafe {
@@ -81,6 +89,12 @@ impl Target {
             pg_sys::MemoryContextSwitchTo(context);
             Ok(target)
         }
+    }
+
+    /// What the table's owner wrote (domains, defaults, constraints, indexes) runs as the owner.
+    pub fn acting(&self) -> ActingAs {
+        // SAFETY: the relation is open as long as the target.
+        unsafe { ActingAs::owner_of(self.relation.0) }
     }
 
     pub fn partitioned(&self) -> bool {

@@ -4,6 +4,7 @@ use anyhow::Result;
 use pg_backstop_tests::Cluster;
 use pg_backstop_tests::postgres::Client;
 
+use crate::gate;
 use crate::narrator::{Narrator, quietly, value};
 use crate::undo::{self, Approved, approve_and_run};
 
@@ -55,19 +56,27 @@ pub fn tell(narrator: &mut Narrator, server: &Cluster) -> Result<()> {
     for protect in PROTECT {
         narrator.passes(&mut admin, protect)?;
     }
-    sequence_jump(narrator, &mut app)?;
+    sequence_jump(narrator, &mut admin, &mut app)?;
     silent_upsert(narrator, &mut admin, &mut app)?;
     range_delete(narrator, &mut app)?;
     cleanup(narrator, &mut admin, &mut app)?;
     worst_case(narrator, &mut admin, &mut app)
 }
 
-fn sequence_jump(narrator: &mut Narrator, app: &mut Client) -> Result<()> {
+fn sequence_jump(narrator: &mut Narrator, admin: &mut Client, app: &mut Client) -> Result<()> {
     narrator.say(
         "1. A tester makes a user by hand; the next signup's retry \"catches up\" the sequence.",
     );
     narrator.passes(app, "INSERT INTO users VALUES (-91111101, 'test', 'free')")?;
     quietly(app, "SELECT nextval('web_user_id_seq')")?;
+    narrator.say("A rehearsal takes thirty seconds: where would the next signup land?");
+    let id = gate::preview(narrator, app, RETRY, "what would the retry do?")?;
+    let next = gate::steps(admin, id, "sample->>'next'")?;
+    narrator.claim(
+        &format!("the rehearsal shows that the sequence would jump, its next value being {next}"),
+        next == "91111102",
+    )?;
+    narrator.say("Run all the same:");
     narrator.refused(app, RETRY, "SF007")?;
     let next = value(app, "SELECT -nextval('web_user_id_seq')")?;
     narrator.claim(
@@ -153,5 +162,7 @@ fn worst_case(narrator: &mut Narrator, admin: &mut Client, app: &mut Client) -> 
         "the record holds rows of all four tables, those the cascade took too",
         taken == "4",
     )?;
-    undo::restore(narrator, admin, id, &TABLES, &before)
+    undo::restore(narrator, admin, id, &TABLES, &before)?;
+    narrator.say("7. And the drill: everything on record is restored once more, and rolled back:");
+    undo::drill(narrator, admin)
 }

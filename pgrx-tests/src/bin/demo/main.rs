@@ -3,6 +3,7 @@
 //! Nothing it prints about a statement is canned: refusals, counts and records are the server's. What it says beyond
 //! that it verifies, and at the first claim that isn't so it ends in failure with that sentence.
 
+mod gate;
 mod incident_a;
 mod incident_b;
 mod narrator;

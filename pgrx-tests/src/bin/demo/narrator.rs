@@ -150,6 +150,23 @@ impl Narrator {
         Ok(())
     }
 
+    /// Runs a query and prints the lines it returns as they are.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn lines(&mut self, client: &mut Client, sql: &str) -> Result<()> {
+        self.show(sql);
+        for message in client
+            .simple_query(sql)
+            .map_err(|error| sentence(sql, &error))?
+        {
+            if let SimpleQueryMessage::Row(row) = message {
+                println!("     {}", row.get(0).unwrap_or(""));
+            }
+        }
+        Ok(())
+    }
+
     fn paint(&self, colour: &str, text: &str) -> String {
         if self.colours {
             format!("\x1b[{colour}m{text}\x1b[0m")

@@ -128,3 +128,19 @@ pub fn restore(
     )?;
     narrator.claim("the restore is itself on record", undone == "1")
 }
+
+/// Drills everything that is recorded.
+///
+/// # Errors
+/// When a statement could not be restored.
+pub fn drill(narrator: &mut Narrator, admin: &mut Client) -> Result<()> {
+    narrator.table(admin, "SELECT * FROM backstop.restore_drill()")?;
+    let failed = value(
+        admin,
+        "SELECT count(*) FILTER (WHERE ok IS NOT TRUE) || ' of ' || count(*) FROM backstop.restore_drill()",
+    )?;
+    narrator.claim(
+        &format!("{failed} recorded statements could not be restored"),
+        failed.starts_with("0 of ") && failed != "0 of 0",
+    )
+}

@@ -1,0 +1,70 @@
+//! A preview of a DELETE, beside the same DELETE captured: a preview does the same work, keeps the rows for the
+//! reviewer instead of the record, and rolls back.
+
+use anyhow::Result;
+use pg_backstop_tests::postgres::Client;
+use pg_backstop_tests::shell::step;
+
+use crate::capturers::Capturer;
+use crate::rows;
+use crate::series::{Series, megabytes, short};
+use crate::server::{Bench, execute, number, timed};
+use crate::table::{Promise, Table};
+
+const STORED: &str = "SELECT (pg_total_relation_size('backstop.request_chunk')
+    + pg_total_relation_size('backstop.request_step') + pg_total_relation_size('backstop.request_log'))::float8";
+
+/// # Errors
+/// When something breaks.
+pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
+    let db = bench.with.database();
+    let mut client = db.connect();
+    let many = bench.arguments.many_rows();
+    rows::make_source(&mut client, many)?;
+    Capturer::Backstop.make(&mut client)?;
+    let (mut ratio, mut seconds, mut stored) =
+        (Series::default(), Series::default(), Series::default());
+    let mut grown = Series::default();
+    for round in 0..bench.arguments.rounds {
+        step(format!("preview of {many} rows, round {}", round + 1));
+        Capturer::Backstop.prepare(&mut client)?;
+        let before = number(&mut client, STORED)?;
+        let memory = resident(&mut client)?;
+        let previewed = timed(
+            &mut client,
+            "",
+            "SELECT count(*) FROM backstop.preview('DELETE FROM guarded')",
+        )?;
+        grown.push((resident(&mut client)? - memory) / 1e6);
+        stored.push(number(&mut client, STORED)? - before);
+        // The preview has left the rows where they were, and their versions with hint bits of their own.
+        execute(&mut client, "VACUUM guarded")?;
+        let captured = timed(
+            &mut client,
+            Capturer::Backstop.before(),
+            "DELETE FROM guarded",
+        )?;
+        seconds.push(previewed.seconds);
+        ratio.push(previewed.seconds / captured.seconds);
+    }
+    table.part(&format!(
+        "Previewing a DELETE of {many} rows, beside running it captured"
+    ));
+    let remarks = format!(
+        "{} s, {} stored, memory +{} MB",
+        short(seconds.median()),
+        megabytes(stored.median()),
+        short(grown.median()),
+    );
+    let promise = Some(Promise::AtMost(1.3, "x"));
+    table.figure("backstop.preview", &ratio, "x", promise, remarks);
+    Ok(())
+}
+
+/// The backend's anonymous memory in bytes: what it holds itself, shared buffers apart.
+fn resident(client: &mut Client) -> Result<f64> {
+    number(
+        client,
+        "SELECT 1024.0 * (regexp_match(pg_read_file('/proc/' || pg_backend_pid() || '/status'), 'RssAnon:\\s+(\\d+)'))[1]::float8",
+    )
+}

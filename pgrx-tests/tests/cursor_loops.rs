@@ -1,0 +1,139 @@
+//! WHERE CURRENT OF: what the cursor reads decides, wherever the cursor was opened and wherever the statement stands.
+
+use pg_backstop_tests::postgres::Client;
+use pg_backstop_tests::{Database, database, passes, query_text, refused};
+
+const WORLD: &str = "
+    CREATE TABLE users (id bigint PRIMARY KEY, plan text);
+    INSERT INTO users SELECT n, CASE WHEN n < 6 THEN 'trial' ELSE 'paid' END FROM generate_series(1, 20) n;
+    CREATE TABLE plain (id bigint PRIMARY KEY); INSERT INTO plain VALUES (1), (2);
+    GRANT ALL ON users, plain TO app; SELECT backstop.protect('users', max_rows => 10)";
+
+fn world() -> (Database, Client, Client) {
+    let db = database();
+    let mut admin = db.connect();
+    passes(&mut admin, WORLD);
+    let app = db.connect_as("app");
+    (db, admin, app)
+}
+
+/// Ways to change rows of `users` by a cursor over those for which `CONDITION` holds.
+const FORMS: &[&str] = &[
+    "DO $$ DECLARE c CURSOR FOR SELECT * FROM users WHERE CONDITION FOR UPDATE; BEGIN
+        FOR r IN c LOOP DELETE FROM users WHERE CURRENT OF c; END LOOP; END $$",
+    "DO $$ DECLARE c CURSOR FOR SELECT * FROM users WHERE CONDITION; BEGIN
+        FOR r IN c LOOP UPDATE users SET plan = 'x' WHERE CURRENT OF c; END LOOP; END $$",
+    "DO $$ DECLARE c CURSOR FOR SELECT * FROM users WHERE CONDITION FOR UPDATE; gone bigint; BEGIN
+        FOR r IN c LOOP
+            WITH d AS (DELETE FROM users WHERE CURRENT OF c RETURNING id) SELECT id INTO gone FROM d;
+        END LOOP; END $$",
+    "DO $$ DECLARE c refcursor; r record; BEGIN
+        OPEN c FOR SELECT * FROM users WHERE CONDITION FOR UPDATE;
+        LOOP FETCH c INTO r; EXIT WHEN NOT FOUND; DELETE FROM users WHERE CURRENT OF c; END LOOP; END $$",
+    "DO $$ DECLARE c refcursor := 'named \"oddly\"'; r record; BEGIN
+        OPEN c FOR EXECUTE 'SELECT * FROM users WHERE CONDITION FOR UPDATE';
+        LOOP FETCH c INTO r; EXIT WHEN NOT FOUND; UPDATE users SET plan = 'x' WHERE CURRENT OF c; END LOOP; END $$",
+    "CREATE FUNCTION pg_temp.opened() RETURNS refcursor LANGUAGE plpgsql AS
+        $f$ DECLARE c refcursor; BEGIN OPEN c FOR SELECT * FROM users WHERE CONDITION FOR UPDATE; RETURN c; END $f$;
+     DO $$ DECLARE c refcursor := pg_temp.opened(); r record; BEGIN
+        LOOP FETCH c INTO r; EXIT WHEN NOT FOUND; DELETE FROM users WHERE CURRENT OF c; END LOOP; END $$",
+    "DECLARE c CURSOR FOR SELECT * FROM users WHERE CONDITION FOR UPDATE; FETCH 1 FROM c;
+     WITH d AS (DELETE FROM users WHERE CURRENT OF c RETURNING *) INSERT INTO plain SELECT id + 100 FROM d",
+    "DECLARE c CURSOR FOR SELECT * FROM users WHERE CONDITION; MOVE 1 FROM c; FETCH 1 FROM c;
+     UPDATE users SET plan = 'x' WHERE CURRENT OF c",
+    "DECLARE c CURSOR FOR SELECT u.*, p.* FROM users u, plain p WHERE CONDITION FOR UPDATE OF u; FETCH 1 FROM c;
+     DELETE FROM users WHERE CURRENT OF c",
+    // Without CURRENT OF: the loop's own statements name each row, the cursor locks them.
+    "DO $$ DECLARE r record; BEGIN
+        FOR r IN SELECT * FROM users WHERE CONDITION FOR UPDATE LOOP DELETE FROM users WHERE id = r.id; END LOOP; END $$",
+];
+
+const ROWS: &str = "SELECT md5(string_agg(u::text, ',' ORDER BY id)) FROM users u";
+
+#[test]
+fn a_cursor_over_a_range_of_keys_changes_nothing() {
+    let (_db, mut admin, mut app) = world();
+    let before = query_text(&mut admin, ROWS);
+    let (by_loop, by_cursor) = FORMS.split_last().expect("forms");
+    for condition in [
+        "u.id < 5",
+        "u.id BETWEEN 1 AND 4",
+        "u.id <> 3 AND u.plan = ''trial''",
+        "true",
+    ] {
+        for form in by_cursor {
+            let condition =
+                condition.replace("''", if form.contains("EXECUTE") { "''" } else { "'" });
+            let condition = if form.contains(" u,") {
+                condition
+            } else {
+                condition.replace("u.", "")
+            };
+            let statement = form.replace("CONDITION", &condition);
+            if condition == "true" {
+                continue;
+            }
+            let refusal = refused(&mut app, &format!("BEGIN; {statement}"));
+            passes(&mut app, "ROLLBACK");
+            assert_eq!(refusal.sqlstate, "SF001", "{statement}\n{refusal:?}");
+            assert_eq!(refusal.table, "users", "{statement}\n{refusal:?}");
+        }
+    }
+    // Its rows are named one by one: the limit is what holds.
+    let all = by_loop.replace("CONDITION", "id > 0");
+    assert_eq!(refused(&mut app, &all).sqlstate, "SF005");
+    assert_eq!(query_text(&mut admin, ROWS), before);
+}
+
+#[test]
+fn a_cursor_over_an_attribute_or_one_key_passes() {
+    let (_db, mut admin, mut app) = world();
+    for condition in [
+        "u.plan = ''trial''",
+        "u.id IN (2, 3)",
+        "u.id = ANY (ARRAY[2, 3])",
+    ] {
+        for form in FORMS {
+            let condition =
+                condition.replace("''", if form.contains("EXECUTE") { "''" } else { "'" });
+            let condition = if form.contains(" u,") {
+                condition
+            } else {
+                condition.replace("u.", "")
+            };
+            let statement = form.replace("CONDITION", &condition);
+            passes(&mut app, &format!("BEGIN; {statement}"));
+            let changed =
+                "SELECT count(*) FROM users WHERE plan = 'x' OR (SELECT count(*) < 20 FROM users)";
+            assert_ne!(query_text(&mut app, changed), "0", "{statement}");
+            passes(&mut app, "ROLLBACK");
+        }
+    }
+    assert_eq!(
+        query_text(&mut admin, "SELECT count(*) FROM backstop.statement"),
+        "0"
+    );
+}
+
+#[test]
+fn what_a_cursor_destroys_is_counted_and_recorded() {
+    let (_db, mut admin, mut app) = world();
+    let all = FORMS[0].replace("CONDITION", "plan = 'paid'");
+    assert_eq!(refused(&mut app, &all).sqlstate, "SF005");
+    passes(&mut app, &FORMS[0].replace("CONDITION", "plan = 'trial'"));
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT count(*), count(DISTINCT statement_id) FROM backstop.preimage"
+        ),
+        "5|1"
+    );
+    // An approval lets a range through, and what is over its budget not.
+    let range = FORMS[3].replace("CONDITION", "id > 17");
+    let approved =
+        |rows| format!("BEGIN; SELECT backstop.approve_batch('OPS-1', {rows}); {range}; COMMIT");
+    assert!(refused(&mut app, &approved(2)).sqlstate.starts_with("SF"));
+    passes(&mut app, "ROLLBACK");
+    passes(&mut app, &approved(3));
+    assert_eq!(query_text(&mut admin, "SELECT count(*) FROM users"), "12");
+}

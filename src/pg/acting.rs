@@ -1,0 +1,43 @@
+//! Who the backend acts as.
+
+use crate::pg::raw;
+use pgrx::pg_sys::{self, Oid};
+
+/// The user that code runs as until the value is dropped. After an error the (sub)transaction's abort goes back too.
+pub struct ActingAs {
+    user: Oid,
+    context: i32,
+}
+
+impl ActingAs {
+    /// The owner of a relation, restricted to what maintenance commands let owners' functions do: what its expressions,
+    /// constraints and types call must not run with more rights than the one who wrote them has.
+    ///
+    /// # Safety
+    /// `relation` must be open.
+    pub unsafe fn owner_of(relation: pg_sys::Relation) -> ActingAs {
+        // SAFETY: an open relation has its pg_class row in memory.
+        let owner = unsafe { (*(*relation).rd_rel).relowner };
+        ActingAs::begin(owner, pg_sys::SECURITY_RESTRICTED_OPERATION)
+    }
+
+    fn begin(user: Oid, flags: u32) -> ActingAs {
+        let (mut before, mut context) = (pg_sys::InvalidOid, 0);
+        // SAFETY: in a transaction; both only read and set variables.
+        unsafe {
+            raw::GetUserIdAndSecContext(&mut before, &mut context);
+            raw::SetUserIdAndSecContext(user, context | flags as i32);
+        }
+        ActingAs {
+            user: before,
+            context,
+        }
+    }
+}
+
+impl Drop for ActingAs {
+    fn drop(&mut self) {
+        // SAFETY: goes back to what begin() found.
+        unsafe { raw::SetUserIdAndSecContext(self.user, self.context) };
+    }
+}

@@ -1,0 +1,39 @@
+//! What types are made of.
+
+use pgrx::pg_sys::{self, Oid};
+
+/// Whether a column of the relation stores values of `wanted`: itself, or in an array, a domain, a range or a composite.
+/// Looked up without a lock, so that altering one table waits for no other.
+pub fn columns_hold(relid: Oid, wanted: Oid) -> bool {
+    // SAFETY: syscache look-ups; missing_ok. A dropped column has a name left, and no type.
+    let exists = |attnum: i16| unsafe { !pg_sys::get_attname(relid, attnum, true).is_null() };
+    (1..)
+        .take_while(|attnum| exists(*attnum))
+        // SAFETY: as above.
+        .map(|attnum| unsafe { pg_sys::get_atttype(relid, attnum) })
+        .any(|type_oid| type_oid != pg_sys::InvalidOid && holds(type_oid, wanted))
+}
+
+/// Whether values of a type hold values of `wanted`. It ends, because no type can be made of itself.
+fn holds(type_oid: Oid, wanted: Oid) -> bool {
+    if type_oid == wanted {
+        return true;
+    }
+    // SAFETY: syscache look-ups, which answer InvalidOid for types that are not of the kind.
+    let (base, element, range, subtype, row) = unsafe {
+        let base = pg_sys::getBaseType(type_oid);
+        (
+            base,
+            pg_sys::get_element_type(base),
+            pg_sys::get_multirange_range(base),
+            pg_sys::get_range_subtype(base),
+            pg_sys::get_typ_typrelid(base),
+        )
+    };
+    let parts = [element, range, subtype];
+    (base != type_oid && holds(base, wanted))
+        || parts
+            .iter()
+            .any(|part| *part != pg_sys::InvalidOid && holds(*part, wanted))
+        || (row != pg_sys::InvalidOid && columns_hold(row, wanted))
+}
