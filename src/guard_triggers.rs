@@ -26,10 +26,10 @@ pub fn own_work() -> bool {
 }
 
 /// Marks our own DDL until dropped.
-struct OwnWork;
+pub struct OwnWork;
 
 impl OwnWork {
-    fn begin() -> OwnWork {
+    pub fn begin() -> OwnWork {
         OWN_WORK.set(OWN_WORK.get() + 1);
         OwnWork
     }
@@ -85,14 +85,14 @@ pub fn adjust_new(before: &Rc<Registry>) {
 }
 
 /// Our own DDL runs as a superuser, with a search_path in which nobody can have put anything.
-struct Privileged {
+pub struct Privileged {
     user: Oid,
     context: i32,
     guc_level: i32,
 }
 
 impl Privileged {
-    fn begin() -> Privileged {
+    pub fn begin() -> Privileged {
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
         // SAFETY: in a transaction, whose abort undoes all of it; else Drop does.
         let guc_level = unsafe {
@@ -158,7 +158,7 @@ fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
                 "ALTER TABLE {name} ENABLE ALWAYS TRIGGER backstop_capture"
             ));
         }
-        if truncate && table.is_protected() && !foreign {
+        if truncate && !foreign {
             run(&format!(
                 "CREATE TRIGGER backstop_guard_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT \
                  EXECUTE FUNCTION backstop.guard_truncate()"
@@ -185,10 +185,7 @@ pub fn release(before: &[Oid]) {
         let table = registry
             .as_ref()
             .and_then(|registry| registry.table(*relid));
-        let (keep_capture, keep_truncate) = (
-            table.is_some(),
-            table.is_some_and(|table| table.is_protected()),
-        );
+        let (keep_capture, keep_truncate) = (table.is_some(), table.is_some());
         // SAFETY: a syscache look-up; a partition's row trigger goes with its parent's.
         let partition = unsafe { pg_sys::get_rel_relispartition(*relid) };
         let name = catalog::display_name(*relid);

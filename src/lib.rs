@@ -31,9 +31,14 @@ pgrx::pg_module_magic!();
 
 pgrx::extension_sql_file!("../sql/10_record.sql", name = "record");
 pgrx::extension_sql_file!(
+    "../sql/15_definition.sql",
+    name = "definition",
+    requires = ["record"]
+);
+pgrx::extension_sql_file!(
     "../sql/20_registry.sql",
     name = "registry",
-    requires = ["record"]
+    requires = ["definition"]
 );
 pgrx::extension_sql_file!(
     "../sql/30_functions.sql",

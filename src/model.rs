@@ -88,6 +88,22 @@ pub enum Operation {
     Drop,
     Alter,
     Setval,
+    /// What the record calls DDL; approvals say `drop` and `alter`.
+    #[serde(skip)]
+    DropTable,
+    #[serde(skip)]
+    DropColumn,
+    #[serde(skip)]
+    AlterColumnType,
+    #[serde(skip)]
+    DetachPartition,
+    /// What a restore made again.
+    #[serde(skip)]
+    CreateTable,
+    #[serde(skip)]
+    AddColumn,
+    #[serde(skip)]
+    AttachPartition,
 }
 
 impl Operation {
@@ -101,6 +117,13 @@ impl Operation {
             Operation::Drop => "DROP",
             Operation::Alter => "ALTER",
             Operation::Setval => "SETVAL",
+            Operation::DropTable => "DROP TABLE",
+            Operation::DropColumn => "DROP COLUMN",
+            Operation::AlterColumnType => "ALTER COLUMN TYPE",
+            Operation::DetachPartition => "DETACH PARTITION",
+            Operation::CreateTable => "CREATE TABLE",
+            Operation::AddColumn => "ADD COLUMN",
+            Operation::AttachPartition => "ATTACH PARTITION",
         }
     }
 
@@ -111,8 +134,14 @@ impl Operation {
             Operation::Delete => "delete",
             Operation::Insert => "insert",
             Operation::Truncate => "truncate",
-            Operation::Drop => "drop",
-            Operation::Alter => "alter",
+            Operation::Drop | Operation::DropTable => "drop",
+            Operation::Alter
+            | Operation::DropColumn
+            | Operation::AlterColumnType
+            | Operation::DetachPartition
+            | Operation::CreateTable
+            | Operation::AddColumn
+            | Operation::AttachPartition => "alter",
             Operation::Setval => "setval",
         }
     }

@@ -25,6 +25,7 @@ fn world() -> (Database, Client) {
 const TABLES: &[&str] = &[
     "statement_log",
     "image_chunk",
+    "definition",
     "sequence_change",
     "committed",
     "pruned",

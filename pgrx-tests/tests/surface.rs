@@ -62,6 +62,7 @@ S chunk_id_seq
 S request_id_seq
 S statement_id_seq
 r committed
+r definition
 r image_chunk
 r pruned
 r request_chunk

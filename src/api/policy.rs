@@ -271,7 +271,7 @@ unsafe fn registry_changed(call: Call) -> Outcome<Datum> {
             ));
         }
         registry::announce_change((*(*data).tg_relation).rd_id);
-        if POLICY_FUNCTION.get() == 0 {
+        if POLICY_FUNCTION.get() == 0 && !guard_triggers::own_work() {
             registry::loaded_by_hand();
         }
     }

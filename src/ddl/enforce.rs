@@ -3,12 +3,15 @@
 use super::{Change, Finding, Table};
 use crate::approval::token;
 use crate::gucs::{self, Mode};
-use crate::judge::ddl::{Action, Approvable};
+use crate::judge::approval::Kind as ApprovalKind;
+use crate::judge::ddl::{Action, Approvable, Kind};
 use crate::judge::limits;
 use crate::model::Violation;
+use crate::pg::objects;
 use crate::preview;
 use crate::report::{self, Outcome};
 use crate::running::queries::{self, Coverage};
+use crate::running::underway;
 use crate::sequence::guard;
 use std::cell::RefCell;
 
@@ -22,15 +25,24 @@ pub fn begin() {
     WARNED.with_borrow_mut(Vec::clear);
 }
 
-/// Lets the findings pass, or refuses the first that may not.
-pub fn all(findings: &[Finding]) -> Outcome<()> {
-    findings.iter().try_for_each(one)
+/// When a finding is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The statement is about to begin: what it destroys will be captured.
+    Statement,
+    /// The object is about to go: what it destroys has been captured, or may not go.
+    Object,
 }
 
-fn one(finding: &Finding) -> Outcome<()> {
+/// Lets the findings pass, or refuses the first that may not.
+pub fn all(findings: &[Finding], stage: Stage) -> Outcome<()> {
+    findings.iter().try_for_each(|finding| one(finding, stage))
+}
+
+fn one(finding: &Finding, stage: Stage) -> Outcome<()> {
     match finding {
         Finding::Table { table, action } => {
-            let violation = table_violation(table, action);
+            let violation = table_violation(table, action, stage);
             token::mark(&format!(
                 "{} of {}: {action:?}",
                 action.kind.operation().record_name(),
@@ -64,18 +76,39 @@ fn one(finding: &Finding) -> Outcome<()> {
 }
 
 /// What stands against the action under the approval in force.
-fn table_violation(table: &Table, action: &Action) -> Option<Violation> {
+fn table_violation(table: &Table, action: &Action, stage: Stage) -> Option<Violation> {
     let violation = action.violation(table.subject());
     let approvable = action.kind.approvable();
     if approvable == Approvable::Never {
         return Some(violation);
     }
     let operation = action.kind.operation();
-    match queries::named_coverage(&table.names, operation, table.kind) {
-        Coverage::Covered(_) if approvable == Approvable::Yes => None,
+    let mut coverage = queries::named_coverage(&table.names, operation, table.kind);
+    if stage == Stage::Object && table.kind == ApprovalKind::Session {
+        // What a covered statement cascades to is covered with it.
+        let inherited = underway::with(|statement| statement.coverage.clone());
+        if let Some(inherited @ Coverage::Covered(_)) = inherited {
+            coverage = inherited;
+        }
+    }
+    match coverage {
+        Coverage::Covered(_) if stage == Stage::Statement || is_captured(table, action) => None,
         Coverage::Covered(_) => Some(action.unrecorded(table.subject())),
         Coverage::Refused(why) => Some(limits::approval_refused(table.subject(), &why, &violation)),
         Coverage::Absent => Some(violation),
+    }
+}
+
+/// Whether the record has what the action destroys, or will have it before the statement ends.
+fn is_captured(table: &Table, action: &Action) -> bool {
+    match action.kind {
+        Kind::DropTable => underway::takes_table(table.relid),
+        Kind::DropColumn => {
+            let name = action.object.as_deref().unwrap_or_default();
+            objects::column(table.relid, name)
+                .is_some_and(|attnum| underway::takes_column(table.relid, attnum))
+        }
+        _ => true,
     }
 }
 

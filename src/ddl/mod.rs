@@ -5,6 +5,7 @@
 //! sees what CASCADE, DROP OWNED and functions reach). Both speak in findings, which `enforce` judges.
 
 mod alter_table;
+pub mod capture;
 pub mod enforce;
 pub mod inner;
 pub mod object;
@@ -27,6 +28,7 @@ use std::rc::Rc;
 /// A protected table as a refusal and an approval name it.
 #[derive(Clone, Debug)]
 pub struct Table {
+    pub relid: Oid,
     pub schema: String,
     pub table: String,
     pub qualified: String,
@@ -49,6 +51,7 @@ impl Table {
         };
         names.extend(policies.iter().map(|policy| policy.qualified.clone()));
         Some(Table {
+            relid,
             schema,
             table,
             qualified,

@@ -5,6 +5,7 @@ use crate::guard_triggers;
 use crate::judge::ddl::{Action, Kind};
 use crate::pg::{catalog, objects, raw, types};
 use crate::registry::Registry;
+use crate::running::underway;
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
 
@@ -53,6 +54,10 @@ impl Scope {
     }
 
     pub(super) fn action(&mut self, relid: Oid, inh: bool, action: Action) {
+        // What sits on a table that vanishes goes with it, and is captured with it.
+        if underway::takes_table(relid) {
+            return;
+        }
         if let Some(table) = Table::protected(&self.registry, relid, inh) {
             self.found.push(Finding::Table { table, action });
         }
@@ -112,6 +117,9 @@ impl Scope {
 
     /// A part of the guard that sits on a table.
     pub fn guard_on(&mut self, what: String, relid: Oid) {
+        if underway::takes_table(relid) {
+            return;
+        }
         self.found.push(Finding::Guard {
             what,
             table: catalog::relation_name(relid),
@@ -209,6 +217,15 @@ pub unsafe fn resolve_names(names: *mut pg_sys::List) -> Option<Oid> {
         }
         resolve(pg_sys::makeRangeVarFromNameList(names))
     }
+}
+
+/// The roles of a list.
+///
+/// # Safety
+/// `roles` must be a live List of RoleSpec.
+pub unsafe fn role_ids(roles: *mut pg_sys::List) -> Vec<Oid> {
+    // SAFETY: an OidList; raises for a role that does not exist, as the statement itself would.
+    unsafe { catalog::oid_list(pg_sys::roleSpecsToIds(roles)) }
 }
 
 /// Schema "backstop".

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use super::own_trigger;
-use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names};
+use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names, role_ids};
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
 use crate::pg::{catalog, compat, objects, raw};
@@ -231,18 +231,6 @@ impl Scope {
                 }
             }
         }
-    }
-}
-
-/// # Safety
-/// `roles` must be a live List of RoleSpec.
-unsafe fn role_ids(roles: *mut pg_sys::List) -> Vec<Oid> {
-    // SAFETY: an OidList; raises for a role that does not exist, as the statement itself would.
-    unsafe {
-        let list = pg_sys::roleSpecsToIds(roles);
-        (0..raw::list_length(list) as usize)
-            .map(|n| (*(*list).elements.add(n)).oid_value)
-            .collect()
     }
 }
 

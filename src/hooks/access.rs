@@ -3,8 +3,9 @@
 //! looked up for execution, and with it a setval that was not rewritten.
 
 use super::{guarded, raise, utility};
+use crate::ddl::enforce::Stage;
 use crate::ddl::object::{self, Address};
-use crate::ddl::{Finding, enforce};
+use crate::ddl::{Finding, capture, enforce};
 use crate::guard_triggers;
 use crate::judge::sequence;
 use crate::preview;
@@ -111,7 +112,11 @@ unsafe fn judge(
         OAT_TRUNCATE => object::truncated(&registry, address.oid, utility::truncate_restarts()),
         _ => object::altered(&registry, address),
     };
-    enforce::all(&findings)
+    enforce::all(&findings, Stage::Object)?;
+    if access == OAT_TRUNCATE {
+        capture::truncate_reached(&registry, address.oid)?;
+    }
+    Ok(())
 }
 
 /// setval outside a planned query: which sequence it is for can't be known, so none passes.

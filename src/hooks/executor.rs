@@ -3,6 +3,7 @@
 
 use super::{guarded, raise, verdict};
 use crate::approval::token;
+use crate::gucs;
 use crate::ledger;
 use crate::model::{Operation, Violation};
 use crate::pg::raw;
@@ -10,7 +11,6 @@ use crate::registry::{self, Registry};
 use crate::report::Outcome;
 use crate::running::queries::{self, ActiveQuery, Target};
 use crate::running::{self, Frame, trigger};
-use crate::{gucs, record};
 use pgrx::pg_sys;
 use std::ffi::{CStr, c_int};
 use std::rc::Rc;
@@ -190,7 +190,9 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
         let cause = if referential {
             cascade_cause(&targets, (*desc).sourceText)
         } else {
+            // PostgreSQL does not say which deferred trigger it fires.
             trigger::cause()
+                .or_else(|| crate::preview::is_deferred().then(|| Rc::from("deferred trigger")))
         };
         (raw::GetCurrentTransactionNestLevel(), cause)
     };
@@ -280,15 +282,15 @@ pub fn close_root(key: usize, over: bool) -> Outcome<Option<i64>> {
     let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
     let mut id = None;
     // What is written may run SQL of ours, so the ledger is not borrowed meanwhile.
-    if let Some(mut root) = ledger::with(|ledger| ledger.remove_root(key)) {
-        let claim = root.claim().cloned();
-        if let Some(claim) = &claim {
-            token::verify(&mut root, claim)?;
-        }
-        id = record::finish_root(&mut root);
-        if let Some(claim) = &claim {
-            token::became(claim, id)?;
-        }
+    // Whether a token's rows are all there shows when its portal is over, or its transaction.
+    let waits = !over
+        && ledger::with(|ledger| {
+            let root = ledger.find_root(key);
+            root.is_some_and(|root| root.claim().is_some())
+        });
+    let taken = ledger::with(|ledger| if waits { None } else { ledger.remove_root(key) });
+    if let Some(mut root) = taken {
+        id = token::settle(&mut root)?;
         ledger::with(|ledger| {
             ledger::close(ledger, &root, nest);
             if !over {

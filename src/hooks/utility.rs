@@ -2,14 +2,15 @@
 //! CALL, DO, COPY, DDL), judges the DDL that names what is guarded, and gives new followers and children their triggers.
 
 use super::{executor, guarded, raise};
+use crate::ddl::enforce::Stage;
 use crate::ddl::statement::findings;
-use crate::ddl::{enforce, inner};
+use crate::ddl::{capture, enforce, inner};
 use crate::model::Violation;
 use crate::pg::{memory, raw};
 use crate::record::commit;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
-use crate::running::{self, Frame};
+use crate::running::{self, Frame, underway};
 use crate::{guard_triggers, ledger};
 use pgrx::pg_sys::{self, NodeTag};
 use std::cell::Cell;
@@ -42,6 +43,8 @@ struct Entered {
     root: bool,
     /// The registry before DDL that can make followers or children, NULL for other statements.
     before: *mut Rc<Registry>,
+    /// What it destroys has been captured.
+    captured: bool,
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -60,6 +63,7 @@ unsafe extern "C-unwind" fn utility(
         let mut entered = Entered {
             root: false,
             before: ptr::null_mut(),
+            captured: false,
         };
         if concerns((*(*pstmt).utilityStmt).type_) {
             let (found, error) = guarded(entered, || {
@@ -106,7 +110,7 @@ unsafe extern "C-unwind" fn utility(
             });
             raise(error);
         }
-        if entered.root || !entered.before.is_null() {
+        if entered.root || entered.captured || !entered.before.is_null() {
             let (_, error) = guarded((), || after(entered));
             raise(error);
         }
@@ -165,6 +169,7 @@ unsafe fn before(
     let mut entered = Entered {
         root: false,
         before: ptr::null_mut(),
+        captured: false,
     };
     let Some(registry) = registry::current() else {
         return Ok(entered);
@@ -176,6 +181,7 @@ unsafe fn before(
             // A page that an error left behind is not this statement's.
             ledger::with(|ledger| drop(ledger.remove_root(UTILITY)));
             enforce::begin();
+            underway::clear();
         }
         if guard_triggers::own_work() {
             return Ok(entered);
@@ -184,7 +190,8 @@ unsafe fn before(
             RESTARTS.set((*(statement as *mut pg_sys::TruncateStmt)).restart_seqs);
         }
         if !super::access::upgrading() {
-            enforce::all(&findings(statement, &registry))?;
+            enforce::all(&findings(statement, &registry), Stage::Statement)?;
+            entered.captured = capture::before(statement, &registry)?;
         }
         let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
         if whole && makes_relations((*statement).type_) {
@@ -207,6 +214,9 @@ fn makes_relations(tag: NodeTag) -> bool {
 }
 
 fn after(entered: Entered) -> Outcome<()> {
+    if entered.captured {
+        capture::after()?;
+    }
     if !entered.before.is_null() {
         // SAFETY: leaked into the memory of the statement that is ending.
         guard_triggers::adjust_new(unsafe { &*entered.before });

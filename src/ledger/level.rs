@@ -43,16 +43,25 @@ impl Level {
     }
 
     pub fn tally(&mut self, relation: &Rc<str>, operation: Operation) {
+        self.add(relation, operation, 1);
+    }
+
+    /// Notes an operation that the record must name even if it destroyed no row.
+    pub fn note(&mut self, relation: &Rc<str>, operation: Operation) {
+        self.add(relation, operation, 0);
+    }
+
+    fn add(&mut self, relation: &Rc<str>, operation: Operation, rows: i64) {
         let known = self.tallies.iter_mut().find(|tally| {
             tally.operation == operation
                 && (Rc::ptr_eq(&tally.relation, relation) || tally.relation == *relation)
         });
         match known {
-            Some(tally) => tally.rows += 1,
+            Some(tally) => tally.rows += rows,
             None => self.tallies.push(Tally {
                 relation: relation.clone(),
                 operation,
-                rows: 1,
+                rows,
             }),
         }
     }

@@ -29,6 +29,8 @@ pub struct Root {
     /// Drawn when the first chunk or the statement row is written; anew after a commit in the middle of the root.
     pub statement_id: Option<i64>,
     pub next_ordinal: i64,
+    /// The order in which restore follows the definitions of what vanished.
+    pub next_definition: i32,
     /// The protected tables touched: the one with the smallest limit, and that limit.
     pub limit: Option<(i64, Rc<Policy>)>,
     /// A rule was broken and an approval let it through: its budget must cover every row.
@@ -46,6 +48,8 @@ pub struct Root {
     /// Set while a preview runs: the key of its fingerprints.
     pub preview: Option<Key>,
     pub token: token::State,
+    /// The level the token was claimed in: what rolls back its claim takes it from the root.
+    pub token_nest: i32,
     levels: Vec<Level>,
     /// Rows counted in transactions that this root itself committed, and in earlier fetches from its portal.
     counted_before: i64,
@@ -61,6 +65,7 @@ impl Root {
             parameters,
             statement_id: None,
             next_ordinal: 1,
+            next_definition: 1,
             limit: None,
             rule_broken: false,
             approval: None,
@@ -71,6 +76,7 @@ impl Root {
             sequences: Vec::new(),
             preview: None,
             token: token::State::Untried,
+            token_nest: 0,
             levels: Vec::new(),
             counted_before: 0,
             cleared_before: Vec::new(),
@@ -148,6 +154,11 @@ impl Root {
         }
     }
 
+    /// Whether it has done anything that the record must name.
+    pub fn is_blank(&self) -> bool {
+        self.sequences.is_empty() && self.levels.iter().all(|level| level.tallies.is_empty())
+    }
+
     /// Notes that the columns of `upstream` were cleared; refuses the second upstream of an uncovered root.
     pub fn clear(&mut self, nest: i32, upstream: &Rc<str>) -> Option<Vec<Rc<str>>> {
         if !self.cleared().contains(upstream) {
@@ -189,6 +200,9 @@ impl Root {
     }
 
     pub(super) fn commit_level(&mut self, nest: i32) {
+        if self.token_nest >= nest {
+            self.token_nest = nest - 1;
+        }
         while let Some(place) = self.levels.iter().position(|level| level.nest >= nest) {
             let mut child = self.levels.remove(place);
             match self.levels.iter_mut().find(|level| level.nest == nest - 1) {
@@ -203,6 +217,9 @@ impl Root {
 
     pub(super) fn abort_level(&mut self, nest: i32) {
         self.levels.retain(|level| level.nest < nest);
+        if self.token_nest >= nest && self.claim().is_some() {
+            self.token = token::State::Untried;
+        }
     }
 
     /// What is written is written; what was counted still counts when the portal is resumed.
@@ -218,6 +235,7 @@ impl Root {
         self.levels.clear();
         self.statement_id = None;
         self.next_ordinal = 1;
+        self.next_definition = 1;
         self.sequences.clear();
     }
 }

@@ -3,6 +3,24 @@
 use crate::pg::raw;
 use pgrx::pg_sys;
 
+/// Whether the current user owns an object (superusers own everything).
+///
+/// # Safety
+/// `oid` must be a schema's or relation's OID, as `class` says.
+pub unsafe fn owns(class: pg_sys::Oid, oid: pg_sys::Oid) -> bool {
+    // SAFETY: the caller vouches for the object; superusers pass without a look at it.
+    unsafe {
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        if class == pg_sys::NamespaceRelationId {
+            return pg_sys::pg_namespace_ownercheck(oid, pg_sys::GetUserId());
+        } else {
+            return pg_sys::pg_class_ownercheck(oid, pg_sys::GetUserId());
+        }
+        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        pg_sys::object_ownercheck(class, oid, pg_sys::GetUserId())
+    }
+}
+
 /// `InitMaterializedSRF`, which 14 did not have and early 15 called `SetSingleFuncCall`.
 ///
 /// # Safety

@@ -144,6 +144,14 @@ pub fn has_pages(relid: Oid) -> bool {
     }
 }
 
+/// The number of a relation's column.
+pub fn column(relid: Oid, name: &str) -> Option<i16> {
+    let name = std::ffi::CString::new(name).ok()?;
+    // SAFETY: a syscache look-up with a C string; 0 for no such column.
+    let attnum = unsafe { pg_sys::get_attnum(relid, name.as_ptr()) };
+    (attnum > 0).then_some(attnum)
+}
+
 /// A name's text.
 pub fn text(name: &pg_sys::NameData) -> String {
     // SAFETY: a NameData is NUL-terminated.

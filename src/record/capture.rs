@@ -28,11 +28,6 @@ crate::sql_function!(
     capture_row
 );
 crate::sql_function!(pg_finfo_backstop_capture, backstop_capture, capture);
-crate::sql_function!(
-    pg_finfo_backstop_guard_truncate,
-    backstop_guard_truncate,
-    guard_truncate
-);
 
 const FALSE: Datum = Datum::null();
 
@@ -123,7 +118,7 @@ unsafe fn destroyed(
 }
 
 /// Raises a violation found at a row, or (observe) warns once per root and rule.
-fn refuse(query: &ActiveQuery, violation: Box<Violation>) -> Outcome<()> {
+pub(super) fn refuse(query: &ActiveQuery, violation: Box<Violation>) -> Outcome<()> {
     if preview::active() {
         preview::note_violation(&violation);
     } else if gucs::mode() == gucs::Mode::Enforce {
@@ -147,7 +142,7 @@ fn refuse(query: &ActiveQuery, violation: Box<Violation>) -> Outcome<()> {
 ///
 /// # Safety
 /// `slot` must hold a row with at least `last` attributes.
-unsafe fn fetch(slot: *mut pg_sys::TupleTableSlot, last: i16) {
+pub(super) unsafe fn fetch(slot: *mut pg_sys::TupleTableSlot, last: i16) {
     // SAFETY: the caller vouches for the slot.
     unsafe {
         if (*slot).tts_nvalid < last {
@@ -257,29 +252,5 @@ unsafe fn capture(call: Call) -> Outcome<Datum> {
             kind: Kind::Session,
         })?;
         Ok(Datum::null())
-    }
-}
-
-/// `backstop.guard_truncate()`: our hooks have judged a TRUNCATE before its triggers run, so one that they did not see is
-/// refused.
-unsafe fn guard_truncate(call: Call) -> Outcome<Datum> {
-    // SAFETY: a trigger's call.
-    let relation = unsafe {
-        let data = (*call.0).context as *mut pg_sys::TriggerData;
-        let is_trigger = !data.is_null() && (*data).type_ == pg_sys::NodeTag::T_TriggerData;
-        if is_trigger {
-            Some((*(*data).tg_relation).rd_id)
-        } else {
-            None
-        }
-    };
-    let judged = running::root_key().is_some();
-    let guarded = registry::current()
-        .and_then(|registry| relation.and_then(|relid| registry.table(relid).cloned()));
-    match guarded {
-        Some(table) if !judged => {
-            Err(ledger::with_subject(&table, |subject| limits::not_loaded(Some(subject))).into())
-        }
-        _ => Ok(Datum::null()),
     }
 }

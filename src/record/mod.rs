@@ -12,6 +12,7 @@ pub mod capture;
 mod cleared;
 pub mod commit;
 pub mod datum;
+pub mod definition;
 pub mod encode;
 mod expendable;
 pub mod format;
@@ -22,6 +23,7 @@ mod parameters;
 pub mod prune;
 pub mod restore;
 mod site;
+pub mod whole;
 pub mod write;
 
 pub use buffer::Buffer;

@@ -17,6 +17,7 @@ pub fn prune(cutoff: i64, limit: Option<i64>) -> Outcome<i64> {
     };
     let log = Table::open(c"statement_log", c"statement_log_pkey");
     let chunks = Table::open(c"image_chunk", c"image_chunk_pkey");
+    let definitions = Table::open(c"definition", c"definition_pkey");
     let sequences = Table::open(c"sequence_change", c"sequence_change_statement_id");
     let mut pruned = 0;
     for id in ids {
@@ -26,10 +27,11 @@ pub fn prune(cutoff: i64, limit: Option<i64>) -> Outcome<i64> {
             continue;
         }
         chunks.delete(2, Compare::Equal(id), pg_sys::F_INT8EQ);
+        definitions.delete(1, Compare::Equal(id), pg_sys::F_INT8EQ);
         sequences.delete(1, Compare::Equal(id), pg_sys::F_INT8EQ);
         pruned += 1;
     }
-    for table in [log, chunks, sequences] {
+    for table in [log, chunks, definitions, sequences] {
         table.close();
     }
     let committed = Table::open(c"committed", c"committed_at");

@@ -3,9 +3,11 @@
 
 use super::buffer::{Buffer, CHUNK_BYTES};
 use super::{commit, datum};
+use crate::approval::token;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
 use crate::preview;
+use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString};
@@ -172,7 +174,7 @@ fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
 /// statement's id if there was anything to write.
 pub fn finish_root(root: &mut Root) -> Option<i64> {
     let rows = root.rows();
-    if rows == 0 && root.sequences.is_empty() {
+    if root.is_blank() {
         return None;
     }
     let id = statement_id(root);
@@ -183,7 +185,10 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
         .flat_map(|level| &level.buffers)
         .filter(|buffer| buffer.rows > 0)
         .count();
-    let alone = written == 0 && waiting == 1;
+    // The statement's own row names the relation of its image first.
+    let mut tallies = root.levels().iter().flat_map(|level| &level.tallies);
+    let rows_only = tallies.all(|tally| tally.rows > 0);
+    let alone = written == 0 && waiting == 1 && rows_only;
     let mut image: [Option<Datum>; 8] = [None; 8];
     if !alone {
         for level in root.levels() {
@@ -348,11 +353,21 @@ fn client_address() -> Option<Datum> {
 }
 
 /// Writes everything that is not written: before the transaction commits or is prepared.
-pub fn flush_all() {
-    ledger::with(|ledger| {
-        for root in ledger.roots() {
-            finish_root(root);
+///
+/// # Errors
+/// SF011, when what is about to be committed is not what the token's preview showed.
+pub fn flush_all() -> Outcome<()> {
+    let keys: Vec<usize> =
+        ledger::with(|ledger| ledger.roots().iter().map(|root| root.key).collect());
+    for key in keys {
+        // A token's check runs SQL of ours, so the ledger is not borrowed meanwhile.
+        if let Some(mut root) = ledger::with(|ledger| ledger.remove_root(key)) {
+            token::settle(&mut root)?;
+            ledger::with(|ledger| {
+                ledger.root(key, || root);
+            });
         }
-    });
+    }
     commit::note();
+    Ok(())
 }

@@ -6,6 +6,7 @@
 
 pub mod queries;
 pub mod trigger;
+pub mod underway;
 
 use crate::ledger::Root;
 use crate::pg::raw;
@@ -68,6 +69,7 @@ pub fn commit_level(nest: i32) {
 /// A subtransaction was rolled back: its queries are gone.
 pub fn abort_level(nest: i32) {
     queries::abort_level(nest);
+    underway::abort_level(nest);
     // What was opened inside ended with the error: its texts are freed, whatever portal it ran in.
     if OPEN.get().is_some_and(|(_, opened)| opened >= nest) {
         OPEN.set(None);
@@ -78,6 +80,7 @@ pub fn abort_level(nest: i32) {
 /// The transaction is over.
 pub fn end_transaction() {
     queries::end_transaction();
+    underway::clear();
     trigger::end_transaction();
 }
 

@@ -36,8 +36,8 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Approvable {
     Yes,
-    /// It destroys values that the record cannot hold yet.
-    Unrecorded,
+    /// It destroys rows, each of which the approval must cover, and which are captured first.
+    Captured,
     Never,
 }
 
@@ -98,7 +98,7 @@ impl Kind {
     pub fn approvable(self) -> Approvable {
         match self {
             Kind::Truncate | Kind::DropTable | Kind::DropColumn | Kind::AlterColumnType => {
-                Approvable::Unrecorded
+                Approvable::Captured
             }
             Kind::SwitchAllTriggers | Kind::RenameRegisteredColumn => Approvable::Never,
             _ => Approvable::Yes,
@@ -107,16 +107,10 @@ impl Kind {
 
     pub(super) fn why(self) -> &'static str {
         match self {
-            Kind::Truncate => "It would remove every row, and no pre-image of them would be kept.",
-            Kind::DropTable => {
-                "It would remove the table with every row, and no pre-image of them would be kept."
-            }
-            Kind::DropColumn => {
-                "It would remove the column's value from every row, and no pre-image would be kept."
-            }
-            Kind::AlterColumnType => {
-                "It would rewrite the column's value in every row, and no pre-image would be kept."
-            }
+            Kind::Truncate => "It would remove every row.",
+            Kind::DropTable => "It would remove the table with every row.",
+            Kind::DropColumn => "It would remove the column's value from every row.",
+            Kind::AlterColumnType => "It would rewrite the column's value in every row.",
             Kind::SetUnlogged => "An unlogged table loses its rows when the server crashes.",
             Kind::AttachPartition | Kind::DetachPartition | Kind::Inherit | Kind::NoInherit => {
                 "It would change which rows belong to the table and are protected with it."

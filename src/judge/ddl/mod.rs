@@ -53,7 +53,13 @@ impl Action {
                 subject.qualified,
                 self.kind.operation().approval_name()
             ),
-            Approvable::Unrecorded => self.way_out(subject),
+            Approvable::Captured => format!(
+                "If every row of it is meant, approve it in the same transaction with as many rows as it holds: SELECT \
+                 backstop.approve_batch('why', max_rows => 20, relations => '{{{}}}', operations => '{{{}}}'). They are \
+                 recorded first, and backstop.restore() brings them back.",
+                subject.qualified,
+                self.kind.operation().approval_name()
+            ),
             Approvable::Never => give_up(subject),
         };
         self.refused(subject, message, self.kind.why().to_owned(), hint)
@@ -69,8 +75,8 @@ impl Action {
                 subject.table
             ),
             format!(
-                "{} This release records the rows of DELETE, UPDATE and MERGE only, and runs nothing on a protected \
-                 table that it could not undo.",
+                "{} What it destroys could not be captured before it runs, and nothing is run on a protected table that \
+                 could not be undone.",
                 self.kind.why()
             ),
             self.way_out(subject),
@@ -168,14 +174,19 @@ mod tests {
     };
 
     #[test]
-    fn what_destroys_rows_cannot_be_approved_in_this_release() {
+    fn what_destroys_rows_is_approved_with_its_rows() {
         for kind in [
             Kind::Truncate,
             Kind::DropTable,
             Kind::DropColumn,
             Kind::AlterColumnType,
         ] {
-            assert_eq!(kind.approvable(), Approvable::Unrecorded);
+            assert_eq!(kind.approvable(), Approvable::Captured);
+            let hint = Action::new(kind, None).violation(USERS).hint;
+            assert!(
+                hint.contains("max_rows => 20") && hint.contains("restore"),
+                "{hint}"
+            );
             let violation = Action::new(kind, None).unrecorded(USERS);
             assert_eq!(violation.rule, Rule::DestructiveDdl);
             assert!(violation.message.contains("cannot be recorded"));

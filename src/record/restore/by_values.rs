@@ -16,6 +16,8 @@ use std::hash::{DefaultHasher, Hasher};
 /// Where the rows of one leaf are.
 pub struct ValuesIndex {
     shape: usize,
+    /// Columns that ALTER COLUMN TYPE converted don't count: each row is then found once.
+    converted: bool,
     /// Places of the columns that count: recorded and not generated.
     places: Vec<usize>,
     /// (hash, place), by hash.
@@ -37,18 +39,19 @@ impl Engine {
         if leaf
             .values
             .as_ref()
-            .is_none_or(|index| index.shape != image.shape)
+            .is_none_or(|index| (index.shape, index.converted) != (image.shape, self.converted))
         {
-            let recorded = shape
-                .known
-                .iter()
-                .flatten()
-                .filter(|known| !known.generated);
+            let lost = |n: usize| self.converted && self.members.iter().any(|(of, _)| *of == n);
+            let recorded = shape.known.iter().enumerate().filter(|(n, _)| !lost(*n));
             let places = recorded
+                .filter_map(|(_, known)| known.as_ref())
+                .filter(|known| !known.generated)
                 .filter_map(|known| leaf.place_of(known.place))
                 .collect();
             // SAFETY: the leaf is open.
-            leaf.values = Some(unsafe { ValuesIndex::build(leaf, image.shape, places) });
+            let mut index = unsafe { ValuesIndex::build(leaf, image.shape, places) };
+            index.converted = self.converted;
+            leaf.values = Some(index);
         }
         let Some(mut index) = leaf.values.take() else {
             return false;
@@ -66,7 +69,8 @@ impl Leaf {
     /// # Safety
     /// The slot must hold it, stored.
     pub(super) unsafe fn note_values(&mut self) {
-        if let Some(mut index) = self.values.take() {
+        let known = self.values.take_if(|index| !index.converted);
+        if let Some(mut index) = known {
             // SAFETY: the caller vouches for the slot.
             let text = unsafe { text(self, self.slot, &index.places) };
             let hash = hash(&text);
@@ -128,6 +132,7 @@ impl ValuesIndex {
         rows.sort_by_key(|(hash, _)| *hash);
         ValuesIndex {
             shape,
+            converted: false,
             places,
             rows,
             passed: HashMap::new(),
@@ -160,6 +165,7 @@ impl ValuesIndex {
             let passed = self.passed.entry(hash).or_default();
             for (_, tid) in same.skip(*passed) {
                 if is(*tid) {
+                    *passed += usize::from(self.converted);
                     return true;
                 }
                 *passed += 1;

@@ -9,15 +9,18 @@
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::json::{self, Span};
+use super::rebuild::{Rebuild, Step};
 use super::resolve;
-use super::source::Chunk;
+use super::source::{Change, Chunk};
 use super::target::Target;
 use super::{OnConflict, Request};
 use crate::ledger::Root;
+use crate::model::Operation;
 use crate::pg::raw;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 pub(super) struct Engine {
     pub request: Request,
@@ -37,6 +40,10 @@ pub(super) struct Engine {
     pub restored_before: Option<bool>,
     /// An UPDATE's changed columns: (column, value).
     pub members: Vec<(usize, Span)>,
+    /// Columns that DDL dropped or converted: (relation, column, converted).
+    pub columns: Vec<(String, String, bool)>,
+    /// The image's changed columns are converted ones.
+    pub converted: bool,
     pub scratch: Vec<u8>,
     pub row: Vec<u8>,
     pub parsed: Vec<(Span, Span)>,
@@ -63,6 +70,8 @@ impl Engine {
             dirty: false,
             restored_before: None,
             members: Vec::new(),
+            columns: Vec::new(),
+            converted: false,
             scratch: Vec::new(),
             row: Vec::new(),
             parsed: Vec::new(),
@@ -74,7 +83,7 @@ impl Engine {
     /// # Safety
     /// As for `new`.
     pub(super) unsafe fn place(&mut self, chunk: &Chunk) -> Outcome<(usize, usize, usize)> {
-        if !matches!(chunk.operation.as_str(), "UPDATE" | "DELETE" | "INSERT") {
+        if Change::of(&chunk.operation).is_none() {
             return Err(Report::new(
                 sqlstate::FEATURE_NOT_SUPPORTED,
                 format!("cannot restore what {} destroyed", chunk.operation),
@@ -113,6 +122,61 @@ impl Engine {
         });
         self.counts[count].captured += chunk.rows;
         Ok((target, shape, count))
+    }
+
+    /// Takes note of the columns that definitions bring back.
+    pub(super) fn note_columns(&mut self, rebuild: &Rebuild) {
+        let of_column = |step: &&Step| matches!(step.kind.as_str(), "column" | "column type");
+        self.columns = rebuild
+            .steps
+            .iter()
+            .filter(of_column)
+            .map(|step| {
+                (
+                    step.relation.clone(),
+                    step.name.clone(),
+                    step.kind == "column type",
+                )
+            })
+            .collect();
+    }
+
+    /// Makes the record name what this restore has made again, rows or not.
+    pub(super) fn note_made(&mut self, rebuild: &Rebuild) {
+        for step in &rebuild.made {
+            let operation = match step.kind.as_str() {
+                "table" => Operation::CreateTable,
+                "column" => Operation::AddColumn,
+                "column type" => Operation::AlterColumnType,
+                "partition" if step.operation == "DETACH PARTITION" => Operation::AttachPartition,
+                _ => continue,
+            };
+            let relation = Rc::from(step.relation.as_str());
+            self.root.level(self.nest).note(&relation, operation);
+        }
+    }
+
+    /// Counts what was taken away without a row.
+    pub(super) fn count_definitions(&mut self, rebuild: &Rebuild) {
+        for step in &rebuild.steps {
+            let known = self
+                .counts
+                .iter()
+                .any(|count| count.relation == step.relation && count.operation == step.operation);
+            let own = rebuild
+                .steps
+                .iter()
+                .any(|other| other.relation == step.relation && other.kind == "table");
+            if !known
+                && (own || matches!(step.kind.as_str(), "column" | "column type" | "partition"))
+            {
+                self.counts.push(Count {
+                    relation: step.relation.clone(),
+                    operation: step.operation.clone(),
+                    ..Count::default()
+                });
+            }
+        }
     }
 
     /// The target of a chunk whose relation has not been met under its name.
@@ -187,14 +251,46 @@ impl Engine {
                 self.members.clear();
             }
             let _acting = self.targets[target].acting();
-            let outcome = match chunk.operation.as_str() {
-                "UPDATE" => self.undo_update(image),
-                "DELETE" => self.undo_delete(image),
+            self.converted = match Change::of(&chunk.operation) {
+                Some(Change::Column) => self.lost_columns(image),
+                _ => false,
+            };
+            let outcome = match Change::of(&chunk.operation) {
+                Some(Change::Updated) => self.undo_update(image, false),
+                Some(Change::Removed) => self.undo_delete(image),
+                Some(Change::Column) => self.undo_update(image, self.converted),
                 _ => self.undo_insert(image),
             };
             pg_sys::MemoryContextSwitchTo(before);
             outcome
         }
+    }
+
+    /// Makes the columns that DDL dropped or converted the image's changed columns: a dropped one was left NULL, of a
+    /// converted one nobody knows what its statement left. True when one was converted.
+    fn lost_columns(&mut self, image: Image) -> bool {
+        let target = &self.targets[image.target];
+        let shape = &target.shapes[image.shape];
+        let own = |relation: &String| *relation == target.recorded;
+        // A child's columns are lost under its parent's name.
+        let named = self.columns.iter().any(|(relation, _, _)| own(relation));
+        let lost = |n: usize| {
+            self.columns.iter().find(|(relation, column, _)| {
+                (own(relation) || !named) && *column == shape.columns[n]
+            })
+        };
+        let mut converted = false;
+        for n in 0..shape.columns.len() {
+            match lost(n) {
+                Some((_, _, true)) => {
+                    converted = true;
+                    self.members.push((n, image.spans[n]));
+                }
+                Some(_) => self.members.push((n, Span::NULL)),
+                None => {}
+            }
+        }
+        converted
     }
 
     /// Puts the image's values into the target's slot.

@@ -28,6 +28,13 @@ pub struct Span {
 }
 
 impl Span {
+    /// SQL NULL, written nowhere.
+    pub const NULL: Span = Span {
+        start: 0,
+        end: 0,
+        kind: Kind::Null,
+    };
+
     /// The bytes of the span.
     pub fn bytes<'a>(&self, text: &'a [u8]) -> &'a [u8] {
         &text[self.start as usize..self.end as usize]
@@ -37,6 +44,7 @@ impl Span {
     pub fn raw<'a>(&self, text: &'a [u8]) -> &'a [u8] {
         match self.kind {
             Kind::Plain | Kind::Escaped => &text[self.start as usize - 1..self.end as usize + 1],
+            Kind::Null => b"null",
             _ => self.bytes(text),
         }
     }

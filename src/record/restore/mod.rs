@@ -27,6 +27,8 @@ mod keys;
 mod leaf;
 mod lookup;
 mod own_rows;
+mod present;
+mod rebuild;
 mod recheck;
 mod resolve;
 mod routing;
@@ -47,6 +49,7 @@ use crate::report::{Outcome, Report, sqlstate};
 use crate::{record, running};
 use engine::Engine;
 use pgrx::pg_sys;
+use rebuild::Rebuild;
 use since::Wanted;
 use source::Source;
 use std::ffi::CStr;
@@ -147,7 +150,7 @@ fn check_relations(request: &Request, source: &Source) -> Outcome<()> {
         return Ok(());
     };
     for name in request.relations.iter().flatten() {
-        if !source.chunks.iter().any(|chunk| chunk.relation == *name) {
+        if !source.relations.contains(name) {
             return Err(Report::new(
                 sqlstate::INVALID_PARAMETER,
                 format!("statement {id} destroyed nothing in relation \"{name}\""),
@@ -166,11 +169,21 @@ unsafe fn work(request: Request) -> Outcome<Done> {
     let (statements, wanted) = statements(&request)?;
     // SAFETY: the estate lives until the end of this function; after an error its memory goes with its parent's.
     unsafe {
+        // Tables and columns first, whichever statement took them: no table can be altered while rows are put into it.
+        let mut rebuilds = statements
+            .iter()
+            .map(|id| Rebuild::find(*id, &wanted))
+            .collect::<Outcome<Vec<_>>>()?;
+        for rebuild in &mut rebuilds {
+            rebuild.before_rows()?;
+        }
         // What owners' functions set is forgotten with it.
         let settings = pg_sys::NewGUCNestLevel();
         let estate = pg_sys::CreateExecutorState();
         pg_sys::MakePerTupleExprContext(estate);
         let root = new_root(request.what);
+        let incomplete = request.collect || request.on_conflict == OnConflict::Abort;
+        let (collect, drill) = (request.collect, request.drill);
         let mut engine = Engine::new(request, estate, root);
         // What reading one statement's record leaves behind goes with the statement.
         let context = pg_sys::AllocSetContextCreateInternal(
@@ -181,21 +194,25 @@ unsafe fn work(request: Request) -> Outcome<Done> {
             8 * 1024 * 1024,
         );
         let before = pg_sys::MemoryContextSwitchTo(context);
-        for id in statements {
+        for (id, rebuild) in statements.into_iter().zip(&rebuilds) {
             let mut source = Source::find(id)?;
             check_relations(&engine.request, &source)?;
             source.start(|chunk| wanted.has(chunk));
+            engine.note_columns(rebuild);
             undo(&mut engine, &mut source)?;
+            engine.count_definitions(rebuild);
+            engine.note_made(rebuild);
             drop(source);
             pg_sys::MemoryContextReset(context);
         }
         pg_sys::MemoryContextSwitchTo(before);
-        let note = finish(&mut engine)?;
+        let mut note = finish(&mut engine)?;
+        let complete = !(collect || incomplete && engine.conflict_count() > 0);
         let conflicts = std::mem::take(&mut engine.conflicts);
-        let done = Done {
+        let mut done = Done {
             counts: std::mem::take(&mut engine.counts),
             conflicts: conflicts.into_iter().flatten().collect(),
-            note,
+            note: None,
         };
         for target in &mut engine.targets {
             target.close();
@@ -204,6 +221,13 @@ unsafe fn work(request: Request) -> Outcome<Done> {
         pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
         pg_sys::FreeExecutorState(estate);
         pg_sys::AtEOXact_GUC(false, settings);
+        for rebuild in rebuilds.iter_mut().filter(|_| complete) {
+            match rebuild.after_rows(&done.counts) {
+                Err(report) if drill => note = Some(report.message),
+                other => other?,
+            }
+        }
+        done.note = note;
         Ok(done)
     }
 }

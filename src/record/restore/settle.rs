@@ -3,6 +3,7 @@
 use super::engine::Engine;
 use super::image::{Conflict, Fate, Image, Settled};
 use super::json::Span;
+use super::source::Change;
 use crate::record::encode::{self, PortableOutput};
 use crate::report::Outcome;
 
@@ -146,7 +147,7 @@ impl Engine {
     }
 
     fn left_json(&self, image: Image) -> Option<Vec<u8>> {
-        let deleted = self.counts[image.count].operation == "DELETE";
+        let deleted = Change::of(&self.counts[image.count].operation) == Some(Change::Removed);
         (!deleted).then(|| self.object(image, image.spans.len(), true))
     }
 

@@ -51,7 +51,12 @@ pub(super) fn statements(at: i64) -> Outcome<Vec<i64>> {
                  SELECT statement_id, COALESCE((SELECT pg_catalog.max(i.chunk_id) FROM backstop.image_chunk AS i
                      WHERE i.statement_id = c.statement_id), image_chunk_id) AS last_chunk
                  FROM counted AS c)
-             SELECT pg_catalog.array_agg(statement_id ORDER BY last_chunk DESC) FROM ended WHERE last_chunk IS NOT NULL",
+             SELECT pg_catalog.array_agg(statement_id ORDER BY COALESCE(last_chunk,
+                 (SELECT pg_catalog.max(earlier.last_chunk) FROM ended AS earlier WHERE earlier.statement_id < e.statement_id),
+                 0) DESC, statement_id DESC)
+             FROM ended AS e
+             WHERE last_chunk IS NOT NULL
+                 OR EXISTS (SELECT FROM backstop.definition AS d WHERE d.statement_id = e.statement_id)",
             None,
             &[timestamp(at)],
         )?;
@@ -129,6 +134,12 @@ impl Wanted {
         };
         let named = names.map(|names| names.iter().map(named).collect::<Outcome<Vec<_>>>());
         Ok(Wanted(named.transpose()?))
+    }
+
+    /// Whether the relation that the record calls `name` is wanted.
+    pub fn has_name(&self, name: &str) -> bool {
+        let wanted = self.0.as_ref();
+        wanted.is_none_or(|wanted| wanted.iter().any(|(known, _)| known == name))
     }
 
     pub fn has(&self, chunk: &Chunk) -> bool {

@@ -10,6 +10,31 @@ use pgrx::pg_sys::{self, Oid};
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 
+/// What undoing an operation means for a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The row was removed, by whatever means.
+    Removed,
+    /// Some of its columns were overwritten.
+    Updated,
+    /// It was put back, by a restore.
+    Inserted,
+    /// A column was dropped, or its values converted.
+    Column,
+}
+
+impl Change {
+    pub fn of(operation: &str) -> Option<Change> {
+        Some(match operation {
+            "DELETE" | "TRUNCATE" | "DROP TABLE" => Change::Removed,
+            "UPDATE" => Change::Updated,
+            "INSERT" => Change::Inserted,
+            "DROP COLUMN" | "ALTER COLUMN TYPE" => Change::Column,
+            _ => return None,
+        })
+    }
+}
+
 /// What the rows of a chunk have in common.
 #[derive(Debug)]
 pub struct Chunk {
@@ -52,6 +77,8 @@ impl Chunk {
 pub struct Source {
     statement_id: i64,
     pub chunks: Vec<Chunk>,
+    /// What it destroyed something in, by name.
+    pub relations: Vec<String>,
     /// Chunks with rows left, the one with the latest row first.
     queue: BinaryHeap<(i64, usize)>,
 }
@@ -84,6 +111,7 @@ impl Source {
         let mut source = Source {
             statement_id,
             chunks: Vec::new(),
+            relations: Vec::new(),
             queue: BinaryHeap::new(),
         };
         let mut known = false;
@@ -93,6 +121,7 @@ impl Source {
             &[(1, statement_id)],
             |row| {
                 known = true;
+                source.relations = row.get(log::RELATIONS).unwrap_or_default();
                 if let Some(chunk_id) = row.get::<i64>(log::CHUNK_ID) {
                     let relations: Vec<String> = row.get(log::RELATIONS).unwrap_or_default();
                     let images = row.bytes(log::IMAGES);

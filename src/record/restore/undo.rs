@@ -9,11 +9,12 @@ use crate::model::Operation;
 use crate::report::Outcome;
 
 impl Engine {
-    /// An UPDATE: the columns it changed go back, the others stay as they are now.
+    /// An UPDATE: the columns it changed go back, the others stay as they are now. `converted`: by ALTER COLUMN TYPE, after
+    /// which any other value than the old one is what the conversion made of it.
     ///
     /// # Safety
     /// In the per-row memory context.
-    pub(super) unsafe fn undo_update(&mut self, image: Image) -> Outcome<()> {
+    pub(super) unsafe fn undo_update(&mut self, image: Image, converted: bool) -> Outcome<()> {
         let inherited = self.inherit(image);
         // SAFETY: the caller vouches for the context.
         unsafe {
@@ -35,7 +36,10 @@ impl Engine {
             };
             let (as_left, as_before, changes) = self.compare(image, leaf)?;
             let present = self.targets[image.target].leaves[leaf].present;
-            let fate = if present.written_by(self.xid) || (as_left && inherited.is_none()) {
+            let fate = if converted && as_before {
+                Fate::Unchanged
+            } else if converted || present.written_by(self.xid) || (as_left && inherited.is_none())
+            {
                 Fate::Restored
             } else if as_before {
                 Fate::Unchanged

@@ -1,0 +1,197 @@
+//! ALTER TABLE: columns that are dropped or change their type, partitions that are detached.
+
+// PostgreSQL names its commands like this.
+#![allow(non_upper_case_globals)]
+
+use super::closure::{self, Object};
+use super::{begun, coverage, lock, rows, will_be_refused};
+use crate::ddl::scope::resolve;
+use crate::ddl::{Table, enforce};
+use crate::judge::ddl::{Action, Kind};
+use crate::model::Operation;
+use crate::pg::{catalog, compat, objects, raw};
+use crate::record::definition;
+use crate::record::whole::Destroyer;
+use crate::registry::Registry;
+use crate::report::Outcome;
+use crate::running::underway::Underway;
+use pgrx::pg_sys::{self, AlterTableType::*, Oid};
+use std::rc::Rc;
+
+/// What the commands of one statement do to columns.
+#[derive(Default)]
+struct Plan {
+    /// The named table's own columns.
+    dropped: Vec<i16>,
+    retyped: Vec<i16>,
+    /// Every column that is dropped or retyped, in children too.
+    reached: Vec<Object>,
+    /// The first command that can't be captured on a typed table.
+    first: Option<Action>,
+    detached: Vec<Oid>,
+}
+
+/// # Safety
+/// `statement` must be live.
+pub unsafe fn table(
+    statement: *mut pg_sys::AlterTableStmt,
+    registry: &Rc<Registry>,
+) -> Outcome<Option<Underway>> {
+    // SAFETY: the caller vouches for the node; its commands are AlterTableCmd nodes.
+    unsafe {
+        let Some(relid) = resolve((*statement).relation) else {
+            return Ok(None);
+        };
+        let plan = plan(statement, relid);
+        if plan.reached.is_empty() && plan.detached.is_empty() && plan.first.is_none() {
+            return Ok(None);
+        }
+        if let Some(action) = plan.first {
+            // The columns of a typed table are its type's.
+            return typed(registry, relid, &action);
+        }
+        if !compat::owns(pg_sys::RelationRelationId, relid) {
+            return Ok(None);
+        }
+        detach(registry, &plan.detached);
+        columns(registry, relid, plan)
+    }
+}
+
+/// # Safety
+/// As for `table`.
+unsafe fn plan(statement: *mut pg_sys::AlterTableStmt, relid: Oid) -> Plan {
+    let mut plan = Plan::default();
+    // SAFETY: the caller vouches for the node; `def` is what parsenodes.h says for the subtype.
+    unsafe {
+        let inh = (*(*statement).relation).inh;
+        let composite = objects::class_before(relid).is_some_and(|row| row.kind == 'c');
+        for n in 0..raw::list_length((*statement).cmds) {
+            let command = raw::list_nth((*statement).cmds, n) as *mut pg_sys::AlterTableCmd;
+            let name = catalog::owned((*command).name);
+            let kind = match (*command).subtype {
+                AT_DropColumn => Kind::DropColumn,
+                AT_AlterColumnType => Kind::AlterColumnType,
+                AT_DetachPartition | AT_DetachPartitionFinalize => {
+                    let partition = (*command).def as *mut pg_sys::PartitionCmd;
+                    plan.detached.extend(resolve((*partition).name));
+                    continue;
+                }
+                _ => continue,
+            };
+            if composite {
+                plan.first
+                    .get_or_insert_with(|| Action::new(kind, name.clone()));
+                continue;
+            }
+            let all = kind == Kind::AlterColumnType;
+            let found = closure::columns(relid, &name.unwrap_or_default(), inh || all, all);
+            let own = found.iter().filter(|column| column.oid == relid);
+            let list = if all {
+                &mut plan.retyped
+            } else {
+                &mut plan.dropped
+            };
+            list.extend(own.map(|column| column.column as i16));
+            plan.reached.extend(found);
+        }
+    }
+    plan
+}
+
+fn typed(registry: &Rc<Registry>, relid: Oid, action: &Action) -> Outcome<Option<Underway>> {
+    for typed in super::super::scope::Scope::new(registry).reached(relid) {
+        if let Some(table) = Table::protected(registry, typed, true) {
+            enforce::refuse(action.unrecorded(table.subject()))?;
+        }
+    }
+    Ok(None)
+}
+
+fn detach(registry: &Registry, partitions: &[Oid]) {
+    for partition in partitions {
+        if let Some(table) = registry.table(*partition) {
+            let names = definition::table_names(std::slice::from_ref(table));
+            let attachment = definition::detached(*partition);
+            definition::write(names, Operation::DetachPartition, attachment);
+        }
+    }
+}
+
+fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Option<Underway>> {
+    let roots: Vec<Object> = plan
+        .dropped
+        .iter()
+        .map(|attnum| Object {
+            column: i32::from(*attnum),
+            ..Object::relation(relid)
+        })
+        .collect();
+    let gone = match roots.is_empty() {
+        true => Vec::new(),
+        false => closure::closure(&roots),
+    };
+    // Generated columns go with what they are made of.
+    for object in &gone {
+        let of_table = object.class == pg_sys::RelationRelationId && object.oid == relid;
+        if of_table && object.column > 0 && !roots.contains(object) {
+            plan.dropped.push(object.column as i16);
+            plan.reached.push(*object);
+        }
+    }
+    let mut relids: Vec<Oid> = plan.reached.iter().map(|column| column.oid).collect();
+    relids.sort_by_key(|relid| relid.to_u32());
+    relids.dedup();
+    relids.retain(|relid| registry.table(*relid).is_some());
+    if relids.is_empty() {
+        return Ok(None);
+    }
+    let operation = match plan.dropped.is_empty() {
+        true => Operation::AlterColumnType,
+        false => Operation::DropColumn,
+    };
+    let coverage = coverage(registry, &relids, operation);
+    if will_be_refused(registry, &relids, &coverage) {
+        return Ok(None);
+    }
+    for relid in &relids {
+        lock(*relid);
+    }
+    let top = registry.table(relid).or_else(|| registry.table(relids[0]));
+    let names: Vec<(Oid, Rc<str>)> = top
+        .map(|table| (relid, table.recorded_name.clone()))
+        .into_iter()
+        .collect();
+    if !plan.dropped.is_empty() {
+        let gone: Vec<(Oid, Oid)> = gone
+            .iter()
+            .filter(|object| object.column == 0)
+            .map(|object| (object.class, object.oid))
+            .collect();
+        let objects: Vec<Oid> = gone.iter().map(|(_, oid)| *oid).collect();
+        let mut definitions = definition::dropped_columns(relid, &plan.dropped, &objects);
+        definitions.extend(definition::others(&gone));
+        definition::write(names.clone(), Operation::DropColumn, definitions);
+    }
+    if !plan.retyped.is_empty() {
+        let definitions = definition::altered_columns(relid, &plan.retyped);
+        definition::write(names, Operation::AlterColumnType, definitions);
+    }
+    for relid in &relids {
+        if let Some(table) = registry.table(*relid) {
+            let destroyer = Destroyer {
+                operation,
+                cause: None,
+                coverage: coverage.clone(),
+            };
+            rows(registry, table, &destroyer)?;
+        }
+    }
+    let mut statement = begun(coverage, vec![relid], None);
+    statement.columns = plan
+        .reached
+        .iter()
+        .map(|column| (column.oid, column.column as i16))
+        .collect();
+    Ok(Some(statement))
+}

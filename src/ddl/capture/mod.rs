@@ -1,0 +1,151 @@
+//! Captures what approved DDL is about to destroy: pre-images of the rows, definitions of what vanishes.
+//!
+//! It happens before PostgreSQL runs the statement, under the lock that the statement takes anyway, and is written by the
+//! same transaction. `underway` remembers what was captured; what the statement destroys beyond that is refused when it
+//! is reached.
+
+mod alter;
+mod closure;
+mod drop;
+mod truncate;
+
+use super::{Table, enforce};
+use crate::guard_triggers::{OwnWork, Privileged};
+use crate::judge::ddl::{Action, Kind};
+use crate::model::Operation;
+use crate::pg::{catalog, raw};
+use crate::record::whole::{self, Destroyer};
+use crate::registry::{self, Guarded, Registry};
+use crate::report::Outcome;
+use crate::running::queries::{self, Coverage};
+use crate::running::underway;
+use crate::{gucs, preview};
+use catalog::OpenRelation;
+use pgrx::Spi;
+use pgrx::pg_sys::{self, NodeTag, Oid};
+use std::rc::Rc;
+use underway::Underway;
+
+pub use truncate::reached as truncate_reached;
+
+/// Captures what the statement destroys. True when it is under way now and `after` must end it.
+///
+/// # Safety
+/// `statement` must be a live utility statement that the rules let pass.
+pub unsafe fn before(statement: *mut pg_sys::Node, registry: &Rc<Registry>) -> Outcome<bool> {
+    // SAFETY: node casts follow the node's tag.
+    let found = unsafe {
+        match (*statement).type_ {
+            NodeTag::T_TruncateStmt => Some(truncate::statement(statement.cast(), registry)),
+            NodeTag::T_DropStmt => drop::objects(statement.cast(), registry)?,
+            NodeTag::T_DropOwnedStmt => drop::owned(statement.cast(), registry)?,
+            NodeTag::T_AlterTableStmt => alter::table(statement.cast(), registry)?,
+            _ => None,
+        }
+    };
+    Ok(match found {
+        Some(statement) => {
+            underway::push(statement);
+            true
+        }
+        None => false,
+    })
+}
+
+/// The statement has run.
+///
+/// # Errors
+/// When a table was emptied that its trigger did not capture.
+pub fn after() -> Outcome<()> {
+    let Some(statement) = underway::pop() else {
+        return Ok(());
+    };
+    forget(&statement.tables);
+    let registry = registry::current();
+    for relid in statement.awaited {
+        let missed = registry
+            .as_ref()
+            .and_then(|registry| Table::protected(registry, relid, false));
+        if let Some(table) = missed {
+            let action = Action::new(Kind::Truncate, None);
+            enforce::refuse(action.unrecorded(table.subject()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the registrations of tables that are gone; their definitions hold them.
+fn forget(tables: &[Oid]) {
+    if tables.is_empty() {
+        return;
+    }
+    let _privileged = Privileged::begin();
+    let _own = OwnWork::begin();
+    for (table, column) in [
+        ("registered_table", "relation"),
+        ("registered_column", "relation"),
+        ("registered_sequence", "sequence"),
+    ] {
+        Spi::run(&format!(
+            "DELETE FROM backstop.{table} AS r WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = r.{column})"
+        ))
+        .unwrap_or_else(|error| pgrx::error!("{error}"));
+    }
+}
+
+/// A statement that names these relations.
+fn begun(coverage: Coverage, named: Vec<Oid>, cause: Option<Rc<str>>) -> Underway {
+    Underway {
+        // SAFETY: reads the transaction state.
+        nest: unsafe { raw::GetCurrentTransactionNestLevel() },
+        coverage,
+        named,
+        cause,
+        tables: Vec::new(),
+        columns: Vec::new(),
+        awaited: Vec::new(),
+    }
+}
+
+/// The approval that covers `operation` on the first of the protected relations that it covers.
+fn coverage(registry: &Registry, relids: &[Oid], operation: Operation) -> Coverage {
+    let mut tables = relids
+        .iter()
+        .filter_map(|relid| Table::protected(registry, *relid, false));
+    tables
+        .find_map(
+            |table| match queries::named_coverage(&table.names, operation, table.kind) {
+                covered @ Coverage::Covered(_) => Some(covered),
+                _ => None,
+            },
+        )
+        .unwrap_or(Coverage::Absent)
+}
+
+/// Whether nothing but a refusal can come of it, so that there is nothing to capture.
+fn will_be_refused(registry: &Registry, relids: &[Oid], coverage: &Coverage) -> bool {
+    let protected = relids
+        .iter()
+        .any(|relid| registry.table(*relid).is_some_and(|t| t.is_protected()));
+    protected
+        && gucs::mode() == gucs::Mode::Enforce
+        && !preview::active()
+        && !matches!(coverage, Coverage::Covered(_))
+}
+
+/// Captures the rows of a guarded table, locked against everyone.
+fn rows(registry: &Rc<Registry>, guarded: &Rc<Guarded>, destroyer: &Destroyer) -> Outcome<()> {
+    let Some(relation) = OpenRelation::open(guarded.relid, pg_sys::AccessExclusiveLock) else {
+        return Ok(());
+    };
+    if relation.kind() == 'r' {
+        // SAFETY: open and locked.
+        unsafe { whole::capture(registry, guarded, relation.0, destroyer)? };
+    }
+    Ok(())
+}
+
+/// Locks a relation as the statement itself will; false when it is gone.
+fn lock(relid: Oid) -> bool {
+    OpenRelation::open(relid, pg_sys::AccessExclusiveLock).is_some()
+}

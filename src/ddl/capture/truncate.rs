@@ -1,0 +1,150 @@
+//! TRUNCATE: its trigger captures each table after every lock is taken and every privilege checked, and before a row goes.
+
+use super::{begun, coverage};
+use crate::ddl::scope::resolve;
+use crate::judge::limits;
+use crate::ledger;
+use crate::model::Operation;
+use crate::pg::function::Call;
+use crate::pg::{catalog, raw};
+use crate::record::definition;
+use crate::record::whole::{self, Destroyer};
+use crate::registry::{self, Guarded, Registry};
+use crate::report::Outcome;
+use crate::running;
+use crate::running::queries::Coverage;
+use crate::running::underway::{self, Underway};
+use pgrx::pg_sys::{self, Datum, Oid};
+use std::rc::Rc;
+
+crate::sql_function!(
+    pg_finfo_backstop_guard_truncate,
+    backstop_guard_truncate,
+    guard_truncate
+);
+
+/// `backstop.guard_truncate()`: our hooks have judged a TRUNCATE before its triggers run, so one that they did not see is
+/// refused; the rows of one that may run are captured.
+unsafe fn guard_truncate(call: Call) -> Outcome<Datum> {
+    // SAFETY: a trigger's call; its relation is open and locked against everyone.
+    unsafe {
+        let data = (*call.0).context as *mut pg_sys::TriggerData;
+        let is_trigger = !data.is_null() && (*data).type_ == pg_sys::NodeTag::T_TriggerData;
+        if !is_trigger {
+            return Ok(Datum::null());
+        }
+        let relation = (*data).tg_relation;
+        let Some(registry) = registry::current() else {
+            return Ok(Datum::null());
+        };
+        let Some(table) = registry.table((*relation).rd_id) else {
+            return Ok(Datum::null());
+        };
+        // A replica refuses nothing: that would stop replication. What it changes is recorded.
+        let replica = pg_sys::IsLogicalWorker();
+        if running::root_key().is_none() && !replica && table.is_protected() {
+            return Err(
+                ledger::with_subject(table, |subject| limits::not_loaded(Some(subject))).into(),
+            );
+        }
+        let destroyer = destroyer(table, replica);
+        underway::with(|statement| statement.awaited.retain(|relid| *relid != table.relid));
+        if (*(*relation).rd_rel).relkind as u8 == pg_sys::RELKIND_RELATION {
+            whole::capture(&registry, table, relation, &destroyer)?;
+        }
+        if crate::hooks::utility::truncate_restarts() {
+            definition::sequences(table, Operation::Truncate)?;
+        }
+        Ok(Datum::null())
+    }
+}
+
+/// Who truncates the table: the statement itself, a cascade of it, or a publisher.
+fn destroyer(table: &Rc<Guarded>, replica: bool) -> Destroyer {
+    let (coverage, cause) = underway::with(|statement| {
+        let named = statement.named.contains(&table.relid);
+        let edge = table.cascades.first();
+        let cascade = edge.map(|edge| Rc::from(format!("cascade from {}", edge.parent_name)));
+        (
+            statement.coverage.clone(),
+            if named {
+                None
+            } else {
+                cascade.or_else(|| statement.cause.clone())
+            },
+        )
+    })
+    .unwrap_or((
+        Coverage::Absent,
+        replica.then(|| Rc::from("logical replication")),
+    ));
+    Destroyer {
+        operation: Operation::Truncate,
+        cause,
+        coverage,
+    }
+}
+
+/// A TRUNCATE begins: who covers it, and what it names.
+///
+/// # Safety
+/// `statement` must be live.
+pub unsafe fn statement(statement: *mut pg_sys::TruncateStmt, registry: &Rc<Registry>) -> Underway {
+    let mut named = Vec::new();
+    // SAFETY: the caller vouches for the node; its relations are RangeVars.
+    unsafe {
+        for n in 0..raw::list_length((*statement).relations) {
+            let relation = raw::list_nth((*statement).relations, n) as *mut pg_sys::RangeVar;
+            match resolve(relation) {
+                Some(relid) if (*relation).inh => named.extend(registry.with_children(relid)),
+                Some(relid) => named.push(relid),
+                None => {}
+            }
+        }
+    }
+    let first = named.iter().find_map(|relid| registry.table(*relid));
+    let cause = first.map(|table| Rc::from(format!("cascade from {}", table.recorded_name)));
+    let coverage = coverage(registry, &named, Operation::Truncate);
+    begun(coverage, named, cause)
+}
+
+/// TRUNCATE has come to a table. A guarded one has a trigger that captures it; one that CASCADE reaches and nobody guards
+/// is captured here, where it is locked already.
+///
+/// # Errors
+/// When the table's rows can't be captured, or are more than the approval covers.
+pub fn reached(registry: &Rc<Registry>, relid: Oid) -> Outcome<()> {
+    let covered = underway::with(|statement| {
+        let covered = matches!(statement.coverage, Coverage::Covered(_));
+        if registry.table(relid).is_some() {
+            if !statement.awaited.contains(&relid) {
+                statement.awaited.push(relid);
+            }
+            return None;
+        }
+        (covered && !statement.named.contains(&relid))
+            .then(|| (statement.coverage.clone(), statement.cause.clone()))
+    });
+    let Some((coverage, cause)) = covered.flatten() else {
+        return Ok(());
+    };
+    let Some((schema, table)) = catalog::relation_name(relid) else {
+        return Ok(());
+    };
+    let guarded = Rc::new(Guarded {
+        relid,
+        recorded_relid: relid,
+        recorded_name: Rc::from(catalog::qualified(&schema, &table)),
+        schema,
+        table,
+        policies: Vec::new(),
+        fed: Vec::new(),
+        cascades: Vec::new(),
+    });
+    let destroyer = Destroyer {
+        operation: Operation::Truncate,
+        cause,
+        coverage,
+    };
+    super::rows(registry, &guarded, &destroyer)
+}

@@ -1,0 +1,83 @@
+-- What sits on the relations $1 (oid[]: tables and views) besides their shape: triggers, rules, comments, privileges.
+WITH t AS (
+    SELECT c.*, format('%I.%I', n.nspname, c.relname) AS full_name
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.oid = ANY ($1::oid[])
+), enabled(code, clause) AS (
+    VALUES ('D', 'DISABLE'), ('A', 'ENABLE ALWAYS'), ('R', 'ENABLE REPLICA')
+), sequence_of AS (
+    SELECT t.oid AS relid, t.full_name, s.oid, s.relacl, s.relowner, format('%I.%I', sn.nspname, s.relname) AS seq_full_name
+    FROM t JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.refobjsubid > 0
+        AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+    JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_namespace AS sn ON sn.oid = s.relnamespace
+), grants(relid, object, what, column_list, acl, owner) AS (
+    SELECT oid, full_name, format('TABLE %s', full_name), '', relacl, relowner FROM t WHERE relacl IS NOT NULL
+    UNION ALL
+    SELECT relid, full_name, format('SEQUENCE %s', seq_full_name), '', relacl, relowner FROM sequence_of WHERE relacl IS NOT NULL
+    UNION ALL
+    SELECT t.oid, t.full_name, format('TABLE %s', t.full_name), format(' (%I)', a.attname), a.attacl, NULL
+    FROM t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND a.attacl IS NOT NULL AND NOT a.attisdropped
+), command(rank, relid, object, kind, name, definition) AS (
+    SELECT 140, t.oid, t.full_name, 'trigger', g.tgname::text, pg_get_triggerdef(g.oid)
+    FROM t JOIN pg_trigger AS g ON g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgparentid = 0
+    WHERE g.tgname NOT IN ('backstop_capture', 'backstop_guard_truncate')
+    UNION ALL
+    SELECT 141, t.oid, t.full_name, 'trigger state', g.tgname::text,
+           format('ALTER TABLE %s %s TRIGGER %I', t.full_name, e.clause, g.tgname)
+    FROM t JOIN pg_trigger AS g ON g.tgrelid = t.oid AND NOT g.tgisinternal
+    JOIN enabled AS e ON e.code = g.tgenabled::text
+    WHERE g.tgname NOT IN ('backstop_capture', 'backstop_guard_truncate')
+    UNION ALL
+    SELECT 145, t.oid, t.full_name, 'rule', r.rulename::text, pg_get_ruledef(r.oid)
+    FROM t JOIN pg_rewrite AS r ON r.ev_class = t.oid AND r.rulename <> '_RETURN'
+    UNION ALL
+    SELECT 146, t.oid, t.full_name, 'rule state', r.rulename::text,
+           format('ALTER TABLE %s %s RULE %I', t.full_name, e.clause, r.rulename)
+    FROM t JOIN pg_rewrite AS r ON r.ev_class = t.oid AND r.rulename <> '_RETURN' JOIN enabled AS e ON e.code = r.ev_enabled::text
+    UNION ALL
+    SELECT 170, t.oid, t.full_name, 'comment', t.full_name || coalesce('.' || quote_ident(a.attname), ''),
+           format('COMMENT ON %s IS %L', coalesce('COLUMN ' || t.full_name || '.' || quote_ident(a.attname),
+                  CASE t.relkind WHEN 'v' THEN 'VIEW ' WHEN 'm' THEN 'MATERIALIZED VIEW ' ELSE 'TABLE ' END || t.full_name), d.description)
+    FROM t JOIN pg_description AS d ON d.classoid = 'pg_class'::regclass AND d.objoid = t.oid
+    LEFT JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.objsubid AND d.objsubid > 0
+    UNION ALL
+    SELECT 170, t.oid, t.full_name, 'comment', x.name, format('COMMENT ON %s IS %L', x.what, d.description)
+    FROM t JOIN LATERAL (
+        SELECT 'pg_constraint'::regclass AS class, k.oid, k.conname::text AS name, format('CONSTRAINT %I ON %s', k.conname, t.full_name) AS what
+        FROM pg_constraint AS k WHERE k.conrelid = t.oid AND (k.conparentid = 0 OR k.contype <> 'f')
+        UNION ALL
+        SELECT 'pg_class'::regclass, i.oid, i.relname::text, format('INDEX %I.%I', n.nspname, i.relname)
+        FROM pg_index AS x JOIN pg_class AS i ON i.oid = x.indexrelid JOIN pg_namespace AS n ON n.oid = i.relnamespace
+        WHERE x.indrelid = t.oid
+        UNION ALL
+        SELECT 'pg_trigger'::regclass, g.oid, g.tgname::text, format('TRIGGER %I ON %s', g.tgname, t.full_name)
+        FROM pg_trigger AS g WHERE g.tgrelid = t.oid AND NOT g.tgisinternal
+        UNION ALL
+        SELECT 'pg_policy'::regclass, p.oid, p.polname::text, format('POLICY %I ON %s', p.polname, t.full_name)
+        FROM pg_policy AS p WHERE p.polrelid = t.oid
+        UNION ALL
+        SELECT 'pg_class'::regclass, s.oid, s.seq_full_name, format('SEQUENCE %s', s.seq_full_name)
+        FROM sequence_of AS s WHERE s.relid = t.oid
+        UNION ALL
+        SELECT 'pg_statistic_ext'::regclass, e.oid, e.stxname::text, format('STATISTICS %I.%I', n.nspname, e.stxname)
+        FROM pg_statistic_ext AS e JOIN pg_namespace AS n ON n.oid = e.stxnamespace WHERE e.stxrelid = t.oid
+    ) AS x ON true
+    JOIN pg_description AS d ON d.classoid = x.class AND d.objoid = x.oid AND d.objsubid = 0
+    UNION ALL
+    -- A privilege list that is not the default is told whole, the owner's own part first.
+    SELECT 180, g.relid, g.object, 'privileges', g.what, format('REVOKE ALL ON %s FROM PUBLIC, %I', g.what, pg_get_userbyid(g.owner))
+    FROM grants AS g WHERE g.column_list = ''
+    UNION ALL
+    SELECT 181, g.relid, g.object, 'privileges', g.what || g.column_list,
+           format('GRANT %s ON %s TO %s%s', string_agg(e.privilege_type || g.column_list, ', ' ORDER BY e.privilege_type), g.what,
+                  CASE WHEN e.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(e.grantee)) END,
+                  CASE WHEN e.is_grantable AND e.grantee IS DISTINCT FROM g.owner THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM grants AS g CROSS JOIN LATERAL aclexplode(g.acl) AS e
+    GROUP BY g.relid, g.object, g.what, g.column_list, g.owner, e.grantee, e.is_grantable
+    UNION ALL
+    SELECT 190, t.oid, t.full_name, 'publication', p.pubname::text,
+           format('ALTER PUBLICATION %I ADD TABLE ONLY %s', p.pubname, t.full_name)
+    FROM t JOIN pg_publication_rel AS r ON r.prrelid = t.oid JOIN pg_publication AS p ON p.oid = r.prpubid
+    WHERE to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL
+)
+SELECT rank, 0, relid, object, kind, name, definition FROM command ORDER BY rank, relid::bigint, name, definition

@@ -1,0 +1,48 @@
+//! Definitions of columns that are dropped or change their type, and of partitions that are detached.
+
+use super::{Definition, oids, read, sequence_states};
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::{self, Oid};
+
+fn attnums(columns: &[i16]) -> DatumWithOid<'static> {
+    // SAFETY: a smallint[] argument.
+    unsafe { DatumWithOid::new(columns.to_vec(), pg_sys::INT2ARRAYOID) }
+}
+
+/// The columns of `relid` and everything that goes with them. `gone`: constraints, indexes, policies, triggers,
+/// statistics by OID, anywhere.
+pub fn dropped_columns(relid: Oid, columns: &[i16], gone: &[Oid]) -> Vec<Definition> {
+    let arguments = [oids(&[relid]), attnums(columns), oids(gone)];
+    let mut all = read(include_str!("columns.sql"), &arguments);
+    let names: Vec<&str> = all
+        .iter()
+        .filter(|d| d.kind == "owned sequence")
+        .map(|d| d.name.as_str())
+        .collect();
+    let states = sequence_states(relid);
+    let states: Vec<Definition> = states
+        .into_iter()
+        .filter(|state| names.contains(&state.name.as_str()))
+        .collect();
+    all.retain(|d| d.kind != "owned sequence");
+    all.extend(states);
+    all
+}
+
+/// The types and defaults that columns of `relid` have before ALTER COLUMN TYPE.
+pub fn altered_columns(relid: Oid, columns: &[i16]) -> Vec<Definition> {
+    read(
+        include_str!("column_types.sql"),
+        &[oids(&[relid]), attnums(columns)],
+    )
+}
+
+/// The attachment of a partition to its parent, in force.
+pub fn detached(partition: Oid) -> Vec<Definition> {
+    let sql = "SELECT 60, 0, c.oid, c.oid::regclass::text, 'partition', c.oid::regclass::text,
+                      format('ALTER TABLE %s ATTACH PARTITION %s %s', i.inhparent::regclass, c.oid::regclass,
+                             pg_get_expr(c.relpartbound, c.oid))
+               FROM pg_class AS c JOIN pg_inherits AS i ON i.inhrelid = c.oid
+               WHERE c.oid = ANY ($1::oid[]) AND c.relispartition";
+    read(sql, &[oids(&[partition])])
+}

@@ -1,0 +1,200 @@
+//! What DDL takes away besides rows: read from the catalogs before it runs, as the SQL that brings it back, and written
+//! into the record.
+//!
+//! PostgreSQL's own functions print every expression, constraint, index and query, under search_path = pg_catalog, so that
+//! names are qualified and mean the same whatever the session that restores has set.
+
+mod columns;
+mod others;
+
+pub use columns::{altered_columns, detached, dropped_columns};
+pub use others::others;
+
+use super::{datum, write};
+use crate::guard_triggers::Privileged;
+use crate::ledger;
+use crate::model::Operation;
+use crate::pg::{catalog, raw};
+use crate::registry::Guarded;
+use crate::report::Outcome;
+use crate::running;
+use crate::sequence::state;
+use pgrx::Spi;
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::{self, Datum, Oid};
+use std::rc::Rc;
+
+/// From this rank on, a command is run after the rows are back.
+const AFTER_ROWS: i32 = 100;
+const SEQUENCE_STATE: i32 = 200;
+
+/// One SQL command that brings back a part of what vanished.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    pub rank: i32,
+    depth: i32,
+    /// The table that took it along, or that it belongs to.
+    pub relid: Oid,
+    /// The relation it sits on.
+    pub object: String,
+    pub kind: String,
+    pub name: String,
+    pub sql: String,
+}
+
+impl Definition {
+    fn new(rank: i32, relid: Oid, object: &str, kind: &str, name: &str, sql: String) -> Definition {
+        Definition {
+            rank,
+            depth: 0,
+            relid,
+            object: object.to_owned(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            sql,
+        }
+    }
+}
+
+/// Runs a query that returns definitions, by the newest snapshot and as a superuser: what is about to vanish is recorded
+/// whole, whoever takes it away.
+fn read(sql: &str, arguments: &[DatumWithOid]) -> Vec<Definition> {
+    let _privileged = Privileged::begin();
+    // SAFETY: popped below; after an error the abort pops it.
+    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+    let found = Spi::connect(|client| {
+        let rows = client.select(sql, None, arguments)?;
+        let mut found = Vec::new();
+        for row in rows {
+            let text = |n| row.get::<String>(n).map(Option::unwrap_or_default);
+            found.push(Definition {
+                rank: row.get(1)?.unwrap_or(0),
+                depth: row.get(2)?.unwrap_or(0),
+                relid: row.get(3)?.unwrap_or(pg_sys::InvalidOid),
+                object: text(4)?,
+                kind: text(5)?,
+                name: text(6)?,
+                sql: text(7)?,
+            });
+        }
+        Ok::<_, pgrx::spi::Error>(found)
+    });
+    // SAFETY: pushed above.
+    unsafe { pg_sys::PopActiveSnapshot() };
+    found.unwrap_or_else(|error| pgrx::error!("{error}"))
+}
+
+fn oids(relids: &[Oid]) -> DatumWithOid<'static> {
+    // SAFETY: an oid[] argument.
+    unsafe { DatumWithOid::new(relids.to_vec(), pg_sys::OIDARRAYOID) }
+}
+
+/// Everything that `relids`, which vanish together, are made of.
+pub fn tables(relids: &[Oid]) -> Vec<Definition> {
+    let mut all = read(include_str!("tables.sql"), &[oids(relids)]);
+    all.extend(attached(relids));
+    for relid in relids {
+        all.extend(sequence_states(*relid));
+    }
+    all.extend(read(include_str!("registration.sql"), &[oids(relids)]));
+    all
+}
+
+/// What sits on relations besides their shape.
+fn attached(relids: &[Oid]) -> Vec<Definition> {
+    read(include_str!("attached.sql"), &[oids(relids)])
+}
+
+/// Where the sequences stand that a table's columns own.
+fn sequence_states(relid: Oid) -> Vec<Definition> {
+    // SAFETY: a catalog look-up; an OID list.
+    let owned = unsafe { catalog::oid_list(pg_sys::getOwnedSequences(relid)) };
+    let object = catalog::display_name(relid);
+    let states = owned.into_iter();
+    states
+        .map(|sequence| sequence_value(relid, sequence, &object))
+        .collect()
+}
+
+fn sequence_value(relid: Oid, sequence: Oid, object: &str) -> Definition {
+    let name = &catalog::display_name(sequence);
+    let position = state::position(sequence);
+    // A sequence that has gone on since stays where it is.
+    let behind = match state::definition(sequence).0 {
+        increment if increment < 0 => ">=",
+        _ => "<=",
+    };
+    let sql = format!(
+        "SELECT pg_catalog.setval({}, {value}, {}) FROM {name} AS s WHERE s.last_value {behind} {value}",
+        literal(name),
+        position.is_called,
+        value = position.value,
+    );
+    Definition::new(SEQUENCE_STATE, relid, object, "sequence value", name, sql)
+}
+
+/// TRUNCATE ... RESTART IDENTITY: where the table's sequences stood.
+///
+/// # Errors
+/// None of its own.
+pub fn sequences(table: &Rc<Guarded>, operation: Operation) -> Outcome<()> {
+    write(
+        table_names(std::slice::from_ref(table)),
+        operation,
+        sequence_states(table.relid),
+    );
+    Ok(())
+}
+
+/// The names the record has for guarded tables.
+pub fn table_names(tables: &[Rc<Guarded>]) -> Vec<(Oid, Rc<str>)> {
+    let names = tables.iter();
+    names
+        .map(|table| (table.relid, table.recorded_name.clone()))
+        .collect()
+}
+
+/// Writes definitions into the record of the root statement. `names`: what the record calls the tables they belong to.
+pub fn write(names: Vec<(Oid, Rc<str>)>, operation: Operation, mut definitions: Vec<Definition>) {
+    definitions.sort_by_key(|definition| (definition.rank, definition.depth));
+    let key = running::root_key().unwrap_or(usize::MAX);
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    ledger::with(|ledger| {
+        let root = ledger.root(key, running::new_root);
+        for (_, name) in &names {
+            root.level(nest).note(name, operation);
+        }
+        for definition in &definitions {
+            let known = names.iter().find(|(relid, _)| *relid == definition.relid);
+            let relation = known.map_or(&*definition.object, |(_, name)| name);
+            let phase = match definition.rank {
+                rank if rank < AFTER_ROWS => "before rows",
+                _ => "after rows",
+            };
+            let id = write::statement_id(root);
+            let ordinal = root.next_definition;
+            root.next_definition += 1;
+            let text = |text: &str| Some(datum::text(text.as_bytes()));
+            write::insert(
+                c"definition",
+                &mut [
+                    Some(Datum::from(id)),
+                    Some(Datum::from(ordinal)),
+                    text(relation),
+                    text(operation.record_name()),
+                    text(phase),
+                    text(&definition.object),
+                    text(&definition.kind),
+                    text(&definition.name),
+                    text(&definition.sql),
+                ],
+            );
+        }
+    });
+}
+
+/// A string literal.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

@@ -1,0 +1,28 @@
+//! Definitions of what goes with guarded tables besides them: schemas, types, functions, views.
+
+use super::{Definition, attached, oids, read};
+use crate::pg::catalog;
+use pgrx::pg_sys::Oid;
+
+/// Everything else among `gone` (class, OID) that a restore needs or that a drop took along.
+pub fn others(gone: &[(Oid, Oid)]) -> Vec<Definition> {
+    let classes: Vec<Oid> = gone.iter().map(|(class, _)| *class).collect();
+    let objects: Vec<Oid> = gone.iter().map(|(_, oid)| *oid).collect();
+    let mut all = read(
+        include_str!("others.sql"),
+        &[oids(&classes), oids(&objects)],
+    );
+    let of_kind = |all: &[Definition], kind: &str| -> Vec<Oid> {
+        let found = all.iter().filter(|definition| definition.kind == kind);
+        found.map(|definition| definition.relid).collect()
+    };
+    let views = of_kind(&all, "view");
+    for sequence in of_kind(&all, "sequence") {
+        let name = catalog::display_name(sequence);
+        all.push(super::sequence_value(sequence, sequence, &name));
+    }
+    if !views.is_empty() {
+        all.extend(attached(&views));
+    }
+    all
+}

@@ -1,0 +1,84 @@
+//! Whether what a definition would make is there already.
+
+use super::rebuild::Step;
+use pgrx::Spi;
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys;
+
+pub(super) fn relation_exists(name: &str) -> bool {
+    asks("SELECT pg_catalog.to_regclass($2) IS NOT NULL", "", name)
+}
+
+/// Whether the step's object exists; false for steps that set something.
+pub(super) fn exists(step: &Step) -> bool {
+    let sql = match step.kind.as_str() {
+        "table" | "sequence" | "view" | "index" => return relation_exists(&step.name),
+        "schema" => "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE pg_catalog.quote_ident(nspname) = $2)",
+        "type" => "SELECT pg_catalog.to_regtype($2) IS NOT NULL",
+        "function" => "SELECT pg_catalog.to_regprocedure($2) IS NOT NULL",
+        "statistics" => {
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.stxnamespace
+                            WHERE pg_catalog.format('%I.%I', n.nspname, e.stxname) = $2)"
+        }
+        "constraint" | "foreign key" => {
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = pg_catalog.to_regclass($1) AND conname = $2::name)"
+        }
+        "column" => {
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass($1) AND attname = $2::name
+                            AND NOT attisdropped)"
+        }
+        "trigger" => {
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = pg_catalog.to_regclass($1) AND tgname = $2::name)"
+        }
+        "policy" => {
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polrelid = pg_catalog.to_regclass($1) AND polname = $2::name)"
+        }
+        "rule" => {
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = pg_catalog.to_regclass($1) AND rulename = $2::name)"
+        }
+        "partition" => {
+            "SELECT relispartition FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($2)"
+        }
+        "publication" => {
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_publication_rel AS r JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid
+                            WHERE r.prrelid = pg_catalog.to_regclass($1) AND p.pubname = $2::name)"
+        }
+        _ => return false,
+    };
+    asks(sql, &step.object, &step.name)
+}
+
+/// How many rows a table has, its children's included.
+pub(super) fn rows_of(table: &str) -> i64 {
+    ask(&format!("SELECT pg_catalog.count(*) FROM {table}"), "", "").unwrap_or(0)
+}
+
+fn asks(sql: &str, object: &str, name: &str) -> bool {
+    ask(sql, object, name).unwrap_or(false)
+}
+
+fn ask<T: pgrx::FromDatum + pgrx::IntoDatum>(sql: &str, object: &str, name: &str) -> Option<T> {
+    let _privileged = crate::guard_triggers::Privileged::begin();
+    // What this restore has made must be seen.
+    // SAFETY: inside the restore's subtransaction; popped below, after an error by the abort.
+    unsafe {
+        pg_sys::CommandCounterIncrement();
+        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+    }
+    let found = Spi::connect(|client| {
+        // SAFETY: text arguments.
+        let arguments = unsafe {
+            [
+                DatumWithOid::new(object.to_owned(), pg_sys::TEXTOID),
+                DatumWithOid::new(name.to_owned(), pg_sys::TEXTOID),
+            ]
+        };
+        client
+            .select(sql, Some(1), &arguments)?
+            .first()
+            .get_one::<T>()
+    });
+    // SAFETY: pushed above.
+    unsafe { pg_sys::PopActiveSnapshot() };
+    found.unwrap_or_else(|error| pgrx::error!("{error}"))
+}
