@@ -200,10 +200,17 @@ unsafe fn run(call: Call) -> Outcome<Datum> {
     if let Some(refusal) = issued.refusal(&token::roles(), Some(&issued.statement)) {
         return Err(refused(refusal));
     }
-    if crate::preview::active() {
+    let inside = if crate::preview::active() {
+        Some("a preview")
+    } else if running::root_key() == Some(running::RUN) {
+        Some("another one")
+    } else {
+        None
+    };
+    if let Some(inside) = inside {
         return Err(Report::new(
             sqlstate::NOT_IN_PREREQUISITE_STATE,
-            "an approved statement cannot be run inside a preview",
+            format!("an approved statement cannot be run inside {inside}"),
         ));
     }
     let parameters = parameters_of(token.request_id).map_err(unreadable)?;

@@ -15,6 +15,7 @@ use crate::model::Violation;
 use crate::pg::privileged::Privileged;
 use crate::pg::raw;
 use crate::preview;
+use crate::record;
 use crate::report::{Outcome, Report, sqlstate};
 use crate::running::{self, queries};
 use pgrx::Spi;
@@ -229,11 +230,30 @@ fn prints(bytes: &[u8]) -> impl Iterator<Item = u128> {
         .map(|print| u128::from_le_bytes(*print))
 }
 
+/// Writes what a root destroyed into the record, and ends its token: what it destroyed must be what the preview showed,
+/// all of it. A root may go on afterwards (a procedure that commits), but not under the token. Returns the statement's id.
+///
+/// # Errors
+/// SF011.
+pub fn settle(root: &mut Root) -> Outcome<Option<i64>> {
+    let Some(claim) = root.claim().cloned() else {
+        return Ok(record::finish_root(root));
+    };
+    verify(root, &claim)?;
+    let id = record::finish_root(root);
+    became(&claim, id)?;
+    root.token = State::Refused(Refusal::approval(format!(
+        "The token of request {} was used by an earlier part of the statement.",
+        claim.request_id
+    )));
+    Ok(id)
+}
+
 /// Compares what a root that is over destroyed with what its preview showed.
 ///
 /// # Errors
 /// SF011.
-pub fn verify(root: &mut Root, claim: &Claim) -> Outcome<()> {
+fn verify(root: &mut Root, claim: &Claim) -> Outcome<()> {
     let mut left = claim.expected.clone();
     let unseen = unseen(root, &mut left);
     left.retain(|_, count| *count > 0);
@@ -332,7 +352,7 @@ pub fn row_name(operation: &str, relation: &str, key: &[String]) -> String {
 }
 
 /// Notes which statement of the record the request became.
-pub fn became(claim: &Claim, statement_id: Option<i64>) -> Outcome<()> {
+fn became(claim: &Claim, statement_id: Option<i64>) -> Outcome<()> {
     let Some(statement_id) = statement_id else {
         return Ok(());
     };
@@ -379,10 +399,11 @@ pub fn mark(change: &str) -> Outcome<()> {
         let Some(claim) = root.claim().cloned() else {
             return Ok(());
         };
-        if !claim.showed(print) {
+        let one_too_many = root.fingerprints() >= claim.total;
+        if one_too_many || !claim.showed(print) {
             root.level(nest).unseen.push(change.to_owned());
         }
-        if root.fingerprints() >= claim.total {
+        if one_too_many {
             return Err(more_rows(root, &claim).into());
         }
         root.level(nest).fingerprints.push(print);

@@ -3,6 +3,7 @@
 
 use super::{guarded, raise, verdict};
 use crate::approval::token;
+use crate::gucs;
 use crate::ledger;
 use crate::model::{Operation, Violation};
 use crate::pg::raw;
@@ -10,7 +11,6 @@ use crate::registry::{self, Registry};
 use crate::report::Outcome;
 use crate::running::queries::{self, ActiveQuery, Target};
 use crate::running::{self, Frame, trigger};
-use crate::{gucs, record};
 use pgrx::pg_sys;
 use std::ffi::{CStr, c_int};
 use std::rc::Rc;
@@ -80,7 +80,7 @@ unsafe extern "C-unwind" fn run(
             None => raw::standard_ExecutorRun(desc, direction, count, execute_once),
         }
         if root {
-            let (_, error) = guarded((), || after_run(desc));
+            let (_, error) = guarded((), || after_run(desc, direction, count));
             raise(error);
         }
     }
@@ -101,7 +101,7 @@ unsafe extern "C-unwind" fn run(
             None => raw::standard_ExecutorRun(desc, direction, count),
         }
         if root {
-            let (_, error) = guarded((), || after_run(desc));
+            let (_, error) = guarded((), || after_run(desc, direction, count));
             raise(error);
         }
     }
@@ -190,7 +190,9 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
         let cause = if referential {
             cascade_cause(&targets, (*desc).sourceText)
         } else {
+            // PostgreSQL does not say which deferred trigger it fires.
             trigger::cause()
+                .or_else(|| crate::preview::is_deferred().then(|| Rc::from("deferred trigger")))
         };
         (raw::GetCurrentTransactionNestLevel(), cause)
     };
@@ -256,14 +258,28 @@ unsafe fn cursor_violations(desc: *mut pg_sys::QueryDesc) -> Vec<Violation> {
     }
 }
 
-fn after_run(desc: *mut pg_sys::QueryDesc) -> Outcome<()> {
+fn after_run(
+    desc: *mut pg_sys::QueryDesc,
+    direction: pg_sys::ScanDirection::Type,
+    count: u64,
+) -> Outcome<()> {
     // A statement that destroys rows itself is over after ExecutorFinish, where its AFTER triggers and cascades have run.
     // A SELECT may be one of many fetches from its portal: what its functions destroyed is written now.
     // SAFETY: the executor's live QueryDesc.
     let select = unsafe {
         (*desc).operation == pg_sys::CmdType::CMD_SELECT && !(*(*desc).plannedstmt).hasModifyingCTE
     };
-    if select {
+    // SAFETY: a query that ran has its estate.
+    let exhausted = direction == pg_sys::ScanDirection::ForwardScanDirection
+        && (count == 0 || unsafe { (*(*desc).estate).es_processed } < count);
+    // Whether a token's rows are all there shows when the last one was fetched, or the portal is dropped.
+    let waits = select
+        && !exhausted
+        && ledger::with(|ledger| {
+            let root = ledger.find_root(desc as usize);
+            root.is_some_and(|root| root.claim().is_some())
+        });
+    if select && !waits {
         close_root(desc as usize, false)?;
     } else {
         running::leave();
@@ -281,14 +297,7 @@ pub fn close_root(key: usize, over: bool) -> Outcome<Option<i64>> {
     let mut id = None;
     // What is written may run SQL of ours, so the ledger is not borrowed meanwhile.
     if let Some(mut root) = ledger::with(|ledger| ledger.remove_root(key)) {
-        let claim = root.claim().cloned();
-        if let Some(claim) = &claim {
-            token::verify(&mut root, claim)?;
-        }
-        id = record::finish_root(&mut root);
-        if let Some(claim) = &claim {
-            token::became(claim, id)?;
-        }
+        id = token::settle(&mut root)?;
         ledger::with(|ledger| {
             ledger::close(ledger, &root, nest);
             if !over {

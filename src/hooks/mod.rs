@@ -30,7 +30,7 @@ pub fn install() {
 ///
 /// # Safety
 /// Only in a hook's bare frame, which owns nothing with a destructor.
-unsafe fn guarded<R: Copy>(
+pub unsafe fn guarded<R: Copy>(
     fallback: R,
     work: impl FnOnce() -> Outcome<R>,
 ) -> (R, *mut pg_sys::ErrorData) {
@@ -50,7 +50,7 @@ unsafe fn guarded<R: Copy>(
 ///
 /// # Safety
 /// Only in a bare frame: the call may not return.
-unsafe fn raise(error: *mut pg_sys::ErrorData) {
+pub unsafe fn raise(error: *mut pg_sys::ErrorData) {
     if !error.is_null() {
         // SAFETY: made by report::error_data.
         unsafe { raw::ThrowErrorData(error) };

@@ -48,6 +48,8 @@ pub struct Root {
     /// Set while a preview runs: the key of its fingerprints.
     pub preview: Option<Key>,
     pub token: token::State,
+    /// The level the token was claimed in: what rolls back its claim takes it from the root.
+    pub token_nest: i32,
     levels: Vec<Level>,
     /// Rows counted in transactions that this root itself committed, and in earlier fetches from its portal.
     counted_before: i64,
@@ -74,6 +76,7 @@ impl Root {
             sequences: Vec::new(),
             preview: None,
             token: token::State::Untried,
+            token_nest: 0,
             levels: Vec::new(),
             counted_before: 0,
             cleared_before: Vec::new(),
@@ -197,6 +200,9 @@ impl Root {
     }
 
     pub(super) fn commit_level(&mut self, nest: i32) {
+        if self.token_nest >= nest {
+            self.token_nest = nest - 1;
+        }
         while let Some(place) = self.levels.iter().position(|level| level.nest >= nest) {
             let mut child = self.levels.remove(place);
             match self.levels.iter_mut().find(|level| level.nest == nest - 1) {
@@ -211,6 +217,9 @@ impl Root {
 
     pub(super) fn abort_level(&mut self, nest: i32) {
         self.levels.retain(|level| level.nest < nest);
+        if self.token_nest >= nest && self.claim().is_some() {
+            self.token = token::State::Untried;
+        }
     }
 
     /// What is written is written; what was counted still counts when the portal is resumed.

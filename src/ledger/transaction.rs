@@ -1,7 +1,9 @@
 //! What happens to the books at the ends of transactions and subtransactions.
 
 use super::with;
+use crate::hooks::{guarded, raise};
 use crate::pg::raw;
+use crate::report::Outcome;
 use crate::{record, running};
 use pgrx::pg_sys;
 use std::ffi::c_void;
@@ -16,26 +18,37 @@ pub fn install() {
     }
 }
 
-#[pgrx::pg_guard]
 unsafe extern "C-unwind" fn transaction_ended(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
+    // SAFETY: a bare frame.
+    unsafe {
+        let (_, error) = guarded((), || ended(event));
+        raise(error);
+    }
+}
+
+fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
     use pg_sys::XactEvent::*;
     match event {
-        // Errors are still allowed here, and abort the transaction: no damage commits without its record.
+        // Errors are still allowed here, and abort the transaction: no damage commits without its record, or under a
+        // token that does not show it.
         XACT_EVENT_PRE_COMMIT | XACT_EVENT_PARALLEL_PRE_COMMIT | XACT_EVENT_PRE_PREPARE => {
-            record::flush_all()
+            record::flush_all()?
         }
         XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE => {
             with(|ledger| ledger.end_transaction(true));
             record::commit::end_transaction();
             running::end_transaction();
+            record::forget_turned();
         }
         XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
             with(|ledger| ledger.end_transaction(false));
             record::commit::end_transaction();
             running::end_transaction();
+            record::forget_turned();
         }
         _ => {}
     }
+    Ok(())
 }
 
 #[pgrx::pg_guard]

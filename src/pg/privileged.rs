@@ -7,6 +7,8 @@ use pgrx::pg_sys::{self, Oid};
 pub struct Privileged {
     user: Oid,
     context: i32,
+    /// Before a commit and after a portal's last row there is no snapshot to run SQL with.
+    snapshot: bool,
 }
 
 impl Privileged {
@@ -20,7 +22,17 @@ impl Privileged {
                 context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
             );
         }
-        Privileged { user, context }
+        // SAFETY: in a transaction; popped in Drop, or by the abort.
+        let snapshot = unsafe { !pg_sys::ActiveSnapshotSet() };
+        if snapshot {
+            // SAFETY: as above.
+            unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
+        }
+        Privileged {
+            user,
+            context,
+            snapshot,
+        }
     }
 }
 
@@ -28,5 +40,9 @@ impl Drop for Privileged {
     fn drop(&mut self) {
         // SAFETY: what begin() found.
         unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) };
+        if self.snapshot && !std::thread::panicking() {
+            // SAFETY: pushed by begin().
+            unsafe { pg_sys::PopActiveSnapshot() };
+        }
     }
 }

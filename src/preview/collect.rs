@@ -96,4 +96,5 @@ pub fn is_deferred() -> bool {
 /// The preview is over.
 pub fn end() {
     ACTIVE.set(false);
+    DEFERRED.set(false);
 }

@@ -12,7 +12,7 @@ mod seen;
 mod store;
 pub mod vet;
 
-pub use collect::{Movement, active, note_movement, note_violation, virtual_position};
+pub use collect::{Movement, active, is_deferred, note_movement, note_violation, virtual_position};
 pub use run::run;
 pub use seen::{Seen, keep_chunk, note_columns, note_row};
 pub use store::end as done;

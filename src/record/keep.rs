@@ -117,16 +117,17 @@ fn mark(root: &mut Root, nest: i32, captured: &Captured, print: u128, row: &[u8]
     let Some(claim) = root.claim().cloned() else {
         return Ok(());
     };
-    if root.fingerprints() >= claim.total {
-        return Err(token::more_rows(root, &claim).into());
-    }
+    let one_too_many = root.fingerprints() >= claim.total;
     let level = root.level(nest);
-    level.fingerprints.push(print);
-    if !claim.showed(print) && level.unseen.len() < token::EXAMPLES {
+    if (one_too_many || !claim.showed(print)) && level.unseen.len() < token::EXAMPLES {
         // SAFETY: the row that is being captured.
         let name = unsafe { name_of(captured) };
         level.unseen.push(name);
     }
+    if one_too_many {
+        return Err(token::more_rows(root, &claim).into());
+    }
+    level.fingerprints.push(print);
     Ok(())
 }
 

@@ -3,9 +3,11 @@
 
 use super::buffer::{Buffer, CHUNK_BYTES};
 use super::{commit, datum};
+use crate::approval::token;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
 use crate::preview;
+use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString};
@@ -351,11 +353,21 @@ fn client_address() -> Option<Datum> {
 }
 
 /// Writes everything that is not written: before the transaction commits or is prepared.
-pub fn flush_all() {
-    ledger::with(|ledger| {
-        for root in ledger.roots() {
-            finish_root(root);
+///
+/// # Errors
+/// SF011, when what is about to be committed is not what the token's preview showed.
+pub fn flush_all() -> Outcome<()> {
+    let keys: Vec<usize> =
+        ledger::with(|ledger| ledger.roots().iter().map(|root| root.key).collect());
+    for key in keys {
+        // A token's check runs SQL of ours, so the ledger is not borrowed meanwhile.
+        if let Some(mut root) = ledger::with(|ledger| ledger.remove_root(key)) {
+            token::settle(&mut root)?;
+            ledger::with(|ledger| {
+                ledger.root(key, || root);
+            });
         }
-    });
+    }
     commit::note();
+    Ok(())
 }

@@ -48,8 +48,10 @@ fn invalidate() {
 }
 
 unsafe extern "C-unwind" fn relation_changed(_arg: Datum, relid: Oid) {
-    let ours =
-        relid == pg_sys::InvalidOid || WATCHED.with_borrow(|watched| watched.contains(&relid));
+    // Where the extension was not found nothing is watched: any change may be the one that brings it back, such as the
+    // rollback of its DROP.
+    let ours = relid == pg_sys::InvalidOid
+        || WATCHED.with_borrow(|watched| watched.is_empty() || watched.contains(&relid));
     if ours {
         invalidate();
     }

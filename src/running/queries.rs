@@ -7,6 +7,7 @@ use crate::judge::approval::{Kind, Refusal, Request, weaker_kind};
 use crate::judge::token::Token;
 use crate::ledger::Cover;
 use crate::model::Operation;
+use crate::pg::raw;
 use crate::registry::Guarded;
 use crate::{ledger, preview, running};
 use pgrx::pg_sys;
@@ -200,8 +201,12 @@ pub fn claim_token(token: &Token) -> token::State {
     }
     // This runs SQL of ours, so the ledger is not borrowed.
     let state = token::claim(token, statement.as_deref());
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
     ledger::with(|ledger| {
-        ledger.root(key, running::new_root).token = state.clone();
+        let root = ledger.root(key, running::new_root);
+        root.token = state.clone();
+        root.token_nest = nest;
     });
     state
 }

@@ -1,0 +1,398 @@
+//! Approve and run: what was previewed, by whom it was asked for, once.
+
+mod preview {
+    pub mod world;
+}
+
+use pg_backstop_tests::{passes, passes_with, query_text, refused, refused_with};
+use preview::world::{
+    World, approve, ask, passes_under, refused_under, run, set_local, token, users, world,
+};
+
+const FIVE: &str = "DELETE FROM users WHERE id < 6";
+
+fn left(world: &mut World) -> String {
+    users(&mut world.app)
+}
+
+#[test]
+fn run_does_what_was_previewed_and_records_who_approved_it() {
+    let mut world = world();
+    let token = token(&mut world, FIVE);
+    assert_eq!(
+        query_text(&mut world.app, &run(&token)),
+        "public.users|DELETE|5\npublic.subscriptions|DELETE|5\npublic.invoices|UPDATE|5"
+    );
+    assert_eq!(left(&mut world), "195");
+    let recorded =
+        "SELECT query, rows, session_role, approval - 'request_id' FROM backstop.statement";
+    assert_eq!(
+        query_text(&mut world.admin, recorded),
+        format!(
+            r#"{FIVE}|15|app|{{"kind": "second_person", "reason": "looked at the list", "approved_by": "reviewer", "requested_for": "OPS-142"}}"#
+        )
+    );
+    let request = "SELECT used_at IS NOT NULL, used_statement_id = (SELECT statement_id FROM backstop.statement) FROM backstop.request_log";
+    assert_eq!(query_text(&mut world.admin, request), "t|t");
+    passes(
+        &mut world.admin,
+        "SELECT * FROM backstop.restore((SELECT statement_id FROM backstop.statement), false)",
+    );
+    assert_eq!(left(&mut world), "200");
+}
+
+#[test]
+fn a_token_serves_as_the_transactions_approval() {
+    let mut world = world();
+    for statement in [
+        FIVE,
+        "SELECT count(*) FROM gone(6, 8)",
+        "DO $$ BEGIN DELETE FROM users WHERE id BETWEEN 9 AND 10; END $$",
+        "WITH d AS (DELETE FROM users WHERE id BETWEEN 11 AND 12 RETURNING id) SELECT * FROM d",
+        "CALL goner(13, 14)",
+        "UPDATE users SET plan = 'x', updated_at = now() WHERE id BETWEEN 20 AND 22",
+    ] {
+        passes(
+            &mut world.admin,
+            "CREATE OR REPLACE FUNCTION gone(a bigint, b bigint) RETURNS SETOF bigint LANGUAGE sql AS
+                'DELETE FROM users WHERE id BETWEEN a AND b RETURNING id';
+             CREATE OR REPLACE PROCEDURE goner(a bigint, b bigint) LANGUAGE plpgsql AS
+                $$ BEGIN DELETE FROM users WHERE id BETWEEN a AND b; END $$",
+        );
+        let token = token(&mut world, statement);
+        passes_under(&mut world.app, &token, statement);
+        assert_eq!(
+            refused_under(&mut world.app, &token, statement),
+            "SF010",
+            "{statement}"
+        );
+    }
+    assert_eq!(left(&mut world), "186");
+    let used = "SELECT count(*) FROM backstop.request_log AS r JOIN backstop.statement AS s ON s.statement_id = r.used_statement_id
+                WHERE (s.approval ->> 'request_id')::bigint = r.request_id AND s.query = r.statement";
+    assert_eq!(query_text(&mut world.admin, used), "6");
+}
+
+#[test]
+fn the_extended_protocol_runs_it_with_and_without_parameters() {
+    let mut world = world();
+    let plain = token(&mut world, FIVE);
+    passes(&mut world.app, "BEGIN");
+    passes(&mut world.app, &set_local(&plain));
+    assert_eq!(passes_with(&mut world.app, FIVE, &[]), 5);
+    passes(&mut world.app, "COMMIT");
+    let bound = "DELETE FROM users WHERE id BETWEEN $1 AND $2";
+    let request = query_text(
+        &mut world.app,
+        &format!("SELECT DISTINCT request_id FROM backstop.preview('{bound}', 'x', '[10, 12]')"),
+    );
+    let token = approve(&mut world.reviewer, &request);
+    passes(&mut world.app, "BEGIN");
+    passes(&mut world.app, &set_local(&token));
+    let refusal = refused_with(&mut world.app, bound, &[&20i64, &22i64]);
+    assert_eq!(refusal.sqlstate, "SF011");
+    passes(&mut world.app, "ROLLBACK; BEGIN");
+    passes(&mut world.app, &set_local(&token));
+    assert_eq!(passes_with(&mut world.app, bound, &[&10i64, &12i64]), 3);
+    passes(&mut world.app, "COMMIT");
+    // And run() binds what was previewed.
+    let request = query_text(
+        &mut world.app,
+        &format!("SELECT DISTINCT request_id FROM backstop.preview('{bound}', 'x', '[20, 22]')"),
+    );
+    let token = approve(&mut world.reviewer, &request);
+    assert_eq!(
+        query_text(&mut world.app, &run(&token)).lines().next(),
+        Some("public.users|DELETE|3")
+    );
+    assert_eq!(left(&mut world), "189");
+}
+
+#[test]
+fn kinds_are_kept_apart() {
+    let mut world = world();
+    // Roles belong to the whole server, so the test has one of its own.
+    let name = format!("{}_asker", world.db.name);
+    passes(
+        &mut world.admin,
+        &format!(
+            "SELECT backstop.protect('users', max_rows => 10, approval => 'preview');
+             CREATE ROLE {name} LOGIN IN ROLE app, reviewer"
+        ),
+    );
+    let mut asker = world.db.connect_as(&name);
+    let intent = r#"{"reason": "x", "max_rows": 50}"#;
+    assert_eq!(refused_under(&mut asker, intent, FIVE), "SF010");
+    let request = ask(&mut asker, FIVE);
+    let own = approve(&mut asker, &request);
+    passes_under(&mut asker, &own, FIVE);
+    passes(
+        &mut world.admin,
+        "SELECT backstop.protect('users', max_rows => 10, approval => 'second_person')",
+    );
+    let next = "DELETE FROM users WHERE id BETWEEN 6 AND 8";
+    assert_eq!(refused_under(&mut asker, intent, next), "SF010");
+    let request = ask(&mut asker, next);
+    let sql = format!("SELECT backstop.approve({request}, 'me')");
+    for role in ["none", "reviewer", "app"] {
+        passes(&mut asker, &format!("SET ROLE {role}"));
+        let refusal = refused(&mut asker, &sql);
+        assert!(
+            ["SF010", "42501"].contains(&refusal.sqlstate.as_str()),
+            "{role} {refusal:?}"
+        );
+    }
+    passes(&mut asker, "RESET ROLE");
+    let token = approve(&mut world.reviewer, &request);
+    passes_under(&mut asker, &token, next);
+    assert_eq!(left(&mut world), "192");
+}
+
+#[test]
+fn a_table_that_became_stricter_takes_no_weaker_token() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "GRANT EXECUTE ON FUNCTION backstop.approve(bigint, text) TO app",
+    );
+    let request = ask(&mut world.app, FIVE);
+    let own = approve(&mut world.app, &request);
+    passes(
+        &mut world.admin,
+        "SELECT backstop.protect('users', max_rows => 10, approval => 'second_person')",
+    );
+    assert_eq!(refused_under(&mut world.app, &own, FIVE), "SF010");
+    assert_eq!(refused(&mut world.app, &run(&own)).sqlstate, "SF010");
+    assert_eq!(left(&mut world), "200");
+}
+
+#[test]
+fn only_who_was_granted_approve_approves() {
+    let mut world = world();
+    let request = ask(&mut world.app, FIVE);
+    let sql = format!("SELECT backstop.approve({request}, 'me')");
+    assert_eq!(refused(&mut world.app, &sql).sqlstate, "42501");
+    let mut outsider = world.db.connect_as("outsider");
+    assert_eq!(refused(&mut outsider, &sql).sqlstate, "42501");
+    for (call, sqlstate) in [
+        (format!("backstop.approve({request}, ' ')"), "22023"),
+        (format!("backstop.approve({request}, NULL)"), "22004"),
+        ("backstop.approve(999999, 'x')".to_owned(), "42704"),
+        ("backstop.approve(NULL, 'x')".to_owned(), "22004"),
+    ] {
+        let refusal = refused(&mut world.reviewer, &format!("SELECT {call}"));
+        assert_eq!(refusal.sqlstate, sqlstate, "{call} {refusal:?}");
+    }
+}
+
+#[test]
+fn tokens_and_requests_expire() {
+    let mut world = world();
+    let name = world.db.name.clone();
+    let set = |what: &str| format!("ALTER DATABASE {name} SET {what}");
+    passes(&mut world.admin, &set("backstop.approval_ttl = 1"));
+    let mut reviewer = world.db.connect_as("reviewer");
+    let request = ask(&mut world.app, FIVE);
+    let short = approve(&mut reviewer, &request);
+    passes(&mut world.app, "SELECT pg_sleep(1.2)");
+    assert_eq!(refused(&mut world.app, &run(&short)).sqlstate, "SF010");
+    assert_eq!(refused_under(&mut world.app, &short, FIVE), "SF010");
+    // Approved again, it runs: the first token was replaced.
+    let long = approve(&mut world.reviewer, &request);
+    assert_eq!(refused(&mut world.app, &run(&short)).sqlstate, "SF010");
+    passes(&mut world.app, &run(&long));
+    passes(&mut world.admin, &set("backstop.request_ttl = 1"));
+    let mut app = world.db.connect_as("app");
+    let request = ask(&mut app, "DELETE FROM users WHERE id = 77");
+    passes(&mut app, "SELECT pg_sleep(1.2)");
+    let refusal = refused(
+        &mut world.reviewer,
+        &format!("SELECT backstop.approve({request}, 'late')"),
+    );
+    assert_eq!(refusal.sqlstate, "SF010");
+    assert!(refusal.detail.contains("expired"), "{refusal:?}");
+    assert_eq!(left(&mut world), "195");
+}
+
+#[test]
+fn approving_twice_replaces_the_token() {
+    let mut world = world();
+    let request = ask(&mut world.app, FIVE);
+    let first = approve(&mut world.reviewer, &request);
+    let second = approve(&mut world.reviewer, &request);
+    assert_ne!(first, second);
+    assert_eq!(refused(&mut world.app, &run(&first)).sqlstate, "SF010");
+    passes(&mut world.app, &run(&second));
+    let refusal = refused(
+        &mut world.reviewer,
+        &format!("SELECT backstop.approve({request}, 'again')"),
+    );
+    assert_eq!(refusal.sqlstate, "SF010");
+}
+
+#[test]
+fn work_that_is_rolled_back_gives_the_token_back() {
+    let mut world = world();
+    let token = token(&mut world, FIVE);
+    passes(&mut world.app, "BEGIN");
+    passes(&mut world.app, &run(&token));
+    passes(&mut world.app, "ROLLBACK");
+    passes(&mut world.app, "BEGIN; SAVEPOINT s");
+    passes(&mut world.app, &run(&token));
+    assert_eq!(left(&mut world), "195");
+    passes(&mut world.app, "ROLLBACK TO s");
+    passes(&mut world.app, &set_local(&token));
+    passes(&mut world.app, "SAVEPOINT s2");
+    passes(&mut world.app, FIVE);
+    passes(&mut world.app, "ROLLBACK TO s2");
+    passes(&mut world.app, FIVE);
+    assert_eq!(
+        refused(&mut world.app, "DELETE FROM users WHERE id < 9").sqlstate,
+        "SF010"
+    );
+    passes(&mut world.app, "ROLLBACK");
+    assert_eq!(left(&mut world), "200");
+    passes(&mut world.app, &run(&token));
+    assert_eq!(left(&mut world), "195");
+    assert_eq!(refused(&mut world.app, &run(&token)).sqlstate, "SF010");
+}
+
+#[test]
+fn a_token_given_back_inside_a_function_is_used_by_what_the_function_does_next() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "CREATE FUNCTION twice() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+            BEGIN DELETE FROM users WHERE id BETWEEN 161 AND 163; RAISE EXCEPTION 'no'; EXCEPTION WHEN raise_exception THEN NULL; END;
+            DELETE FROM users WHERE id BETWEEN 150 AND 152 OR id = 5; END $$",
+    );
+    let token = token(&mut world, "SELECT twice()");
+    passes_under(&mut world.app, &token, "SELECT twice()");
+    passes(
+        &mut world.admin,
+        "SELECT * FROM backstop.restore((SELECT max(statement_id) FROM backstop.statement), false)",
+    );
+    assert_eq!(left(&mut world), "200");
+    // The same rows are there again, and the token is used.
+    assert_eq!(
+        refused_under(&mut world.app, &token, "SELECT twice()"),
+        "SF010"
+    );
+    assert_eq!(refused(&mut world.app, &run(&token)).sqlstate, "SF010");
+}
+
+#[test]
+fn now_means_now_when_it_runs() {
+    let mut world = world();
+    let statement = "UPDATE users SET updated_at = now(), plan = 'paid' WHERE id < 6";
+    let token = token(&mut world, statement);
+    passes(&mut world.app, "SELECT pg_sleep(0.1)");
+    passes(&mut world.app, &run(&token));
+    let fresh = "SELECT count(*) FROM users WHERE updated_at > '2021-01-01' AND plan = 'paid'";
+    assert_eq!(query_text(&mut world.app, fresh), "5");
+}
+
+#[test]
+fn expendable_rows_are_counted_apart() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "INSERT INTO users SELECT n, 'test', 'free' FROM generate_series(1001, 1900) n;
+         SELECT backstop.protect('users', max_rows => 10, require => 'always', expendable => $$auth_source = 'test'$$)",
+    );
+    let mixed = "DELETE FROM users WHERE id > 1000 OR id IN (1, 2, 3)";
+    let request = ask(&mut world.app, mixed);
+    let counted = "SELECT rows - (SELECT sum(rows) FROM backstop.request_step WHERE cause IS NOT NULL), expendable_rows FROM backstop.request_log";
+    assert_eq!(query_text(&mut world.admin, counted), "3|900");
+    // Three rows are three too many without an approval.
+    let refusal = refused(
+        &mut world.app,
+        "DELETE FROM users WHERE plan = 'free' AND id IN (1, 1001, 1002)",
+    );
+    assert!(
+        ["SF005", "SF010"].contains(&refusal.sqlstate.as_str()),
+        "{refusal:?}"
+    );
+    assert_eq!(
+        refused(&mut world.app, "DELETE FROM users WHERE id = 3").sqlstate,
+        refusal.sqlstate
+    );
+    passes(&mut world.app, "DELETE FROM users WHERE id IN (1001, 1002)");
+    // Two test users fewer: another list.
+    let token = approve(&mut world.reviewer, &request);
+    assert_eq!(refused(&mut world.app, &run(&token)).sqlstate, "SF011");
+    let request = ask(&mut world.app, mixed);
+    let token = approve(&mut world.reviewer, &request);
+    passes(&mut world.app, &run(&token));
+    assert_eq!(left(&mut world), "197");
+}
+
+#[test]
+fn a_row_made_expendable_is_not_expendable_in_the_same_transaction() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "SELECT backstop.protect('users', max_rows => 10, require => 'always', expendable => $$auth_source = 'test'$$);
+         CREATE TABLE events (id int, region text, kind text, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+         CREATE TABLE events_eu PARTITION OF events FOR VALUES IN ('eu'); CREATE TABLE events_us PARTITION OF events FOR VALUES IN ('us');
+         INSERT INTO events SELECT n, 'eu', 'real' FROM generate_series(1, 20) n; GRANT ALL ON events TO app;
+         SELECT backstop.protect('events', require => 'always', expendable => $$kind = 'test'$$)",
+    );
+    for trick in [
+        "UPDATE users SET auth_source = 'test' WHERE id = 1",
+        "INSERT INTO users VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET auth_source = 'test'",
+        "WITH u AS (UPDATE users SET auth_source = 'test' WHERE id = 1 RETURNING 1) SELECT * FROM u",
+        "DO $$ BEGIN UPDATE users SET auth_source = 'test' WHERE id = 1; DELETE FROM users WHERE id = 1; END $$",
+    ] {
+        let refusal = refused(&mut world.app, trick);
+        assert!(refusal.sqlstate.starts_with("SF0"), "{trick} {refusal:?}");
+    }
+    // An approval for the UPDATE is none for the DELETE.
+    let approved = r#"SET LOCAL backstop.approval = '{"reason": "x", "max_rows": 50}'"#;
+    for (update, delete) in [
+        (
+            "UPDATE users SET auth_source = 'test' WHERE id = ANY ('{1,2,3}')",
+            "DELETE FROM users WHERE id = 2",
+        ),
+        (
+            "UPDATE users SET auth_source = 'test' WHERE id = ANY ('{1,2,3}'); UPDATE users SET plan = 'y' WHERE id = 2",
+            "DELETE FROM users WHERE id = 2",
+        ),
+        (
+            "UPDATE events SET kind = 'test', region = 'us' WHERE id = 2",
+            "DELETE FROM events WHERE id = 2 AND region = 'us'",
+        ),
+    ] {
+        passes(
+            &mut world.app,
+            &format!("BEGIN; {approved}; {update}; SET LOCAL backstop.approval = ''"),
+        );
+        let refusal = refused(&mut world.app, delete);
+        assert!(
+            refusal.sqlstate.starts_with("SF0"),
+            "{update}; {delete} {refusal:?}"
+        );
+        passes(&mut world.app, "ROLLBACK");
+    }
+    // In the next transaction it is what it was made; a test row stays one, changed or new.
+    passes(
+        &mut world.app,
+        &format!("BEGIN; {approved}; UPDATE users SET auth_source = 'test' WHERE id = 2; COMMIT"),
+    );
+    passes(
+        &mut world.app,
+        "DELETE FROM subscriptions WHERE user_id = 150",
+    );
+    passes(
+        &mut world.app,
+        "BEGIN; UPDATE users SET plan = 'x' WHERE id = 150; DELETE FROM users WHERE id = 150;
+         INSERT INTO users VALUES (150, 'test'); DELETE FROM users WHERE id = 150; COMMIT",
+    );
+    // The preview of both at once counts the row as it was.
+    let both = "DO $$ BEGIN UPDATE users SET auth_source = 'test' WHERE id BETWEEN 5 AND 7; DELETE FROM users WHERE id BETWEEN 5 AND 7; END $$";
+    let sql = format!(
+        "SELECT operation, rows, expendable_rows FROM {} WHERE relation = 'public.users' ORDER BY operation DESC",
+        preview::world::call(both)
+    );
+    assert_eq!(query_text(&mut world.app, &sql), "UPDATE|3|0\nDELETE|3|0");
+}
