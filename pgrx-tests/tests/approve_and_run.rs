@@ -470,3 +470,27 @@ fn a_token_runs_once_in_one_statement() {
     assert_eq!(left(&mut world), "200");
     passes(&mut world.app, &run(&token));
 }
+
+#[test]
+fn what_the_statement_undoes_itself_is_not_held_against_it() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "CREATE TABLE ties (user_id bigint REFERENCES users); INSERT INTO ties VALUES (5); GRANT ALL ON ties TO app",
+    );
+    // The last user cannot go: with it the statement has, for a moment, destroyed more than it was seen to.
+    let tries = "DO $$ BEGIN FOR victim IN 1..5 LOOP
+            BEGIN DELETE FROM users WHERE id = victim; EXCEPTION WHEN foreign_key_violation THEN NULL; END;
+        END LOOP; END $$";
+    let by_run = token(&mut world, tries);
+    passes(&mut world.app, "BEGIN");
+    passes(&mut world.app, &run(&by_run));
+    assert_eq!(users(&mut world.app), "196");
+    passes(&mut world.app, "ROLLBACK");
+    passes(&mut world.admin, "DELETE FROM ties");
+    assert_eq!(refused(&mut world.app, &run(&by_run)).sqlstate, "SF011");
+    assert_eq!(refused_under(&mut world.app, &by_run, tries), "SF011");
+    passes(&mut world.admin, "INSERT INTO ties VALUES (5)");
+    passes_under(&mut world.app, &by_run, tries);
+    assert_eq!(left(&mut world), "196");
+}
