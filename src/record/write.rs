@@ -123,22 +123,14 @@ pub fn spill(root: &mut Root, nest: i32, buffer_bytes: usize) {
     }
     if root.preview.is_some() {
         let level = root.level(nest);
-        for buffer in level
-            .buffers
-            .iter_mut()
-            .filter(|buffer| buffer.bytes.len() >= CHUNK_BYTES)
-        {
+        for buffer in level.buffers.iter_mut().filter(|buffer| buffer.is_full()) {
             preview::keep_chunk(&mut level.seen.chunks, buffer);
         }
         return;
     }
     let id = statement_id(root);
     let level = root.level(nest);
-    for buffer in level
-        .buffers
-        .iter_mut()
-        .filter(|buffer| buffer.bytes.len() >= CHUNK_BYTES)
-    {
+    for buffer in level.buffers.iter_mut().filter(|buffer| buffer.is_full()) {
         write_chunk(id, buffer);
         level.chunks_written += 1;
     }
