@@ -23,7 +23,7 @@ mod parameters;
 pub mod prune;
 pub mod restore;
 mod site;
-mod turned;
+pub mod turned;
 pub mod whole;
 pub mod write;
 
@@ -31,5 +31,4 @@ pub use buffer::Buffer;
 pub use cleared::{Cleared, FedColumns};
 pub use expendable::canonical;
 pub use parameters::json as parameters_json;
-pub use turned::forget as forget_turned;
 pub use write::{finish_root, flush_all};
