@@ -24,6 +24,7 @@ pub mod prune;
 pub mod restore;
 mod site;
 pub mod turned;
+pub mod who;
 pub mod whole;
 pub mod write;
 
