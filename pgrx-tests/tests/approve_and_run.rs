@@ -494,3 +494,29 @@ fn what_the_statement_undoes_itself_is_not_held_against_it() {
     passes_under(&mut world.app, &by_run, tries);
     assert_eq!(left(&mut world), "196");
 }
+
+#[test]
+fn observe_mode_warns_of_other_rows_and_lets_them_pass() {
+    let mut world = world();
+    let token = token(&mut world, FIVE);
+    let observe = format!(
+        "ALTER DATABASE {} SET backstop.mode = 'observe'",
+        world.db.name
+    );
+    passes(
+        &mut world.admin,
+        &format!("UPDATE users SET plan = 'other' WHERE id = 3; {observe}"),
+    );
+    let (mut app, notices) = world.db.connect_listening("app");
+    passes(&mut app, &run(&token));
+    let said: Vec<String> = notices
+        .take()
+        .iter()
+        .map(|notice| notice.message().to_owned())
+        .collect();
+    assert!(
+        said.iter()
+            .any(|message| message.contains("destroys other rows than the preview")),
+        "{said:?}"
+    );
+}

@@ -6,6 +6,7 @@ use super::image::{changes, has_now, one_value, values};
 use super::write;
 use crate::approval::fingerprint::{Clock, Key};
 use crate::approval::token;
+use crate::ddl::enforce;
 use crate::judge::approval::Kind;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
@@ -125,9 +126,9 @@ fn mark(root: &mut Root, nest: i32, captured: &Captured, print: u128, row: &[u8]
         level.unseen.push(name);
     }
     if one_too_many {
-        return Err(token::more_rows(root, &claim).into());
+        enforce::refuse(token::more_rows(root, &claim))?;
     }
-    level.fingerprints.push(print);
+    root.level(nest).fingerprints.push(print);
     Ok(())
 }
 

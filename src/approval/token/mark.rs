@@ -2,6 +2,7 @@
 
 use super::more_rows;
 use crate::approval::setting::{self, Held};
+use crate::ddl::enforce;
 use crate::ledger;
 use crate::pg::raw;
 use crate::preview;
@@ -43,7 +44,7 @@ pub fn mark(change: &str) -> Outcome<()> {
             root.level(nest).unseen.push(change.to_owned());
         }
         if one_too_many {
-            return Err(more_rows(root, &claim).into());
+            enforce::refuse(more_rows(root, &claim))?;
         }
         root.level(nest).fingerprints.push(print);
         Ok(())

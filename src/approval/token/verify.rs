@@ -1,6 +1,7 @@
 //! Verifying: what the statement destroyed, beside what its preview showed.
 
 use super::{Claim, EXAMPLES, State, prints};
+use crate::ddl::enforce;
 use crate::judge::approval::Refusal;
 use crate::judge::limits;
 use crate::ledger::Root;
@@ -50,7 +51,7 @@ fn verify(root: &mut Root, claim: &Claim) -> Outcome<()> {
         (missing, &named),
         true,
     );
-    Err(violation.into())
+    enforce::refuse(violation)
 }
 
 /// SF011 before the root is over: it destroys more rows than the preview showed.
