@@ -1,8 +1,8 @@
 //! Keeps a captured row: encodes it, puts it into its buffer, and leaves its fingerprint where one is wanted.
 
-use super::encode::PortableOutput;
 use super::format::RowFormat;
 use super::image::{changes, has_now, one_value, values};
+use super::portable::{PinnedNames, PortableOutput};
 use super::write;
 use crate::approval::fingerprint::{Clock, Key};
 use crate::approval::token;
@@ -49,6 +49,7 @@ pub unsafe fn keep(captured: &Captured) -> Outcome<()> {
         row.clear();
         // SAFETY: the caller vouches for the slots.
         let print = unsafe {
+            let _pinned = format.names_dependent.then(PinnedNames::begin);
             let _portable = format.session_dependent.then(PortableOutput::begin);
             image(row, captured, None);
             key.map(|key| fingerprint(key, captured, row))

@@ -20,6 +20,7 @@ pub mod image;
 pub mod keep;
 mod numeric;
 mod parameters;
+mod portable;
 pub mod prune;
 pub mod restore;
 mod site;
