@@ -4,6 +4,7 @@
 //! own. TRUNCATE triggers are cloned to nobody, so every protected table has one.
 
 use crate::pg::catalog;
+use crate::pg::settings::OwnSettings;
 use crate::registry::{self, Guarded, Registry};
 use pgrx::Spi;
 use pgrx::pg_sys::{self, Oid};
@@ -88,55 +89,32 @@ pub fn adjust_new(before: &Rc<Registry>) {
 pub struct Privileged {
     user: Oid,
     context: i32,
-    guc_level: i32,
+    _settings: OwnSettings,
 }
 
 impl Privileged {
     pub fn begin() -> Privileged {
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
         // SAFETY: in a transaction, whose abort undoes all of it; else Drop does.
-        let guc_level = unsafe {
+        unsafe {
             pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
             pg_sys::SetUserIdAndSecContext(
                 Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID),
                 context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
             );
-            let level = pg_sys::NewGUCNestLevel();
-            // What PostgreSQL prints for us must not depend on the session either.
-            for (setting, value) in [
-                (c"search_path", c"pg_catalog, pg_temp"),
-                (c"quote_all_identifiers", c"off"),
-            ] {
-                pg_sys::set_config_option(
-                    setting.as_ptr(),
-                    value.as_ptr(),
-                    pg_sys::GucContext::PGC_USERSET,
-                    pg_sys::GucSource::PGC_S_SESSION,
-                    pg_sys::GucAction::GUC_ACTION_SAVE,
-                    true,
-                    0,
-                    false,
-                );
-            }
-            level
-        };
+        }
         Privileged {
             user,
             context,
-            guc_level,
+            _settings: OwnSettings::pinned(),
         }
     }
 }
 
 impl Drop for Privileged {
     fn drop(&mut self) {
-        // SAFETY: restores what begin() found; after an error the abort does it.
-        unsafe {
-            if !std::thread::panicking() {
-                pg_sys::AtEOXact_GUC(true, self.guc_level);
-            }
-            pg_sys::SetUserIdAndSecContext(self.user, self.context);
-        }
+        // SAFETY: restores what begin() found; after an error the abort does it. The settings go after it.
+        unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) };
     }
 }
 
