@@ -7,7 +7,27 @@ use pg_backstop_tests::{Database, Refusal, database, passes, query_text, refused
 
 /// What each action gets: `yes`, `no` (insufficient privilege), or the rule that refuses it.
 const MATRIX: &str = "
-TO_BE_FILLED";
+| | PUBLIC | the table's owner | approver | auditor | administrator | restorer |
+|---|---|---|---|---|---|---|
+| see what is protected; `status()`, `check()` | yes | yes | yes | yes | yes | yes |
+| destroy rows of the table by key | no | yes | no | no | no | no |
+| the same by a range, unapproved | no | `SF001` | no | no | no | no |
+| the same under an approval of one's own (`SET LOCAL`, `approve_batch()`) | no | yes | no | no | no | no |
+| preview a statement on the table | no | yes | no | no | no | no |
+| see another role's request | no | no | yes | yes | no | no |
+| see the rows it would destroy | no | no | yes | yes | no | no |
+| approve or deny it | no | no | yes | no | no | no |
+| run another role's token | `SF010` | `SF010` | `SF010` | `SF010` | `SF010` | `SF010` |
+| read the record | no | no | no | yes | no | no |
+| write to the record, the requests or the registry | `SF013`, no | `SF013`, no | `SF013`, no | `SF013`, no | `SF013`, no | `SF013`, no |
+| `restore()` and its relatives | no | no | no | no | no | yes |
+| `protect()`, `unprotect()` and the like | no | no | no | no | yes | no |
+| `prune()` the record | no | no | no | no | yes | no |
+| DROP, TRUNCATE, ALTER the table or its triggers | `SF008` | `SF008` | `SF008` | `SF008` | `SF008` | `SF008` |
+| the same under an approval of one's own | no | yes | no | no | no | no |
+| move a registered sequence | `SF007` | `SF007` | `SF007` | `SF007` | `SF007` | `SF007` |
+| change `backstop.mode`, the limits, the time to live | no | no | no | no | no | no |
+| drop or alter the extension, its schema, its functions | `SF013`, no | `SF013`, no | `SF013`, no | `SF013`, no | `SF013`, no | `SF013`, no |";
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, plan text);
@@ -21,8 +41,9 @@ const WORLD: &str = "
 const PROTECTION: &str = "
     SELECT backstop.protect('users', max_rows => 10);
     SELECT backstop.protect_columns('users', '{plan}', 'billing');
-    SELECT backstop.protect_sequence('numbers');
-    DELETE FROM users WHERE id = 200";
+    SELECT backstop.protect_sequence('numbers', max_step => 10);
+    DELETE FROM users WHERE id = 200;
+    SELECT setval('numbers', 105)";
 
 /// The roles, with what each was granted. `{approver}` and the like stand for roles of the test's own: roles belong to
 /// the whole server.
@@ -147,7 +168,7 @@ const ACTIONS: &[Action] = &[
             "SELECT * FROM backstop.restore_conflicts({statement})",
             "SELECT * FROM backstop.restore_since(now() - interval '1 hour')",
             "SELECT * FROM backstop.restore_drill()",
-            "SELECT * FROM backstop.restore_sequence({statement})",
+            "SELECT * FROM backstop.restore_sequence({moved})",
         ],
     },
     Action {
@@ -175,6 +196,14 @@ const ACTIONS: &[Action] = &[
             "ALTER TABLE users RENAME TO u",
             "ALTER TABLE users DISABLE TRIGGER ALL",
             "ALTER TABLE users DISABLE TRIGGER USER",
+        ],
+    },
+    Action {
+        what: "the same under an approval of one's own",
+        statements: &[
+            "SELECT backstop.approve_batch('OPS-142', 500); DROP TABLE users",
+            "SELECT backstop.approve_batch('OPS-142', 500); TRUNCATE users",
+            "SELECT backstop.approve_batch('OPS-142', 500); ALTER TABLE users DROP COLUMN plan",
         ],
     },
     Action {
@@ -275,7 +304,11 @@ fn matrix(world: &mut World) -> String {
     );
     let statement = query_text(
         &mut world.admin,
-        "SELECT max(statement_id) FROM backstop.statement",
+        "SELECT statement_id FROM backstop.statement WHERE rows = 1",
+    );
+    let moved = query_text(
+        &mut world.admin,
+        "SELECT statement_id FROM backstop.sequence_change",
     );
     let mut clients = ROLES.map(|name| world.db.connect_as(&role(&world.db, name)));
     let mut lines = vec![
@@ -293,7 +326,8 @@ fn matrix(world: &mut World) -> String {
                     let sql = sql
                         .replace("{request}", &request)
                         .replace("{token}", &token)
-                        .replace("{statement}", &statement);
+                        .replace("{statement}", &statement)
+                        .replace("{moved}", &moved);
                     answer(client, &sql)
                 })
                 .collect();
@@ -315,7 +349,7 @@ fn everyone_can_do_what_the_readme_says_and_no_more() {
     let left =
         "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM backstop.protected_table),
         (SELECT count(*) FROM backstop.statement), (SELECT last_value FROM numbers)";
-    assert_eq!(query_text(&mut world.admin, left), "199|1|1|100");
+    assert_eq!(query_text(&mut world.admin, left), "199|1|2|105");
 }
 
 /// Rights don't come with a role that was set: the session's own role asks and decides.
@@ -328,10 +362,7 @@ fn an_approver_who_takes_the_askers_role_is_still_somebody_else_and_an_asker_who
         "SELECT backstop.protect('users', max_rows => 10, approval => 'second_person')",
     );
     let (asker, approver) = (role(&world.db, "asker"), role(&world.db, "approver"));
-    passes(
-        &mut world.admin,
-        &format!("GRANT {approver} TO {asker}; GRANT {asker} TO {approver}"),
-    );
+    passes(&mut world.admin, &format!("GRANT {approver} TO {asker}"));
     let own = ask(&mut world.asker);
     passes(&mut world.asker, &format!("SET ROLE {approver}"));
     assert_eq!(
@@ -345,6 +376,10 @@ fn an_approver_who_takes_the_askers_role_is_still_somebody_else_and_an_asker_who
     passes(
         &mut world.approver,
         &format!("SELECT backstop.approve({own}, 'looked')"),
+    );
+    passes(
+        &mut world.admin,
+        &format!("REVOKE {approver} FROM {asker}; GRANT {asker} TO {approver}"),
     );
     // Asked for under the asker's role, it is the approver's own request all the same.
     passes(&mut world.approver, &format!("SET ROLE {asker}"));
@@ -369,7 +404,7 @@ fn no_function_of_ours_runs_what_its_caller_put_into_the_search_path() {
     let restorer = role(&world.db, "restorer");
     let statement = query_text(
         &mut world.admin,
-        "SELECT max(statement_id) FROM backstop.statement",
+        "SELECT statement_id FROM backstop.statement WHERE rows = 1",
     );
     // Operators, functions and a table of pg_catalog's names, which say who ran them.
     passes(
@@ -395,7 +430,7 @@ fn no_function_of_ours_runs_what_its_caller_put_into_the_search_path() {
             "SELECT backstop.protect('public.free', expendable => 'note is null')".into(),
             "SELECT backstop.protect_columns('public.free', '{note}', 'x')".into(),
             "SELECT backstop.protect_sequence('public.numbers', max_step => 1000)".into(),
-            "SELECT backstop.unprotect('public.free')".into(),
+            "SELECT backstop.unprotect('public.users')".into(),
             "SELECT backstop.prune('1 day')".into(),
         ]),
         (&restorer, vec![
