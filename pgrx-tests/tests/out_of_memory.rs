@@ -37,16 +37,6 @@ fn address_space(pid: i32) -> u64 {
     kilobytes.expect("a size") * 1024
 }
 
-fn limit(pid: i32, bytes: u64) {
-    let limit = libc::rlimit {
-        rlim_cur: bytes,
-        rlim_max: libc::RLIM_INFINITY,
-    };
-    // SAFETY: `limit` outlives the call; the old value is not asked for.
-    let outcome = unsafe { libc::prlimit(pid, libc::RLIMIT_AS, &limit, std::ptr::null_mut()) };
-    assert_eq!(outcome, 0, "{}", std::io::Error::last_os_error());
-}
-
 fn pid(client: &mut Client) -> i32 {
     query_text(client, "SELECT pg_backend_pid()")
         .parse()
@@ -71,7 +61,9 @@ fn a_backend_without_memory_gets_an_error_and_the_server_goes_on() {
                 &mut client,
                 "SELECT count(*) FROM small; SELECT count(*) FROM large",
             );
-            limit(backend, address_space(backend) + (megabytes << 20));
+            server
+                .limit_memory(backend, Some(address_space(backend) + (megabytes << 20)))
+                .expect("a limit");
             passes(&mut client, "BEGIN");
             let told = format!("{statement} with {megabytes} MB more");
             match client.batch_execute(statement) {
@@ -84,7 +76,7 @@ fn a_backend_without_memory_gets_an_error_and_the_server_goes_on() {
                     starved += 1;
                 }
             }
-            limit(backend, libc::RLIM_INFINITY);
+            server.limit_memory(backend, None).expect("no limit");
             // It is the same backend, and it judges as ever.
             passes(&mut client, "ROLLBACK; RESET backstop.approval");
             let refusal = client.batch_execute("DELETE FROM small WHERE id > 1");

@@ -107,7 +107,10 @@ fn cut_off(db: &Database, client: &mut Client, sql: &str, signal: Signal, delay:
                 ),
                 None => assert_eq!(signal, Signal::Terminate, "{error:?}"),
             }
-            let _ = client.batch_execute("ROLLBACK");
+            // A backend that is gone has rolled back by itself.
+            if client.batch_execute("ROLLBACK").is_err() {
+                assert_eq!(signal, Signal::Terminate, "after {delay:?}");
+            }
             false
         }
     }
@@ -283,7 +286,7 @@ fn nothing_is_left_of_a_statement_that_is_cut_off() {
     );
     assert!(rounds.cut.iter().all(|&n| n > 0), "{:?}", rounds.cut);
     let log = rounds.server.log();
-    for word in ["PANIC", "was terminated by signal", "leaked", "leak:"] {
+    for word in ["PANIC", "was terminated by signal", "leak", "RefCell"] {
         assert!(!log.contains(word), "the log says {word}:\n{log}");
     }
 }

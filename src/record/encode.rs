@@ -1,8 +1,13 @@
 //! Values to JSON text, losslessly and fast: this runs for every captured column.
 
 use super::format::{Codec, ColumnFormat};
+use crate::pg::memory::make_room;
 use pgrx::pg_sys;
 use std::ffi::CStr;
+
+/// What a value of a type without a varying length takes at most, twice: the rest is for the signs around it and the
+/// brackets behind the last one, which are added without asking for room.
+pub const FIXED: usize = 128;
 
 /// Appends one value.
 ///
@@ -88,6 +93,7 @@ fn number(out: &mut Vec<u8>, text: &[u8]) {
         .iter()
         .all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
     if finite && text != b"-0" {
+        make_room(out, text.len() + FIXED);
         out.extend_from_slice(text);
     } else {
         string(out, text);
@@ -133,7 +139,7 @@ unsafe fn varlena_string(out: &mut Vec<u8>, value: pg_sys::Datum) {
 pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     /// What the compiler checks at once.
     const BLOCK: usize = 32;
-    out.reserve(text.len() + 2);
+    make_room(out, text.len() + FIXED);
     out.push(b'"');
     let (mut copied, mut place) = (0, 0);
     while place < text.len() {
@@ -146,6 +152,8 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
         let end = text.len().min(place + BLOCK);
         for at in place..end {
             if special(text[at]) {
+                // What is escaped needs more than was made room for.
+                make_room(out, text.len() - copied + FIXED);
                 out.extend_from_slice(&text[copied..at]);
                 copied = at + 1;
                 escape(out, text[at]);
