@@ -53,7 +53,7 @@ fn a_backend_without_memory_gets_an_error_and_the_server_goes_on() {
     let admins = pid(&mut admin);
     let (mut starved, mut fed) = (0, 0);
     for statement in STATEMENTS {
-        for megabytes in [1, 2, 3, 5, 8, 12, 18, 24, 32, 48, 64, 96] {
+        for megabytes in [1, 4, 12, 32, 96] {
             let mut client = db.connect();
             let backend = pid(&mut client);
             passes(&mut client, APPROVE);
@@ -91,7 +91,7 @@ fn a_backend_without_memory_gets_an_error_and_the_server_goes_on() {
         }
     }
     eprintln!("{starved} ran out of memory, {fed} did not");
-    assert!(starved > 4 && fed > 4, "{starved} and {fed}");
+    assert!(starved > 4 && fed > 1, "{starved} and {fed}");
     assert_eq!(pid(&mut admin), admins, "the server never restarted");
 }
 

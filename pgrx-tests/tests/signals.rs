@@ -75,15 +75,15 @@ const SIGNALS: [Signal; 3] = [Signal::Timeout, Signal::Cancel, Signal::Terminate
 
 /// Runs a statement in a transaction and cuts it off after `delay`. Whether it was committed.
 fn cut_off(db: &Database, client: &mut Client, sql: &str, signal: Signal, delay: Duration) -> bool {
+    let token = client.cancel_token();
+    let pid = query_text(client, "SELECT pg_backend_pid()");
+    let mut admin = db.connect();
     passes(client, "BEGIN");
     passes(client, APPROVE);
     if signal == Signal::Timeout {
         let delay = delay.as_millis().max(1);
         passes(client, &format!("SET LOCAL statement_timeout = {delay}"));
     }
-    let token = client.cancel_token();
-    let pid = query_text(client, "SELECT pg_backend_pid()");
-    let mut admin = db.connect();
     let outcome = thread::scope(|scope| {
         scope.spawn(|| {
             thread::sleep(delay);
