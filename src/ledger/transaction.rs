@@ -48,13 +48,13 @@ fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
             with(|ledger| ledger.end_transaction(true));
             record::commit::end_transaction();
             running::end_transaction();
-            record::forget_turned();
+            record::turned::forget();
         }
         XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
             with(|ledger| ledger.end_transaction(false));
             record::commit::end_transaction();
             running::end_transaction();
-            record::forget_turned();
+            record::turned::forget();
         }
         _ => {}
     }
