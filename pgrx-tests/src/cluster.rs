@@ -2,11 +2,13 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use postgres::{Client, NoTls};
 
+use crate::account::Account;
 use crate::database::Database;
 use crate::endpoint::Endpoint;
 use crate::options::ClusterOptions;
@@ -110,6 +112,19 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(10));
         }
         self.wait_until_ready()
+    }
+
+    /// Gives a backend of this server no more address space than `bytes`; `None` gives it all it asks for.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn limit_memory(&self, pid: i32, bytes: Option<u64>) -> Result<()> {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        // As the server's account: root in a container may not do it to another account's process.
+        let mut command = Command::new("prlimit");
+        command.args(["--pid", &pid.to_string(), &format!("--as={limit}:")]);
+        shell::output(Account::for_servers()?.run(&mut command).current_dir("/"))?;
+        Ok(())
     }
 
     /// Stops the server, quickly but in order, and starts it again.

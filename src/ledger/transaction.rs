@@ -19,11 +19,21 @@ pub fn install() {
 }
 
 unsafe extern "C-unwind" fn transaction_ended(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
+    if exiting() {
+        return;
+    }
     // SAFETY: a bare frame.
     unsafe {
         let (_, error) = guarded((), || ended(event));
         raise(error);
     }
+}
+
+/// Whether the backend is on its way out. A FATAL error (pg_terminate_backend, say) does not unwind: what was borrowed when it came stays borrowed, and an error in a callback would keep
+/// PostgreSQL from giving the transaction's locks back, for as long as the server runs. The books go with the process.
+fn exiting() -> bool {
+    // SAFETY: reads a backend variable.
+    unsafe { pg_sys::proc_exit_inprogress }
 }
 
 fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
@@ -59,6 +69,9 @@ unsafe extern "C-unwind" fn subtransaction_ended(
     _arg: *mut c_void,
 ) {
     use pg_sys::SubXactEvent::*;
+    if exiting() {
+        return;
+    }
     // SAFETY: reads the transaction state.
     let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
     match event {

@@ -5,6 +5,7 @@ use super::{collect, store};
 use crate::judge::approval::Kind;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
+use crate::pg::memory;
 use crate::pg::raw;
 use crate::record::format::RowFormat;
 use crate::record::image::same_value;
@@ -157,7 +158,7 @@ pub fn note_row(
     step.expendable += i64::from(captured.expendable);
     step.kind = step.kind.max(captured.kind);
     if step.sample.len() < SAMPLE {
-        step.sample.push(row.to_vec());
+        step.sample.push(memory::copied(row));
     }
     Ok(())
 }

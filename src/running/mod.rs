@@ -190,5 +190,7 @@ unsafe fn statement_text(frame: &Frame) -> Option<Vec<u8>> {
         Ok(length) if length > 0 => length.min(text.len() - start),
         _ => text.len() - start,
     };
-    Some(text[start..start + length].trim_ascii().to_vec())
+    Some(crate::pg::memory::copied(
+        text[start..start + length].trim_ascii(),
+    ))
 }
