@@ -12,6 +12,8 @@ use crate::judge::limits;
 use crate::judge::token::{Issued, Roles, Token};
 use crate::ledger::{self, Root};
 use crate::model::Violation;
+use crate::pg::encoding;
+use crate::pg::encoding::RowText;
 use crate::pg::privileged::Privileged;
 use crate::pg::raw;
 use crate::preview;
@@ -86,7 +88,7 @@ pub fn roles() -> Roles {
             if name.is_null() {
                 String::new()
             } else {
-                CStr::from_ptr(name).to_string_lossy().into_owned()
+                encoding::decoded(CStr::from_ptr(name))
             }
         }
     };
@@ -125,15 +127,15 @@ pub fn issued(token: &Token) -> Result<Issued, Refusal> {
         Ok::<_, pgrx::spi::Error>(Some(Issued {
             request_id: token.request_id,
             roles: Roles {
-                session: row.get::<String>(1)?.unwrap_or_default(),
-                current: row.get::<String>(2)?.unwrap_or_default(),
+                session: row.text(1)?.unwrap_or_default(),
+                current: row.text(2)?.unwrap_or_default(),
             },
-            statement: row.get::<String>(3)?.unwrap_or_default(),
+            statement: row.text(3)?.unwrap_or_default(),
             kind: row
-                .get::<String>(4)?
+                .text(4)?
                 .and_then(|name| Kind::from_name(&name))
                 .unwrap_or(Kind::Preview),
-            used_at: row.get::<String>(5)?,
+            used_at: row.text(5)?,
             expired: row.get::<bool>(6)?.unwrap_or(true),
         }))
     });
@@ -153,7 +155,7 @@ pub fn claim(token: &Token, statement: Option<&[u8]>) -> State {
         Ok(issued) => issued,
         Err(refusal) => return State::Refused(refusal),
     };
-    let text = statement.map(String::from_utf8_lossy);
+    let text = statement.map(encoding::decode);
     if let Some(refusal) = issued.refusal(&roles(), text.as_deref()) {
         return State::Refused(refusal);
     }
@@ -187,9 +189,9 @@ fn take(issued: &Issued) -> Result<Claim, pgrx::spi::Error> {
         let json = serde_json::json!({
             "request_id": id,
             "kind": issued.kind.name(),
-            "approved_by": row.get::<String>(3)?,
-            "reason": row.get::<String>(4)?,
-            "requested_for": row.get::<String>(5)?,
+            "approved_by": row.text(3)?,
+            "reason": row.text(4)?,
+            "requested_for": row.text(5)?,
         });
         let rows = row.get::<i64>(1)?.unwrap_or(0);
         let mut expected: HashMap<u128, u32> = HashMap::new();
@@ -320,11 +322,11 @@ fn describe(id: i64, mut wanted: HashMap<u128, u32>) -> Result<Vec<String>, pgrx
             if !prints(&stored).any(|print| wanted.contains_key(&print)) {
                 continue;
             }
-            let relation = chunk.get::<String>(1)?.unwrap_or_default();
-            let operation = chunk.get::<String>(2)?.unwrap_or_default();
-            let columns = chunk.get::<Vec<String>>(4)?.unwrap_or_default();
+            let relation = chunk.text(1)?.unwrap_or_default();
+            let operation = chunk.text(2)?.unwrap_or_default();
+            let columns = chunk.texts(4)?.unwrap_or_default();
             let keys = usize::from(chunk.get::<i16>(3)?.unwrap_or(0).unsigned_abs());
-            let images = chunk.get::<String>(5)?.unwrap_or_default();
+            let images = chunk.text(5)?.unwrap_or_default();
             let images: Vec<serde_json::Value> = serde_json::from_str(&images).unwrap_or_default();
             for (print, image) in prints(&stored).zip(images) {
                 let Some(count) = wanted.get_mut(&print).filter(|count| **count > 0) else {
@@ -391,7 +393,7 @@ pub fn mark(change: &str) -> Outcome<()> {
         let Some(key) = root.fingerprint_key() else {
             return Ok(());
         };
-        let print = key.of(pg_sys::InvalidOid, "", change.as_bytes());
+        let print = key.of(pg_sys::InvalidOid, "", &encoding::encode(change));
         if root.preview.is_some() {
             root.level(nest).seen.marks.push(print);
             return Ok(());

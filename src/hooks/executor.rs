@@ -6,6 +6,7 @@ use crate::approval::token;
 use crate::gucs;
 use crate::ledger;
 use crate::model::{Operation, Violation};
+use crate::pg::encoding;
 use crate::pg::raw;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
@@ -402,9 +403,7 @@ unsafe fn cascade_cause(targets: &[Target], source: *const std::ffi::c_char) -> 
         String::new()
     } else {
         // SAFETY: the caller vouches for the string.
-        unsafe { CStr::from_ptr(source) }
-            .to_string_lossy()
-            .into_owned()
+        encoding::decoded(unsafe { CStr::from_ptr(source) })
     };
     let named = |name: &String| text.contains(&format!("\"{}\"", name.replace('"', "\"\"")));
     let edge = edges()

@@ -9,6 +9,7 @@ use crate::approval::token;
 use crate::judge::approval::Kind;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
+use crate::pg::encoding;
 use crate::pg::raw;
 use crate::report::Outcome;
 use crate::running::queries::ActiveQuery;
@@ -146,7 +147,7 @@ unsafe fn name_of(captured: &Captured) -> String {
             let mut value = Vec::new();
             // SAFETY: the caller fetched the attributes.
             unsafe { one_value(&mut value, column, captured.old, place, None) };
-            format!("{} = {}", column.fact.name, String::from_utf8_lossy(&value))
+            format!("{} = {}", column.fact.name, encoding::decode(&value))
         })
         .collect();
     token::row_name(captured.operation.record_name(), &format.relation, &parts)
