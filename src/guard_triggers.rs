@@ -4,6 +4,7 @@
 //! own. TRUNCATE triggers are cloned to nobody, so every protected table has one.
 
 use crate::pg::catalog;
+use crate::pg::encoding;
 use crate::pg::settings::OwnSettings;
 use crate::registry::{self, Guarded, Registry};
 use pgrx::Spi;
@@ -228,5 +229,5 @@ impl Present {
 
 fn run(sql: &str) {
     let _own = OwnWork::begin();
-    Spi::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
+    encoding::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
 }

@@ -1,8 +1,9 @@
 //! Turns what the judge found, and a user's mistakes, into the one error a person reads.
 
 use crate::model::Violation;
+use crate::pg::encoding;
 use pgrx::pg_sys;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 /// An error with every field this extension uses, ready to be raised outside Rust's unwinding.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ impl Report {
             let message = if message.is_null() {
                 String::new()
             } else {
-                CStr::from_ptr(message).to_string_lossy().into_owned()
+                encoding::decoded(CStr::from_ptr(message))
             };
             (unpacked((*error).sqlerrcode), message)
         };
@@ -145,10 +146,7 @@ pub unsafe fn error_data(report: &Report, level: u32) -> *mut pg_sys::ErrorData 
 
 /// A palloc'd C string; a NUL inside (impossible in PostgreSQL's text) ends it.
 pub fn duplicate(text: &str) -> *mut std::ffi::c_char {
-    let text = CString::new(text).unwrap_or_else(|error| {
-        let end = error.nul_position();
-        CString::new(&text.as_bytes()[..end]).unwrap_or_default()
-    });
+    let text = encoding::c_string(text);
     // SAFETY: pstrdup copies a valid C string into the current memory context.
     unsafe { pg_sys::pstrdup(text.as_ptr()) }
 }

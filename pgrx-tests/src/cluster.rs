@@ -1,7 +1,7 @@
 //! Throwaway servers: made in the scratch folder, and gone with the process that made them.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,31 @@ impl Cluster {
         cluster.launch()?;
         template::prepare(&cluster, options.create_extension)?;
         Ok(cluster)
+    }
+
+    /// A server that was made and has to be started.
+    pub(crate) fn launched(
+        tree: Tree,
+        endpoint: Endpoint,
+        process: ServerProcess,
+    ) -> Result<Cluster> {
+        let cluster = Cluster {
+            tree,
+            endpoint,
+            process: Some(process),
+        };
+        cluster.launch()?;
+        Ok(cluster)
+    }
+
+    /// Stops the server in order and returns where its data lies; it goes with the value.
+    ///
+    /// # Errors
+    /// When the server is another process's.
+    pub fn stop(&self) -> Result<PathBuf> {
+        let process = self.own()?;
+        process.stop(libc::SIGINT)?;
+        Ok(process.data())
     }
 
     /// A server of another process.

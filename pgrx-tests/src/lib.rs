@@ -24,6 +24,7 @@ mod cluster;
 mod database;
 mod endpoint;
 pub mod extension;
+pub mod filled;
 pub mod install;
 mod node;
 mod options;

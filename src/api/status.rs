@@ -15,8 +15,8 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
     let mut rows = unsafe { Rows::new(call) };
     let mut row = |property: &str, value: String| {
         rows.push(vec![
-            Some(datum::text(property.as_bytes())),
-            Some(datum::text(value.as_bytes())),
+            Some(datum::string(&property)),
+            Some(datum::string(&value)),
         ]);
     };
     row("version", env!("CARGO_PKG_VERSION").to_owned());

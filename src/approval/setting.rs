@@ -5,6 +5,7 @@
 
 use crate::judge::approval::{Intent, Standing};
 use crate::judge::token::Token;
+use crate::pg::encoding;
 use crate::report;
 use pgrx::pg_sys;
 use std::cell::{Cell, RefCell};
@@ -80,8 +81,8 @@ pub fn current() -> Option<(u64, Held)> {
         Some(parsed) => parsed,
         None => {
             // SAFETY: APPROVAL points at the value PostgreSQL assigned, checked by `check`.
-            let text = unsafe { CStr::from_ptr(APPROVAL) }.to_str().ok()?;
-            let parsed = Parsed::parse(text).ok()?;
+            let text = encoding::decoded(unsafe { CStr::from_ptr(APPROVAL) });
+            let parsed = Parsed::parse(&text).ok()?;
             PARSED.set(Some((assigned.serial, parsed.clone())));
             parsed
         }

@@ -2,7 +2,7 @@
 
 use super::verdict;
 use crate::model::Operation;
-use crate::pg::raw;
+use crate::pg::{encoding, raw};
 use crate::registry::Registry;
 use crate::running::queries::Target;
 use pgrx::pg_sys;
@@ -107,9 +107,7 @@ pub(super) unsafe fn cascade_cause(
         String::new()
     } else {
         // SAFETY: the caller vouches for the string.
-        unsafe { CStr::from_ptr(source) }
-            .to_string_lossy()
-            .into_owned()
+        encoding::decoded(unsafe { CStr::from_ptr(source) })
     };
     let named = |name: &String| text.contains(&format!("\"{}\"", name.replace('"', "\"\"")));
     let edge = edges()

@@ -3,7 +3,7 @@
 //! The registry keeps it as PostgreSQL prints it under search_path = pg_catalog, so that it means the same whatever the
 //! session's search_path is.
 
-use crate::pg::{raw, settings::OwnSettings};
+use crate::pg::{encoding, raw, settings::OwnSettings};
 use crate::registry::Guarded;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Node, Relation};
@@ -25,7 +25,7 @@ thread_local! {
 /// # Safety
 /// `relation` must be open.
 unsafe fn analyse(text: &str, relation: Relation) -> *mut Node {
-    let sql = CString::new(format!("SELECT ({text})")).unwrap_or_default();
+    let sql = encoding::c_string(&format!("SELECT ({text})"));
     // SAFETY: the parser's own entry points, used as cookConstraint() does for CHECK constraints, which also rules out
     // subqueries, aggregates and set-returning functions.
     unsafe {
@@ -62,9 +62,7 @@ unsafe fn analyse(text: &str, relation: Relation) -> *mut Node {
 /// # Safety
 /// In a backend; raises PostgreSQL's own syntax error.
 unsafe fn is_one_expression(text: &str) -> bool {
-    let Ok(sql) = CString::new(format!("SELECT {text}")) else {
-        return false;
-    };
+    let sql = encoding::c_string(&format!("SELECT {text}"));
     // SAFETY: the raw parser reads a C string and returns RawStmt nodes; casts follow the node's tag.
     unsafe {
         let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
@@ -138,7 +136,7 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                 false,
                 false,
             );
-            Ok(CStr::from_ptr(printed).to_string_lossy().into_owned())
+            Ok(encoding::decoded(CStr::from_ptr(printed)))
         }
     })
     .catch_others(|error| {

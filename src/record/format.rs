@@ -1,6 +1,7 @@
 //! How the rows of one relation are written down: which columns, in which order, by which codec.
 
 use crate::pg::catalog::{self, ColumnFact};
+use crate::pg::encoding;
 use crate::pg::types;
 use crate::registry::{Guarded, Registry};
 use pgrx::pg_sys::{self, Oid};
@@ -237,7 +238,7 @@ impl ColumnFormat {
             pg_sys::fmgr_info_cxt(function, &mut output, pg_sys::TopMemoryContext);
         }
         let mut json_name = Vec::new();
-        super::encode::string(&mut json_name, fact.name.as_bytes());
+        super::encode::string(&mut json_name, &encoding::encode(&fact.name));
         json_name.push(b':');
         ColumnFormat {
             codec: codec(fact.type_oid),

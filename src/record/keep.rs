@@ -10,6 +10,7 @@ use crate::ddl::enforce;
 use crate::judge::approval::Kind;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
+use crate::pg::encoding;
 use crate::pg::raw;
 use crate::report::Outcome;
 use crate::running::queries::ActiveQuery;
@@ -147,7 +148,7 @@ unsafe fn name_of(captured: &Captured) -> String {
             let mut value = Vec::new();
             // SAFETY: the caller fetched the attributes.
             unsafe { one_value(&mut value, column, captured.old, place, None) };
-            format!("{} = {}", column.fact.name, String::from_utf8_lossy(&value))
+            format!("{} = {}", column.fact.name, encoding::decode(&value))
         })
         .collect();
     token::row_name(captured.operation.record_name(), &format.relation, &parts)

@@ -6,6 +6,7 @@ use super::{commit, datum, who};
 use crate::approval::token;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
+use crate::pg::encoding;
 use crate::preview;
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -144,13 +145,10 @@ fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
             &mut [
                 Some(Datum::from(draw(c"chunk_id_seq"))),
                 Some(Datum::from(statement_id)),
-                Some(datum::text(format.relation.as_bytes())),
+                Some(datum::string(&format.relation)),
                 Some(Datum::from(format.recorded_relid)),
-                Some(datum::text(buffer.operation.record_name().as_bytes())),
-                buffer
-                    .cause
-                    .as_ref()
-                    .map(|cause| datum::text(cause.as_bytes())),
+                Some(datum::string(&buffer.operation.record_name())),
+                buffer.cause.as_ref().map(|cause| datum::string(&cause)),
                 Some(Datum::from(rows)),
                 Some(Datum::from(format.key_count)),
                 Some(Datum::from(format.names.as_ptr())),
@@ -203,11 +201,8 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
             image = [
                 Some(Datum::from(draw(c"chunk_id_seq"))),
                 Some(Datum::from(buffer.format.recorded_relid)),
-                Some(datum::text(buffer.operation.record_name().as_bytes())),
-                buffer
-                    .cause
-                    .as_ref()
-                    .map(|cause| datum::text(cause.as_bytes())),
+                Some(datum::string(&buffer.operation.record_name())),
+                buffer.cause.as_ref().map(|cause| datum::string(&cause)),
                 Some(Datum::from(count)),
                 Some(Datum::from(buffer.format.key_count)),
                 Some(Datum::from(buffer.format.names.as_ptr())),
@@ -265,7 +260,7 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
             Some(Datum::from(rows)),
             root.approval
                 .as_ref()
-                .map(|json| datum::jsonb(json.as_bytes())),
+                .map(|json| datum::jsonb(&encoding::encode(json))),
             root.reverts.map(Datum::from),
         ]
     };

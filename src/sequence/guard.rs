@@ -218,8 +218,8 @@ pub(super) fn note(
         c"sequence_change",
         &mut [
             Some(Datum::from(id)),
-            Some(datum::text(name.as_bytes())),
-            Some(datum::text(operation.record_name().as_bytes())),
+            Some(datum::string(&name)),
+            Some(datum::string(&operation.record_name())),
             old.map(|position| Datum::from(position.value)),
             old.map(|position| Datum::from(position.is_called)),
             new.map(|position| Datum::from(position.value)),

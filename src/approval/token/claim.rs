@@ -4,6 +4,7 @@ use super::{Claim, State, prints};
 use crate::approval::fingerprint::Key;
 use crate::judge::approval::{Kind, Refusal};
 use crate::judge::token::{Issued, Roles, Token};
+use crate::pg::encoding::{self, RowText};
 use crate::pg::privileged::Privileged;
 use pgrx::Spi;
 use pgrx::pg_sys::{self, Datum};
@@ -30,7 +31,7 @@ pub fn roles() -> Roles {
             if name.is_null() {
                 String::new()
             } else {
-                CStr::from_ptr(name).to_string_lossy().into_owned()
+                encoding::decoded(CStr::from_ptr(name))
             }
         }
     };
@@ -69,15 +70,15 @@ pub fn issued(token: &Token) -> Result<Issued, Refusal> {
         Ok::<_, pgrx::spi::Error>(Some(Issued {
             request_id: token.request_id,
             roles: Roles {
-                session: row.get::<String>(1)?.unwrap_or_default(),
-                current: row.get::<String>(2)?.unwrap_or_default(),
+                session: row.text(1)?.unwrap_or_default(),
+                current: row.text(2)?.unwrap_or_default(),
             },
-            statement: row.get::<String>(3)?.unwrap_or_default(),
+            statement: row.text(3)?.unwrap_or_default(),
             kind: row
-                .get::<String>(4)?
+                .text(4)?
                 .and_then(|name| Kind::from_name(&name))
                 .unwrap_or(Kind::Preview),
-            used_at: row.get::<String>(5)?,
+            used_at: row.text(5)?,
             expired: row.get::<bool>(6)?.unwrap_or(true),
         }))
     });
@@ -97,7 +98,7 @@ pub fn claim(token: &Token, statement: Option<&[u8]>) -> State {
         Ok(issued) => issued,
         Err(refusal) => return State::Refused(refusal),
     };
-    let text = statement.map(String::from_utf8_lossy);
+    let text = statement.map(encoding::decode);
     if let Some(refusal) = issued.refusal(&roles(), text.as_deref()) {
         return State::Refused(refusal);
     }
@@ -131,9 +132,9 @@ fn take(issued: &Issued) -> Result<Claim, pgrx::spi::Error> {
         let json = serde_json::json!({
             "request_id": id,
             "kind": issued.kind.name(),
-            "approved_by": row.get::<String>(3)?,
-            "reason": row.get::<String>(4)?,
-            "requested_for": row.get::<String>(5)?,
+            "approved_by": row.text(3)?,
+            "reason": row.text(4)?,
+            "requested_for": row.text(5)?,
         });
         let rows = row.get::<i64>(1)?.unwrap_or(0);
         let mut expected: HashMap<u128, u32> = HashMap::new();

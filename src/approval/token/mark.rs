@@ -4,7 +4,7 @@ use super::more_rows;
 use crate::approval::setting::{self, Held};
 use crate::ddl::enforce;
 use crate::ledger;
-use crate::pg::raw;
+use crate::pg::{encoding, raw};
 use crate::preview;
 use crate::report::Outcome;
 use crate::running::{self, queries};
@@ -31,7 +31,7 @@ pub fn mark(change: &str) -> Outcome<()> {
         let Some(key) = root.fingerprint_key() else {
             return Ok(());
         };
-        let print = key.of(pg_sys::InvalidOid, "", change.as_bytes());
+        let print = key.of(pg_sys::InvalidOid, "", &encoding::encode(change));
         if root.preview.is_some() {
             root.level(nest).seen.marks.push(print);
             return Ok(());

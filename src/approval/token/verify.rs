@@ -6,6 +6,7 @@ use crate::judge::approval::Refusal;
 use crate::judge::limits;
 use crate::ledger::Root;
 use crate::model::Violation;
+use crate::pg::encoding::RowText;
 use crate::pg::privileged::Privileged;
 use crate::record;
 use crate::report::{Outcome, Report, sqlstate};
@@ -102,11 +103,11 @@ fn describe(id: i64, mut wanted: HashMap<u128, u32>) -> Result<Vec<String>, pgrx
             if !prints(&stored).any(|print| wanted.contains_key(&print)) {
                 continue;
             }
-            let relation = chunk.get::<String>(1)?.unwrap_or_default();
-            let operation = chunk.get::<String>(2)?.unwrap_or_default();
-            let columns = chunk.get::<Vec<String>>(4)?.unwrap_or_default();
+            let relation = chunk.text(1)?.unwrap_or_default();
+            let operation = chunk.text(2)?.unwrap_or_default();
+            let columns = chunk.texts(4)?.unwrap_or_default();
             let keys = usize::from(chunk.get::<i16>(3)?.unwrap_or(0).unsigned_abs());
-            let images = chunk.get::<String>(5)?.unwrap_or_default();
+            let images = chunk.text(5)?.unwrap_or_default();
             let images: Vec<serde_json::Value> = serde_json::from_str(&images).unwrap_or_default();
             for (print, image) in prints(&stored).zip(images) {
                 let Some(count) = wanted.get_mut(&print).filter(|count| **count > 0) else {

@@ -8,6 +8,8 @@ use super::engine::Engine;
 use super::keys::{ForeignKey, INCOMING, OUTGOING, keys};
 use super::leaf::Leaf;
 use crate::pg::catalog;
+use crate::pg::encoding;
+use crate::pg::encoding::RowText;
 use crate::report::{Outcome, Report};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
@@ -27,10 +29,10 @@ pub struct Incoming {
 /// Runs a query; the number of rows, and the first row's text.
 fn ask(sql: &str, arguments: &[DatumWithOid]) -> (usize, Option<String>) {
     Spi::connect_mut(|client| {
-        let rows = client.update(sql, None, arguments)?;
+        let rows = client.update(&encoding::c_string(sql), None, arguments)?;
         let count = rows.len();
         let text = if count > 0 {
-            rows.first().get_one::<String>()?
+            rows.first().text(1)?
         } else {
             None
         };

@@ -45,6 +45,7 @@ mod write;
 pub use image::{Conflict, Count};
 
 use crate::ledger::Root;
+use crate::pg::encoding;
 use crate::report::{Outcome, Report, sqlstate};
 use crate::{record, running};
 use engine::Engine;
@@ -291,7 +292,7 @@ fn refuse(engine: &Engine, conflicts: i64) -> Box<Report> {
     let first = engine.conflicts.iter().flatten().next();
     let detail = first.map_or(String::new(), |conflict| {
         let key = conflict.key.as_deref().or(conflict.old_row.as_deref());
-        let key = String::from_utf8_lossy(key.unwrap_or_default()).into_owned();
+        let key = encoding::decode(key.unwrap_or_default());
         let how = if conflict.current_row.is_some() {
             "is not as the statement left it"
         } else {
