@@ -70,7 +70,7 @@ WITH t AS (
            CASE WHEN c.relkind = 'p' THEN replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ') ELSE pg_get_indexdef(i.indexrelid) END
     FROM pg_index AS i JOIN pg_class AS ic ON ic.oid = i.indexrelid JOIN pg_namespace AS xn ON xn.oid = ic.relnamespace
     JOIN pg_class AS c ON c.oid = i.indrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE i.indexrelid = ANY ($3) AND NOT ic.relispartition
+    WHERE i.indexrelid = ANY ($3) AND NOT ic.relispartition AND c.relkind <> 't'
         AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
     UNION ALL
     SELECT 130, format('%I.%I', n.nspname, c.relname), 'statistics', format('%I.%I', sn.nspname, e.stxname), pg_get_statisticsobjdef(e.oid)
@@ -81,6 +81,12 @@ WITH t AS (
            format('ALTER STATISTICS %I.%I OWNER TO %I', sn.nspname, e.stxname, pg_get_userbyid(e.stxowner))
     FROM pg_statistic_ext AS e JOIN pg_class AS c ON c.oid = e.stxrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_namespace AS sn ON sn.oid = e.stxnamespace WHERE e.oid = ANY ($3)
+    UNION ALL
+    SELECT 131, format('%I.%I', n.nspname, c.relname), 'statistics target', format('%I.%I', sn.nspname, e.stxname),
+           format('ALTER STATISTICS %I.%I SET STATISTICS %s', sn.nspname, e.stxname, to_jsonb(e) ->> 'stxstattarget')
+    FROM pg_statistic_ext AS e JOIN pg_class AS c ON c.oid = e.stxrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_namespace AS sn ON sn.oid = e.stxnamespace
+    WHERE e.oid = ANY ($3) AND (to_jsonb(e) ->> 'stxstattarget')::int >= 0
     UNION ALL
     SELECT 140, format('%I.%I', n.nspname, c.relname), 'trigger', g.tgname::text, pg_get_triggerdef(g.oid)
     FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -157,6 +157,11 @@ WITH RECURSIVE chosen(oid) AS (
            format('ALTER STATISTICS %I.%I OWNER TO %I', n.nspname, e.stxname, pg_get_userbyid(e.stxowner))
     FROM t JOIN pg_statistic_ext AS e ON e.stxrelid = t.oid JOIN pg_namespace AS n ON n.oid = e.stxnamespace
     UNION ALL
+    SELECT 131, t.depth, t.oid, t.full_name, 'statistics target', format('%I.%I', n.nspname, e.stxname),
+           format('ALTER STATISTICS %I.%I SET STATISTICS %s', n.nspname, e.stxname, to_jsonb(e) ->> 'stxstattarget')
+    FROM t JOIN pg_statistic_ext AS e ON e.stxrelid = t.oid JOIN pg_namespace AS n ON n.oid = e.stxnamespace
+    WHERE (to_jsonb(e) ->> 'stxstattarget')::int >= 0
+    UNION ALL
     SELECT 150, t.depth, t.oid, t.full_name, 'row security', t.full_name, format('ALTER TABLE %s %s', t.full_name, x.clause)
     FROM t JOIN LATERAL (VALUES (t.relrowsecurity, 'ENABLE ROW LEVEL SECURITY'),
         (t.relforcerowsecurity, 'FORCE ROW LEVEL SECURITY')) AS x(is_on, clause) ON x.is_on

@@ -171,9 +171,10 @@ unsafe fn work(request: Request) -> Outcome<Done> {
     // SAFETY: the estate lives until the end of this function; after an error its memory goes with its parent's.
     unsafe {
         // Tables and columns first, whichever statement took them: no table can be altered while rows are put into it.
+        let since = matches!(request.what, What::Since(_));
         let mut rebuilds = statements
             .iter()
-            .map(|id| Rebuild::find(*id, &wanted))
+            .map(|id| Rebuild::find(*id, &wanted, since))
             .collect::<Outcome<Vec<_>>>()?;
         for rebuild in &mut rebuilds {
             rebuild.before_rows()?;

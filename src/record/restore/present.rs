@@ -48,7 +48,10 @@ pub(super) fn exists(step: &Step) -> bool {
         "table" | "sequence" | "view" | "index" => return relation_exists(&step.name),
         "schema" => "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE pg_catalog.quote_ident(nspname) = $2)",
         "type" => "SELECT pg_catalog.to_regtype($2) IS NOT NULL",
-        "function" => "SELECT pg_catalog.to_regprocedure($2) IS NOT NULL",
+        "function" => {
+            // to_regprocedure() fails where a type is missing.
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc WHERE oid::pg_catalog.regprocedure::text = $2)"
+        },
         "statistics" => {
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.stxnamespace
                             WHERE pg_catalog.format('%I.%I', n.nspname, e.stxname) = $2)"

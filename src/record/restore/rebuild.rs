@@ -38,8 +38,12 @@ pub struct Step {
 #[derive(Default)]
 pub struct Rebuild {
     pub steps: Vec<Step>,
+    /// It is one of many statements.
+    since: bool,
     /// What is there although the statement dropped it: made again by hand, and left as it is.
     present: Vec<String>,
+    /// What names something that is not there yet, and what it said.
+    waiting: Vec<(Step, String)>,
     /// What this restore made.
     pub made: Vec<Step>,
     /// Tables with columns whose values could not be converted back: as recorded, as they are.
@@ -59,7 +63,7 @@ mod at {
 
 impl Rebuild {
     /// Reads the statement's definitions of what is wanted.
-    pub fn find(statement_id: i64, wanted: &Wanted) -> Outcome<Rebuild> {
+    pub fn find(statement_id: i64, wanted: &Wanted, since: bool) -> Outcome<Rebuild> {
         let mut steps = Vec::new();
         scan(
             c"definition",
@@ -89,6 +93,7 @@ impl Rebuild {
         });
         Ok(Rebuild {
             steps,
+            since,
             ..Rebuild::default()
         })
     }
@@ -168,20 +173,49 @@ impl Rebuild {
             .cloned()
             .collect();
         for step in steps {
-            pgrx::check_for_interrupts!();
-            if self.is_done(&step) {
-                continue;
+            self.take(step, before)?;
+        }
+        // A function returns a table's rows, a view calls the function: what had to wait comes when that is there.
+        loop {
+            let waiting = std::mem::take(&mut self.waiting);
+            let (count, made) = (waiting.len(), self.made.len());
+            for (step, _) in waiting {
+                self.take(step, before)?;
             }
-            match step.execute() {
-                Ok(()) => self.made.push(step),
-                Err(_) if step.kind == "column type" => self.empty(step)?,
-                Err(failure) if !before && (failure.missing || step.is_derived()) => {
-                    warn(&step, &failure.message);
-                }
-                Err(failure) => return Err(failed(&step, &failure)),
+            if self.made.len() == made || self.waiting.len() == count {
+                break;
+            }
+        }
+        if !before {
+            for (step, message) in std::mem::take(&mut self.waiting) {
+                warn(&step, &message);
             }
         }
         Ok(())
+    }
+
+    fn take(&mut self, step: Step, before: bool) -> Outcome<()> {
+        pgrx::check_for_interrupts!();
+        if self.is_done(&step) {
+            return Ok(());
+        }
+        match step.execute() {
+            Ok(()) => self.made.push(step),
+            Err(_) if step.kind == "column type" => self.empty(step)?,
+            Err(failure) if failure.missing && (!before || self.may_wait(&step)) => {
+                self.waiting.push((step, failure.message));
+            }
+            Err(failure) if step.is_derived() => warn(&step, &failure.message),
+            Err(failure) => return Err(failed(&step, &failure)),
+        }
+        Ok(())
+    }
+
+    /// What tables stand on may itself stand on tables; they stand on nothing that waits, or say so. A detached partition
+    /// that is gone is no reason not to go back with everything else.
+    fn may_wait(&self, step: &Step) -> bool {
+        let stood_on = ["type", "function", "owner", "privileges"].contains(&&*step.kind);
+        stood_on || (self.since && step.operation == "DETACH PARTITION")
     }
 
     /// Whether the step has nothing to do.
