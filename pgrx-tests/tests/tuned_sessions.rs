@@ -29,7 +29,10 @@ fn our_own_queries_are_neither_compiled_nor_run_in_parallel() {
         .filter(|message| message.contains("plan:"))
         .collect();
     let reads_definition = |plan: &&String| plan.contains("pg_get_constraintdef");
-    assert!(plans.iter().any(|plan| reads_definition(&plan)), "{plans:#?}");
+    assert!(
+        plans.iter().any(|plan| reads_definition(&plan)),
+        "{plans:#?}"
+    );
     for plan in plans {
         assert!(!plan.contains("JIT:"), "{plan}");
         assert!(!plan.contains("Gather"), "{plan}");
