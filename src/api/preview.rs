@@ -7,6 +7,7 @@ use crate::preview::request::Line;
 use crate::preview::{self, request};
 use crate::record::{datum, write};
 use crate::report::Outcome;
+use crate::shared::progress;
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::{IntoDatum, JsonB, Spi};
 
@@ -33,12 +34,14 @@ unsafe fn requested(call: Call) -> Outcome<(i64, Vec<Line>)> {
     let parameters = parameters.map(|json| json.0);
     // SAFETY: from a SQL function.
     let previewed = unsafe { preview::run(&text, parameters.as_ref())? };
+    progress::preview_stored();
     let (lines, numbers) = request::lines(&previewed);
     let stored = parameters
         .as_ref()
         .map(|json| write::jsonb(json.to_string().as_bytes()));
     let id = request::write(&previewed, &lines, &numbers, reason.as_deref(), stored);
     preview::done();
+    progress::end();
     if lines.is_empty() {
         pgrx::notice!("request {id}: the statement destroys nothing that is protected");
     }

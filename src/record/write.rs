@@ -8,6 +8,7 @@ use crate::ledger::{self, Root};
 use crate::model::Operation;
 use crate::preview;
 use crate::report::Outcome;
+use crate::shared::progress;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString};
@@ -18,7 +19,7 @@ thread_local! {
 }
 
 /// Runs `work` in a memory context of its own that is emptied afterwards (after an error: before the next use).
-pub(super) fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
+pub fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: the context is created once under TopMemoryContext and never deleted.
     unsafe {
         if SCRATCH.get().is_null() {
@@ -139,6 +140,7 @@ pub fn spill(root: &mut Root, nest: i32, buffer_bytes: usize) {
         .iter_mut()
         .filter(|buffer| buffer.bytes.len() >= CHUNK_BYTES)
     {
+        progress::captured(id, &buffer.format.relation, buffer.rows.into());
         write_chunk(id, buffer);
         level.chunks_written += 1;
     }
@@ -228,6 +230,7 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
         insert_statement(root, id, rows, image);
         drop((format, images));
     });
+    progress::capture_done();
     Some(id)
 }
 
@@ -333,8 +336,18 @@ pub fn jsonb(json: &[u8]) -> Datum {
     }
 }
 
-/// The client's address as an inet datum, looked up once per session.
+/// The client's address as an inet datum.
 fn client_address() -> Option<Datum> {
+    with_client_address(|bytes| bytes.map(|bytes| Datum::from(bytes.as_ptr())))
+}
+
+/// The bytes of that datum; none without an address.
+pub fn client_address_bytes() -> Box<[u8]> {
+    with_client_address(|bytes| bytes.map(Box::from).unwrap_or_default())
+}
+
+/// Looked up once per session.
+fn with_client_address<R>(work: impl FnOnce(Option<&[u8]>) -> R) -> R {
     CLIENT_ADDRESS.with_borrow_mut(|known| {
         let bytes = known.get_or_insert_with(|| {
             // SAFETY: inet_client_addr reads MyProcPort and returns NULL for a Unix socket; the datum is a varlena.
@@ -348,7 +361,7 @@ fn client_address() -> Option<Datum> {
                 Some(std::slice::from_raw_parts(value.cast::<u8>(), size).into())
             }
         });
-        bytes.as_ref().map(|bytes| Datum::from(bytes.as_ptr()))
+        work(bytes.as_deref())
     })
 }
 

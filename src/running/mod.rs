@@ -151,6 +151,13 @@ pub fn root_key() -> Option<usize> {
     OPEN.get().map(|(frame, _)| frame.key)
 }
 
+/// The text of the open root.
+pub fn query() -> Option<Vec<u8>> {
+    let (frame, _) = OPEN.get()?;
+    // SAFETY: the frame is open, so its source is live.
+    unsafe { statement_text(&frame) }
+}
+
 /// A new page in the ledger for the open root.
 pub fn new_root() -> Root {
     let Some((frame, _)) = OPEN.get() else {
