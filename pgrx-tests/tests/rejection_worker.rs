@@ -204,6 +204,7 @@ fn what_comes_from_a_database_without_the_extension_is_thrown_away() {
 fn a_database_can_be_dropped_and_copied_while_refusals_rain_and_while_its_writer_is_held_up() {
     let server = server();
     let (db, admin) = world(&server);
+    drop(admin);
     let mut postgres = server.admin();
     for round in 0..5 {
         be_refused(&db, 20);
@@ -211,7 +212,6 @@ fn a_database_can_be_dropped_and_copied_while_refusals_rain_and_while_its_writer
         drop_connections(&mut postgres, &db.name);
         passes(&mut postgres, &copy);
     }
-    drop(admin);
     let holder = hold_up(&db);
     be_refused(&db, 5);
     comes_to(&mut postgres, WRITER, "1");
@@ -260,6 +260,20 @@ fn switches(pid: &str) -> String {
         .lines()
         .find(|line| line.starts_with("voluntary_ctxt_switches"));
     line.expect("Linux counts them").to_owned()
+}
+
+#[test]
+fn a_mode_stored_for_the_whole_server_is_recorded_where_it_was_stored() {
+    let server = server();
+    let (_db, mut admin) = world(&server);
+    passes(&mut admin, "ALTER SYSTEM SET backstop.mode = 'observe'");
+    passes(&mut admin, "SELECT pg_reload_conf()");
+    comes_to(&mut admin, "SHOW backstop.mode", "observe");
+    comes_to(
+        &mut admin,
+        "SELECT string_agg(message || ': ' || query, ',') FROM backstop.rejection",
+        "backstop.mode stored as observe: ALTER SYSTEM SET backstop.mode = 'observe'",
+    );
 }
 
 #[test]

@@ -33,15 +33,14 @@ pub fn checked(mode: Mode, source: pg_sys::GucSource::Type) {
 pub fn assigned(before: Mode, mode: Mode, source: pg_sys::GucSource::Type) {
     let own = source >= PGC_S_CLIENT;
     let was_own = OWN.replace(own);
-    // SAFETY: reads a backend variable: a parallel worker only repeats its leader.
-    let leads = unsafe { pg_sys::ParallelWorkerNumber < 0 };
-    if before != mode && (own || was_own) && leads {
+    if before != mode && (own || was_own) {
         note(mode, "set to");
     }
 }
 
 fn note(mode: Mode, how: &str) {
-    if !can_be_noted() {
+    // SAFETY: reads a backend variable: a parallel worker only repeats its leader.
+    if !can_be_noted() || unsafe { pg_sys::ParallelWorkerNumber >= 0 } {
         return;
     }
     queue::push(&Entry {
