@@ -77,8 +77,8 @@ thread_local! {
 }
 
 fn with<R>(work: impl FnOnce(&mut [Slot; SLOTS]) -> R) -> Option<R> {
-    // SAFETY: the lock is held: nobody else touches more than the counters, which are atomic.
     locked(Guarding::Progress, true, |area: *mut Area| {
+        // SAFETY: the lock is held: nobody else touches more than the counters, which are atomic.
         work(unsafe { &mut (*area).progress.slots })
     })
 }

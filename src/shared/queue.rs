@@ -65,8 +65,8 @@ pub struct Ticket {
 }
 
 fn with<R>(work: impl FnOnce(&mut Queue) -> R) -> Option<R> {
-    // SAFETY: the lock is held, so this is the only reference.
     locked(Guarding::Queue, true, |area: *mut Area| {
+        // SAFETY: the lock is held, so this is the only reference.
         work(unsafe { &mut (*area).queue })
     })
 }
