@@ -102,16 +102,22 @@ impl Privileged {
                 context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
             );
             let level = pg_sys::NewGUCNestLevel();
-            pg_sys::set_config_option(
-                c"search_path".as_ptr(),
-                c"pg_catalog, pg_temp".as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
+            // What PostgreSQL prints for us must not depend on the session either.
+            for (setting, value) in [
+                (c"search_path", c"pg_catalog, pg_temp"),
+                (c"quote_all_identifiers", c"off"),
+            ] {
+                pg_sys::set_config_option(
+                    setting.as_ptr(),
+                    value.as_ptr(),
+                    pg_sys::GucContext::PGC_USERSET,
+                    pg_sys::GucSource::PGC_S_SESSION,
+                    pg_sys::GucAction::GUC_ACTION_SAVE,
+                    true,
+                    0,
+                    false,
+                );
+            }
             level
         };
         Privileged {

@@ -130,6 +130,26 @@ impl Cluster {
         self.launch()
     }
 
+    /// Sends SIGKILL to the server itself, waits until its orphans are gone, and starts it again: it recovers from its
+    /// WAL.
+    ///
+    /// # Errors
+    /// When the server is another process's, or doesn't come back.
+    pub fn kill_postmaster_and_restart(&self) -> Result<()> {
+        let own = self.own()?;
+        own.stop(libc::SIGKILL)?;
+        // Backends notice at their next wait; until then the server refuses to start, and is started again.
+        let asked = Instant::now();
+        loop {
+            own.launch()?;
+            match self.wait_until_ready() {
+                Err(error) if asked.elapsed() > PATIENCE => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+                ready => return ready,
+            }
+        }
+    }
+
     /// What the server has logged so far; empty for a server of another process.
     pub fn log(&self) -> String {
         self.process

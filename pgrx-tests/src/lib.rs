@@ -18,7 +18,7 @@
 //!
 //! `PG_BACKSTOP_TEST_PG` chooses the major version (15), `PG_BACKSTOP_TEST_PROFILE=dev` a faster build.
 
-mod account;
+pub mod account;
 mod client;
 mod cluster;
 mod database;
@@ -29,7 +29,7 @@ mod options;
 mod patience;
 mod process;
 mod python;
-mod scratch;
+pub mod scratch;
 pub mod shell;
 mod template;
 mod tree;

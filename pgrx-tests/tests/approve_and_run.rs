@@ -111,30 +111,40 @@ fn the_extended_protocol_runs_it_with_and_without_parameters() {
 #[test]
 fn kinds_are_kept_apart() {
     let mut world = world();
+    // Roles belong to the whole server, so the test has one of its own.
+    let name = format!("{}_asker", world.db.name);
     passes(
         &mut world.admin,
-        "SELECT backstop.protect('users', max_rows => 10, approval => 'preview');
-         GRANT EXECUTE ON FUNCTION backstop.approve(bigint, text) TO app; GRANT app TO reviewer; GRANT reviewer TO app",
+        &format!(
+            "SELECT backstop.protect('users', max_rows => 10, approval => 'preview');
+             CREATE ROLE {name} LOGIN IN ROLE app, reviewer"
+        ),
     );
+    let mut asker = world.db.connect_as(&name);
     let intent = r#"{"reason": "x", "max_rows": 50}"#;
-    assert_eq!(refused_under(&mut world.app, intent, FIVE), "SF010");
-    let request = ask(&mut world.app, FIVE);
-    let own = approve(&mut world.app, &request);
-    passes_under(&mut world.app, &own, FIVE);
+    assert_eq!(refused_under(&mut asker, intent, FIVE), "SF010");
+    let request = ask(&mut asker, FIVE);
+    let own = approve(&mut asker, &request);
+    passes_under(&mut asker, &own, FIVE);
     passes(
         &mut world.admin,
         "SELECT backstop.protect('users', max_rows => 10, approval => 'second_person')",
     );
     let next = "DELETE FROM users WHERE id BETWEEN 6 AND 8";
-    assert_eq!(refused_under(&mut world.app, intent, next), "SF010");
-    let request = ask(&mut world.app, next);
+    assert_eq!(refused_under(&mut asker, intent, next), "SF010");
+    let request = ask(&mut asker, next);
     let sql = format!("SELECT backstop.approve({request}, 'me')");
-    assert_eq!(refused(&mut world.app, &sql).sqlstate, "SF010");
-    passes(&mut world.app, "SET ROLE reviewer");
-    assert_eq!(refused(&mut world.app, &sql).sqlstate, "SF010");
-    passes(&mut world.app, "RESET ROLE");
+    for role in ["none", "reviewer", "app"] {
+        passes(&mut asker, &format!("SET ROLE {role}"));
+        let refusal = refused(&mut asker, &sql);
+        assert!(
+            ["SF010", "42501"].contains(&refusal.sqlstate.as_str()),
+            "{role} {refusal:?}"
+        );
+    }
+    passes(&mut asker, "RESET ROLE");
     let token = approve(&mut world.reviewer, &request);
-    passes_under(&mut world.app, &token, next);
+    passes_under(&mut asker, &token, next);
     assert_eq!(left(&mut world), "192");
 }
 
@@ -253,7 +263,7 @@ fn a_token_given_back_inside_a_function_is_used_by_what_the_function_does_next()
     passes(
         &mut world.admin,
         "CREATE FUNCTION twice() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
-            BEGIN DELETE FROM users WHERE id < 4; RAISE EXCEPTION 'no'; EXCEPTION WHEN raise_exception THEN NULL; END;
+            BEGIN DELETE FROM users WHERE id BETWEEN 161 AND 163; RAISE EXCEPTION 'no'; EXCEPTION WHEN raise_exception THEN NULL; END;
             DELETE FROM users WHERE id BETWEEN 150 AND 152 OR id = 5; END $$",
     );
     let token = token(&mut world, "SELECT twice()");
@@ -263,10 +273,12 @@ fn a_token_given_back_inside_a_function_is_used_by_what_the_function_does_next()
         "SELECT * FROM backstop.restore((SELECT max(statement_id) FROM backstop.statement), false)",
     );
     assert_eq!(left(&mut world), "200");
+    // The same rows are there again, and the token is used.
     assert_eq!(
         refused_under(&mut world.app, &token, "SELECT twice()"),
         "SF010"
     );
+    assert_eq!(refused(&mut world.app, &run(&token)).sqlstate, "SF010");
 }
 
 #[test]
@@ -320,7 +332,11 @@ fn a_row_made_expendable_is_not_expendable_in_the_same_transaction() {
     let mut world = world();
     passes(
         &mut world.admin,
-        "SELECT backstop.protect('users', max_rows => 10, require => 'always', expendable => $$auth_source = 'test'$$)",
+        "SELECT backstop.protect('users', max_rows => 10, require => 'always', expendable => $$auth_source = 'test'$$);
+         CREATE TABLE events (id int, region text, kind text, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+         CREATE TABLE events_eu PARTITION OF events FOR VALUES IN ('eu'); CREATE TABLE events_us PARTITION OF events FOR VALUES IN ('us');
+         INSERT INTO events SELECT n, 'eu', 'real' FROM generate_series(1, 20) n; GRANT ALL ON events TO app;
+         SELECT backstop.protect('events', require => 'always', expendable => $$kind = 'test'$$)",
     );
     for trick in [
         "UPDATE users SET auth_source = 'test' WHERE id = 1",
@@ -328,26 +344,179 @@ fn a_row_made_expendable_is_not_expendable_in_the_same_transaction() {
         "WITH u AS (UPDATE users SET auth_source = 'test' WHERE id = 1 RETURNING 1) SELECT * FROM u",
         "DO $$ BEGIN UPDATE users SET auth_source = 'test' WHERE id = 1; DELETE FROM users WHERE id = 1; END $$",
     ] {
-        passes(&mut world.app, "BEGIN");
-        let first = refused(&mut world.app, trick);
-        assert!(first.sqlstate.starts_with("SF0"), "{trick} {first:?}");
+        let refusal = refused(&mut world.app, trick);
+        assert!(refusal.sqlstate.starts_with("SF0"), "{trick} {refusal:?}");
+    }
+    // An approval for the UPDATE is none for the DELETE.
+    let approved = r#"SET LOCAL backstop.approval = '{"reason": "x", "max_rows": 50}'"#;
+    for (update, delete) in [
+        (
+            "UPDATE users SET auth_source = 'test' WHERE id = ANY ('{1,2,3}')",
+            "DELETE FROM users WHERE id = 2",
+        ),
+        (
+            "UPDATE users SET auth_source = 'test' WHERE id = ANY ('{1,2,3}'); UPDATE users SET plan = 'y' WHERE id = 2",
+            "DELETE FROM users WHERE id = 2",
+        ),
+        (
+            "UPDATE events SET kind = 'test', region = 'us' WHERE id = 2",
+            "DELETE FROM events WHERE id = 2 AND region = 'us'",
+        ),
+    ] {
+        passes(
+            &mut world.app,
+            &format!("BEGIN; {approved}; {update}; SET LOCAL backstop.approval = ''"),
+        );
+        let refusal = refused(&mut world.app, delete);
+        assert!(
+            refusal.sqlstate.starts_with("SF0"),
+            "{update}; {delete} {refusal:?}"
+        );
         passes(&mut world.app, "ROLLBACK");
     }
-    assert_eq!(
-        query_text(
-            &mut world.app,
-            "SELECT count(*) FROM users WHERE auth_source = 'test'"
-        ),
-        "100"
+    // In the next transaction it is what it was made; a test row stays one, changed or new.
+    passes(
+        &mut world.app,
+        &format!("BEGIN; {approved}; UPDATE users SET auth_source = 'test' WHERE id = 2; COMMIT"),
+    );
+    passes(
+        &mut world.app,
+        "DELETE FROM subscriptions WHERE user_id = 150",
+    );
+    passes(
+        &mut world.app,
+        "BEGIN; UPDATE users SET plan = 'x' WHERE id = 150; DELETE FROM users WHERE id = 150;
+         INSERT INTO users VALUES (150, 'test'); DELETE FROM users WHERE id = 150; COMMIT",
     );
     // The preview of both at once counts the row as it was.
-    let both = "DO $$ BEGIN UPDATE users SET auth_source = 'test' WHERE id < 4; DELETE FROM users WHERE id < 4; END $$";
+    let both = "DO $$ BEGIN UPDATE users SET auth_source = 'test' WHERE id BETWEEN 5 AND 7; DELETE FROM users WHERE id BETWEEN 5 AND 7; END $$";
     let sql = format!(
         "SELECT operation, rows, expendable_rows FROM {} WHERE relation = 'public.users' ORDER BY operation DESC",
         preview::world::call(both)
     );
+    assert_eq!(query_text(&mut world.app, &sql), "UPDATE|3|0\nDELETE|3|0");
+}
+
+#[test]
+fn changes_that_are_not_rows_are_bound_too() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "CREATE TABLE logs (id int PRIMARY KEY, note text); INSERT INTO logs SELECT n, 'n' FROM generate_series(1, 20) n;
+         ALTER TABLE logs OWNER TO app; SELECT backstop.protect('logs');
+         CREATE SEQUENCE tickets; SELECT setval('tickets', 100); GRANT ALL ON SEQUENCE tickets TO app; SELECT backstop.protect_sequence('tickets')",
+    );
+    for (statement, meddling, mended) in [
+        (
+            "TRUNCATE logs",
+            "INSERT INTO logs VALUES (21, 'n')",
+            "DELETE FROM logs WHERE id = 21",
+        ),
+        (
+            "ALTER TABLE logs DROP COLUMN note",
+            "UPDATE logs SET note = 'x' WHERE id = 3",
+            "UPDATE logs SET note = 'n' WHERE id = 3",
+        ),
+        (
+            "DROP TABLE logs",
+            "INSERT INTO logs VALUES (21, 'n')",
+            "DELETE FROM logs WHERE id = 21",
+        ),
+    ] {
+        let token = token(&mut world, statement);
+        passes(&mut world.admin, meddling);
+        for sql in [
+            run(&token),
+            format!("BEGIN; {}; {statement}; COMMIT", set_local(&token)),
+        ] {
+            assert_eq!(refused(&mut world.app, &sql).sqlstate, "SF011", "{sql}");
+            passes(&mut world.app, "ROLLBACK");
+        }
+        passes(&mut world.admin, mended);
+        passes(&mut world.app, "BEGIN");
+        assert_eq!(
+            query_text(&mut world.app, &run(&token)).lines().count(),
+            1,
+            "{statement}"
+        );
+        passes(&mut world.app, "ROLLBACK; BEGIN");
+        passes(&mut world.app, &set_local(&token));
+        passes(&mut world.app, statement);
+        passes(&mut world.app, "ROLLBACK");
+    }
+    let back = "SELECT setval('tickets', 5)";
+    assert_eq!(refused(&mut world.app, back).sqlstate, "SF007");
+    let by_set = token(&mut world, back);
     assert_eq!(
-        query_text(&mut world.app, &sql).lines().next(),
-        Some("UPDATE|3|0")
+        refused_under(&mut world.app, &by_set, "SELECT setval('tickets', 6)"),
+        "SF011"
+    );
+    let last = "SELECT last_value FROM tickets";
+    assert_eq!(query_text(&mut world.app, last), "100");
+    passes_under(&mut world.app, &by_set, back);
+    assert_eq!(query_text(&mut world.app, last), "5");
+    assert_eq!(refused(&mut world.app, &run(&by_set)).sqlstate, "SF010");
+    let forth = token(&mut world, "SELECT setval('tickets', 900)");
+    passes(&mut world.app, &run(&forth));
+    assert_eq!(query_text(&mut world.app, last), "900");
+}
+
+#[test]
+fn a_token_runs_once_in_one_statement() {
+    let mut world = world();
+    let token = token(&mut world, FIVE);
+    let twice = format!("SELECT * FROM backstop.run('{token}') AS a, backstop.run('{token}') AS b");
+    assert_eq!(refused(&mut world.app, &twice).sqlstate, "SF010");
+    assert_eq!(left(&mut world), "200");
+    passes(&mut world.app, &run(&token));
+}
+
+#[test]
+fn what_the_statement_undoes_itself_is_not_held_against_it() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "CREATE TABLE ties (user_id bigint REFERENCES users); INSERT INTO ties VALUES (5); GRANT ALL ON ties TO app",
+    );
+    // The last user cannot go: with it the statement has, for a moment, destroyed more than it was seen to.
+    let tries = "DO $$ BEGIN FOR victim IN 1..5 LOOP
+            BEGIN DELETE FROM users WHERE id = victim; EXCEPTION WHEN foreign_key_violation THEN NULL; END;
+        END LOOP; END $$";
+    let by_run = token(&mut world, tries);
+    passes(&mut world.app, "BEGIN");
+    passes(&mut world.app, &run(&by_run));
+    assert_eq!(users(&mut world.app), "196");
+    passes(&mut world.app, "ROLLBACK");
+    passes(&mut world.admin, "DELETE FROM ties");
+    assert_eq!(refused(&mut world.app, &run(&by_run)).sqlstate, "SF011");
+    assert_eq!(refused_under(&mut world.app, &by_run, tries), "SF011");
+    passes(&mut world.admin, "INSERT INTO ties VALUES (5)");
+    passes_under(&mut world.app, &by_run, tries);
+    assert_eq!(left(&mut world), "196");
+}
+
+#[test]
+fn observe_mode_warns_of_other_rows_and_lets_them_pass() {
+    let mut world = world();
+    let token = token(&mut world, FIVE);
+    let observe = format!(
+        "ALTER DATABASE {} SET backstop.mode = 'observe'",
+        world.db.name
+    );
+    passes(
+        &mut world.admin,
+        &format!("UPDATE users SET plan = 'other' WHERE id = 3; {observe}"),
+    );
+    let (mut app, notices) = world.db.connect_listening("app");
+    passes(&mut app, &run(&token));
+    let said: Vec<String> = notices
+        .take()
+        .iter()
+        .map(|notice| notice.message().to_owned())
+        .collect();
+    assert!(
+        said.iter()
+            .any(|message| message.contains("destroys other rows than the preview")),
+        "{said:?}"
     );
 }

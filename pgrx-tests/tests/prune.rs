@@ -55,7 +55,7 @@ fn settled_requests_go_with_the_statements_of_their_time() {
     admin
         .batch_execute(
             "SELECT backstop.preview('DELETE FROM users WHERE id = 1');
-             SELECT backstop.preview('DELETE FROM users WHERE id = 2');
+             SELECT backstop.preview('DELETE FROM users WHERE id = 3');
              SELECT backstop.deny(1, 'no')",
         )
         .expect("two requests, one denied");

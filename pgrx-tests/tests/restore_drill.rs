@@ -81,7 +81,7 @@ fn what_cannot_be_put_back_is_a_row_of_the_answer_not_an_error() {
     );
     passes(
         &mut admin,
-        "SELECT backstop.unprotect('notes'); DROP TABLE notes;
+        "SELECT backstop.unprotect('notes'); ALTER TABLE notes DROP CONSTRAINT notes_user_id_fkey; DROP TABLE notes;
          ALTER TABLE users ADD COLUMN late text, ADD CHECK (id <> 11)",
     );
     let drilled = drill(&mut admin);

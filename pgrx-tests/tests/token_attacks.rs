@@ -71,12 +71,16 @@ fn another_text_is_another_statement() {
 #[test]
 fn another_role_or_session_role_is_another_requester() {
     let mut world = world();
+    // Roles belong to the whole server, so the test has one of its own.
+    let member = format!("{}_member", world.db.name);
     passes(
         &mut world.admin,
-        "GRANT app TO outsider; GRANT ALL ON users, subscriptions, invoices TO outsider, reviewer",
+        &format!(
+            "CREATE ROLE {member} LOGIN IN ROLE app; GRANT ALL ON users, subscriptions, invoices TO reviewer"
+        ),
     );
     let token = token(&mut world, FIVE);
-    let mut outsider = world.db.connect_as("outsider");
+    let mut outsider = world.db.connect_as(&member);
     for set in ["RESET ROLE", "SET ROLE app"] {
         passes(&mut outsider, set);
         assert_eq!(refused_under(&mut outsider, &token, FIVE), "SF010", "{set}");
@@ -296,7 +300,7 @@ fn a_column_changed_in_between_changes_the_list() {
         passes(&mut world.admin, "COMMIT");
         let refusal = refused(&mut world.app, &run(&token));
         assert_eq!(refusal.sqlstate, "SF011", "{between}");
-        assert!(refusal.detail.contains("public."), "{between} {refusal:?}");
+        assert!(!refusal.detail.contains("(,"), "{between} {refusal:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use super::policy::typed;
 use crate::pg::function::{Call, Rows};
 use crate::preview::request::Line;
 use crate::preview::{self, request};
-use crate::record::{datum, write};
+use crate::record::datum;
 use crate::report::Outcome;
 use crate::shared::progress;
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -38,7 +38,7 @@ unsafe fn requested(call: Call) -> Outcome<(i64, Vec<Line>)> {
     let (lines, numbers) = request::lines(&previewed);
     let stored = parameters
         .as_ref()
-        .map(|json| write::jsonb(json.to_string().as_bytes()));
+        .map(|json| datum::jsonb(json.to_string().as_bytes()));
     let id = request::write(&previewed, &lines, &numbers, reason.as_deref(), stored);
     preview::done();
     progress::end();
@@ -94,7 +94,7 @@ unsafe fn preview(call: Call) -> Outcome<Datum> {
             Some(Datum::from(rules.as_ptr())),
             line.sample
                 .filter(|_| readable)
-                .map(|json| write::jsonb(json.as_bytes())),
+                .map(|json| datum::jsonb(json.as_bytes())),
         ]);
     }
     Ok(call.null())

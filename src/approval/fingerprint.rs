@@ -4,7 +4,7 @@
 //! them. The key is the request's own and secret, so nobody can make other rows with the same fingerprints.
 
 use pgrx::pg_sys::{self, Datum, Oid};
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip128::{Hasher128, SipHasher13};
 use std::cell::Cell;
 use std::hash::Hasher;
 
@@ -19,7 +19,7 @@ impl Key {
     }
 
     pub fn of(self, relid: Oid, operation: &str, row: &[u8]) -> u128 {
-        let mut hasher = SipHasher24::new_with_key(&self.0);
+        let mut hasher = SipHasher13::new_with_key(&self.0);
         hasher.write(&relid.to_u32().to_le_bytes());
         hasher.write(operation.as_bytes());
         hasher.write(&[0]);

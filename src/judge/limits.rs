@@ -148,11 +148,12 @@ pub fn other_rows(
     let part = |(count, examples): (usize, &[String])| {
         let more = if count > examples.len() { ", ..." } else { "" };
         let at_least = if complete { "" } else { "at least " };
-        format!(
-            "{at_least}{} ({}{more})",
-            rows(i64::try_from(count).unwrap_or(i64::MAX)),
-            examples.join(", ")
-        )
+        let count = rows(i64::try_from(count).unwrap_or(i64::MAX));
+        if examples.is_empty() {
+            format!("{at_least}{count}")
+        } else {
+            format!("{at_least}{count} ({}{more})", examples.join(", "))
+        }
     };
     let mut detail = Vec::new();
     if unseen.0 > 0 {

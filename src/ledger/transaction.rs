@@ -39,12 +39,14 @@ fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
             with(|ledger| ledger.end_transaction(true));
             record::commit::end_transaction();
             running::end_transaction();
+            record::turned::forget();
             progress::end();
         }
         XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
             with(|ledger| ledger.end_transaction(false));
             record::commit::end_transaction();
             running::end_transaction();
+            record::turned::forget();
             progress::end();
         }
         _ => {}

@@ -12,9 +12,9 @@ pub unsafe fn owns(class: pg_sys::Oid, oid: pg_sys::Oid) -> bool {
     unsafe {
         #[cfg(any(feature = "pg14", feature = "pg15"))]
         if class == pg_sys::NamespaceRelationId {
-            return pg_sys::pg_namespace_ownercheck(oid, pg_sys::GetUserId());
+            pg_sys::pg_namespace_ownercheck(oid, pg_sys::GetUserId())
         } else {
-            return pg_sys::pg_class_ownercheck(oid, pg_sys::GetUserId());
+            pg_sys::pg_class_ownercheck(oid, pg_sys::GetUserId())
         }
         #[cfg(not(any(feature = "pg14", feature = "pg15")))]
         pg_sys::object_ownercheck(class, oid, pg_sys::GetUserId())

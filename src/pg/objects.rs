@@ -124,6 +124,14 @@ pub fn constraint_index(constraint: Oid) -> Option<Oid> {
     (index != pg_sys::InvalidOid).then_some(index)
 }
 
+/// The number of a relation's column.
+pub fn column(relid: Oid, name: &str) -> Option<i16> {
+    let name = std::ffi::CString::new(name).ok()?;
+    // SAFETY: a syscache look-up with a C string; 0 for no such column.
+    let attnum = unsafe { pg_sys::get_attnum(relid, name.as_ptr()) };
+    (attnum > 0).then_some(attnum)
+}
+
 /// Whether a relation may hold rows: anything but a table whose file is empty.
 pub fn has_pages(relid: Oid) -> bool {
     // SAFETY: a syscache look-up; the lock goes with the look, or two that both go on to lock the table for themselves
@@ -142,14 +150,6 @@ pub fn has_pages(relid: Oid) -> bool {
         pg_sys::relation_close(relation, lock);
         blocks > 0
     }
-}
-
-/// The number of a relation's column.
-pub fn column(relid: Oid, name: &str) -> Option<i16> {
-    let name = std::ffi::CString::new(name).ok()?;
-    // SAFETY: a syscache look-up with a C string; 0 for no such column.
-    let attnum = unsafe { pg_sys::get_attnum(relid, name.as_ptr()) };
-    (attnum > 0).then_some(attnum)
 }
 
 /// A name's text.

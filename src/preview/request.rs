@@ -8,7 +8,7 @@ use super::store;
 use crate::judge::approval::Kind;
 use crate::model::{Operation, Rule, Violation};
 use crate::pg::{catalog, raw};
-use crate::record::{datum, write};
+use crate::record::{datum, who, write};
 use crate::{gucs, registry};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::collections::HashMap;
@@ -176,7 +176,7 @@ pub fn write(
     let id = write::draw(c"request_id_seq");
     let expendable: i64 = lines.iter().map(|line| line.expendable_rows).sum();
     let rows: i64 = lines.iter().map(|line| line.rows).sum::<i64>() - expendable;
-    let session = write::session();
+    let session = who::session();
     // SAFETY: reads the clock.
     let now = unsafe { pg_sys::GetCurrentTimestamp() };
     write::insert(
@@ -249,7 +249,7 @@ fn write_line(id: i64, step: i32, line: &Line) {
             Some(Datum::from(rules.as_ptr())),
             line.sample
                 .as_ref()
-                .map(|json| write::jsonb(json.as_bytes())),
+                .map(|json| datum::jsonb(json.as_bytes())),
         ],
     );
 }

@@ -8,6 +8,7 @@ use crate::ledger::{self, Root};
 use crate::model::Violation;
 use crate::pg::attempt::attempt;
 use crate::pg::{raw, spi};
+use crate::record::turned::{self, Turned};
 use crate::report::{Outcome, Report, sqlstate};
 use crate::running::{self, Frame};
 use crate::shared::progress;
@@ -36,6 +37,7 @@ pub struct Previewed {
 /// Ends the preview's state, however it ends.
 struct Running {
     outer: Option<(Frame, i32)>,
+    turned: Turned,
 }
 
 impl Drop for Running {
@@ -44,6 +46,7 @@ impl Drop for Running {
         running::put_back(self.outer);
         ledger::with(|ledger| drop(ledger.remove_root(running::PREVIEW)));
         sequence::preview::end();
+        turned::put_back(std::mem::take(&mut self.turned));
     }
 }
 
@@ -92,6 +95,7 @@ pub unsafe fn run(text: &str, parameters: Option<&Value>) -> Outcome<Previewed> 
         };
         let ended = Running {
             outer: running::put_aside(frame),
+            turned: turned::known(),
         };
         sequence::preview::begin();
         collect::begin();

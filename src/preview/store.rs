@@ -1,5 +1,5 @@
 //! Where a preview's chunks wait for the end of its subtransaction: a tuplestore of the surrounding transaction, in
-//! memory up to work_mem and then in a temporary file, each chunk compressed as the record's are.
+//! memory up to maintenance_work_mem and then in a temporary file, each chunk compressed as the record's are.
 
 use crate::pg::raw;
 use crate::record::format::RowFormat;
@@ -37,7 +37,7 @@ pub fn open() {
             pg_sys::TupleDescInitEntry(desc, (n + 1) as i16, std::ptr::null(), column, -1, 0);
         }
         Store {
-            tuples: pg_sys::tuplestore_begin_heap(false, false, pg_sys::work_mem),
+            tuples: pg_sys::tuplestore_begin_heap(false, false, pg_sys::maintenance_work_mem),
             desc,
             compression: compression(),
             next: 1,

@@ -52,6 +52,11 @@ impl Buffer {
         self.takes(&other.format, other.operation, other.cause.as_ref())
     }
 
+    /// Whether it holds a chunk's worth of rows.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= CHUNK_BYTES
+    }
+
     /// Adds one encoded row, `,value,...]`, behind its ordinal.
     pub fn push_numbered(&mut self, ordinal: i64, row: &[u8]) {
         if self.rows == 0 {
@@ -89,8 +94,9 @@ impl Buffer {
     }
 
     /// Gives back the memory of rows that are written, for the next ones.
-    pub fn reuse(&mut self, bytes: Vec<u8>) {
+    pub fn reuse(&mut self, mut bytes: Vec<u8>) {
         if self.rows == 0 {
+            bytes.clear();
             self.bytes = bytes;
         }
     }

@@ -9,6 +9,7 @@
 use super::expendable;
 use super::keep::{Captured, keep};
 use super::site::{self, Found, Site};
+use super::turned;
 use crate::judge::approval::Kind;
 use crate::judge::limits;
 use crate::ledger::{self, DestroyedRow};
@@ -87,7 +88,7 @@ unsafe fn destroyed(
         if let Some(new) = new {
             fetch(new, site.format.last_attnum);
         }
-        let expendable = expendable::holds(&site.expendable, site.estate, old);
+        let expendable = is_expendable(site, operation, old, new);
         let cleared = match new {
             Some(new) if !site.fed.is_empty() => site.fed.cleared(old, new),
             _ => Vec::new(),
@@ -114,6 +115,35 @@ unsafe fn destroyed(
             preview::note_columns(&site.query, &site.format, operation, every, old, new);
         }
         Ok(())
+    }
+}
+
+/// Whether the row was expendable before this transaction touched it.
+///
+/// # Safety
+/// As for `destroyed`, with all attributes fetched.
+unsafe fn is_expendable(
+    site: &Site,
+    operation: Operation,
+    old: *mut pg_sys::TupleTableSlot,
+    new: Option<*mut pg_sys::TupleTableSlot>,
+) -> bool {
+    if site.expendable.is_empty() {
+        return false;
+    }
+    let (root, relid) = (site.format.recorded_relid, site.guarded.relid);
+    // SAFETY: the caller vouches for the slots.
+    unsafe {
+        let was = expendable::holds(&site.expendable, site.estate, old)
+            && !turned::is_turned(root, relid, (*old).tts_tid);
+        if !was && operation == Operation::Update {
+            match new {
+                Some(new) if !expendable::holds(&site.expendable, site.estate, new) => {}
+                Some(new) if !moved(old) => turned::note(root, relid, (*new).tts_tid),
+                _ => turned::note_moved(root),
+            }
+        }
+        was
     }
 }
 

@@ -1,11 +1,12 @@
 //! Keeps a captured row: encodes it, puts it into its buffer, and leaves its fingerprint where one is wanted.
 
-use super::encode::PortableOutput;
 use super::format::RowFormat;
 use super::image::{changes, has_now, one_value, values};
+use super::portable::{PinnedNames, PortableOutput};
 use super::write;
 use crate::approval::fingerprint::{Clock, Key};
 use crate::approval::token;
+use crate::ddl::enforce;
 use crate::judge::approval::Kind;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
@@ -48,6 +49,7 @@ pub unsafe fn keep(captured: &Captured) -> Outcome<()> {
         row.clear();
         // SAFETY: the caller vouches for the slots.
         let print = unsafe {
+            let _pinned = format.names_dependent.then(PinnedNames::begin);
             let _portable = format.session_dependent.then(PortableOutput::begin);
             image(row, captured, None);
             key.map(|key| fingerprint(key, captured, row))
@@ -117,16 +119,17 @@ fn mark(root: &mut Root, nest: i32, captured: &Captured, print: u128, row: &[u8]
     let Some(claim) = root.claim().cloned() else {
         return Ok(());
     };
-    if root.fingerprints() >= claim.total {
-        return Err(token::more_rows(root, &claim).into());
-    }
+    let one_too_many = root.fingerprints() >= claim.total && !running::may_be_undone();
     let level = root.level(nest);
-    level.fingerprints.push(print);
-    if !claim.showed(print) && level.unseen.len() < token::EXAMPLES {
+    if (one_too_many || !claim.showed(print)) && level.unseen.len() < token::EXAMPLES {
         // SAFETY: the row that is being captured.
         let name = unsafe { name_of(captured) };
         level.unseen.push(name);
     }
+    if one_too_many {
+        enforce::refuse(token::more_rows(root, &claim))?;
+    }
+    root.level(nest).fingerprints.push(print);
     Ok(())
 }
 

@@ -20,9 +20,12 @@ pub mod image;
 pub mod keep;
 mod numeric;
 mod parameters;
+mod portable;
 pub mod prune;
 pub mod restore;
 mod site;
+pub mod turned;
+pub mod who;
 pub mod whole;
 pub mod write;
 

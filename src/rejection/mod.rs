@@ -15,7 +15,7 @@ pub use mode::{assigned, checked};
 
 use crate::model::Rule;
 use crate::pg::catalog;
-use crate::record::write;
+use crate::record::who;
 use crate::report::{self, Report};
 use crate::shared::queue::{self, Entry};
 use crate::shared::{self, Text};
@@ -106,7 +106,7 @@ fn blank() -> Entry {
             pid: pg_sys::MyProcPid,
             sqlstate: Text::empty(),
             rule: Text::empty(),
-            client_addr: Text::exactly(&write::client_address_bytes()),
+            client_addr: Text::exactly(&who::client_address_bytes()),
             application_name: Text::of(application_name.to_bytes()),
             relation: Text::empty(),
             message: Text::empty(),

@@ -158,6 +158,13 @@ pub fn query() -> Option<Vec<u8>> {
     unsafe { statement_text(&frame) }
 }
 
+/// Whether what is done now may be rolled back while the open root goes on: inside an EXCEPTION block of its own.
+pub fn may_be_undone() -> bool {
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    OPEN.get().is_some_and(|(_, opened)| nest > opened)
+}
+
 /// A new page in the ledger for the open root.
 pub fn new_root() -> Root {
     let Some((frame, _)) = OPEN.get() else {

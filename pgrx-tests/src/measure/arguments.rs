@@ -1,12 +1,14 @@
 //! The command line, and the sizes it stands for.
 
 const USAGE: &str = "\
-usage: cargo measure [--rounds N] [--quick] [--only traffic,single,bulk,refusal,preview,undo]
+usage: cargo measure [--rounds N] [--quick] [--only traffic,single,bulk,refusal,preview,undo,cascade]
   --rounds  how often both sides of a ratio run; the middle one is printed (5)
   --quick   smaller tables and shorter runs, to see that the bench works: its ratios are rough
   --only    some of the parts";
 
-const PARTS: [&str; 6] = ["traffic", "single", "bulk", "refusal", "preview", "undo"];
+const PARTS: [&str; 7] = [
+    "traffic", "single", "bulk", "refusal", "preview", "undo", "cascade",
+];
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Arguments {

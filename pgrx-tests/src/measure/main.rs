@@ -9,6 +9,7 @@
 mod arguments;
 mod bulk;
 mod capturers;
+mod cascade;
 mod preview;
 mod refusal;
 mod rows;
@@ -65,6 +66,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if arguments.wants("undo") {
         undo::measure(&bench, &mut table)?;
+    }
+    if arguments.wants("cascade") {
+        cascade::measure(&bench, &mut table)?;
     }
     print!("{table}");
     println!("{}", table.summary());

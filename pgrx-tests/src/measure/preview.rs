@@ -2,10 +2,10 @@
 //! reviewer instead of the record, and rolls back.
 
 use anyhow::Result;
-use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::shell::step;
 
 use crate::capturers::Capturer;
+use crate::cascade::resident;
 use crate::rows;
 use crate::series::{Series, megabytes, short};
 use crate::server::{Bench, execute, number, timed};
@@ -59,12 +59,4 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     let promise = Some(Promise::AtMost(1.3, "x"));
     table.figure("backstop.preview", &ratio, "x", promise, remarks);
     Ok(())
-}
-
-/// The backend's anonymous memory in bytes: what it holds itself, shared buffers apart.
-fn resident(client: &mut Client) -> Result<f64> {
-    number(
-        client,
-        "SELECT 1024.0 * (regexp_match(pg_read_file('/proc/' || pg_backend_pid() || '/status'), 'RssAnon:\\s+(\\d+)'))[1]::float8",
-    )
 }

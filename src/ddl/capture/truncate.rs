@@ -2,11 +2,12 @@
 
 use super::{begun, coverage};
 use crate::ddl::scope::resolve;
+use crate::guard_triggers;
 use crate::judge::limits;
 use crate::ledger;
 use crate::model::Operation;
 use crate::pg::function::Call;
-use crate::pg::{catalog, raw};
+use crate::pg::{catalog, objects, raw};
 use crate::record::definition;
 use crate::record::whole::{self, Destroyer};
 use crate::registry::{self, Guarded, Registry};
@@ -117,7 +118,8 @@ pub fn reached(registry: &Rc<Registry>, relid: Oid) -> Outcome<()> {
     let covered = underway::with(|statement| {
         let covered = matches!(statement.coverage, Coverage::Covered(_));
         if registry.table(relid).is_some() {
-            if !statement.awaited.contains(&relid) {
+            let guarded = guard_triggers::guards_truncate(relid) || objects::has_pages(relid);
+            if guarded && !statement.awaited.contains(&relid) {
                 statement.awaited.push(relid);
             }
             return None;

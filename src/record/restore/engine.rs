@@ -250,11 +250,11 @@ impl Engine {
             } else {
                 self.members.clear();
             }
-            let _acting = self.targets[target].acting();
             self.converted = match Change::of(&chunk.operation) {
                 Some(Change::Column) => self.lost_columns(image),
                 _ => false,
             };
+            let _acting = self.targets[target].acting();
             let outcome = match Change::of(&chunk.operation) {
                 Some(Change::Updated) => self.undo_update(image, false),
                 Some(Change::Removed) => self.undo_delete(image),
