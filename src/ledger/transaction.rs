@@ -4,6 +4,7 @@ use super::with;
 use crate::hooks::{guarded, raise};
 use crate::pg::raw;
 use crate::report::Outcome;
+use crate::shared::progress;
 use crate::{record, running};
 use pgrx::pg_sys;
 use std::ffi::c_void;
@@ -49,12 +50,14 @@ fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
             record::commit::end_transaction();
             running::end_transaction();
             record::turned::forget();
+            progress::end();
         }
         XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
             with(|ledger| ledger.end_transaction(false));
             record::commit::end_transaction();
             running::end_transaction();
             record::turned::forget();
+            progress::end();
         }
         _ => {}
     }
@@ -80,11 +83,13 @@ unsafe extern "C-unwind" fn subtransaction_ended(
             with(|ledger| ledger.commit_level(nest));
             record::commit::commit_level(nest);
             running::commit_level(nest);
+            progress::commit_level(nest);
         }
         SUBXACT_EVENT_ABORT_SUB => {
             with(|ledger| ledger.abort_level(nest));
             record::commit::abort_level(nest);
             running::abort_level(nest);
+            progress::abort_level(nest);
         }
         _ => {}
     }

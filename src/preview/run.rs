@@ -11,6 +11,7 @@ use crate::pg::{raw, spi};
 use crate::record::turned::{self, Turned};
 use crate::report::{Outcome, Report, sqlstate};
 use crate::running::{self, Frame};
+use crate::shared::progress;
 use crate::{registry, sequence};
 use pgrx::pg_sys;
 use serde_json::Value;
@@ -78,6 +79,7 @@ pub unsafe fn run(text: &str, parameters: Option<&Value>) -> Outcome<Previewed> 
         ));
     };
     store::open();
+    progress::preview();
     // SAFETY: an internal subtransaction, left by the same memory context and resource owner it was begun with, on
     // success, on our own errors and on PostgreSQL's.
     unsafe {

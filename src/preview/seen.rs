@@ -13,6 +13,7 @@ use crate::record::keep::Captured;
 use crate::record::{Buffer, FedColumns};
 use crate::report::{Outcome, Report};
 use crate::running::queries::ActiveQuery;
+use crate::shared::progress;
 use crate::{gucs, running};
 use pgrx::pg_sys;
 use std::rc::Rc;
@@ -203,6 +204,7 @@ pub unsafe fn note_columns(
 pub fn keep_chunk(chunks: &mut Vec<StoredChunk>, buffer: &mut Buffer) {
     let fingerprints = std::mem::take(&mut buffer.fingerprints);
     let (rows, images) = buffer.take();
+    progress::previewed(&buffer.format.relation, rows.into());
     chunks.push(StoredChunk {
         number: store::put(&buffer.format, rows, &images, &fingerprints),
         format: buffer.format.clone(),

@@ -56,6 +56,13 @@ pub fn prune(cutoff: i64, limit: Option<i64>) -> Outcome<i64> {
     Ok(pruned)
 }
 
+/// Removes the refusals from before `cutoff`.
+pub fn rejections(cutoff: i64) {
+    let rejections = Table::open(c"rejection", c"rejection_at");
+    rejections.delete(2, Compare::UpTo(cutoff - 1), pg_sys::F_TIMESTAMPTZ_LE);
+    rejections.close();
+}
+
 /// The statements to remove, and when the last of them committed.
 fn old(cutoff: i64, limit: Option<i64>) -> Option<(Vec<i64>, i64)> {
     let found = Spi::connect_mut(|client| {

@@ -49,8 +49,18 @@ pub(super) fn role_name(role: Oid) -> Datum {
     }
 }
 
-/// The client's address as an inet datum, looked up once per session.
+/// The client's address as an inet datum.
 fn client_address() -> Option<Datum> {
+    with_client_address(|bytes| bytes.map(|bytes| Datum::from(bytes.as_ptr())))
+}
+
+/// The bytes of that datum; none without an address.
+pub fn client_address_bytes() -> Box<[u8]> {
+    with_client_address(|bytes| bytes.map(Box::from).unwrap_or_default())
+}
+
+/// Looked up once per session.
+fn with_client_address<R>(work: impl FnOnce(Option<&[u8]>) -> R) -> R {
     CLIENT_ADDRESS.with_borrow_mut(|known| {
         let bytes = known.get_or_insert_with(|| {
             // SAFETY: inet_client_addr reads MyProcPort and returns NULL for a Unix socket; the datum is a varlena.
@@ -64,6 +74,6 @@ fn client_address() -> Option<Datum> {
                 Some(std::slice::from_raw_parts(value.cast::<u8>(), size).into())
             }
         });
-        bytes.as_ref().map(|bytes| Datum::from(bytes.as_ptr()))
+        work(bytes.as_deref())
     })
 }

@@ -9,6 +9,7 @@ use crate::model::Operation;
 use crate::pg::encoding;
 use crate::preview;
 use crate::report::Outcome;
+use crate::shared::progress;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString};
@@ -18,7 +19,7 @@ thread_local! {
 }
 
 /// Runs `work` in a memory context of its own that is emptied afterwards (after an error: before the next use).
-pub(super) fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
+pub fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: the context is created once under TopMemoryContext and never deleted.
     unsafe {
         if SCRATCH.get().is_null() {
@@ -131,6 +132,7 @@ pub fn spill(root: &mut Root, nest: i32, buffer_bytes: usize) {
     let id = statement_id(root);
     let level = root.level(nest);
     for buffer in level.buffers.iter_mut().filter(|buffer| buffer.is_full()) {
+        progress::captured(id, &buffer.format.relation, buffer.rows.into());
         write_chunk(id, buffer);
         level.chunks_written += 1;
     }
@@ -214,6 +216,7 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
         insert_statement(root, id, rows, image);
         drop((format, images));
     });
+    progress::capture_done();
     Some(id)
 }
 

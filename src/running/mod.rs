@@ -151,6 +151,13 @@ pub fn root_key() -> Option<usize> {
     OPEN.get().map(|(frame, _)| frame.key)
 }
 
+/// The text of the open root.
+pub fn query() -> Option<Vec<u8>> {
+    let (frame, _) = OPEN.get()?;
+    // SAFETY: the frame is open, so its source is live.
+    unsafe { statement_text(&frame) }
+}
+
 /// Whether what is done now may be rolled back while the open root goes on: inside an EXCEPTION block of its own.
 pub fn may_be_undone() -> bool {
     // SAFETY: reads the transaction state.
