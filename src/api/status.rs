@@ -15,7 +15,7 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
     let mut rows = unsafe { Rows::new(call) };
     let mut row = |property: &str, value: String| {
         rows.push(vec![
-            Some(datum::string(&property)),
+            Some(datum::string(property)),
             Some(datum::string(&value)),
         ]);
     };

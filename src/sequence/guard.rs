@@ -218,8 +218,8 @@ pub(super) fn note(
         c"sequence_change",
         &mut [
             Some(Datum::from(id)),
-            Some(datum::string(&name)),
-            Some(datum::string(&operation.record_name())),
+            Some(datum::string(name)),
+            Some(datum::string(operation.record_name())),
             old.map(|position| Datum::from(position.value)),
             old.map(|position| Datum::from(position.is_called)),
             new.map(|position| Datum::from(position.value)),

@@ -83,13 +83,9 @@ pub fn round_trip(
     } else {
         ", '{}', NULL, NULL, NULL, '{}'"
     };
-    if !forbids_null {
-        if let Err(error) = ask(
-            admin,
-            &format!("INSERT INTO {table} SELECT 1000, NULL {empty}"),
-        ) {
-            failures.push(format!("{kind}: could not store NULL: {error}"));
-        }
+    let without = format!("INSERT INTO {table} SELECT 1000, NULL {empty}");
+    if !forbids_null && let Err(error) = ask(admin, &without) {
+        failures.push(format!("{kind}: could not store NULL: {error}"));
     }
     let twin =
         format!("CREATE TABLE {table}_twin AS TABLE {table}; SELECT backstop.protect('{table}')");
