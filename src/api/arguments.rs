@@ -7,6 +7,12 @@ use crate::report::{Outcome, Report, sqlstate};
 use pgrx::FromDatum;
 use pgrx::pg_sys::{self, Oid};
 
+/// Refuses to run on a standby: what writes the record, even to take it back, needs a transaction id.
+pub fn not_on_standby(function: &std::ffi::CStr) {
+    // SAFETY: raises PostgreSQL's own error in recovery, and does nothing else.
+    unsafe { pg_sys::PreventCommandDuringRecovery(function.as_ptr()) }
+}
+
 /// Argument `n`, refused when it is NULL.
 ///
 /// # Safety

@@ -25,6 +25,7 @@ crate::sql_function!(
 /// # Safety
 /// The arguments must be declared (text, text, jsonb).
 unsafe fn requested(call: Call) -> Outcome<(i64, Vec<Line>)> {
+    arguments::not_on_standby(c"backstop.preview()");
     // SAFETY: the caller vouches for the types.
     let (text, reason, parameters) = unsafe {
         (

@@ -11,6 +11,7 @@ use pgrx::{IntoDatum, Spi};
 crate::sql_function!(pg_finfo_backstop_prune, backstop_prune, prune_record);
 
 unsafe fn prune_record(call: Call) -> Outcome<Datum> {
+    arguments::not_on_standby(c"backstop.prune()");
     // SAFETY: the types of the SQL declaration.
     let (keep, limit) = unsafe {
         (

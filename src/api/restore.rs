@@ -33,6 +33,7 @@ crate::sql_function!(
 );
 
 unsafe fn restore_statement(call: Call) -> Outcome<Datum> {
+    arguments::not_on_standby(c"backstop.restore()");
     // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
     unsafe {
         let request = Request {
@@ -48,6 +49,7 @@ unsafe fn restore_statement(call: Call) -> Outcome<Datum> {
 }
 
 unsafe fn restore_since(call: Call) -> Outcome<Datum> {
+    arguments::not_on_standby(c"backstop.restore_since()");
     // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
     unsafe {
         let at: pgrx::datum::TimestampWithTimeZone = arguments::required(call, 0, "at")?;
@@ -99,6 +101,7 @@ unsafe fn counted(call: Call, request: Request) -> Outcome<Datum> {
 }
 
 unsafe fn restore_conflicts(call: Call) -> Outcome<Datum> {
+    arguments::not_on_standby(c"backstop.restore_conflicts()");
     // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
     let (statement_id, mut rows) = unsafe {
         (
@@ -128,6 +131,7 @@ unsafe fn restore_conflicts(call: Call) -> Outcome<Datum> {
 }
 
 unsafe fn restore_drill(call: Call) -> Outcome<Datum> {
+    arguments::not_on_standby(c"backstop.restore_drill()");
     // SAFETY: the type of the SQL declaration, which RETURNS TABLE; PostgreSQL's own subtraction.
     let (cutoff, mut rows) = unsafe {
         let since: Interval = arguments::required(call, 0, "since")?;

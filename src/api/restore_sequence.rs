@@ -14,6 +14,7 @@ crate::sql_function!(
 );
 
 unsafe fn restore_sequence(call: Call) -> Outcome<Datum> {
+    arguments::not_on_standby(c"backstop.restore_sequence()");
     // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
     let (statement_id, dry_run, on_conflict, mut rows) = unsafe {
         (

@@ -161,11 +161,7 @@ unsafe extern "C-unwind" fn check(
     const HINT: &str = "Use a statement of intent such as {\"reason\": \"OPS-142\", \"max_rows\": 20, \"relations\": \
                         [\"public.users\"], \"operations\": [\"delete\"]}, backstop.approve_batch(reason, max_rows), or a \
                         token from backstop.approve().";
-    let parsed = match text
-        .to_str()
-        .map_err(|_| "It is not valid UTF-8.".to_owned())
-        .and_then(Parsed::parse)
-    {
+    let parsed = match Parsed::parse(&encoding::decoded(text)) {
         Ok(parsed) => parsed,
         Err(detail) => {
             refuse(
