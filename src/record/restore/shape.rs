@@ -21,6 +21,8 @@ pub struct Known {
 /// The columns of a chunk's rows.
 pub struct Shape {
     pub columns: Rc<[String]>,
+    /// What they are called now.
+    pub names: Vec<String>,
     pub key_count: usize,
     /// Each column's name as the record writes it in JSON, without quotes.
     pub json_names: Vec<Vec<u8>>,
@@ -36,11 +38,12 @@ impl Shape {
     /// `context` must outlive the shape.
     pub unsafe fn new(
         columns: &Rc<[String]>,
+        names: Vec<String>,
         key_count: usize,
         facts: &[ColumnFact],
         context: pg_sys::MemoryContext,
     ) -> Shape {
-        let known: Vec<Option<Known>> = columns
+        let known: Vec<Option<Known>> = names
             .iter()
             .map(|name| {
                 let fact = facts.iter().find(|fact| fact.name == *name)?;
@@ -58,7 +61,7 @@ impl Shape {
             json_names: columns.iter().map(|name| json_name(name)).collect(),
             missing: facts
                 .iter()
-                .filter(|fact| !fact.generated && !columns.contains(&fact.name))
+                .filter(|fact| !fact.generated && !names.contains(&fact.name))
                 .map(|fact| (fact.attnum - 1) as usize)
                 .collect(),
             session_dependent: known
@@ -66,6 +69,7 @@ impl Shape {
                 .flatten()
                 .any(|column| column.input.session_dependent()),
             known,
+            names,
         }
     }
 
