@@ -90,6 +90,11 @@ CREATE TABLE backstop.pruned (
     statements bigint NOT NULL
 );
 
+-- Tables without a primary key can be published, too: prune() deletes from them.
+ALTER TABLE backstop.sequence_change REPLICA IDENTITY FULL;
+ALTER TABLE backstop.committed REPLICA IDENTITY FULL;
+ALTER TABLE backstop.pruned REPLICA IDENTITY FULL;
+
 -- lz4 compresses a chunk several times faster than pglz; not every server is built with it.
 DO $$
 BEGIN

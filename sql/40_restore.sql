@@ -3,30 +3,30 @@
 CREATE FUNCTION backstop.restore(statement_id bigint, dry_run boolean DEFAULT true, on_conflict text DEFAULT 'abort',
     relations text[] DEFAULT NULL)
 RETURNS TABLE (relation text, operation text, captured bigint, restored bigint, unchanged bigint, conflicts bigint)
-LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_restore';
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lc_monetary = 'C' AS 'MODULE_PATHNAME', 'backstop_restore';
 COMMENT ON FUNCTION backstop.restore(bigint, boolean, text, text[]) IS 'puts back the rows that a recorded statement destroyed';
 
 CREATE FUNCTION backstop.restore_conflicts(statement_id bigint)
 RETURNS TABLE (relation text, key jsonb, old_row jsonb, left_as jsonb, current_row jsonb)
-LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_restore_conflicts';
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lc_monetary = 'C' AS 'MODULE_PATHNAME', 'backstop_restore_conflicts';
 COMMENT ON FUNCTION backstop.restore_conflicts(bigint) IS 'rows whose present state is not what a recorded statement left';
 
 CREATE FUNCTION backstop.restore_since(at timestamptz, relations text[] DEFAULT NULL, dry_run boolean DEFAULT true,
     on_conflict text DEFAULT 'abort')
 RETURNS TABLE (relation text, operation text, captured bigint, restored bigint, unchanged bigint, conflicts bigint)
-LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_restore_since';
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lc_monetary = 'C' AS 'MODULE_PATHNAME', 'backstop_restore_since';
 COMMENT ON FUNCTION backstop.restore_since(timestamptz, text[], boolean, text)
 IS 'takes tables back to a moment, as far as recorded statements changed them';
 
 CREATE FUNCTION backstop.restore_drill(since interval DEFAULT '1 day')
 RETURNS TABLE (statement_id bigint, ok boolean, detail text)
-LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_restore_drill';
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lc_monetary = 'C' AS 'MODULE_PATHNAME', 'backstop_restore_drill';
 COMMENT ON FUNCTION backstop.restore_drill(interval) IS 'tries whether what was recorded since then can be put back; changes nothing';
 
 CREATE FUNCTION backstop.restore_sequence(statement_id bigint, dry_run boolean DEFAULT true, on_conflict text DEFAULT 'abort')
 RETURNS TABLE (sequence text, present_value bigint, present_is_called boolean, restored_value bigint, restored_is_called boolean,
     outcome text)
-LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_restore_sequence';
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lc_monetary = 'C' AS 'MODULE_PATHNAME', 'backstop_restore_sequence';
 COMMENT ON FUNCTION backstop.restore_sequence(bigint, boolean, text) IS 'puts sequences back where they stood before a recorded statement';
 
 REVOKE ALL ON FUNCTION backstop.restore(bigint, boolean, text, text[]), backstop.restore_conflicts(bigint),

@@ -1,8 +1,15 @@
 //! Turns what the judge found, and a user's mistakes, into the one error a person reads.
 
 use crate::model::Violation;
+use crate::pg::encoding;
 use pgrx::pg_sys;
-use std::ffi::{CStr, CString};
+use std::cell::Cell;
+use std::ffi::CStr;
+
+thread_local! {
+    /// Who is told of refusals.
+    static LISTENER: Cell<Option<fn(&Report)>> = const { Cell::new(None) };
+}
 
 /// An error with every field this extension uses, ready to be raised outside Rust's unwinding.
 #[derive(Clone, Debug)]
@@ -47,7 +54,7 @@ impl Report {
             let message = if message.is_null() {
                 String::new()
             } else {
-                CStr::from_ptr(message).to_string_lossy().into_owned()
+                encoding::decoded(CStr::from_ptr(message))
             };
             (unpacked((*error).sqlerrcode), message)
         };
@@ -115,7 +122,21 @@ pub fn unpacked(code: i32) -> String {
         .collect()
 }
 
-/// The report as an `ErrorData` in the current memory context, for `raw::ThrowErrorData`.
+/// Has `listener` told of every refusal, and of every warning that stands for one.
+pub fn listen(listener: fn(&Report)) {
+    LISTENER.set(Some(listener));
+}
+
+/// A refusal is on its way to the client: ours have SQLSTATEs of their own.
+pub fn tell(report: &Report) {
+    if report.sqlstate.starts_with("SF")
+        && let Some(listener) = LISTENER.get()
+    {
+        listener(report);
+    }
+}
+
+/// The report as an `ErrorData` in the current memory context, for `raw::ThrowErrorData`. Every refusal passes here, once.
 ///
 /// # Safety
 /// Must be called in a backend, inside a guarded frame.
@@ -123,6 +144,7 @@ pub unsafe fn error_data(report: &Report, level: u32) -> *mut pg_sys::ErrorData 
     if !report.original.is_null() {
         return report.original;
     }
+    tell(report);
     let copy = |text: &Option<String>| match text {
         Some(text) => duplicate(text),
         None => std::ptr::null_mut(),
@@ -145,10 +167,7 @@ pub unsafe fn error_data(report: &Report, level: u32) -> *mut pg_sys::ErrorData 
 
 /// A palloc'd C string; a NUL inside (impossible in PostgreSQL's text) ends it.
 pub fn duplicate(text: &str) -> *mut std::ffi::c_char {
-    let text = CString::new(text).unwrap_or_else(|error| {
-        let end = error.nul_position();
-        CString::new(&text.as_bytes()[..end]).unwrap_or_default()
-    });
+    let text = encoding::c_string(text);
     // SAFETY: pstrdup copies a valid C string into the current memory context.
     unsafe { pg_sys::pstrdup(text.as_ptr()) }
 }

@@ -1,12 +1,14 @@
 //! Throwaway servers: made in the scratch folder, and gone with the process that made them.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use postgres::{Client, NoTls};
 
+use crate::account::Account;
 use crate::database::Database;
 use crate::endpoint::Endpoint;
 use crate::options::ClusterOptions;
@@ -43,6 +45,31 @@ impl Cluster {
         cluster.launch()?;
         template::prepare(&cluster, options.create_extension)?;
         Ok(cluster)
+    }
+
+    /// A server that was made and has to be started.
+    pub(crate) fn launched(
+        tree: Tree,
+        endpoint: Endpoint,
+        process: ServerProcess,
+    ) -> Result<Cluster> {
+        let cluster = Cluster {
+            tree,
+            endpoint,
+            process: Some(process),
+        };
+        cluster.launch()?;
+        Ok(cluster)
+    }
+
+    /// Stops the server in order and returns where its data lies; it goes with the value.
+    ///
+    /// # Errors
+    /// When the server is another process's.
+    pub fn stop(&self) -> Result<PathBuf> {
+        let process = self.own()?;
+        process.stop(libc::SIGINT)?;
+        Ok(process.data())
     }
 
     /// A server of another process.
@@ -110,6 +137,19 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(10));
         }
         self.wait_until_ready()
+    }
+
+    /// Gives a backend of this server no more address space than `bytes`; `None` gives it all it asks for.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn limit_memory(&self, pid: i32, bytes: Option<u64>) -> Result<()> {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        // As the server's account: root in a container may not do it to another account's process.
+        let mut command = Command::new("prlimit");
+        command.args(["--pid", &pid.to_string(), &format!("--as={limit}:")]);
+        shell::output(Account::for_servers()?.run(&mut command).current_dir("/"))?;
+        Ok(())
     }
 
     /// Stops the server, quickly but in order, and starts it again.

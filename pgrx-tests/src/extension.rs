@@ -29,6 +29,20 @@ pub fn installation(major: u16) -> Result<Tree> {
     Ok(tree)
 }
 
+/// An installation of PostgreSQL `major` that does not have the extension.
+///
+/// # Errors
+/// When something is missing.
+pub fn bare_installation(major: u16) -> Result<Tree> {
+    let pg_config = install::postgres(major)?;
+    let name = scratch::unique(&format!("bare{major}-"));
+    let tree = Tree::copy(&pg_config, &scratch::folder()?.join(name))?;
+    // The system's own may have one.
+    let _ = fs::remove_file(tree.library.join("pg_backstop.so"));
+    let _ = fs::remove_file(tree.share.join("extension/pg_backstop.control"));
+    Ok(tree)
+}
+
 /// Compiles the extension; the path of its shared library. Each major version has a build folder of its own, because
 /// bindings to another one's headers would throw all of it away.
 ///

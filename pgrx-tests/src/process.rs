@@ -1,8 +1,9 @@
 //! The server's process: made, started, stopped, and its log read.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -64,6 +65,42 @@ impl ServerProcess {
             environment: environment.to_vec(),
             child: Mutex::new(None),
         })
+    }
+
+    /// As [`ServerProcess::make`], with a data folder that `fill` fills; the settings are added to what it has.
+    ///
+    /// # Errors
+    /// When `fill` fails.
+    pub fn adopt(
+        tree: &Tree,
+        folder: PathBuf,
+        settings: &str,
+        environment: &[(String, String)],
+        fill: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<ServerProcess> {
+        let account = Account::for_servers()?;
+        let data = folder.join("data");
+        for path in [&folder, &data] {
+            fs::create_dir(path)?;
+            account.own(path)?;
+        }
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o700))?;
+        fill(&data)?;
+        let file = data.join("postgresql.auto.conf");
+        let present = fs::read_to_string(&file)?;
+        fs::write(&file, format!("{present}\n{settings}"))?;
+        Ok(ServerProcess {
+            tree: tree.clone(),
+            folder,
+            account,
+            environment: environment.to_vec(),
+            child: Mutex::new(None),
+        })
+    }
+
+    /// Where its data lies.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
     }
 
     /// Starts it, and doesn't wait until it is ready.

@@ -18,7 +18,7 @@ unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
     // SAFETY: the types of the SQL declaration.
     let (reason, max_rows, relations, operations) = unsafe {
         (
-            arguments::required::<String>(call, 0, "reason")?,
+            arguments::required_text(call, 0, "reason")?,
             arguments::required::<i64>(call, 1, "max_rows")?,
             arguments::texts(call, 2, "relations")?,
             arguments::texts(call, 3, "operations")?,
@@ -62,7 +62,7 @@ unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
 fn qualified(name: &str) -> Outcome<String> {
     // SAFETY: to_regclass(text) returns NULL for a relation that does not exist.
     let found = unsafe {
-        let argument = crate::record::datum::text(name.as_bytes());
+        let argument = crate::record::datum::string(&name);
         pgrx::direct_function_call::<pg_sys::Oid>(pg_sys::to_regclass, &[Some(argument)])
     };
     match found {

@@ -1,6 +1,7 @@
 //! Arguments of the policy functions: read, checked, and refused by name.
 
 use crate::pg::catalog::{self, OpenRelation};
+use crate::pg::encoding;
 use crate::pg::function::Call;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::FromDatum;
@@ -20,16 +21,28 @@ pub unsafe fn required<T: FromDatum>(call: Call, n: usize, name: &str) -> Outcom
     })
 }
 
+/// A text argument, refused when it is NULL.
+///
+/// # Safety
+/// The SQL declaration must give argument `n` the type text.
+pub unsafe fn required_text(call: Call, n: usize, name: &str) -> Outcome<String> {
+    // SAFETY: the caller vouches for the type.
+    unsafe { required::<encoding::Text>(call, n, name) }.map(|text| text.0)
+}
+
 /// A `text[]` argument without NULL members.
 ///
 /// # Safety
 /// Argument `n` must be declared text[].
 pub unsafe fn texts(call: Call, n: usize, name: &str) -> Outcome<Option<Vec<String>>> {
     // SAFETY: the caller vouches for the type.
-    let Some(array) = (unsafe { call.arg::<Vec<Option<String>>>(n) }) else {
+    let Some(array) = (unsafe { call.arg::<Vec<Option<encoding::Text>>>(n) }) else {
         return Ok(None);
     };
-    let whole: Option<Vec<String>> = array.into_iter().collect();
+    let whole: Option<Vec<String>> = array
+        .into_iter()
+        .map(|text| text.map(|text| text.0))
+        .collect();
     whole.map(Some).ok_or_else(|| {
         Report::new(
             sqlstate::NULL_NOT_ALLOWED,

@@ -13,7 +13,7 @@ crate::sql_function!(pg_finfo_backstop_check, backstop_check, check);
 
 unsafe fn check(call: Call) -> Outcome<Datum> {
     // SAFETY: declared STRICT with one text, returning a table.
-    let (text, mut rows) = unsafe { (call.arg::<String>(0).unwrap_or_default(), Rows::new(call)) };
+    let (text, mut rows) = unsafe { (call.text(0).unwrap_or_default(), Rows::new(call)) };
     let sql = report::duplicate(&text);
     // SAFETY: the parser's entry points on a C string in this memory context; analysis checks no privileges, so nothing
     // is learned here that EXPLAIN would not tell.
@@ -28,11 +28,11 @@ unsafe fn check(call: Call) -> Outcome<Datum> {
         let statement = raw::list_nth(statements, 0) as *mut pg_sys::RawStmt;
         for violation in violations(statement, sql)? {
             rows.push(vec![
-                Some(datum::text(violation.rule.name().as_bytes())),
-                Some(datum::text(violation.rule.sqlstate().as_bytes())),
-                Some(datum::text(violation.message.as_bytes())),
-                Some(datum::text(violation.detail.as_bytes())),
-                Some(datum::text(violation.hint.as_bytes())),
+                Some(datum::string(&violation.rule.name())),
+                Some(datum::string(&violation.rule.sqlstate())),
+                Some(datum::string(&violation.message)),
+                Some(datum::string(&violation.detail)),
+                Some(datum::string(&violation.hint)),
             ]);
         }
     }

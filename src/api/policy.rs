@@ -3,6 +3,7 @@
 use super::arguments;
 use crate::guard_triggers;
 use crate::pg::catalog;
+use crate::pg::encoding::Text;
 use crate::pg::function::Call;
 use crate::report::{Outcome, Report, sqlstate};
 use crate::{record, registry};
@@ -60,6 +61,10 @@ pub(super) fn execute(sql: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) ->
     })
 }
 
+fn texts(strings: Vec<String>) -> Vec<Text> {
+    strings.into_iter().map(Text).collect()
+}
+
 /// A value with its type for `execute`.
 pub(super) fn typed<'a, T: IntoDatum>(value: T, oid: Oid) -> pgrx::datum::DatumWithOid<'a> {
     // SAFETY: every caller names the type that T's datum has.
@@ -73,9 +78,9 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
             arguments::required::<Oid>(call, 0, "relation")?,
             arguments::texts(call, 1, "key_columns")?,
             call.arg::<i64>(2),
-            call.arg::<String>(3),
-            arguments::required::<String>(call, 4, "require")?,
-            arguments::required::<String>(call, 5, "approval")?,
+            call.text(3),
+            arguments::required_text(call, 4, "require")?,
+            arguments::required_text(call, 5, "approval")?,
         )
     };
     let relation = arguments::table(relid, pg_sys::ShareRowExclusiveLock)?;
@@ -134,9 +139,9 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
          approval = excluded.approval",
         &[
             typed(relid, pg_sys::REGCLASSOID),
-            typed(key_columns, pg_sys::TEXTARRAYOID),
+            typed(texts(key_columns), pg_sys::TEXTARRAYOID),
             typed(max_rows, pg_sys::INT8OID),
-            typed(expendable, pg_sys::TEXTOID),
+            typed(expendable.map(Text), pg_sys::TEXTOID),
             typed(require, pg_sys::TEXTOID),
             typed(approval, pg_sys::TEXTOID),
         ],
@@ -184,7 +189,7 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
         (
             arguments::required::<Oid>(call, 0, "relation")?,
             arguments::texts(call, 1, "columns")?,
-            arguments::required::<String>(call, 2, "upstream")?,
+            arguments::required_text(call, 2, "upstream")?,
         )
     };
     let columns = columns.ok_or_else(|| {
@@ -208,8 +213,8 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
          ON CONFLICT (relation, column_name) DO UPDATE SET upstream = excluded.upstream",
         &[
             typed(relid, pg_sys::REGCLASSOID),
-            typed(columns, pg_sys::TEXTARRAYOID),
-            typed(upstream, pg_sys::TEXTOID),
+            typed(texts(columns), pg_sys::TEXTARRAYOID),
+            typed(Text(upstream), pg_sys::TEXTOID),
         ],
     );
     judge_again(relid);
@@ -244,7 +249,7 @@ unsafe fn unprotect_columns(call: Call) -> Outcome<Datum> {
             "DELETE FROM backstop.registered_column WHERE relation = $1 AND column_name = $2 RETURNING 1",
             &[
                 typed(relid, pg_sys::REGCLASSOID),
-                typed(column.as_str(), pg_sys::TEXTOID),
+                typed(Text(column.clone()), pg_sys::TEXTOID),
             ],
         );
         if removed == 0 {

@@ -2,13 +2,16 @@
 
 use super::arguments;
 use super::policy::typed;
+use crate::pg::encoding;
+use crate::pg::encoding::Jsonb;
 use crate::pg::function::{Call, Rows};
 use crate::preview::request::Line;
 use crate::preview::{self, request};
-use crate::record::{datum, write};
+use crate::record::datum;
 use crate::report::Outcome;
+use crate::shared::progress;
 use pgrx::pg_sys::{self, Datum, Oid};
-use pgrx::{IntoDatum, JsonB, Spi};
+use pgrx::{IntoDatum, Spi};
 
 crate::sql_function!(pg_finfo_backstop_preview, backstop_preview, preview);
 crate::sql_function!(
@@ -25,20 +28,22 @@ unsafe fn requested(call: Call) -> Outcome<(i64, Vec<Line>)> {
     // SAFETY: the caller vouches for the types.
     let (text, reason, parameters) = unsafe {
         (
-            arguments::required::<String>(call, 0, "statement")?,
-            call.arg::<String>(1),
-            call.arg::<JsonB>(2),
+            arguments::required_text(call, 0, "statement")?,
+            call.text(1),
+            call.arg::<Jsonb>(2),
         )
     };
     let parameters = parameters.map(|json| json.0);
     // SAFETY: from a SQL function.
     let previewed = unsafe { preview::run(&text, parameters.as_ref())? };
+    progress::preview_stored();
     let (lines, numbers) = request::lines(&previewed);
     let stored = parameters
         .as_ref()
-        .map(|json| write::jsonb(json.to_string().as_bytes()));
+        .map(|json| datum::jsonb(&encoding::encode(&json.to_string())));
     let id = request::write(&previewed, &lines, &numbers, reason.as_deref(), stored);
     preview::done();
+    progress::end();
     if lines.is_empty() {
         pgrx::notice!("request {id}: the statement destroys nothing that is protected");
     }
@@ -55,11 +60,11 @@ unsafe fn preview_json(call: Call) -> Outcome<Datum> {
     let json = Spi::connect_mut(|client| {
         let sql = "SELECT backstop.request_json($1)";
         let rows = client.update(sql, Some(1), &[typed(id, pg_sys::INT8OID)])?;
-        rows.first().get_one::<JsonB>()
+        rows.first().get_one::<Jsonb>()
     });
     let json = json.unwrap_or_else(|error| pgrx::error!("{error}"));
     Ok(json
-        .and_then(JsonB::into_datum)
+        .and_then(Jsonb::into_datum)
         .unwrap_or_else(|| call.null()))
 }
 
@@ -81,9 +86,9 @@ unsafe fn preview(call: Call) -> Outcome<Datum> {
         rows.push(vec![
             Some(Datum::from(id)),
             Some(Datum::from((n + 1) as i32)),
-            Some(datum::text(line.relation.as_bytes())),
-            Some(datum::text(line.operation.as_bytes())),
-            line.cause.map(|cause| datum::text(cause.as_bytes())),
+            Some(datum::string(&line.relation)),
+            Some(datum::string(&line.operation)),
+            line.cause.map(|cause| datum::string(&cause)),
             Some(Datum::from(line.rows)),
             Some(Datum::from(line.expendable_rows)),
             Some(Datum::from(columns.as_ptr())),
@@ -91,7 +96,7 @@ unsafe fn preview(call: Call) -> Outcome<Datum> {
             Some(Datum::from(rules.as_ptr())),
             line.sample
                 .filter(|_| readable)
-                .map(|json| write::jsonb(json.as_bytes())),
+                .map(|json| datum::jsonb(&encoding::encode(&json))),
         ]);
     }
     Ok(call.null())

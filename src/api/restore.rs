@@ -3,8 +3,8 @@
 use super::arguments;
 use crate::pg::function::{Call, Rows};
 use crate::record::datum;
+use crate::record::datum::jsonb;
 use crate::record::restore::{self, OnConflict, Request, What, drill};
-use crate::record::write::jsonb;
 use crate::report::Outcome;
 use pgrx::IntoDatum;
 use pgrx::datum::Interval;
@@ -87,8 +87,8 @@ unsafe fn counted(call: Call, request: Request) -> Outcome<Datum> {
     let mut rows = unsafe { Rows::new(call) };
     for count in restore::run(request)?.counts {
         rows.push(vec![
-            Some(datum::text(count.relation.as_bytes())),
-            Some(datum::text(count.operation.as_bytes())),
+            Some(datum::string(&count.relation)),
+            Some(datum::string(&count.operation)),
             Some(Datum::from(count.captured)),
             Some(Datum::from(count.restored)),
             Some(Datum::from(count.unchanged)),
@@ -117,7 +117,7 @@ unsafe fn restore_conflicts(call: Call) -> Outcome<Datum> {
     for conflict in done.conflicts {
         let json = |text: &Option<Vec<u8>>| text.as_deref().map(jsonb);
         rows.push(vec![
-            Some(datum::text(conflict.relation.as_bytes())),
+            Some(datum::string(&conflict.relation)),
             json(&conflict.key),
             json(&conflict.old_row),
             json(&conflict.left_as),
@@ -142,7 +142,7 @@ unsafe fn restore_drill(call: Call) -> Outcome<Datum> {
         rows.push(vec![
             Some(Datum::from(drilled.statement_id)),
             Some(Datum::from(drilled.ok)),
-            Some(datum::text(drilled.detail.as_bytes())),
+            Some(datum::string(&drilled.detail)),
         ]);
     })?;
     Ok(call.null())

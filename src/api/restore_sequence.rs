@@ -31,12 +31,12 @@ unsafe fn restore_sequence(call: Call) -> Outcome<Datum> {
             Fate::Overwritten => "overwritten",
         };
         rows.push(vec![
-            Some(datum::text(moved.name.as_bytes())),
+            Some(datum::string(&moved.name)),
             moved.present.map(|present| Datum::from(present.value)),
             moved.present.map(|present| Datum::from(present.is_called)),
             Some(Datum::from(moved.old.value)),
             Some(Datum::from(moved.old.is_called)),
-            Some(datum::text(outcome.as_bytes())),
+            Some(datum::string(&outcome)),
         ]);
     }
     Ok(call.null())

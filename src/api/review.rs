@@ -2,6 +2,8 @@
 
 use super::arguments;
 use super::policy::typed;
+use crate::pg::encoding::RowText;
+use crate::pg::encoding::Text;
 use crate::pg::function::{Call, Rows};
 use crate::record::datum;
 use crate::report::{Outcome, Report, sqlstate};
@@ -30,7 +32,7 @@ unsafe fn preview_tree(call: Call) -> Outcome<Datum> {
     };
     let steps = steps(id).unwrap_or_else(|error| pgrx::error!("{error}"));
     for line in tree::tree(&request, &steps) {
-        rows.push(vec![Some(datum::text(line.as_bytes()))]);
+        rows.push(vec![Some(datum::string(&line))]);
     }
     Ok(call.null())
 }
@@ -50,11 +52,11 @@ fn request(id: i64) -> spi::Result<Option<Request>> {
         )?;
         let mut found = None;
         for row in rows {
-            let decision = match (row.get::<String>(12)?, row.get::<String>(13)?) {
+            let decision = match (row.text(12)?, row.text(13)?) {
                 (Some(by), Some(at)) => Some((by, at, row.get(14)?)),
                 _ => None,
             };
-            let used = match row.get::<String>(15)? {
+            let used = match row.text(15)? {
                 Some(at) => Some((at, row.get(16)?)),
                 None => None,
             };
@@ -99,7 +101,7 @@ fn steps(id: i64) -> spi::Result<Vec<Step>> {
 
 fn step(row: &SpiHeapTupleData<'_>) -> spi::Result<Step> {
     let position = |value: usize| -> spi::Result<String> {
-        let text = row.get::<String>(value)?.unwrap_or_default();
+        let text = row.text(value)?.unwrap_or_default();
         Ok(match row.get::<bool>(value + 1)? {
             Some(false) => format!("{text} (not handed out yet)"),
             _ => text,
@@ -134,7 +136,7 @@ unsafe fn deny(call: Call) -> Outcome<Datum> {
     let (id, reason) = unsafe {
         (
             arguments::required::<i64>(call, 0, "request_id")?,
-            arguments::required::<String>(call, 1, "reason")?,
+            arguments::required_text(call, 1, "reason")?,
         )
     };
     if reason.trim().is_empty() {
@@ -157,7 +159,7 @@ unsafe fn deny(call: Call) -> Outcome<Datum> {
                 None,
                 &[
                     typed(id, pg_sys::INT8OID),
-                    typed(reason.as_str(), pg_sys::TEXTOID),
+                    typed(Text(reason), pg_sys::TEXTOID),
                 ],
             )
             .map(|rows| rows.len())
@@ -171,7 +173,7 @@ unsafe fn deny(call: Call) -> Outcome<Datum> {
                                ELSE 'has expired' END \
                    FROM backstop.request_log WHERE request_id = $1";
         let rows = client.update(sql, Some(1), &[typed(id, pg_sys::INT8OID)])?;
-        rows.first().get_one::<String>()
+        rows.first().text(1)
     });
     match request {
         Ok(Some(state)) => Err(Report::new(

@@ -7,6 +7,9 @@ use crate::judge::approval::{Kind, Refusal};
 use crate::judge::token::Token;
 use crate::ledger;
 use crate::model::Rule;
+use crate::pg::encoding;
+use crate::pg::encoding::RowText;
+use crate::pg::encoding::{Text, typed};
 use crate::pg::function::{Call, Rows};
 use crate::pg::privileged::Privileged;
 use crate::pg::spi;
@@ -16,7 +19,6 @@ use crate::running::{self, Frame};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum};
-use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 
@@ -36,7 +38,7 @@ unsafe fn approve(call: Call) -> Outcome<Datum> {
     let (id, reason) = unsafe {
         (
             arguments::required::<i64>(call, 0, "request_id")?,
-            arguments::required::<String>(call, 1, "reason")?,
+            arguments::required_text(call, 1, "reason")?,
         )
     };
     if reason.trim().is_empty() {
@@ -83,7 +85,7 @@ unsafe fn approve(call: Call) -> Outcome<Datum> {
         secret,
     };
     decide(&token, kind, &roles.session, &reason).map_err(unreadable)?;
-    Ok(datum::text(token.to_string().as_bytes()))
+    Ok(datum::string(&token.to_string()))
 }
 
 fn unreadable(error: pgrx::spi::Error) -> Box<Report> {
@@ -108,8 +110,8 @@ fn find(id: i64) -> Outcome<Open> {
             return Ok(None);
         }
         let row = rows.first();
-        let decision = row.get::<String>(3)?;
-        let used = row.get::<String>(4)?;
+        let decision = row.text(3)?;
+        let used = row.text(4)?;
         let expired = row.get::<bool>(5)?.unwrap_or(true);
         let closed = match (used, decision.as_deref()) {
             (Some(at), _) => Some(format!("It was run at {at}.")),
@@ -118,9 +120,9 @@ fn find(id: i64) -> Outcome<Open> {
             _ => None,
         };
         Ok::<_, pgrx::spi::Error>(Some(Open {
-            session_role: row.get::<String>(1)?.unwrap_or_default(),
+            session_role: row.text(1)?.unwrap_or_default(),
             kind: row
-                .get::<String>(2)?
+                .text(2)?
                 .and_then(|name| Kind::from_name(&name))
                 .unwrap_or(Kind::SecondPerson),
             closed,
@@ -145,8 +147,8 @@ fn decide(token: &Token, kind: Kind, by: &str, reason: &str) -> Result<(), pgrx:
         let hash = unsafe { DatumWithOid::new(token::hash(&token.secret), pg_sys::BYTEAOID) };
         let arguments = [
             token.request_id.into(),
-            by.into(),
-            reason.into(),
+            typed(Text(by.to_owned())),
+            typed(Text(reason.to_owned())),
             hash,
             kind.name().into(),
             (crate::gucs::approval_ttl_us() / 1_000_000).into(),
@@ -178,12 +180,8 @@ impl Drop for Running {
 
 unsafe fn run(call: Call) -> Outcome<Datum> {
     // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
-    let (text, mut rows) = unsafe {
-        (
-            arguments::required::<String>(call, 0, "token")?,
-            Rows::new(call),
-        )
-    };
+    let (text, mut rows) =
+        unsafe { (arguments::required_text(call, 0, "token")?, Rows::new(call)) };
     let refused = |refusal: Refusal| {
         Report::new(
             refusal.rule.sqlstate(),
@@ -214,7 +212,7 @@ unsafe fn run(call: Call) -> Outcome<Datum> {
         ));
     }
     let parameters = parameters_of(token.request_id).map_err(unreadable)?;
-    let statement = CString::new(issued.statement.as_str()).unwrap_or_default();
+    let statement = encoding::c_string(&issued.statement);
     // SAFETY: the frame's text lives until the statement is over; the setting ends with its level, or with the abort.
     unsafe {
         let level = pg_sys::NewGUCNestLevel();
@@ -246,8 +244,8 @@ unsafe fn run(call: Call) -> Outcome<Datum> {
         pg_sys::AtEOXact_GUC(false, level);
         for tally in tallies {
             rows.push(vec![
-                Some(datum::text(tally.relation.as_bytes())),
-                Some(datum::text(tally.operation.record_name().as_bytes())),
+                Some(datum::string(&tally.relation)),
+                Some(datum::string(&tally.operation.record_name())),
                 Some(Datum::from(tally.rows)),
                 id.map(Datum::from),
             ]);
@@ -288,6 +286,6 @@ fn parameters_of(id: i64) -> Result<Option<serde_json::Value>, pgrx::spi::Error>
                 &[id.into()],
             )?
             .first();
-        Ok(row.get::<pgrx::JsonB>(1)?.map(|json| json.0))
+        Ok(row.get::<encoding::Jsonb>(1)?.map(|json| json.0))
     })
 }

@@ -157,7 +157,7 @@ impl Scope {
             .registry
             .tables()
             .map(|table| table.relid)
-            .filter(|relid| types::columns_hold(*relid, row_type))
+            .filter(|relid| types::columns_hold(*relid, &[row_type]))
             .collect();
         holding.sort_by_key(|relid| relid.to_u32());
         holding

@@ -9,12 +9,13 @@ use super::{guarded, raise};
 use crate::judge::approval::Refusal;
 use crate::judge::limits::{self, Subject};
 use crate::model::{Rule, Violation};
+use crate::pg::encoding;
 use crate::pg::raw;
 use crate::report::{self, Outcome};
 use crate::running::queries::{self, Coverage};
 use crate::{gucs, ledger, preview, running};
 use pgrx::pg_sys;
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, c_int};
 use std::ptr;
 
 const NAME: &CStr = c"pg_backstop";
@@ -75,7 +76,7 @@ unsafe fn unpack(list: *mut pg_sys::List) -> Vec<Violation> {
         (0..raw::list_length(list))
             .filter_map(|n| {
                 let text = crate::pg::compat::string_value(raw::list_nth(list, n).cast());
-                serde_json::from_slice(CStr::from_ptr(text).to_bytes()).ok()
+                serde_json::from_str(&encoding::decoded(CStr::from_ptr(text))).ok()
             })
             .collect()
     }
@@ -339,7 +340,7 @@ unsafe extern "C-unwind" fn explain(
                 violation.rule.name(),
                 violation.message
             );
-            let text = CString::new(text).unwrap_or_default();
+            let text = encoding::c_string(&text);
             pg_sys::ExplainPropertyText(c"Backstop".as_ptr(), text.as_ptr(), es);
         }
     }

@@ -1,8 +1,9 @@
 //! Names and columns, read from the catalogs.
 
+use crate::pg::encoding;
 use crate::pg::{compat, raw};
 use pgrx::pg_sys;
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, c_char};
 
 /// Owns the text behind a palloc'd C string, `None` for NULL.
 ///
@@ -13,11 +14,7 @@ pub unsafe fn owned(text: *const c_char) -> Option<String> {
         return None;
     }
     // SAFETY: the caller vouches for the string.
-    Some(
-        unsafe { CStr::from_ptr(text) }
-            .to_string_lossy()
-            .into_owned(),
-    )
+    Some(encoding::decoded(unsafe { CStr::from_ptr(text) }))
 }
 
 /// A relation's schema and name; `None` when it no longer exists.
@@ -32,9 +29,7 @@ pub fn relation_name(relid: pg_sys::Oid) -> Option<(String, String)> {
 
 /// An identifier quoted where SQL needs it.
 pub fn quoted(identifier: &str) -> String {
-    let Ok(text) = CString::new(identifier) else {
-        return format!("\"{identifier}\"");
-    };
+    let text = encoding::c_string(identifier);
     // SAFETY: quote_identifier returns its argument or a palloc'd copy. The setting is the session's; a name in the
     // record must not depend on it.
     unsafe {
@@ -88,9 +83,7 @@ pub unsafe fn columns_of(desc: pg_sys::TupleDesc) -> Vec<ColumnFact> {
             .filter(|attribute| !attribute.attisdropped)
             .map(|attribute| ColumnFact {
                 attnum: attribute.attnum,
-                name: CStr::from_ptr(attribute.attname.data.as_ptr())
-                    .to_string_lossy()
-                    .into_owned(),
+                name: encoding::decoded(CStr::from_ptr(attribute.attname.data.as_ptr())),
                 type_oid: attribute.atttypid,
                 type_mod: attribute.atttypmod,
                 not_null: attribute.attnotnull,
@@ -163,6 +156,7 @@ pub fn primary_key(relid: pg_sys::Oid) -> Vec<i16> {
 pub fn named_relation(name: &str) -> Option<pg_sys::Oid> {
     // SAFETY: to_regclass takes a text datum and answers NULL for a name that leads nowhere.
     unsafe {
+        let name = encoding::encode(name);
         let text = pg_sys::cstring_to_text_with_len(name.as_ptr().cast(), name.len() as i32);
         pgrx::direct_function_call::<pg_sys::Oid>(
             pg_sys::to_regclass,

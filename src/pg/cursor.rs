@@ -79,6 +79,6 @@ unsafe fn in_params(params: pg_sys::ParamListInfo, number: i32) -> Option<CStrin
             return None;
         }
         let name: *mut pg_sys::varlena = (*param).value.cast_mut_ptr();
-        CString::new(pgrx::text_to_rust_str(name.cast()).ok()?).ok()
+        CString::new(pgrx::varlena_to_byte_slice(name)).ok()
     }
 }

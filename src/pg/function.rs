@@ -1,5 +1,6 @@
 //! SQL-callable C functions without pgrx's wrapper, so that our errors keep their schema, table and column fields.
 
+use crate::pg::encoding;
 use crate::pg::raw;
 use crate::report::{self, Outcome};
 use pgrx::{FromDatum, pg_sys};
@@ -16,6 +17,15 @@ impl Call {
     pub unsafe fn arg<T: FromDatum>(self, n: usize) -> Option<T> {
         // SAFETY: the caller vouches for the type; PostgreSQL passes as many arguments as are declared.
         unsafe { pgrx::fcinfo::pg_getarg(self.0, n) }
+    }
+
+    /// A text argument.
+    ///
+    /// # Safety
+    /// The SQL declaration must give argument `n` the type text.
+    pub unsafe fn text(self, n: usize) -> Option<String> {
+        // SAFETY: the caller vouches for the type.
+        unsafe { self.arg::<encoding::Text>(n) }.map(|text| text.0)
     }
 
     /// Marks the result NULL.

@@ -1,5 +1,6 @@
 //! Rows of the catalogs, looked up by the object's OID as the object-access hook gives it.
 
+use crate::pg::encoding;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::CStr;
 
@@ -126,7 +127,7 @@ pub fn constraint_index(constraint: Oid) -> Option<Oid> {
 
 /// The number of a relation's column.
 pub fn column(relid: Oid, name: &str) -> Option<i16> {
-    let name = std::ffi::CString::new(name).ok()?;
+    let name = encoding::c_string(name);
     // SAFETY: a syscache look-up with a C string; 0 for no such column.
     let attnum = unsafe { pg_sys::get_attnum(relid, name.as_ptr()) };
     (attnum > 0).then_some(attnum)
@@ -155,9 +156,7 @@ pub fn has_pages(relid: Oid) -> bool {
 /// A name's text.
 pub fn text(name: &pg_sys::NameData) -> String {
     // SAFETY: a NameData is NUL-terminated.
-    unsafe { CStr::from_ptr(name.data.as_ptr()) }
-        .to_string_lossy()
-        .into_owned()
+    encoding::decoded(unsafe { CStr::from_ptr(name.data.as_ptr()) })
 }
 
 /// `T` must be the fixed part of the cache's rows.

@@ -1,10 +1,11 @@
 //! Runs the text of one statement on a user's behalf: with his privileges, for its effects, not for its rows.
 
 use super::{attempt::attempt, raw};
+use crate::pg::encoding;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Datum, Oid};
 use serde_json::Value;
-use std::ffi::{CStr, CString, c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
 /// The types of `$1`, `$2`, ..., as analysis infers them.
@@ -123,7 +124,7 @@ unsafe fn bind(inferred: &Inferred, parameters: Option<&Value>) -> Outcome<pg_sy
             pg_sys::getTypeInputInfo(param.ptype, &mut input, &mut io);
             param.value = match text {
                 Some(text) => {
-                    let text = CString::new(text).unwrap_or_default();
+                    let text = encoding::c_string(&text);
                     let text = pg_sys::pstrdup(text.as_ptr());
                     pg_sys::OidInputFunctionCall(input, text, io, -1)
                 }

@@ -2,9 +2,9 @@
 
 use pgrx::pg_sys::{self, Oid};
 
-/// Whether a column of the relation stores values of `wanted`: itself, or in an array, a domain, a range or a composite.
+/// Whether a column of the relation stores values of a type in `wanted`: itself, or in an array, a domain, a range or a composite.
 /// Looked up without a lock, so that altering one table waits for no other.
-pub fn columns_hold(relid: Oid, wanted: Oid) -> bool {
+pub fn columns_hold(relid: Oid, wanted: &[Oid]) -> bool {
     // SAFETY: syscache look-ups; missing_ok. A dropped column has a name left, and no type.
     let exists = |attnum: i16| unsafe { !pg_sys::get_attname(relid, attnum, true).is_null() };
     (1..)
@@ -14,9 +14,9 @@ pub fn columns_hold(relid: Oid, wanted: Oid) -> bool {
         .any(|type_oid| type_oid != pg_sys::InvalidOid && holds(type_oid, wanted))
 }
 
-/// Whether values of a type hold values of `wanted`. It ends, because no type can be made of itself.
-fn holds(type_oid: Oid, wanted: Oid) -> bool {
-    if type_oid == wanted {
+/// Whether values of a type hold values of one in `wanted`. It ends, because no type can be made of itself.
+pub fn holds(type_oid: Oid, wanted: &[Oid]) -> bool {
+    if wanted.contains(&type_oid) {
         return true;
     }
     // SAFETY: syscache look-ups, which answer InvalidOid for types that are not of the kind.

@@ -1,6 +1,7 @@
 //! The first rows of a step, for a person to look at.
 
 use super::seen::Step;
+use crate::pg::encoding;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -19,7 +20,7 @@ pub fn of(step: &Step) -> String {
 }
 
 fn object(step: &Step, image: &[u8]) -> Option<String> {
-    let text = format!("[0{}", String::from_utf8_lossy(image));
+    let text = format!("[0{}", encoding::decode(image));
     let values: Vec<&RawValue> = serde_json::from_str(&text).ok()?;
     let columns = &step.format.columns;
     let members = |count: usize| {

@@ -1,5 +1,6 @@
 //! Which statements can be previewed: one at a time, and only what a rollback takes back.
 
+use crate::pg::encoding;
 use crate::pg::raw;
 use crate::report::{self, Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, NodeTag};
@@ -38,7 +39,8 @@ pub fn statement(function: &str, text: &str) -> Outcome<Statement> {
             )
             .detail(why.1));
         }
-        let own = own_text(text.as_bytes(), (*parsed).stmt_location, (*parsed).stmt_len);
+        let bytes = encoding::encode(text);
+        let own = own_text(&bytes, (*parsed).stmt_location, (*parsed).stmt_len);
         let text = CString::new(own).map_err(|_| {
             Report::new(
                 sqlstate::INVALID_PARAMETER,

@@ -1,8 +1,8 @@
 //! Columns fed by an upstream, and what counts as clearing one: a value that was not empty becomes NULL, the column's
 //! default, or an empty value.
 
-use super::encode::PortableOutput;
 use super::format::{ColumnFormat, RowFormat};
+use super::portable::PortableOutput;
 use crate::registry::Guarded;
 use pgrx::pg_sys::{self, Datum, Relation};
 use std::ffi::CStr;

@@ -1,5 +1,6 @@
 //! Datums built by hand for the record's own tables.
 
+use crate::pg::encoding;
 use pgrx::pg_sys;
 
 /// A `text` value around `bytes`, in the current memory context.
@@ -13,6 +14,11 @@ pub fn text(bytes: &[u8]) -> pg_sys::Datum {
     }
 }
 
+/// A `text` value of Rust's text.
+pub fn string(text: &str) -> pg_sys::Datum {
+    self::text(&encoding::encode(text))
+}
+
 /// A one-dimensional `text[]` (no NULLs) as bytes that can be used as a datum as they are: 8-byte aligned storage is
 /// the allocator's, which aligns boxes of this size to 16.
 pub fn text_array(items: &[&str]) -> Box<[u8]> {
@@ -22,8 +28,9 @@ pub fn text_array(items: &[&str]) -> Box<[u8]> {
     let header = if items.is_empty() { 16 } else { HEADER };
     let mut bytes = vec![0u8; header];
     for item in items {
+        let item = encoding::encode(item);
         bytes.extend_from_slice(&varlena_header(4 + item.len()));
-        bytes.extend_from_slice(item.as_bytes());
+        bytes.extend_from_slice(&item);
         // The last member is padded like the others: readers step over it by its aligned length.
         bytes.resize(align(bytes.len()), 0);
     }
@@ -47,4 +54,18 @@ pub fn varlena_header(length: usize) -> [u8; 4] {
     #[cfg(target_endian = "big")]
     let word = length as u32 & 0x3FFF_FFFF;
     word.to_ne_bytes()
+}
+
+/// A jsonb value from JSON text.
+pub fn jsonb(json: &[u8]) -> pg_sys::Datum {
+    let mut text = json.to_vec();
+    text.push(0);
+    // SAFETY: jsonb_in reads a C string; JSON text has no NUL inside.
+    unsafe {
+        pgrx::direct_function_call_as_datum(
+            pg_sys::jsonb_in,
+            &[Some(pg_sys::Datum::from(text.as_ptr()))],
+        )
+        .unwrap_or(pg_sys::Datum::from(0))
+    }
 }

@@ -1,8 +1,14 @@
 //! Values to JSON text, losslessly and fast: this runs for every captured column.
 
 use super::format::{Codec, ColumnFormat};
+use super::portable::PortableOutput;
+use crate::pg::memory::make_room;
 use pgrx::pg_sys;
 use std::ffi::CStr;
+
+/// What a value of a type without a varying length takes at most, twice: the rest is for the signs around it and the
+/// brackets behind the last one, which are added without asking for room.
+pub const FIXED: usize = 128;
 
 /// Appends one value.
 ///
@@ -33,6 +39,9 @@ pub unsafe fn value(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Dat
                 }
             }
             Codec::Float4 | Codec::Float8 => number(out, printed(column, value).to_bytes()),
+            Codec::Char => char_string(out, value.value() as u8),
+            Codec::Routine => string(out, &routine(column, value)),
+            Codec::Bytes => bytes_string(out, value),
             Codec::Output => {
                 let text = printed(column, value);
                 string(out, text.to_bytes());
@@ -88,6 +97,7 @@ fn number(out: &mut Vec<u8>, text: &[u8]) {
         .iter()
         .all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
     if finite && text != b"-0" {
+        make_room(out, text.len() + FIXED);
         out.extend_from_slice(text);
     } else {
         string(out, text);
@@ -129,11 +139,62 @@ unsafe fn varlena_string(out: &mut Vec<u8>, value: pg_sys::Datum) {
     }
 }
 
+/// A `"char"`: one byte, which need not be a character of the server's encoding. Like PostgreSQL since 16.
+fn char_string(out: &mut Vec<u8>, byte: u8) {
+    match byte {
+        0 => string(out, b""),
+        1..0x80 => string(out, &[byte]),
+        _ => string(out, format!("\\{byte:03o}").as_bytes()),
+    }
+}
+
+/// A function or operator by its name where the name alone leads back to it, else by its number.
+///
+/// # Safety
+/// `value` must be a regproc or regoper.
+unsafe fn routine(column: &ColumnFormat, value: pg_sys::Datum) -> Vec<u8> {
+    // SAFETY: the look-up functions take a text and answer NULL for a name that leads nowhere or to several.
+    unsafe {
+        let name = printed(column, value).to_bytes();
+        let argument = [Some(super::datum::text(name))];
+        let found = if column.fact.type_oid == pg_sys::REGPROCOID {
+            pgrx::direct_function_call::<pg_sys::Oid>(pg_sys::to_regproc, &argument)
+        } else {
+            pgrx::direct_function_call::<pg_sys::Oid>(pg_sys::to_regoper, &argument)
+        };
+        let oid = value.value() as u32;
+        if oid == 0 || found.is_some_and(|found| found.to_u32() == oid) {
+            name.to_vec()
+        } else {
+            oid.to_string().into_bytes()
+        }
+    }
+}
+
+/// The bytes of a varlena value in hexadecimal.
+///
+/// # Safety
+/// `value` must be a varlena datum.
+unsafe fn bytes_string(out: &mut Vec<u8>, value: pg_sys::Datum) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    // SAFETY: the caller vouches for the value; the copy lives in the current memory context.
+    let bytes = unsafe {
+        let flat = pg_sys::pg_detoast_datum_packed(value.cast_mut_ptr());
+        pgrx::varlena_to_byte_slice(flat)
+    };
+    out.extend_from_slice(b"\"\\\\x");
+    for byte in bytes {
+        out.push(HEX[usize::from(byte >> 4)]);
+        out.push(HEX[usize::from(byte & 15)]);
+    }
+    out.push(b'"');
+}
+
 /// Appends `text` as a JSON string. The bytes are in the server's encoding, every byte of which above 0x7f passes.
 pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     /// What the compiler checks at once.
     const BLOCK: usize = 32;
-    out.reserve(text.len() + 2);
+    make_room(out, text.len() + FIXED);
     out.push(b'"');
     let (mut copied, mut place) = (0, 0);
     while place < text.len() {
@@ -146,6 +207,8 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
         let end = text.len().min(place + BLOCK);
         for at in place..end {
             if special(text[at]) {
+                // What is escaped needs more than was made room for.
+                make_room(out, text.len() - copied + FIXED);
                 out.extend_from_slice(&text[copied..at]);
                 copied = at + 1;
                 escape(out, text[at]);
@@ -263,57 +326,6 @@ unsafe fn date(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Datum) {
     let mut text = *b"\"0000-00-00\"";
     ymd(&mut text[1..11], year, month, day);
     out.extend_from_slice(&text);
-}
-
-/// Makes output functions print what input functions read back exactly, whatever the session has set; undone on drop.
-pub struct PortableOutput {
-    date_style: i32,
-    interval_style: i32,
-    float_digits: i32,
-    bytea: i32,
-    zone: *mut pg_sys::pg_tz,
-}
-
-impl PortableOutput {
-    pub fn begin() -> PortableOutput {
-        // SAFETY: these are the backend's own plain variables; assigning them is what their GUCs' assign hooks do.
-        unsafe {
-            let before = PortableOutput {
-                date_style: pg_sys::DateStyle,
-                interval_style: pg_sys::IntervalStyle,
-                float_digits: pg_sys::extra_float_digits,
-                bytea: bytea_output,
-                zone: pg_sys::session_timezone,
-            };
-            pg_sys::DateStyle = pg_sys::USE_ISO_DATES as i32;
-            pg_sys::IntervalStyle = pg_sys::INTSTYLE_POSTGRES as i32;
-            pg_sys::extra_float_digits = 3;
-            bytea_output = BYTEA_OUTPUT_HEX;
-            pg_sys::session_timezone = pg_sys::pg_tzset(c"GMT".as_ptr());
-            before
-        }
-    }
-}
-
-impl Drop for PortableOutput {
-    fn drop(&mut self) {
-        // SAFETY: puts back what begin() found.
-        unsafe {
-            pg_sys::DateStyle = self.date_style;
-            pg_sys::IntervalStyle = self.interval_style;
-            pg_sys::extra_float_digits = self.float_digits;
-            bytea_output = self.bytea;
-            pg_sys::session_timezone = self.zone;
-        }
-    }
-}
-
-/// `BYTEA_OUTPUT_HEX` of utils/bytea.h.
-const BYTEA_OUTPUT_HEX: i32 = 1;
-
-unsafe extern "C" {
-    /// utils/bytea.h
-    static mut bytea_output: i32;
 }
 
 #[cfg(test)]

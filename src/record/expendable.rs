@@ -3,7 +3,7 @@
 //! The registry keeps it as PostgreSQL prints it under search_path = pg_catalog, so that it means the same whatever the
 //! session's search_path is.
 
-use crate::pg::raw;
+use crate::pg::{encoding, raw, settings::OwnSettings};
 use crate::registry::Guarded;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Node, Relation};
@@ -20,44 +20,12 @@ thread_local! {
         RefCell::new((0, HashMap::new()));
 }
 
-/// Holds search_path at pg_catalog while an expression is read or printed.
-struct PinnedPath(i32);
-
-impl PinnedPath {
-    fn begin() -> PinnedPath {
-        // SAFETY: a GUC nest level that Drop (or the abort) ends.
-        unsafe {
-            let level = pg_sys::NewGUCNestLevel();
-            pg_sys::set_config_option(
-                c"search_path".as_ptr(),
-                c"pg_catalog, pg_temp".as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-            PinnedPath(level)
-        }
-    }
-}
-
-impl Drop for PinnedPath {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            // SAFETY: ends the level begun above; after an error the abort ends it.
-            unsafe { pg_sys::AtEOXact_GUC(false, self.0) };
-        }
-    }
-}
-
 /// Reads `text` as an expression over `relation`'s row; range-table index 1.
 ///
 /// # Safety
 /// `relation` must be open.
 unsafe fn analyse(text: &str, relation: Relation) -> *mut Node {
-    let sql = CString::new(format!("SELECT ({text})")).unwrap_or_default();
+    let sql = encoding::c_string(&format!("SELECT ({text})"));
     // SAFETY: the parser's own entry points, used as cookConstraint() does for CHECK constraints, which also rules out
     // subqueries, aggregates and set-returning functions.
     unsafe {
@@ -94,9 +62,7 @@ unsafe fn analyse(text: &str, relation: Relation) -> *mut Node {
 /// # Safety
 /// In a backend; raises PostgreSQL's own syntax error.
 unsafe fn is_one_expression(text: &str) -> bool {
-    let Ok(sql) = CString::new(format!("SELECT {text}")) else {
-        return false;
-    };
+    let sql = encoding::c_string(&format!("SELECT {text}"));
     // SAFETY: the raw parser reads a C string and returns RawStmt nodes; casts follow the node's tag.
     unsafe {
         let statements = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
@@ -155,7 +121,7 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                     "It must be one boolean expression over the row.".to_owned(),
                 ));
             }
-            let _pinned = PinnedPath::begin();
+            let _pinned = OwnSettings::pinned();
             let node = analyse(text, *relation);
             if pg_sys::contain_volatile_functions(node) {
                 return Err(refused(
@@ -170,7 +136,7 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                 false,
                 false,
             );
-            Ok(CStr::from_ptr(printed).to_string_lossy().into_owned())
+            Ok(encoding::decoded(CStr::from_ptr(printed)))
         }
     })
     .catch_others(|error| {
@@ -219,7 +185,7 @@ pub unsafe fn compile(
             // SAFETY: the caller vouches for relation and estate; the node text was printed by nodeToString.
             unsafe {
                 let printed = known.unwrap_or_else(|| {
-                    let _pinned = PinnedPath::begin();
+                    let _pinned = OwnSettings::pinned();
                     let node = analyse(text, relation);
                     let printed = CStr::from_ptr(pg_sys::nodeToString(node.cast())).to_owned();
                     ANALYSED.with_borrow_mut(|(_, map)| map.insert(key, printed.clone()));

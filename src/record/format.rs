@@ -1,6 +1,8 @@
 //! How the rows of one relation are written down: which columns, in which order, by which codec.
 
 use crate::pg::catalog::{self, ColumnFact};
+use crate::pg::encoding;
+use crate::pg::types;
 use crate::registry::{Guarded, Registry};
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
@@ -23,6 +25,12 @@ pub enum Codec {
     Float4,
     Float8,
     Json,
+    /// `"char"`
+    Char,
+    /// regproc and regoper, whose names need not be unique.
+    Routine,
+    /// Types whose own text cannot be read back: their bytes.
+    Bytes,
     /// Any other type, through its output function.
     Output,
 }
@@ -49,9 +57,27 @@ pub struct RowFormat {
     pub last_attnum: i16,
     /// Some column is printed by an output function that may heed the session's settings (DateStyle, TimeZone, ...).
     pub session_dependent: bool,
+    /// Some column holds names of objects or amounts of money: see `PinnedNames`.
+    pub names_dependent: bool,
     /// `columns` names as a text[] datum, in memory of its own.
     pub names: Box<[u8]>,
 }
+
+/// Types whose text depends on `search_path` or `lc_monetary`.
+const NAMED_TYPES: [Oid; 12] = [
+    pg_sys::REGPROCOID,
+    pg_sys::REGPROCEDUREOID,
+    pg_sys::REGOPEROID,
+    pg_sys::REGOPERATOROID,
+    pg_sys::REGCLASSOID,
+    pg_sys::REGTYPEOID,
+    pg_sys::REGCOLLATIONOID,
+    pg_sys::REGCONFIGOID,
+    pg_sys::REGDICTIONARYOID,
+    pg_sys::REGNAMESPACEOID,
+    pg_sys::REGROLEOID,
+    pg_sys::MONEYOID,
+];
 
 fn codec(type_oid: Oid) -> Codec {
     match type_oid {
@@ -67,8 +93,19 @@ fn codec(type_oid: Oid) -> Codec {
         pg_sys::NUMERICOID => Codec::Numeric,
         pg_sys::FLOAT4OID => Codec::Float4,
         pg_sys::FLOAT8OID => Codec::Float8,
+        pg_sys::CHAROID => Codec::Char,
+        pg_sys::REGPROCOID | pg_sys::REGOPEROID => Codec::Routine,
+        pg_sys::PG_NDISTINCTOID
+        | pg_sys::PG_DEPENDENCIESOID
+        | pg_sys::PG_MCV_LISTOID
+        | pg_sys::PG_BRIN_BLOOM_SUMMARYOID
+        | pg_sys::PG_BRIN_MINMAX_MULTI_SUMMARYOID => Codec::Bytes,
+        // Stored as text, too, like XML below, whose output function leaves out the document's declaration.
+        pg_sys::PG_NODE_TREEOID => Codec::Json,
         // A json value is stored as its text; jsonb goes through its output function.
         pg_sys::JSONOID => Codec::Json,
+        // SAFETY: a syscache look-up of a column's type.
+        _ if unsafe { pg_sys::getBaseType(type_oid) } == pg_sys::XMLOID => Codec::Json,
         _ => Codec::Output,
     }
 }
@@ -138,6 +175,11 @@ impl RowFormat {
                         | Codec::Date
                 )
             }),
+            names_dependent: columns.iter().any(|column| {
+                column.codec == Codec::Routine
+                    || column.codec == Codec::Output
+                        && types::holds(column.fact.type_oid, &NAMED_TYPES)
+            }),
             names: super::datum::text_array(&names),
             columns,
         }
@@ -196,7 +238,7 @@ impl ColumnFormat {
             pg_sys::fmgr_info_cxt(function, &mut output, pg_sys::TopMemoryContext);
         }
         let mut json_name = Vec::new();
-        super::encode::string(&mut json_name, fact.name.as_bytes());
+        super::encode::string(&mut json_name, &encoding::encode(&fact.name));
         json_name.push(b':');
         ColumnFormat {
             codec: codec(fact.type_oid),

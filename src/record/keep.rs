@@ -1,14 +1,16 @@
 //! Keeps a captured row: encodes it, puts it into its buffer, and leaves its fingerprint where one is wanted.
 
-use super::encode::PortableOutput;
 use super::format::RowFormat;
 use super::image::{changes, has_now, one_value, values};
+use super::portable::{PinnedNames, PortableOutput};
 use super::write;
 use crate::approval::fingerprint::{Clock, Key};
 use crate::approval::token;
+use crate::ddl::enforce;
 use crate::judge::approval::Kind;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
+use crate::pg::encoding;
 use crate::pg::raw;
 use crate::report::Outcome;
 use crate::running::queries::ActiveQuery;
@@ -48,6 +50,7 @@ pub unsafe fn keep(captured: &Captured) -> Outcome<()> {
         row.clear();
         // SAFETY: the caller vouches for the slots.
         let print = unsafe {
+            let _pinned = format.names_dependent.then(PinnedNames::begin);
             let _portable = format.session_dependent.then(PortableOutput::begin);
             image(row, captured, None);
             key.map(|key| fingerprint(key, captured, row))
@@ -117,7 +120,7 @@ fn mark(root: &mut Root, nest: i32, captured: &Captured, print: u128, row: &[u8]
     let Some(claim) = root.claim().cloned() else {
         return Ok(());
     };
-    let one_too_many = root.fingerprints() >= claim.total;
+    let one_too_many = root.fingerprints() >= claim.total && !running::may_be_undone();
     let level = root.level(nest);
     if (one_too_many || !claim.showed(print)) && level.unseen.len() < token::EXAMPLES {
         // SAFETY: the row that is being captured.
@@ -125,9 +128,9 @@ fn mark(root: &mut Root, nest: i32, captured: &Captured, print: u128, row: &[u8]
         level.unseen.push(name);
     }
     if one_too_many {
-        return Err(token::more_rows(root, &claim).into());
+        enforce::refuse(token::more_rows(root, &claim))?;
     }
-    level.fingerprints.push(print);
+    root.level(nest).fingerprints.push(print);
     Ok(())
 }
 
@@ -145,7 +148,7 @@ unsafe fn name_of(captured: &Captured) -> String {
             let mut value = Vec::new();
             // SAFETY: the caller fetched the attributes.
             unsafe { one_value(&mut value, column, captured.old, place, None) };
-            format!("{} = {}", column.fact.name, String::from_utf8_lossy(&value))
+            format!("{} = {}", column.fact.name, encoding::decode(&value))
         })
         .collect();
     token::row_name(captured.operation.record_name(), &format.relation, &parts)

@@ -1,6 +1,7 @@
 //! A root statement's bound parameters, as the record keeps them.
 
-use super::encode::{self, PortableOutput};
+use super::encode;
+use super::portable::PortableOutput;
 use pgrx::pg_sys;
 use std::ffi::CStr;
 

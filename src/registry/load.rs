@@ -4,7 +4,8 @@ use super::{
     ApprovalKind, CURRENT, CascadeEdge, Fed, Guarded, Policy, Registry, SequencePolicy,
     invalidation,
 };
-use crate::pg::catalog;
+use crate::pg::encoding::{Text, strings};
+use crate::pg::{catalog, settings::OwnSettings};
 use pgrx::Spi;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
@@ -20,10 +21,11 @@ pub(super) fn generation() -> usize {
     GENERATION.get()
 }
 
-/// Puts back the flag, the user and the snapshot, whether the load succeeded or raised.
+/// Puts back the flag, the user, the snapshot and the settings, whether the load succeeded or raised.
 struct Privileged {
     user: Oid,
     context: i32,
+    _settings: OwnSettings,
 }
 
 impl Privileged {
@@ -47,7 +49,11 @@ impl Privileged {
             pg_sys::PushActiveSnapshot(snapshot);
         }
         LOADING.set(true);
-        Privileged { user, context }
+        Privileged {
+            user,
+            context,
+            _settings: OwnSettings::plain_plans(),
+        }
     }
 }
 
@@ -271,11 +277,11 @@ fn policies() -> Vec<Rc<Policy>> {
             qualified: catalog::qualified(&schema, &table),
             schema,
             table,
-            key_columns: column(row, 2)?,
+            key_columns: strings(column(row, 2)?),
             max_rows: column(row, 3),
-            expendable: column(row, 4),
-            always: column::<String>(row, 5)? == "always",
-            approval: ApprovalKind::from_name(&column::<String>(row, 6)?)?,
+            expendable: column::<Text>(row, 4).map(|text| text.0),
+            always: column::<Text>(row, 5)?.0 == "always",
+            approval: ApprovalKind::from_name(&column::<Text>(row, 6)?.0)?,
         }))
     })
 }
@@ -288,8 +294,8 @@ fn fed_columns() -> HashMap<Oid, Vec<Fed>> {
         Some((
             column::<Oid>(row, 1)?,
             Fed {
-                column: column(row, 2)?,
-                upstream: column(row, 3)?,
+                column: column::<Text>(row, 2)?.0,
+                upstream: column::<Text>(row, 3)?.0,
             },
         ))
     }) {

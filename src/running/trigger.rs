@@ -5,6 +5,7 @@
 //! referential action reached) run without it.
 
 use crate::pg::catalog;
+use crate::pg::encoding;
 use pgrx::pg_sys::{self, Datum, FmgrInfo};
 use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
@@ -79,7 +80,7 @@ pub unsafe fn announce(info: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::ES
             let context = (*estate).es_query_cxt;
             let mut real = FmgrInfo::default();
             pg_sys::fmgr_info_cxt(trigger.tgfoid, &mut real, context);
-            let name = CStr::from_ptr(trigger.tgname).to_string_lossy();
+            let name = encoding::decoded(CStr::from_ptr(trigger.tgname));
             let cause = format!(
                 "trigger {} on {}",
                 catalog::quoted(&name),

@@ -9,6 +9,7 @@ use super::{guard, state};
 use crate::judge::sequence::{Position, Range, WayBack, way_back};
 use crate::model::Operation;
 use crate::pg::catalog;
+use crate::pg::encoding::RowText;
 use crate::record;
 use crate::record::restore::{OnConflict, What, new_root};
 use crate::report::{Outcome, Report, sqlstate};
@@ -126,7 +127,7 @@ fn recorded(statement_id: i64) -> Vec<Recorded> {
                     is_called: is_called.unwrap_or(true),
                 })
             };
-            let name = row.get::<String>(1)?.unwrap_or_default();
+            let name = row.text(1)?.unwrap_or_default();
             let left = position(row.get(4)?, row.get(5)?);
             match found.last_mut() {
                 Some(last) if last.name == name => last.left = left,

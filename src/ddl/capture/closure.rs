@@ -1,6 +1,7 @@
 //! What a drop takes along, from the catalog of dependencies.
 
 use crate::guard_triggers::Privileged;
+use crate::pg::encoding::Text;
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
@@ -83,7 +84,7 @@ pub fn columns(relid: Oid, name: &str, inh: bool, all: bool) -> Vec<Object> {
     let arguments = unsafe {
         [
             DatumWithOid::new(relid, pg_sys::OIDOID),
-            DatumWithOid::new(name.to_owned(), pg_sys::TEXTOID),
+            DatumWithOid::new(Text(name.to_owned()), pg_sys::TEXTOID),
             DatumWithOid::new(inh, pg_sys::BOOLOID),
             DatumWithOid::new(all, pg_sys::BOOLOID),
         ]

@@ -1,5 +1,6 @@
 //! What a refusal shows: names, and expressions deparsed as SQL.
 
+use crate::pg::encoding;
 use pgrx::{PgTryBuilder, pg_sys};
 
 use super::node::{Node, items};
@@ -59,8 +60,9 @@ impl Texts for Gatherer<'_> {
             let function = pg_sys::Oid::from(pg_sys::F_PG_PARTITION_ROOT);
             let root = pg_sys::OidFunctionCall1Coll(function, pg_sys::InvalidOid, relid.into());
             let root = pg_sys::Oid::from(root.value() as u32);
-            let columns = core::ffi::CStr::from_ptr(pg_sys::pg_get_partkeydef_columns(root, false))
-                .to_string_lossy();
+            let columns = encoding::decoded(core::ffi::CStr::from_ptr(
+                pg_sys::pg_get_partkeydef_columns(root, false),
+            ));
             let columns = columns
                 .split(", ")
                 .map(|c| c.trim_matches('"').to_owned())
@@ -74,11 +76,7 @@ fn attribute_name(relid: u32, attno: i16) -> Option<String> {
     // SAFETY: with missing_ok the lookup returns NULL for what is not there (or was dropped).
     unsafe {
         let name = pg_sys::get_attname(pg_sys::Oid::from(relid), attno, true);
-        (!name.is_null()).then(|| {
-            core::ffi::CStr::from_ptr(name)
-                .to_string_lossy()
-                .into_owned()
-        })
+        (!name.is_null()).then(|| encoding::decoded(core::ffi::CStr::from_ptr(name)))
     }
 }
 
@@ -105,7 +103,7 @@ impl Gatherer<'_> {
             }
             let copy = pg_sys::copyObjectImpl(node.cast()).cast();
             let text = pg_sys::deparse_expression(copy, namespaces, several, false);
-            one_line(&core::ffi::CStr::from_ptr(text).to_string_lossy())
+            one_line(&encoding::decoded(core::ffi::CStr::from_ptr(text)))
         }
     }
 }

@@ -14,6 +14,7 @@ use super::{datum, write};
 use crate::guard_triggers::Privileged;
 use crate::ledger;
 use crate::model::Operation;
+use crate::pg::encoding::RowText;
 use crate::pg::{catalog, raw};
 use crate::registry::Guarded;
 use crate::report::Outcome;
@@ -66,7 +67,7 @@ fn read(sql: &str, arguments: &[DatumWithOid]) -> Vec<Definition> {
         let rows = client.select(sql, None, arguments)?;
         let mut found = Vec::new();
         for row in rows {
-            let text = |n| row.get::<String>(n).map(Option::unwrap_or_default);
+            let text = |n| row.text(n).map(Option::unwrap_or_default);
             found.push(Definition {
                 rank: row.get(1)?.unwrap_or(0),
                 depth: row.get(2)?.unwrap_or(0),
@@ -175,7 +176,7 @@ pub fn write(names: Vec<(Oid, Rc<str>)>, operation: Operation, mut definitions: 
             let id = write::statement_id(root);
             let ordinal = root.next_definition;
             root.next_definition += 1;
-            let text = |text: &str| Some(datum::text(text.as_bytes()));
+            let text = |text: &str| Some(datum::string(&text));
             write::insert(
                 c"definition",
                 &mut [

@@ -6,6 +6,7 @@
 //! failure; a table that is gone, a damaged image, a value its type no longer accepts, a constraint made since are.
 
 use super::{Done, OnConflict, Request, What, run};
+use crate::pg::encoding::RowText;
 use crate::report::Outcome;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::CaughtError;
@@ -139,7 +140,7 @@ fn missing_sequences(statement_id: i64) -> Option<String> {
             None,
             &[id],
         )?;
-        rows.first().get_one::<String>()
+        rows.first().text(1)
     });
     found.unwrap_or_else(|error| pgrx::error!("{error}"))
 }

@@ -10,6 +10,8 @@ use super::leaf::Leaf;
 use super::present::{owner_of, users_casts};
 use crate::pg::acting::ActingAs;
 use crate::pg::catalog;
+use crate::pg::encoding;
+use crate::pg::encoding::RowText;
 use crate::report::{Outcome, Report};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
@@ -42,10 +44,10 @@ fn acting(key: &ForeignKey) -> Option<ActingAs> {
 /// Runs a query; the number of rows, and the first row's text.
 fn ask(sql: &str, arguments: &[DatumWithOid]) -> (usize, Option<String>) {
     Spi::connect_mut(|client| {
-        let rows = client.update(sql, None, arguments)?;
+        let rows = client.update(&encoding::c_string(sql), None, arguments)?;
         let count = rows.len();
         let text = if count > 0 {
-            rows.first().get_one::<String>()?
+            rows.first().text(1)?
         } else {
             None
         };

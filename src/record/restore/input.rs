@@ -1,9 +1,9 @@
 //! Text to values: the counterpart of `encode`.
 
 use super::json::{self, Kind, Span};
-use super::shortcut::{date, integer, timestamp, uuid};
+use super::shortcut::{char_byte, date, hexadecimal, integer, timestamp, uuid};
 use crate::pg::catalog::ColumnFact;
-use crate::record::encode::PortableOutput;
+use crate::record::portable::PortableOutput;
 use crate::report::{Outcome, Report};
 use pgrx::pg_sys::{self, Datum};
 
@@ -20,6 +20,10 @@ enum Shortcut {
     Timestamp,
     Date,
     Uuid,
+    /// "char"
+    Char,
+    /// A varlena type, by its bytes in hexadecimal.
+    Bytes,
     None,
 }
 
@@ -50,7 +54,14 @@ impl ColumnInput {
             pg_sys::BOOLOID => Shortcut::Bool,
             pg_sys::DATEOID => Shortcut::Date,
             pg_sys::UUIDOID => Shortcut::Uuid,
-            pg_sys::TEXTOID => Shortcut::Text,
+            // The text is what is stored.
+            pg_sys::TEXTOID | pg_sys::XMLOID | pg_sys::PG_NODE_TREEOID => Shortcut::Text,
+            pg_sys::CHAROID => Shortcut::Char,
+            pg_sys::PG_NDISTINCTOID
+            | pg_sys::PG_DEPENDENCIESOID
+            | pg_sys::PG_MCV_LISTOID
+            | pg_sys::PG_BRIN_BLOOM_SUMMARYOID
+            | pg_sys::PG_BRIN_MINMAX_MULTI_SUMMARYOID => Shortcut::Bytes,
             pg_sys::VARCHAROID if fact.type_mod < 0 => Shortcut::Text,
             pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID if fact.type_mod < 0 => {
                 Shortcut::Timestamp
@@ -154,6 +165,8 @@ impl ColumnInput {
                 *place = value;
                 Datum::from(place)
             }),
+            Shortcut::Char => char_byte(bytes).map(Datum::from),
+            Shortcut::Bytes => hexadecimal(bytes).map(|bytes| crate::record::datum::text(&bytes)),
             Shortcut::None => None,
         }
     }

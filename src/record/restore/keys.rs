@@ -1,6 +1,7 @@
 //! Foreign keys as the catalogs have them, in words that queries are made of.
 
 use crate::pg::catalog;
+use crate::pg::encoding::RowText;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
@@ -100,8 +101,8 @@ pub fn keys(which: &str, relid: Oid) -> Vec<ForeignKey> {
         let rows = client.select(&sql, None, &[relid])?;
         let mut found = Vec::new();
         for row in rows {
-            let text = |n| row.get::<String>(n).map(Option::unwrap_or_default);
-            let texts = |n| row.get::<Vec<String>>(n).map(Option::unwrap_or_default);
+            let text = |n| row.text(n).map(Option::unwrap_or_default);
+            let texts = |n| row.texts(n).map(Option::unwrap_or_default);
             found.push(ForeignKey {
                 name: text(1)?,
                 child: row.get(2)?.unwrap_or(pg_sys::InvalidOid),

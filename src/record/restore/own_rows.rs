@@ -1,5 +1,6 @@
 //! Rows of the record's own tables.
 
+use crate::pg::encoding::{self, Text};
 use crate::record::write;
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum};
@@ -16,6 +17,16 @@ impl Fields {
     pub fn get<T: FromDatum>(&self, n: usize) -> Option<T> {
         // SAFETY: every caller reads column n as the type the record's table declares.
         unsafe { T::from_datum(self.values[n], self.nulls[n]) }
+    }
+
+    /// A text.
+    pub fn text(&self, n: usize) -> Option<String> {
+        self.get::<Text>(n).map(|text| text.0)
+    }
+
+    /// A text[] without NULLs.
+    pub fn texts(&self, n: usize) -> Option<Vec<String>> {
+        self.get::<Vec<Text>>(n).map(encoding::strings)
     }
 
     /// A json value's text.

@@ -1,6 +1,7 @@
 //! Whether what a definition would make is there already.
 
 use super::rebuild::Step;
+use crate::pg::encoding::Text;
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
@@ -105,8 +106,8 @@ fn ask<T: pgrx::FromDatum + pgrx::IntoDatum>(sql: &str, object: &str, name: &str
         // SAFETY: text arguments.
         let arguments = unsafe {
             [
-                DatumWithOid::new(object.to_owned(), pg_sys::TEXTOID),
-                DatumWithOid::new(name.to_owned(), pg_sys::TEXTOID),
+                DatumWithOid::new(Text(object.to_owned()), pg_sys::TEXTOID),
+                DatumWithOid::new(Text(name.to_owned()), pg_sys::TEXTOID),
             ]
         };
         client

@@ -15,10 +15,11 @@ use super::since::Wanted;
 use crate::guard_triggers::{self, OwnWork, Privileged};
 use crate::pg::acting::ActingAs;
 use crate::pg::catalog;
+use crate::pg::encoding;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::CaughtError;
-use pgrx::{PgSqlErrorCode, Spi, pg_sys};
+use pgrx::{PgSqlErrorCode, pg_sys};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// One command of the record.
@@ -69,7 +70,7 @@ impl Rebuild {
             c"definition_pkey",
             &[(1, statement_id)],
             |row| {
-                let text = |n| row.get::<String>(n).unwrap_or_default();
+                let text = |n| row.text(n).unwrap_or_default();
                 steps.push(Step {
                     relation: text(at::RELATION),
                     operation: text(at::OPERATION),
@@ -362,7 +363,7 @@ fn run_as(sql: &str, user: Option<Oid>) -> Result<(), Failure> {
                 0,
                 false,
             );
-            Spi::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
+            encoding::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
         }));
         let result = match outcome {
             Ok(()) => {

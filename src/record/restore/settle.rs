@@ -4,7 +4,8 @@ use super::engine::Engine;
 use super::image::{Conflict, Fate, Image, Settled};
 use super::json::Span;
 use super::source::Change;
-use crate::record::encode::{self, PortableOutput};
+use crate::record::encode;
+use crate::record::portable::PortableOutput;
 use crate::report::Outcome;
 
 impl Engine {

@@ -3,6 +3,7 @@
 use super::input::{ColumnInput, PortableInput};
 use super::json::Span;
 use crate::pg::catalog::ColumnFact;
+use crate::pg::encoding;
 use crate::pg::slot::Slot;
 use crate::record::encode;
 use crate::report::Outcome;
@@ -141,6 +142,6 @@ impl Shape {
 
 fn json_name(name: &str) -> Vec<u8> {
     let mut json = Vec::new();
-    encode::string(&mut json, name.as_bytes());
+    encode::string(&mut json, &encoding::encode(name));
     json[1..json.len() - 1].to_vec()
 }

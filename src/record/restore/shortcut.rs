@@ -37,6 +37,31 @@ pub fn uuid(bytes: &[u8]) -> Option<[u8; 16]> {
     Some(value)
 }
 
+/// A `"char"` as `encode` writes it: nothing, a byte, or one in octal.
+pub fn char_byte(bytes: &[u8]) -> Option<i8> {
+    let octal = |digit: u8| matches!(digit, b'0'..=b'7').then(|| u32::from(digit - b'0'));
+    match bytes {
+        [] => Some(0),
+        [byte] => Some(*byte as i8),
+        [b'\\', a, b, c] => Some((octal(*a)? * 64 + octal(*b)? * 8 + octal(*c)?) as u8 as i8),
+        _ => None,
+    }
+}
+
+/// Bytes as `encode` writes those of types without a readable text.
+pub fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix(b"\\x")?;
+    let digit = |byte: u8| (byte as char).to_digit(16).map(|digit| digit as u8);
+    let (pairs, rest) = digits.as_chunks::<2>();
+    rest.is_empty()
+        .then(|| {
+            pairs
+                .iter()
+                .map(|[a, b]| Some(digit(*a)? << 4 | digit(*b)?))
+        })?
+        .collect()
+}
+
 /// `YYYY-MM-DD` as `encode` writes it, in days since 2000-01-01; anything else is left to the input function.
 pub fn date(bytes: &[u8]) -> Option<i32> {
     if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {

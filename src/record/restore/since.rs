@@ -12,6 +12,7 @@
 
 use super::source::Chunk;
 use crate::pg::catalog;
+use crate::pg::encoding::{Text, typed};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
@@ -167,7 +168,7 @@ fn is_recorded(name: &str) -> bool {
         let rows = client.select(
             "SELECT true FROM backstop.statement_log WHERE $1 = ANY (relations) LIMIT 1",
             None,
-            &[name.into()],
+            &[typed(Text(name.to_owned()))],
         )?;
         Ok::<_, pgrx::spi::Error>(!rows.is_empty())
     });

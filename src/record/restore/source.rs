@@ -121,16 +121,16 @@ impl Source {
             &[(1, statement_id)],
             |row| {
                 known = true;
-                source.relations = row.get(log::RELATIONS).unwrap_or_default();
+                source.relations = row.texts(log::RELATIONS).unwrap_or_default();
                 if let Some(chunk_id) = row.get::<i64>(log::CHUNK_ID) {
-                    let relations: Vec<String> = row.get(log::RELATIONS).unwrap_or_default();
+                    let relations: Vec<String> = row.texts(log::RELATIONS).unwrap_or_default();
                     let images = row.bytes(log::IMAGES);
                     source.chunks.push(Chunk {
                         relation: relations.into_iter().next().unwrap_or_default(),
                         relid: row.get(log::RELID).unwrap_or(pg_sys::InvalidOid),
-                        operation: row.get(log::OPERATION).unwrap_or_default(),
+                        operation: row.text(log::OPERATION).unwrap_or_default(),
                         key_count: row.get::<i16>(log::KEY_COUNT).unwrap_or(0) as usize,
-                        columns: Rc::from(row.get::<Vec<String>>(log::COLUMNS).unwrap_or_default()),
+                        columns: Rc::from(row.texts(log::COLUMNS).unwrap_or_default()),
                         rows: row.get::<i32>(log::ROW_COUNT).unwrap_or(0).into(),
                         last_ordinal: ordinal(&images, chunk_id)?,
                         place: Place::Statement(images),
@@ -153,16 +153,16 @@ impl Source {
             &[(2, statement_id)],
             |row| {
                 let chunk_id = row.get(chunk::ID).unwrap_or(0);
-                let columns: Vec<String> = row.get(chunk::COLUMNS).unwrap_or_default();
+                let columns: Vec<String> = row.texts(chunk::COLUMNS).unwrap_or_default();
                 // Most chunks have the columns of the one before.
                 let columns = match source.chunks.last() {
                     Some(last) if *last.columns == *columns => last.columns.clone(),
                     _ => Rc::from(columns),
                 };
                 source.chunks.push(Chunk {
-                    relation: row.get(chunk::RELATION).unwrap_or_default(),
+                    relation: row.text(chunk::RELATION).unwrap_or_default(),
                     relid: row.get(chunk::RELID).unwrap_or(pg_sys::InvalidOid),
-                    operation: row.get(chunk::OPERATION).unwrap_or_default(),
+                    operation: row.text(chunk::OPERATION).unwrap_or_default(),
                     key_count: row.get::<i16>(chunk::KEY_COUNT).unwrap_or(0) as usize,
                     columns,
                     rows: row.get::<i32>(chunk::ROW_COUNT).unwrap_or(0).into(),

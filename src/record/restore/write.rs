@@ -4,7 +4,7 @@ use super::engine::Engine;
 use super::image::Image;
 use crate::model::Operation;
 use crate::pg::slot::Slot;
-use crate::record::encode::PortableOutput;
+use crate::record::portable::PortableOutput;
 use crate::record::{image, write};
 use crate::report::Outcome;
 use pgrx::pg_sys::Datum;

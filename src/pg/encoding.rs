@@ -1,0 +1,245 @@
+//! PostgreSQL's text in Rust and back, in a database of any encoding, without a byte lost.
+//!
+//! PostgreSQL's strings are in the database's encoding, Rust's are UTF-8. Nothing here needs to know what a character
+//! means, only that a name read from a catalog finds its way back into one, and into the record. So text is not
+//! converted: in a database of another encoding than UTF-8, bytes that are not valid UTF-8 stand as characters of their
+//! own, from the end of the last private use plane, and so do the bytes of such characters themselves.
+
+use pgrx::datum::{DatumWithOid, UnboxDatum};
+use pgrx::spi::{SpiHeapTupleData, SpiTupleTable};
+use pgrx::{FromDatum, IntoDatum, Spi, pg_sys};
+use std::borrow::Cow;
+use std::ffi::{CStr, CString};
+
+/// A byte stands as this character plus its value.
+const BYTES: u32 = 0x10_ff00;
+
+/// The byte that a character stands for.
+fn stands_for(character: char) -> Option<u8> {
+    u32::from(character)
+        .checked_sub(BYTES)
+        .filter(|byte| (0x80..0x100).contains(byte))
+        .map(|byte| byte as u8)
+}
+
+fn is_utf8() -> bool {
+    // SAFETY: reads a variable of the backend's.
+    unsafe { pg_sys::GetDatabaseEncoding() == pg_sys::pg_enc::PG_UTF8 as i32 }
+}
+
+/// The database's bytes as Rust's text.
+pub fn decode(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.is_ascii() || is_utf8() => text.to_owned(),
+        _ => decode_any(bytes),
+    }
+}
+
+fn decode_any(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let byte = |text: &mut String, byte: u8| {
+        text.push(char::from_u32(BYTES + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER));
+    };
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match stands_for(character) {
+                Some(_) => {
+                    let mut buffer = [0; 4];
+                    let encoded = character.encode_utf8(&mut buffer);
+                    encoded.bytes().for_each(|each| byte(&mut text, each));
+                }
+                None => text.push(character),
+            }
+        }
+        chunk
+            .invalid()
+            .iter()
+            .for_each(|each| byte(&mut text, *each));
+    }
+    text
+}
+
+/// Rust's text as the database's bytes: what `decode` was given.
+pub fn encode(text: &str) -> Cow<'_, [u8]> {
+    if text.is_ascii() || is_utf8() {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    Cow::Owned(encode_any(text))
+}
+
+fn encode_any(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        match stands_for(character) {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    bytes
+}
+
+/// A C string's text.
+pub fn decoded(text: &CStr) -> String {
+    decode(text.to_bytes())
+}
+
+/// A C string for PostgreSQL; a NUL inside (impossible in PostgreSQL's text) ends it.
+pub fn c_string(text: &str) -> CString {
+    let bytes = encode(text);
+    let end = bytes.iter().position(|byte| *byte == 0);
+    CString::new(&bytes[..end.unwrap_or(bytes.len())]).unwrap_or_default()
+}
+
+/// A `text` value as functions and queries take and return it.
+#[derive(Clone, Debug, Default)]
+pub struct Text(pub String);
+
+impl FromDatum for Text {
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _: pg_sys::Oid,
+    ) -> Option<Text> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller vouches for a text value. Detoasting copies where it has to.
+        unsafe {
+            let flat = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+            Some(Text(decode(pgrx::varlena_to_byte_slice(flat))))
+        }
+    }
+}
+
+impl IntoDatum for Text {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        encode(&self.0).as_ref().into_datum()
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTOID
+    }
+
+    fn is_compatible_with(other: pg_sys::Oid) -> bool {
+        String::is_compatible_with(other)
+    }
+}
+
+// SAFETY: as FromDatum above; the value owns its text.
+unsafe impl UnboxDatum for Text {
+    type As<'src> = Text;
+
+    unsafe fn unbox<'src>(datum: pgrx::datum::Datum<'src>) -> Text
+    where
+        Self: 'src,
+    {
+        // SAFETY: the caller vouches for a text value that is not NULL.
+        unsafe { Text::from_datum(datum.sans_lifetime(), false) }.unwrap_or_default()
+    }
+}
+
+/// A `jsonb` value.
+pub struct Jsonb(pub serde_json::Value);
+
+impl FromDatum for Jsonb {
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _: pg_sys::Oid,
+    ) -> Option<Jsonb> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller vouches for a jsonb value; its output function returns a palloc'd C string.
+        let text = unsafe {
+            decoded(CStr::from_ptr(pg_sys::OidOutputFunctionCall(
+                pg_sys::Oid::from(pg_sys::F_JSONB_OUT),
+                datum,
+            )))
+        };
+        serde_json::from_str(&text).ok().map(Jsonb)
+    }
+}
+
+impl IntoDatum for Jsonb {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        let text = c_string(&self.0.to_string());
+        // SAFETY: jsonb_in reads a C string.
+        unsafe {
+            pgrx::direct_function_call_as_datum(
+                pg_sys::jsonb_in,
+                &[Some(pg_sys::Datum::from(text.as_ptr()))],
+            )
+        }
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::JSONBOID
+    }
+}
+
+/// A text argument of a query.
+pub fn typed(text: Text) -> DatumWithOid<'static> {
+    // SAFETY: text is what a Text's datum is.
+    unsafe { DatumWithOid::new(text, pg_sys::TEXTOID) }
+}
+
+/// `Spi::run` for SQL that holds names.
+pub fn run(sql: &str) -> pgrx::spi::Result<()> {
+    Spi::connect_mut(|client| client.update(&c_string(sql), None, &[]).map(drop))
+}
+
+/// Reads text from the rows of a query.
+pub trait RowText {
+    /// Column `n` (from 1).
+    fn text(&self, n: usize) -> pgrx::spi::Result<Option<String>>;
+    /// Column `n`, an array without NULLs.
+    fn texts(&self, n: usize) -> pgrx::spi::Result<Option<Vec<String>>>;
+}
+
+impl RowText for SpiHeapTupleData<'_> {
+    fn text(&self, n: usize) -> pgrx::spi::Result<Option<String>> {
+        Ok(self.get::<Text>(n)?.map(|text| text.0))
+    }
+
+    fn texts(&self, n: usize) -> pgrx::spi::Result<Option<Vec<String>>> {
+        Ok(self.get::<Vec<Text>>(n)?.map(strings))
+    }
+}
+
+impl RowText for SpiTupleTable<'_> {
+    fn text(&self, n: usize) -> pgrx::spi::Result<Option<String>> {
+        Ok(self.get::<Text>(n)?.map(|text| text.0))
+    }
+
+    fn texts(&self, n: usize) -> pgrx::spi::Result<Option<Vec<String>>> {
+        Ok(self.get::<Vec<Text>>(n)?.map(strings))
+    }
+}
+
+pub fn strings(texts: Vec<Text>) -> Vec<String> {
+    texts.into_iter().map(|text| text.0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_comes_back() {
+        let all: Vec<u8> = (0..=255).collect();
+        for bytes in [
+            &all[..],
+            b"plain",
+            "čeština 🙂 \u{10ff80}\u{10ffff}".as_bytes(),
+            b"\xe9t\xe9 \xc3\xa9 \xf4\x8f\xbe\x80 \xf4\x8f",
+        ] {
+            assert_eq!(encode_any(&decode_any(bytes)), bytes);
+        }
+    }
+
+    #[test]
+    fn different_bytes_are_different_text() {
+        assert_ne!(decode_any(b"\x80"), decode_any("\u{10ff80}".as_bytes()));
+    }
+}

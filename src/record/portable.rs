@@ -1,0 +1,100 @@
+//! The settings values are printed under, so that they read back as they were whatever the session has set.
+
+use pgrx::pg_sys;
+use std::ffi::CStr;
+
+/// Makes output functions print what input functions read back exactly, whatever the session has set; undone on drop.
+pub struct PortableOutput {
+    date_style: i32,
+    interval_style: i32,
+    float_digits: i32,
+    bytea: i32,
+    zone: *mut pg_sys::pg_tz,
+}
+
+impl PortableOutput {
+    pub fn begin() -> PortableOutput {
+        // SAFETY: these are the backend's own plain variables; assigning them is what their GUCs' assign hooks do.
+        unsafe {
+            let before = PortableOutput {
+                date_style: pg_sys::DateStyle,
+                interval_style: pg_sys::IntervalStyle,
+                float_digits: pg_sys::extra_float_digits,
+                bytea: bytea_output,
+                zone: pg_sys::session_timezone,
+            };
+            pg_sys::DateStyle = pg_sys::USE_ISO_DATES as i32;
+            pg_sys::IntervalStyle = pg_sys::INTSTYLE_POSTGRES as i32;
+            pg_sys::extra_float_digits = 3;
+            bytea_output = BYTEA_OUTPUT_HEX;
+            pg_sys::session_timezone = pg_sys::pg_tzset(c"GMT".as_ptr());
+            before
+        }
+    }
+}
+
+impl Drop for PortableOutput {
+    fn drop(&mut self) {
+        // SAFETY: puts back what begin() found.
+        unsafe {
+            pg_sys::DateStyle = self.date_style;
+            pg_sys::IntervalStyle = self.interval_style;
+            pg_sys::extra_float_digits = self.float_digits;
+            bytea_output = self.bytea;
+            pg_sys::session_timezone = self.zone;
+        }
+    }
+}
+
+/// `BYTEA_OUTPUT_HEX` of utils/bytea.h.
+const BYTEA_OUTPUT_HEX: i32 = 1;
+
+unsafe extern "C" {
+    /// utils/bytea.h
+    static mut bytea_output: i32;
+}
+
+/// Pins what decides how names and amounts of money are printed: names are qualified, amounts are the C locale's. The
+/// restoring functions have the same settings.
+///
+/// Settings with a text cannot be swapped like those of `PortableOutput`; this goes through the GUC machinery, and is
+/// for the few tables that have such columns.
+pub struct PinnedNames(i32);
+
+const PINNED: [(&CStr, &CStr); 2] = [
+    (c"search_path", c"pg_catalog, pg_temp"),
+    (c"lc_monetary", c"C"),
+];
+
+impl PinnedNames {
+    pub fn begin() -> PinnedNames {
+        // SAFETY: what a function with a SET clause does; both settings are any user's.
+        unsafe {
+            let level = pg_sys::NewGUCNestLevel();
+            for (name, value) in PINNED {
+                pg_sys::set_config_option(
+                    name.as_ptr(),
+                    value.as_ptr(),
+                    pg_sys::GucContext::PGC_USERSET,
+                    pg_sys::GucSource::PGC_S_SESSION,
+                    pg_sys::GucAction::GUC_ACTION_SAVE,
+                    true,
+                    0,
+                    false,
+                );
+            }
+            PinnedNames(level)
+        }
+    }
+}
+
+impl Drop for PinnedNames {
+    fn drop(&mut self) {
+        // SAFETY: ends the level begun above. After an error the (sub)transaction's abort has to end it.
+        unsafe {
+            if !std::thread::panicking() {
+                pg_sys::AtEOXact_GUC(true, self.0);
+            }
+        }
+    }
+}
