@@ -111,3 +111,32 @@ fn going_back_twice_across_a_drop_undoes_the_undoing() {
         assert_eq!(rows(&mut admin, "a"), then);
     }
 }
+
+#[test]
+fn columns_that_were_renamed_get_their_values_back() {
+    let (_db, mut admin) = world(
+        "CREATE TABLE a (v text, id int PRIMARY KEY, w text); INSERT INTO a SELECT 'v' || n, n, 'w' || n FROM generate_series(1, 3) n;
+         SELECT backstop.protect('a')",
+    );
+    let (then, at) = (rows(&mut admin, "a"), now(&mut admin));
+    passes(
+        &mut admin,
+        "DELETE FROM a WHERE id = 1; UPDATE a SET v = 'x' WHERE id = 2; UPDATE a SET w = 'x' WHERE id = 3",
+    );
+    // The old name is another column's now.
+    approved(
+        &mut admin,
+        "ALTER TABLE a RENAME v TO former; ALTER TABLE a RENAME w TO v; ALTER TABLE a ADD COLUMN w int DEFAULT 7",
+    );
+    let total = "SELECT sum(restored), sum(conflicts) FROM backstop.restore_since";
+    assert_eq!(
+        query_text(&mut admin, &format!("{total}('{at}', dry_run => false)")),
+        "3|0"
+    );
+    assert_eq!(
+        rows(&mut admin, "(SELECT former, id, v FROM a)"),
+        then,
+        "by what they are, not by what they are called"
+    );
+    assert_eq!(query_text(&mut admin, "SELECT DISTINCT w FROM a"), "7");
+}
