@@ -9,7 +9,7 @@ DO $$
 DECLARE
     record_table text;
 BEGIN
-    FOREACH record_table IN ARRAY ARRAY['statement_log', 'image_chunk', 'definition', 'sequence_change', 'committed', 'pruned'] LOOP
+    FOREACH record_table IN ARRAY ARRAY['statement_log', 'image_chunk', 'definition', 'sequence_change', 'committed', 'pruned', 'rejection'] LOOP
         EXECUTE format('CREATE TRIGGER guard_record BEFORE UPDATE OR DELETE OR TRUNCATE ON backstop.%I
             FOR EACH STATEMENT EXECUTE FUNCTION backstop.guard_record()', record_table);
         EXECUTE format('ALTER TABLE backstop.%I ENABLE ALWAYS TRIGGER guard_record', record_table);

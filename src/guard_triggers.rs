@@ -5,6 +5,7 @@
 
 use crate::pg::catalog;
 use crate::pg::encoding;
+use crate::pg::settings::OwnSettings;
 use crate::registry::{self, Guarded, Registry};
 use pgrx::Spi;
 use pgrx::pg_sys::{self, Oid};
@@ -51,8 +52,19 @@ pub fn is_ours(name: &str) -> bool {
 
 /// Whether the table has the trigger that every protected table has.
 pub fn guards_truncate(relid: Oid) -> bool {
+    has_trigger(relid, TRUNCATE)
+}
+
+fn has_trigger(relid: Oid, name: &CStr) -> bool {
     // SAFETY: a catalog look-up; missing_ok.
-    unsafe { pg_sys::get_trigger_oid(relid, TRUNCATE.as_ptr(), true) != pg_sys::InvalidOid }
+    unsafe { pg_sys::get_trigger_oid(relid, name.as_ptr(), true) != pg_sys::InvalidOid }
+}
+
+/// Locks a table as making a trigger does, and returns its schema and name: `None` when it is gone.
+fn locked(relid: Oid) -> Option<(String, String)> {
+    // SAFETY: any OID can be locked; held to the end of the transaction.
+    unsafe { pg_sys::LockRelationOid(relid, pg_sys::ShareRowExclusiveLock as i32) };
+    catalog::relation_name(relid)
 }
 
 /// Makes the triggers that are missing.
@@ -89,49 +101,32 @@ pub fn adjust_new(before: &Rc<Registry>) {
 pub struct Privileged {
     user: Oid,
     context: i32,
-    guc_level: i32,
+    _settings: OwnSettings,
 }
 
 impl Privileged {
     pub fn begin() -> Privileged {
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
         // SAFETY: in a transaction, whose abort undoes all of it; else Drop does.
-        let guc_level = unsafe {
+        unsafe {
             pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
             pg_sys::SetUserIdAndSecContext(
                 Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID),
                 context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
             );
-            let level = pg_sys::NewGUCNestLevel();
-            pg_sys::set_config_option(
-                c"search_path".as_ptr(),
-                c"pg_catalog, pg_temp".as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-            level
-        };
+        }
         Privileged {
             user,
             context,
-            guc_level,
+            _settings: OwnSettings::pinned(),
         }
     }
 }
 
 impl Drop for Privileged {
     fn drop(&mut self) {
-        // SAFETY: restores what begin() found; after an error the abort does it.
-        unsafe {
-            if !std::thread::panicking() {
-                pg_sys::AtEOXact_GUC(true, self.guc_level);
-            }
-            pg_sys::SetUserIdAndSecContext(self.user, self.context);
-        }
+        // SAFETY: restores what begin() found; after an error the abort does it. The settings go after it.
+        unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) };
     }
 }
 
@@ -149,8 +144,17 @@ fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
             !present.capture.contains(&table.relid),
             !present.truncate.contains(&table.relid),
         );
-        let name = catalog::qualified(&table.schema, &table.table);
-        if capture && !(partition && registry.table(table.recorded_relid).is_some()) {
+        let capture = capture && !(partition && registry.table(table.recorded_relid).is_some());
+        let truncate = truncate && !foreign;
+        if !capture && !truncate {
+            continue;
+        }
+        // Another session may have dropped or renamed it since the registry was read.
+        let Some((schema, relation)) = locked(table.relid) else {
+            continue;
+        };
+        let name = catalog::qualified(&schema, &relation);
+        if capture && !has_trigger(table.relid, CAPTURE) {
             run(&format!(
                 "CREATE TRIGGER backstop_capture AFTER DELETE OR UPDATE ON {name} FOR EACH ROW \
                  WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()"
@@ -159,7 +163,7 @@ fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
                 "ALTER TABLE {name} ENABLE ALWAYS TRIGGER backstop_capture"
             ));
         }
-        if truncate && !foreign {
+        if truncate && !has_trigger(table.relid, TRUNCATE) {
             run(&format!(
                 "CREATE TRIGGER backstop_guard_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT \
                  EXECUTE FUNCTION backstop.guard_truncate()"

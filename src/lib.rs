@@ -5,7 +5,8 @@
 //! (`hooks::executor`, `running`). Every row that is removed or overwritten passes the trigger condition, which counts
 //! it against the limits (`ledger`) and writes its pre-image down (`record`). DDL and sequence changes meet the same
 //! judge in `hooks::utility`, `hooks::access` (both through `ddl`) and `sequence`. `registry` knows what is protected; `judge` is pure and
-//! decides; `report` speaks; `pg` knows PostgreSQL and no rule.
+//! decides; `report` speaks; `pg` knows PostgreSQL and no rule. What was refused outlives its rollback through
+//! `rejection`, and backends see each other's long work in `shared`.
 
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
@@ -22,18 +23,25 @@ mod pg;
 mod preview;
 mod record;
 mod registry;
+mod rejection;
 mod report;
 mod review;
 mod running;
 mod sequence;
+mod shared;
 
 pgrx::pg_module_magic!();
 
 pgrx::extension_sql_file!("../sql/10_record.sql", name = "record");
 pgrx::extension_sql_file!(
+    "../sql/12_rejection.sql",
+    name = "rejection",
+    requires = ["record"]
+);
+pgrx::extension_sql_file!(
     "../sql/15_definition.sql",
     name = "definition",
-    requires = ["record"]
+    requires = ["rejection"]
 );
 pgrx::extension_sql_file!(
     "../sql/20_registry.sql",
@@ -66,6 +74,11 @@ pgrx::extension_sql_file!(
     requires = ["preview_sequences"]
 );
 pgrx::extension_sql_file!("../sql/60_care.sql", name = "care", requires = ["review"]);
+pgrx::extension_sql_file!(
+    "../sql/65_progress.sql",
+    name = "progress",
+    requires = ["care"]
+);
 
 #[pgrx::pg_guard]
 #[allow(non_snake_case)]
@@ -74,6 +87,9 @@ pub extern "C-unwind" fn _PG_init() {
     // SAFETY: a PostgreSQL process has one thread.
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     gucs::define();
+    if shared::install() {
+        rejection::install();
+    }
     registry::install();
     ledger::install();
     hooks::install();

@@ -22,6 +22,29 @@ pub enum Rule {
 }
 
 impl Rule {
+    const ALL: [Rule; 13] = [
+        Rule::ApprovalRefused,
+        Rule::ApprovalMismatch,
+        Rule::KeyRange,
+        Rule::Unqualified,
+        Rule::KeyUpsert,
+        Rule::KeyUpdate,
+        Rule::MixedUpstreams,
+        Rule::SequenceGuard,
+        Rule::DestructiveDdl,
+        Rule::RowLimit,
+        Rule::TransactionLimit,
+        Rule::NotLoaded,
+        Rule::Tamper,
+    ];
+
+    /// The rule of a SQLSTATE.
+    pub fn of_sqlstate(sqlstate: &str) -> Option<Rule> {
+        Rule::ALL
+            .into_iter()
+            .find(|rule| rule.sqlstate() == sqlstate)
+    }
+
     /// The rule's name in the contract, as `backstop.check()` and the record print it.
     pub fn name(self) -> &'static str {
         match self {

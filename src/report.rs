@@ -3,7 +3,13 @@
 use crate::model::Violation;
 use crate::pg::encoding;
 use pgrx::pg_sys;
+use std::cell::Cell;
 use std::ffi::CStr;
+
+thread_local! {
+    /// Who is told of refusals.
+    static LISTENER: Cell<Option<fn(&Report)>> = const { Cell::new(None) };
+}
 
 /// An error with every field this extension uses, ready to be raised outside Rust's unwinding.
 #[derive(Clone, Debug)]
@@ -116,7 +122,21 @@ pub fn unpacked(code: i32) -> String {
         .collect()
 }
 
-/// The report as an `ErrorData` in the current memory context, for `raw::ThrowErrorData`.
+/// Has `listener` told of every refusal, and of every warning that stands for one.
+pub fn listen(listener: fn(&Report)) {
+    LISTENER.set(Some(listener));
+}
+
+/// A refusal is on its way to the client: ours have SQLSTATEs of their own.
+pub fn tell(report: &Report) {
+    if report.sqlstate.starts_with("SF")
+        && let Some(listener) = LISTENER.get()
+    {
+        listener(report);
+    }
+}
+
+/// The report as an `ErrorData` in the current memory context, for `raw::ThrowErrorData`. Every refusal passes here, once.
 ///
 /// # Safety
 /// Must be called in a backend, inside a guarded frame.
@@ -124,6 +144,7 @@ pub unsafe fn error_data(report: &Report, level: u32) -> *mut pg_sys::ErrorData 
     if !report.original.is_null() {
         return report.original;
     }
+    tell(report);
     let copy = |text: &Option<String>| match text {
         Some(text) => duplicate(text),
         None => std::ptr::null_mut(),

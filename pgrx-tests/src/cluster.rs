@@ -2,11 +2,13 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use postgres::{Client, NoTls};
 
+use crate::account::Account;
 use crate::database::Database;
 use crate::endpoint::Endpoint;
 use crate::options::ClusterOptions;
@@ -137,6 +139,19 @@ impl Cluster {
         self.wait_until_ready()
     }
 
+    /// Gives a backend of this server no more address space than `bytes`; `None` gives it all it asks for.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn limit_memory(&self, pid: i32, bytes: Option<u64>) -> Result<()> {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        // As the server's account: root in a container may not do it to another account's process.
+        let mut command = Command::new("prlimit");
+        command.args(["--pid", &pid.to_string(), &format!("--as={limit}:")]);
+        shell::output(Account::for_servers()?.run(&mut command).current_dir("/"))?;
+        Ok(())
+    }
+
     /// Stops the server, quickly but in order, and starts it again.
     ///
     /// # Errors
@@ -153,6 +168,26 @@ impl Cluster {
     pub fn crash_and_restart(&self) -> Result<()> {
         self.own()?.stop(libc::SIGQUIT)?;
         self.launch()
+    }
+
+    /// Sends SIGKILL to the server itself, waits until its orphans are gone, and starts it again: it recovers from its
+    /// WAL.
+    ///
+    /// # Errors
+    /// When the server is another process's, or doesn't come back.
+    pub fn kill_postmaster_and_restart(&self) -> Result<()> {
+        let own = self.own()?;
+        own.stop(libc::SIGKILL)?;
+        // Backends notice at their next wait; until then the server refuses to start, and is started again.
+        let asked = Instant::now();
+        loop {
+            own.launch()?;
+            match self.wait_until_ready() {
+                Err(error) if asked.elapsed() > PATIENCE => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+                ready => return ready,
+            }
+        }
     }
 
     /// What the server has logged so far; empty for a server of another process.

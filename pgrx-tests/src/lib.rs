@@ -18,7 +18,7 @@
 //!
 //! `PG_BACKSTOP_TEST_PG` chooses the major version (15), `PG_BACKSTOP_TEST_PROFILE=dev` a faster build.
 
-mod account;
+pub mod account;
 mod client;
 mod cluster;
 mod database;
@@ -26,10 +26,13 @@ mod endpoint;
 pub mod extension;
 pub mod filled;
 pub mod install;
+mod node;
 mod options;
+mod patience;
+mod pooler;
 mod process;
 mod python;
-mod scratch;
+pub mod scratch;
 pub mod shell;
 mod template;
 mod tree;
@@ -44,7 +47,10 @@ pub use client::{Refusal, passes, passes_with, query_rows, query_text, refused, 
 pub use cluster::Cluster;
 pub use database::{Database, Notices};
 pub use endpoint::{Endpoint, export};
+pub use node::node_modules;
 pub use options::{ClusterOptions, Preload};
+pub use patience::comes_to;
+pub use pooler::Pooler;
 pub use postgres;
 pub use python::python_venv;
 pub use tree::Tree;

@@ -396,3 +396,127 @@ fn a_row_made_expendable_is_not_expendable_in_the_same_transaction() {
     );
     assert_eq!(query_text(&mut world.app, &sql), "UPDATE|3|0\nDELETE|3|0");
 }
+
+#[test]
+fn changes_that_are_not_rows_are_bound_too() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "CREATE TABLE logs (id int PRIMARY KEY, note text); INSERT INTO logs SELECT n, 'n' FROM generate_series(1, 20) n;
+         ALTER TABLE logs OWNER TO app; SELECT backstop.protect('logs');
+         CREATE SEQUENCE tickets; SELECT setval('tickets', 100); GRANT ALL ON SEQUENCE tickets TO app; SELECT backstop.protect_sequence('tickets')",
+    );
+    for (statement, meddling, mended) in [
+        (
+            "TRUNCATE logs",
+            "INSERT INTO logs VALUES (21, 'n')",
+            "DELETE FROM logs WHERE id = 21",
+        ),
+        (
+            "ALTER TABLE logs DROP COLUMN note",
+            "UPDATE logs SET note = 'x' WHERE id = 3",
+            "UPDATE logs SET note = 'n' WHERE id = 3",
+        ),
+        (
+            "DROP TABLE logs",
+            "INSERT INTO logs VALUES (21, 'n')",
+            "DELETE FROM logs WHERE id = 21",
+        ),
+    ] {
+        let token = token(&mut world, statement);
+        passes(&mut world.admin, meddling);
+        for sql in [
+            run(&token),
+            format!("BEGIN; {}; {statement}; COMMIT", set_local(&token)),
+        ] {
+            assert_eq!(refused(&mut world.app, &sql).sqlstate, "SF011", "{sql}");
+            passes(&mut world.app, "ROLLBACK");
+        }
+        passes(&mut world.admin, mended);
+        passes(&mut world.app, "BEGIN");
+        assert_eq!(
+            query_text(&mut world.app, &run(&token)).lines().count(),
+            1,
+            "{statement}"
+        );
+        passes(&mut world.app, "ROLLBACK; BEGIN");
+        passes(&mut world.app, &set_local(&token));
+        passes(&mut world.app, statement);
+        passes(&mut world.app, "ROLLBACK");
+    }
+    let back = "SELECT setval('tickets', 5)";
+    assert_eq!(refused(&mut world.app, back).sqlstate, "SF007");
+    let by_set = token(&mut world, back);
+    assert_eq!(
+        refused_under(&mut world.app, &by_set, "SELECT setval('tickets', 6)"),
+        "SF011"
+    );
+    let last = "SELECT last_value FROM tickets";
+    assert_eq!(query_text(&mut world.app, last), "100");
+    passes_under(&mut world.app, &by_set, back);
+    assert_eq!(query_text(&mut world.app, last), "5");
+    assert_eq!(refused(&mut world.app, &run(&by_set)).sqlstate, "SF010");
+    let forth = token(&mut world, "SELECT setval('tickets', 900)");
+    passes(&mut world.app, &run(&forth));
+    assert_eq!(query_text(&mut world.app, last), "900");
+}
+
+#[test]
+fn a_token_runs_once_in_one_statement() {
+    let mut world = world();
+    let token = token(&mut world, FIVE);
+    let twice = format!("SELECT * FROM backstop.run('{token}') AS a, backstop.run('{token}') AS b");
+    assert_eq!(refused(&mut world.app, &twice).sqlstate, "SF010");
+    assert_eq!(left(&mut world), "200");
+    passes(&mut world.app, &run(&token));
+}
+
+#[test]
+fn what_the_statement_undoes_itself_is_not_held_against_it() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "CREATE TABLE ties (user_id bigint REFERENCES users); INSERT INTO ties VALUES (5); GRANT ALL ON ties TO app",
+    );
+    // The last user cannot go: with it the statement has, for a moment, destroyed more than it was seen to.
+    let tries = "DO $$ BEGIN FOR victim IN 1..5 LOOP
+            BEGIN DELETE FROM users WHERE id = victim; EXCEPTION WHEN foreign_key_violation THEN NULL; END;
+        END LOOP; END $$";
+    let by_run = token(&mut world, tries);
+    passes(&mut world.app, "BEGIN");
+    passes(&mut world.app, &run(&by_run));
+    assert_eq!(users(&mut world.app), "196");
+    passes(&mut world.app, "ROLLBACK");
+    passes(&mut world.admin, "DELETE FROM ties");
+    assert_eq!(refused(&mut world.app, &run(&by_run)).sqlstate, "SF011");
+    assert_eq!(refused_under(&mut world.app, &by_run, tries), "SF011");
+    passes(&mut world.admin, "INSERT INTO ties VALUES (5)");
+    passes_under(&mut world.app, &by_run, tries);
+    assert_eq!(left(&mut world), "196");
+}
+
+#[test]
+fn observe_mode_warns_of_other_rows_and_lets_them_pass() {
+    let mut world = world();
+    let token = token(&mut world, FIVE);
+    let observe = format!(
+        "ALTER DATABASE {} SET backstop.mode = 'observe'",
+        world.db.name
+    );
+    passes(
+        &mut world.admin,
+        &format!("UPDATE users SET plan = 'other' WHERE id = 3; {observe}"),
+    );
+    let (mut app, notices) = world.db.connect_listening("app");
+    passes(&mut app, &run(&token));
+    let said: Vec<String> = notices
+        .take()
+        .iter()
+        .map(|notice| notice.message().to_owned())
+        .collect();
+    assert!(
+        said.iter()
+            .any(|message| message.contains("destroys other rows than the preview")),
+        "{said:?}"
+    );
+}

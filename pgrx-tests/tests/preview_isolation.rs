@@ -45,7 +45,12 @@ fn survivors(client: &mut Client) -> String {
 
 /// Asserts that either exactly the shown rows went, or none did.
 #[track_caller]
-fn all_or_nothing(world: &mut World, outcome: Result<(), Refusal>, survived: &str, told: &str) {
+fn all_or_nothing(
+    world: &mut World,
+    outcome: Result<(), Box<Refusal>>,
+    survived: &str,
+    told: &str,
+) {
     let shown =
         "SELECT count(*) FROM users WHERE id < 6 AND plan = 'doomed' AND auth_source = 'oauth'";
     let left: i64 = query_text(&mut world.admin, shown)
@@ -68,9 +73,9 @@ fn all_or_nothing(world: &mut World, outcome: Result<(), Refusal>, survived: &st
     }
 }
 
-fn outcome(client: &mut Client, sql: &str) -> Result<(), Refusal> {
+fn outcome(client: &mut Client, sql: &str) -> Result<(), Box<Refusal>> {
     let outcome = client.batch_execute(sql);
-    outcome.map_err(|error| Refusal::of(&error).expect("the server answers"))
+    outcome.map_err(|error| Box::new(Refusal::of(&error).expect("the server answers")))
 }
 
 #[test]

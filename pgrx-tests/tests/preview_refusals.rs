@@ -272,3 +272,38 @@ fn a_session_that_saw_no_extension_notices_it_again() {
         "SF001"
     );
 }
+
+#[test]
+fn a_preview_stopped_at_any_moment_leaves_the_session_as_it_was() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "SET backstop.mode = off; INSERT INTO users SELECT n, 'oauth', 'free' FROM generate_series(1000, 6000) n",
+    );
+    let all = "SELECT count(*) FROM users";
+    let before = query_text(&mut world.app, all);
+    let statements = [
+        "DELETE FROM users",
+        "DO $$ BEGIN FOR i IN 1000..1400 LOOP
+            BEGIN DELETE FROM users WHERE id = i; IF i % 3 = 0 THEN RAISE EXCEPTION 'no'; END IF;
+            EXCEPTION WHEN raise_exception THEN NULL; END; END LOOP; PERFORM pg_sleep(1); END $$",
+    ];
+    let mut stopped = 0;
+    for milliseconds in [1, 2, 4, 7, 11, 16, 22, 29, 37, 46, 60, 80, 110, 150] {
+        for statement in statements {
+            passes(
+                &mut world.app,
+                &format!("SET statement_timeout = {milliseconds}"),
+            );
+            let preview = format!("SELECT count(*) FROM {}", call(statement));
+            stopped += i32::from(world.app.batch_execute(&preview).is_err());
+            passes(&mut world.app, "SET statement_timeout = 0");
+            let next = refused(&mut world.app, "DELETE FROM users WHERE id < 50");
+            assert_eq!(next.sqlstate, "SF001", "{milliseconds} {statement}");
+        }
+    }
+    assert!(stopped >= 14, "only {stopped} were stopped");
+    assert_eq!(query_text(&mut world.app, all), before);
+    let recorded = "SELECT count(*) FROM backstop.statement";
+    assert_eq!(query_text(&mut world.admin, recorded), "0");
+}

@@ -26,7 +26,6 @@ fn a_preview_needs_the_statements_own_privileges() {
         "UPDATE users SET plan = 'x' WHERE id = 200",
         "TRUNCATE users CASCADE",
         "DROP TABLE users CASCADE",
-        "DELETE FROM backstop.statement_log",
         "UPDATE backstop.request_log SET decision = 'approved'",
         "SELECT backstop.unprotect('users')",
         "SELECT backstop.approve(1, 'me')",
@@ -36,6 +35,17 @@ fn a_preview_needs_the_statements_own_privileges() {
             &format!("SELECT * FROM {}", call(statement)),
         ));
     }
+    let record = refused(
+        &mut outsider,
+        &format!(
+            "SELECT * FROM {}",
+            call("DELETE FROM backstop.statement_log")
+        ),
+    );
+    assert!(
+        ["42501", "SF013"].contains(&record.sqlstate.as_str()),
+        "{record:?}"
+    );
     passes(
         &mut world.admin,
         "GRANT DELETE ON users TO outsider; GRANT SELECT (id) ON users TO outsider",

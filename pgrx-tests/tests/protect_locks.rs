@@ -137,3 +137,30 @@ fn it_does_not_deadlock_with_traffic() {
         "0"
     );
 }
+
+#[test]
+fn protecting_a_table_does_not_fail_because_other_sessions_drop_theirs() {
+    let db = database();
+    std::thread::scope(|scope| {
+        for worker in 0..3 {
+            let mut client = db.connect();
+            scope.spawn(move || {
+                for turn in 0..25 {
+                    let table = format!("t_{worker}_{turn}");
+                    passes(
+                        &mut client,
+                        &format!("CREATE TABLE {table} (id int PRIMARY KEY)"),
+                    );
+                    passes(&mut client, &format!("SELECT backstop.protect('{table}')"));
+                    passes(
+                        &mut client,
+                        &format!(
+                            "BEGIN; SELECT backstop.approve_batch('not needed any more', 1);
+                             DROP TABLE {table}; COMMIT"
+                        ),
+                    );
+                }
+            });
+        }
+    });
+}

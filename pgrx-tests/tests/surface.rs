@@ -20,7 +20,8 @@ preview_tree(request_id bigint)
 request_json(request_id bigint)
 request_rows(request_id bigint)
 run(token text)
-status()";
+status()
+work_under_way()";
 
 /// Functions for superusers and those who are granted them.
 const GRANTED: &str = "
@@ -49,6 +50,7 @@ r registered_column
 r registered_sequence
 r registered_table
 v follower
+v progress
 v protected_column
 v protected_sequence
 v protected_table
@@ -59,12 +61,14 @@ v request_row";
 /// Relations for superusers and those who are granted them.
 const CLOSED: &str = "
 S chunk_id_seq
+S rejection_id_seq
 S request_id_seq
 S statement_id_seq
 r committed
 r definition
 r image_chunk
 r pruned
+r rejection
 r request_chunk
 r request_log
 r request_step

@@ -62,7 +62,7 @@ unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
 fn qualified(name: &str) -> Outcome<String> {
     // SAFETY: to_regclass(text) returns NULL for a relation that does not exist.
     let found = unsafe {
-        let argument = crate::record::datum::string(&name);
+        let argument = crate::record::datum::string(name);
         pgrx::direct_function_call::<pg_sys::Oid>(pg_sys::to_regclass, &[Some(argument)])
     };
     match found {

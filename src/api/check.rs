@@ -28,8 +28,8 @@ unsafe fn check(call: Call) -> Outcome<Datum> {
         let statement = raw::list_nth(statements, 0) as *mut pg_sys::RawStmt;
         for violation in violations(statement, sql)? {
             rows.push(vec![
-                Some(datum::string(&violation.rule.name())),
-                Some(datum::string(&violation.rule.sqlstate())),
+                Some(datum::string(violation.rule.name())),
+                Some(datum::string(violation.rule.sqlstate())),
                 Some(datum::string(&violation.message)),
                 Some(datum::string(&violation.detail)),
                 Some(datum::string(&violation.hint)),

@@ -5,6 +5,7 @@ mod arguments;
 mod check;
 mod policy;
 mod preview;
+mod progress;
 mod prune;
 mod restore;
 mod restore_sequence;

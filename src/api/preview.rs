@@ -7,8 +7,9 @@ use crate::pg::encoding::Jsonb;
 use crate::pg::function::{Call, Rows};
 use crate::preview::request::Line;
 use crate::preview::{self, request};
-use crate::record::{datum, write};
+use crate::record::datum;
 use crate::report::Outcome;
+use crate::shared::progress;
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::{IntoDatum, Spi};
 
@@ -36,12 +37,14 @@ unsafe fn requested(call: Call) -> Outcome<(i64, Vec<Line>)> {
     let parameters = parameters.map(|json| json.0);
     // SAFETY: from a SQL function.
     let previewed = unsafe { preview::run(&text, parameters.as_ref())? };
+    progress::preview_stored();
     let (lines, numbers) = request::lines(&previewed);
     let stored = parameters
         .as_ref()
-        .map(|json| write::jsonb(&encoding::encode(&json.to_string())));
+        .map(|json| datum::jsonb(&encoding::encode(&json.to_string())));
     let id = request::write(&previewed, &lines, &numbers, reason.as_deref(), stored);
     preview::done();
+    progress::end();
     if lines.is_empty() {
         pgrx::notice!("request {id}: the statement destroys nothing that is protected");
     }
@@ -94,7 +97,7 @@ unsafe fn preview(call: Call) -> Outcome<Datum> {
             Some(Datum::from(rules.as_ptr())),
             line.sample
                 .filter(|_| readable)
-                .map(|json| write::jsonb(&encoding::encode(&json))),
+                .map(|json| datum::jsonb(&encoding::encode(&json))),
         ]);
     }
     Ok(call.null())

@@ -42,6 +42,7 @@ unsafe fn prune_record(call: Call) -> Outcome<Datum> {
         ));
     }
     let pruned = prune::prune(cutoff, limit)?;
+    prune::rejections(cutoff);
     prune_requests(keep)?;
     Ok(Datum::from(pruned))
 }

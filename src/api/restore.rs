@@ -3,8 +3,8 @@
 use super::arguments;
 use crate::pg::function::{Call, Rows};
 use crate::record::datum;
+use crate::record::datum::jsonb;
 use crate::record::restore::{self, OnConflict, Request, What, drill};
-use crate::record::write::jsonb;
 use crate::report::Outcome;
 use pgrx::IntoDatum;
 use pgrx::datum::Interval;

@@ -37,7 +37,7 @@ unsafe fn restore_sequence(call: Call) -> Outcome<Datum> {
             moved.present.map(|present| Datum::from(present.is_called)),
             Some(Datum::from(moved.old.value)),
             Some(Datum::from(moved.old.is_called)),
-            Some(datum::string(&outcome)),
+            Some(datum::string(outcome)),
         ]);
     }
     Ok(call.null())

@@ -4,7 +4,7 @@ use crate::pg::catalog;
 use crate::pg::function::{Call, Rows};
 use crate::record::datum;
 use crate::report::Outcome;
-use crate::{gucs, registry};
+use crate::{gucs, registry, rejection};
 use pgrx::pg_sys::{self, Datum};
 use std::ffi::CStr;
 
@@ -15,23 +15,33 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
     let mut rows = unsafe { Rows::new(call) };
     let mut row = |property: &str, value: String| {
         rows.push(vec![
-            Some(datum::string(&property)),
+            Some(datum::string(property)),
             Some(datum::string(&value)),
         ]);
     };
     row("version", env!("CARGO_PKG_VERSION").to_owned());
     row("loaded by", loaded_by().to_owned());
-    let mode = match gucs::mode() {
-        gucs::Mode::Enforce => "enforce",
-        gucs::Mode::Observe => "observe",
-        gucs::Mode::Off => "off",
-    };
-    row("mode", mode.to_owned());
+    row("mode", gucs::mode().name().to_owned());
     row("max_rows", gucs::max_rows().to_string());
     row(
         "max_rows_per_transaction",
         gucs::max_rows_per_transaction().to_string(),
     );
+    // SAFETY: reads a backend variable.
+    match rejection::waiting_and_lost(unsafe { pg_sys::MyDatabaseId }) {
+        Some((waiting, lost)) => {
+            row(
+                "rejections",
+                "written to backstop.rejection by a background worker".to_owned(),
+            );
+            row("rejections waiting", waiting.to_string());
+            row("rejections lost", lost.to_string());
+        }
+        None => row(
+            "rejections",
+            "in the server log only: pg_backstop is not in shared_preload_libraries".to_owned(),
+        ),
+    }
     let Some(registry) = registry::current_even_if_off() else {
         row("protected tables", "0".to_owned());
         row("followers", "0".to_owned());

@@ -246,7 +246,7 @@ unsafe fn run(call: Call) -> Outcome<Datum> {
         for tally in tallies {
             rows.push(vec![
                 Some(datum::string(&tally.relation)),
-                Some(datum::string(&tally.operation.record_name())),
+                Some(datum::string(tally.operation.record_name())),
                 Some(Datum::from(tally.rows)),
                 id.map(Datum::from),
             ]);

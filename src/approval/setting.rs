@@ -6,7 +6,7 @@
 use crate::judge::approval::{Intent, Standing};
 use crate::judge::token::Token;
 use crate::pg::encoding;
-use crate::report;
+use crate::report::{self, Report};
 use pgrx::pg_sys;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
@@ -127,7 +127,11 @@ fn place(spent: &[(u64, i64)], serial: u64) -> Result<usize, usize> {
     }
 }
 
-fn refuse(message: &str, detail: &str, hint: &str) {
+fn refuse(source: pg_sys::GucSource::Type, message: &str, detail: &str, hint: &str) {
+    // Other sources are configurations, which are checked for every session again.
+    if source == pg_sys::GucSource::PGC_S_SESSION {
+        report::tell(&Report::new("SF010", message));
+    }
     // SAFETY: the GUC machinery reads these right after the check hook returned false, before the context goes away.
     unsafe {
         pg_sys::GUC_check_errcode(report::packed("SF010"));
@@ -141,7 +145,7 @@ fn refuse(message: &str, detail: &str, hint: &str) {
 unsafe extern "C-unwind" fn check(
     new_value: *mut *mut c_char,
     extra: *mut *mut c_void,
-    _source: pg_sys::GucSource::Type,
+    source: pg_sys::GucSource::Type,
 ) -> bool {
     // SAFETY: PostgreSQL passes a valid value, or NULL for the boot value.
     let text = unsafe {
@@ -160,7 +164,12 @@ unsafe extern "C-unwind" fn check(
     let parsed = match Parsed::parse(&encoding::decoded(text)) {
         Ok(parsed) => parsed,
         Err(detail) => {
-            refuse("malformed approval in \"backstop.approval\"", &detail, HINT);
+            refuse(
+                source,
+                "malformed approval in \"backstop.approval\"",
+                &detail,
+                HINT,
+            );
             return false;
         }
     };
@@ -177,6 +186,7 @@ unsafe extern "C-unwind" fn check(
     };
     if let Some(why) = ended {
         refuse(
+            source,
             "approval has expired",
             &why,
             "State a time in \"expires\" that lies ahead, or leave it out.",

@@ -1,19 +1,19 @@
 //! The executor hooks: they know which root statement is running, find out before a destructive query starts whether an
 //! approval covers it, and close the root's books when it is over. Rows are counted and captured by the trigger.
 
+use super::targets::{cascade_cause, targets};
 use super::{guarded, raise, verdict};
 use crate::approval::token;
 use crate::gucs;
 use crate::ledger;
-use crate::model::{Operation, Violation};
-use crate::pg::encoding;
+use crate::model::Violation;
 use crate::pg::raw;
-use crate::registry::{self, Registry};
+use crate::registry;
 use crate::report::Outcome;
-use crate::running::queries::{self, ActiveQuery, Target};
+use crate::running::queries::{self, ActiveQuery};
 use crate::running::{self, Frame, trigger};
 use pgrx::pg_sys;
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 use std::rc::Rc;
 
 static mut PREVIOUS_START: pg_sys::ExecutorStart_hook_type = None;
@@ -309,105 +309,4 @@ pub fn close_root(key: usize, over: bool) -> Outcome<Option<i64>> {
     }
     running::leave();
     Ok(id)
-}
-
-/// The guarded tables a plan destroys rows of, and how.
-///
-/// # Safety
-/// `planned` must be live.
-unsafe fn targets(registry: &Rc<Registry>, planned: *mut pg_sys::PlannedStmt) -> Vec<Target> {
-    let mut targets = Vec::new();
-    // SAFETY: the caller vouches for the plan; result relations are indexes into its range table.
-    unsafe {
-        for modify in modify_tables(planned) {
-            let operations = operations(modify);
-            let mut relations = crate::pg::compat::int_list((*modify).resultRelations);
-            relations.extend(
-                i32::try_from((*modify).rootRelation)
-                    .ok()
-                    .filter(|index| *index > 0),
-            );
-            for index in relations {
-                let entry =
-                    raw::list_nth((*planned).rtable, index - 1) as *mut pg_sys::RangeTblEntry;
-                let Some(table) = registry.table((*entry).relid) else {
-                    continue;
-                };
-                targets.extend(
-                    operations
-                        .iter()
-                        .map(|operation| (table.clone(), *operation)),
-                );
-            }
-        }
-    }
-    targets
-}
-
-/// The ModifyTable nodes of a plan: at its top or at that of a subplan (a data-modifying CTE), nowhere else.
-///
-/// # Safety
-/// `planned` must be live.
-pub(super) unsafe fn modify_tables(
-    planned: *mut pg_sys::PlannedStmt,
-) -> Vec<*mut pg_sys::ModifyTable> {
-    let mut found = Vec::new();
-    // SAFETY: the caller vouches for the plan; the cast follows the node's tag.
-    unsafe {
-        if (*planned).resultRelations.is_null() {
-            return found;
-        }
-        let mut add = |plan: *mut pg_sys::Plan| {
-            let plan = verdict::inner(plan);
-            if !plan.is_null() && (*plan).type_ == pg_sys::NodeTag::T_ModifyTable {
-                found.push(plan as *mut pg_sys::ModifyTable);
-            }
-        };
-        add((*planned).planTree);
-        for n in 0..raw::list_length((*planned).subplans) {
-            add(raw::list_nth((*planned).subplans, n).cast());
-        }
-    }
-    found
-}
-
-/// # Safety
-/// `modify` must be live.
-pub(super) unsafe fn operations(modify: *mut pg_sys::ModifyTable) -> Vec<Operation> {
-    use pg_sys::CmdType::*;
-    // SAFETY: the caller vouches for the node.
-    unsafe {
-        match (*modify).operation {
-            CMD_UPDATE => vec![Operation::Update],
-            CMD_DELETE => vec![Operation::Delete],
-            CMD_INSERT
-                if (*modify).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_UPDATE =>
-            {
-                vec![Operation::Update]
-            }
-            #[cfg(not(feature = "pg14"))]
-            CMD_MERGE => crate::pg::compat::merge_operations(modify),
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// `cascade from public.users`: the referenced table whose key this referential action follows. Its query names the
-/// referencing columns, which tells two keys of one table apart.
-///
-/// # Safety
-/// `source` must be NULL or a C string.
-unsafe fn cascade_cause(targets: &[Target], source: *const std::ffi::c_char) -> Option<Rc<str>> {
-    let edges = || targets.iter().flat_map(|(table, _)| &table.cascades);
-    let text = if source.is_null() {
-        String::new()
-    } else {
-        // SAFETY: the caller vouches for the string.
-        encoding::decoded(unsafe { CStr::from_ptr(source) })
-    };
-    let named = |name: &String| text.contains(&format!("\"{}\"", name.replace('"', "\"\"")));
-    let edge = edges()
-        .find(|edge| edge.columns.iter().all(named))
-        .or_else(|| edges().next())?;
-    Some(Rc::from(format!("cascade from {}", edge.parent_name)))
 }

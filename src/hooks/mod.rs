@@ -7,6 +7,7 @@ pub mod access;
 mod executor;
 pub mod planner;
 mod record;
+mod targets;
 pub mod utility;
 mod verdict;
 

@@ -1,7 +1,7 @@
 //! Statements that would change rows of the record itself are refused before they start: no trigger that could be
 //! disabled, no setting and no mode stands between.
 
-use super::executor::modify_tables;
+use super::targets::modify_tables;
 use crate::pg::{compat, raw};
 use crate::record::append_only;
 use crate::report::Outcome;
@@ -15,7 +15,7 @@ pub unsafe fn stays(planned: *mut pg_sys::PlannedStmt) -> Outcome<()> {
     // SAFETY: the caller vouches for the plan; result relations are indexes into its range table.
     unsafe {
         for modify in modify_tables(planned) {
-            if super::executor::operations(modify).is_empty() {
+            if super::targets::operations(modify).is_empty() {
                 continue;
             }
             for index in compat::int_list((*modify).resultRelations) {

@@ -74,7 +74,9 @@ fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violat
     if let Coverage::Covered(cover) = &row.query.coverage
         && !root.demoted
     {
-        if crate::approval::setting::spent(cover.serial) < cover.max_rows {
+        // What a token's statement may still undo itself is weighed when it is over.
+        let later = cover.claim.is_some() && running::may_be_undone();
+        if later || crate::approval::setting::spent(cover.serial) < cover.max_rows {
             root.approval.get_or_insert_with(|| cover.json.clone());
             root.level(nest).approve(cover.serial, 1);
             ledger.spend(nest, cover.serial, 1);

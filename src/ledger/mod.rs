@@ -36,6 +36,17 @@ pub fn with<R>(work: impl FnOnce(&mut Ledger) -> R) -> R {
     LEDGER.with_borrow_mut(work)
 }
 
+/// How many rows the root statement `key` has come to, and this transaction's finished unapproved ones before it; `None`
+/// when it has none on the books.
+pub fn rows_seen(key: usize) -> Option<(i64, i64)> {
+    LEDGER.with(|ledger| {
+        let mut ledger = ledger.try_borrow_mut().ok()?;
+        let before = ledger.transaction_rows();
+        let root = ledger.find_root(key)?;
+        Some((root.rows(), before))
+    })
+}
+
 impl Ledger {
     /// The root statement `key`, entered on the books when it is new.
     pub fn root(&mut self, key: usize, make: impl FnOnce() -> Root) -> &mut Root {

@@ -4,6 +4,7 @@ use super::with;
 use crate::hooks::{guarded, raise};
 use crate::pg::raw;
 use crate::report::Outcome;
+use crate::shared::progress;
 use crate::{record, running};
 use pgrx::pg_sys;
 use std::ffi::c_void;
@@ -19,11 +20,21 @@ pub fn install() {
 }
 
 unsafe extern "C-unwind" fn transaction_ended(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
+    if exiting() {
+        return;
+    }
     // SAFETY: a bare frame.
     unsafe {
         let (_, error) = guarded((), || ended(event));
         raise(error);
     }
+}
+
+/// Whether the backend is on its way out. A FATAL error (pg_terminate_backend, say) does not unwind: what was borrowed when it came stays borrowed, and an error in a callback would keep
+/// PostgreSQL from giving the transaction's locks back, for as long as the server runs. The books go with the process.
+fn exiting() -> bool {
+    // SAFETY: reads a backend variable.
+    unsafe { pg_sys::proc_exit_inprogress }
 }
 
 fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
@@ -38,13 +49,15 @@ fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
             with(|ledger| ledger.end_transaction(true));
             record::commit::end_transaction();
             running::end_transaction();
-            record::forget_turned();
+            record::turned::forget();
+            progress::end();
         }
         XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
             with(|ledger| ledger.end_transaction(false));
             record::commit::end_transaction();
             running::end_transaction();
-            record::forget_turned();
+            record::turned::forget();
+            progress::end();
         }
         _ => {}
     }
@@ -59,6 +72,9 @@ unsafe extern "C-unwind" fn subtransaction_ended(
     _arg: *mut c_void,
 ) {
     use pg_sys::SubXactEvent::*;
+    if exiting() {
+        return;
+    }
     // SAFETY: reads the transaction state.
     let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
     match event {
@@ -67,11 +83,13 @@ unsafe extern "C-unwind" fn subtransaction_ended(
             with(|ledger| ledger.commit_level(nest));
             record::commit::commit_level(nest);
             running::commit_level(nest);
+            progress::commit_level(nest);
         }
         SUBXACT_EVENT_ABORT_SUB => {
             with(|ledger| ledger.abort_level(nest));
             record::commit::abort_level(nest);
             running::abort_level(nest);
+            progress::abort_level(nest);
         }
         _ => {}
     }

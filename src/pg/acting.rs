@@ -18,7 +18,12 @@ impl ActingAs {
     pub unsafe fn owner_of(relation: pg_sys::Relation) -> ActingAs {
         // SAFETY: an open relation has its pg_class row in memory.
         let owner = unsafe { (*(*relation).rd_rel).relowner };
-        ActingAs::begin(owner, pg_sys::SECURITY_RESTRICTED_OPERATION)
+        ActingAs::restricted(owner)
+    }
+
+    /// Any user, restricted in the same way.
+    pub fn restricted(user: Oid) -> ActingAs {
+        ActingAs::begin(user, pg_sys::SECURITY_RESTRICTED_OPERATION)
     }
 
     fn begin(user: Oid, flags: u32) -> ActingAs {

@@ -354,3 +354,20 @@ pub unsafe fn subtransactions_of(relation: pg_sys::Relation) -> [pg_sys::SubTran
         ]
     }
 }
+
+/// Sets a signal's handler (`pqsignal`, which has another name in 18).
+///
+/// # Safety
+/// In a background worker, before it lets signals in.
+pub unsafe fn on_signal(signal: i32, handler: unsafe extern "C-unwind" fn(i32)) {
+    #[cfg(not(feature = "pg18"))]
+    // SAFETY: the caller vouches for the moment.
+    unsafe {
+        pg_sys::pqsignal(signal, Some(handler));
+    }
+    #[cfg(feature = "pg18")]
+    // SAFETY: as above.
+    unsafe {
+        pg_sys::pqsignal_be(signal, Some(handler));
+    }
+}

@@ -4,6 +4,35 @@ use crate::pg::raw;
 use pgrx::pg_sys;
 use std::ffi::c_void;
 
+/// Room for `more` bytes, where they may be many (a row's values): without memory, PostgreSQL's own error. Rust's way of
+/// not having it ends the process, and with it every session of the server.
+pub fn make_room(bytes: &mut Vec<u8>, more: usize) {
+    if bytes.try_reserve(more).is_err() {
+        no_room(more);
+    }
+}
+
+/// A copy of `bytes`; without memory, PostgreSQL's own error.
+pub fn copied(bytes: &[u8]) -> Vec<u8> {
+    let mut copy = Vec::new();
+    if copy.try_reserve_exact(bytes.len()).is_err() {
+        no_room(bytes.len());
+    }
+    copy.extend_from_slice(bytes);
+    copy
+}
+
+/// Raises the error: does not return.
+#[cold]
+fn no_room(bytes: usize) {
+    pgrx::ereport!(
+        ERROR,
+        pgrx::PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
+        "out of memory",
+        format!("Failed on request of size {bytes} for the record of destroyed rows.")
+    );
+}
+
 /// Moves `value` to the heap and drops it when `context` is reset or deleted, on success and on error alike.
 ///
 /// # Safety

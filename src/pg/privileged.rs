@@ -1,5 +1,6 @@
 //! Our own tables, read and written whatever the current user was granted.
 
+use super::settings::OwnSettings;
 use pgrx::pg_sys::{self, Oid};
 
 /// The bootstrap superuser until dropped. SQL that runs meanwhile must name schemas and operators in full: search_path
@@ -9,6 +10,7 @@ pub struct Privileged {
     context: i32,
     /// Before a commit and after a portal's last row there is no snapshot to run SQL with.
     snapshot: bool,
+    _settings: OwnSettings,
 }
 
 impl Privileged {
@@ -32,6 +34,7 @@ impl Privileged {
             user,
             context,
             snapshot,
+            _settings: OwnSettings::plain_plans(),
         }
     }
 }

@@ -82,6 +82,8 @@ unsafe extern "C-unwind" {
         by_value: bool,
         length: c_int,
     ) -> bool;
+    /// tcop/tcopprot.h: the handler that ends a process at its next check for interrupts.
+    pub fn die(signal: c_int);
     pub fn MemoryContextAllocZero(context: pg_sys::MemoryContext, size: usize) -> *mut c_void;
     /// executor/nodeModifyTable.h
     pub fn ExecComputeStoredGenerated(

@@ -9,7 +9,7 @@ use crate::judge::approval::Kind;
 use crate::model::{Operation, Rule, Violation};
 use crate::pg::encoding;
 use crate::pg::{catalog, raw};
-use crate::record::{datum, write};
+use crate::record::{datum, who, write};
 use crate::{gucs, registry};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::collections::HashMap;
@@ -177,7 +177,7 @@ pub fn write(
     let id = write::draw(c"request_id_seq");
     let expendable: i64 = lines.iter().map(|line| line.expendable_rows).sum();
     let rows: i64 = lines.iter().map(|line| line.rows).sum::<i64>() - expendable;
-    let session = write::session();
+    let session = who::session();
     // SAFETY: reads the clock.
     let now = unsafe { pg_sys::GetCurrentTimestamp() };
     write::insert(
@@ -190,10 +190,10 @@ pub fn write(
             Some(session.application_name),
             session.client_addr,
             Some(session.pid),
-            reason.map(|reason| datum::string(&reason)),
+            reason.map(datum::string),
             Some(datum::text(previewed.statement.to_bytes())),
             parameters,
-            Some(datum::string(&kind(previewed).name())),
+            Some(datum::string(kind(previewed).name())),
             Some(Datum::from(rows)),
             Some(Datum::from(expendable)),
             Some(Datum::from(now + gucs::request_ttl_us())),
@@ -240,7 +240,7 @@ fn write_line(id: i64, step: i32, line: &Line) {
             Some(datum::string(&line.relation)),
             Some(Datum::from(line.relid)),
             Some(datum::string(&line.operation)),
-            line.cause.as_ref().map(|cause| datum::string(&cause)),
+            line.cause.as_ref().map(|cause| datum::string(cause)),
             Some(Datum::from(line.rows)),
             Some(Datum::from(line.expendable_rows)),
             Some(Datum::from(columns.as_ptr())),
@@ -248,7 +248,7 @@ fn write_line(id: i64, step: i32, line: &Line) {
             Some(Datum::from(rules.as_ptr())),
             line.sample
                 .as_ref()
-                .map(|json| write::jsonb(&encoding::encode(&json))),
+                .map(|json| datum::jsonb(&encoding::encode(json))),
         ],
     );
 }

@@ -8,8 +8,10 @@ use crate::ledger::{self, Root};
 use crate::model::Violation;
 use crate::pg::attempt::attempt;
 use crate::pg::{raw, spi};
+use crate::record::turned::{self, Turned};
 use crate::report::{Outcome, Report, sqlstate};
 use crate::running::{self, Frame};
+use crate::shared::progress;
 use crate::{registry, sequence};
 use pgrx::pg_sys;
 use serde_json::Value;
@@ -35,6 +37,7 @@ pub struct Previewed {
 /// Ends the preview's state, however it ends.
 struct Running {
     outer: Option<(Frame, i32)>,
+    turned: Turned,
 }
 
 impl Drop for Running {
@@ -43,6 +46,7 @@ impl Drop for Running {
         running::put_back(self.outer);
         ledger::with(|ledger| drop(ledger.remove_root(running::PREVIEW)));
         sequence::preview::end();
+        turned::put_back(std::mem::take(&mut self.turned));
     }
 }
 
@@ -75,6 +79,7 @@ pub unsafe fn run(text: &str, parameters: Option<&Value>) -> Outcome<Previewed> 
         ));
     };
     store::open();
+    progress::preview();
     // SAFETY: an internal subtransaction, left by the same memory context and resource owner it was begun with, on
     // success, on our own errors and on PostgreSQL's.
     unsafe {
@@ -90,6 +95,7 @@ pub unsafe fn run(text: &str, parameters: Option<&Value>) -> Outcome<Previewed> 
         };
         let ended = Running {
             outer: running::put_aside(frame),
+            turned: turned::known(),
         };
         sequence::preview::begin();
         collect::begin();

@@ -5,6 +5,7 @@ use super::{collect, store};
 use crate::judge::approval::Kind;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
+use crate::pg::memory;
 use crate::pg::raw;
 use crate::record::format::RowFormat;
 use crate::record::image::same_value;
@@ -12,6 +13,7 @@ use crate::record::keep::Captured;
 use crate::record::{Buffer, FedColumns};
 use crate::report::{Outcome, Report};
 use crate::running::queries::ActiveQuery;
+use crate::shared::progress;
 use crate::{gucs, running};
 use pgrx::pg_sys;
 use std::rc::Rc;
@@ -157,7 +159,7 @@ pub fn note_row(
     step.expendable += i64::from(captured.expendable);
     step.kind = step.kind.max(captured.kind);
     if step.sample.len() < SAMPLE {
-        step.sample.push(row.to_vec());
+        step.sample.push(memory::copied(row));
     }
     Ok(())
 }
@@ -202,6 +204,7 @@ pub unsafe fn note_columns(
 pub fn keep_chunk(chunks: &mut Vec<StoredChunk>, buffer: &mut Buffer) {
     let fingerprints = std::mem::take(&mut buffer.fingerprints);
     let (rows, images) = buffer.take();
+    progress::previewed(&buffer.format.relation, rows.into());
     chunks.push(StoredChunk {
         number: store::put(&buffer.format, rows, &images, &fingerprints),
         format: buffer.format.clone(),

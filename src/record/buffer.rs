@@ -2,6 +2,7 @@
 
 use super::format::RowFormat;
 use crate::model::Operation;
+use crate::pg::memory::make_room;
 use std::rc::Rc;
 
 /// A chunk is written when it holds this many bytes. lz4 looks for repetition within 64 kB, and looks more closely where
@@ -52,8 +53,15 @@ impl Buffer {
         self.takes(&other.format, other.operation, other.cause.as_ref())
     }
 
+    /// Whether it holds a chunk's worth of rows.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= CHUNK_BYTES
+    }
+
     /// Adds one encoded row, `,value,...]`, behind its ordinal.
     pub fn push_numbered(&mut self, ordinal: i64, row: &[u8]) {
+        // Headers, brackets, commas and the ordinal, and the array's last bracket.
+        make_room(&mut self.bytes, row.len() + 40);
         if self.rows == 0 {
             self.bytes.clear();
             self.bytes.extend_from_slice(&[0; HEADER]);
@@ -72,6 +80,7 @@ impl Buffer {
         if self.rows == 0 {
             self.bytes = other.bytes;
         } else if other.rows > 0 {
+            make_room(&mut self.bytes, other.bytes.len() + 1);
             self.bytes.push(b',');
             self.bytes.extend_from_slice(&other.bytes[HEADER + 1..]);
         }
@@ -89,8 +98,9 @@ impl Buffer {
     }
 
     /// Gives back the memory of rows that are written, for the next ones.
-    pub fn reuse(&mut self, bytes: Vec<u8>) {
+    pub fn reuse(&mut self, mut bytes: Vec<u8>) {
         if self.rows == 0 {
+            bytes.clear();
             self.bytes = bytes;
         }
     }

@@ -55,3 +55,17 @@ pub fn varlena_header(length: usize) -> [u8; 4] {
     let word = length as u32 & 0x3FFF_FFFF;
     word.to_ne_bytes()
 }
+
+/// A jsonb value from JSON text.
+pub fn jsonb(json: &[u8]) -> pg_sys::Datum {
+    let mut text = json.to_vec();
+    text.push(0);
+    // SAFETY: jsonb_in reads a C string; JSON text has no NUL inside.
+    unsafe {
+        pgrx::direct_function_call_as_datum(
+            pg_sys::jsonb_in,
+            &[Some(pg_sys::Datum::from(text.as_ptr()))],
+        )
+        .unwrap_or(pg_sys::Datum::from(0))
+    }
+}

@@ -2,8 +2,13 @@
 
 use super::format::{Codec, ColumnFormat};
 use super::portable::PortableOutput;
+use crate::pg::memory::make_room;
 use pgrx::pg_sys;
 use std::ffi::CStr;
+
+/// What a value of a type without a varying length takes at most, twice: the rest is for the signs around it and the
+/// brackets behind the last one, which are added without asking for room.
+pub const FIXED: usize = 128;
 
 /// Appends one value.
 ///
@@ -92,6 +97,7 @@ fn number(out: &mut Vec<u8>, text: &[u8]) {
         .iter()
         .all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
     if finite && text != b"-0" {
+        make_room(out, text.len() + FIXED);
         out.extend_from_slice(text);
     } else {
         string(out, text);
@@ -188,7 +194,7 @@ unsafe fn bytes_string(out: &mut Vec<u8>, value: pg_sys::Datum) {
 pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     /// What the compiler checks at once.
     const BLOCK: usize = 32;
-    out.reserve(text.len() + 2);
+    make_room(out, text.len() + FIXED);
     out.push(b'"');
     let (mut copied, mut place) = (0, 0);
     while place < text.len() {
@@ -201,6 +207,8 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
         let end = text.len().min(place + BLOCK);
         for at in place..end {
             if special(text[at]) {
+                // What is escaped needs more than was made room for.
+                make_room(out, text.len() - copied + FIXED);
                 out.extend_from_slice(&text[copied..at]);
                 copied = at + 1;
                 escape(out, text[at]);

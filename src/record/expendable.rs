@@ -3,8 +3,7 @@
 //! The registry keeps it as PostgreSQL prints it under search_path = pg_catalog, so that it means the same whatever the
 //! session's search_path is.
 
-use crate::pg::encoding;
-use crate::pg::raw;
+use crate::pg::{encoding, raw, settings::OwnSettings};
 use crate::registry::Guarded;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Node, Relation};
@@ -19,38 +18,6 @@ thread_local! {
     /// Analysed expressions as node text, by relation and policy, for one generation of the registry.
     static ANALYSED: RefCell<(usize, Analysed)> =
         RefCell::new((0, HashMap::new()));
-}
-
-/// Holds search_path at pg_catalog while an expression is read or printed.
-struct PinnedPath(i32);
-
-impl PinnedPath {
-    fn begin() -> PinnedPath {
-        // SAFETY: a GUC nest level that Drop (or the abort) ends.
-        unsafe {
-            let level = pg_sys::NewGUCNestLevel();
-            pg_sys::set_config_option(
-                c"search_path".as_ptr(),
-                c"pg_catalog, pg_temp".as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-            PinnedPath(level)
-        }
-    }
-}
-
-impl Drop for PinnedPath {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            // SAFETY: ends the level begun above; after an error the abort ends it.
-            unsafe { pg_sys::AtEOXact_GUC(false, self.0) };
-        }
-    }
 }
 
 /// Reads `text` as an expression over `relation`'s row; range-table index 1.
@@ -154,7 +121,7 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                     "It must be one boolean expression over the row.".to_owned(),
                 ));
             }
-            let _pinned = PinnedPath::begin();
+            let _pinned = OwnSettings::pinned();
             let node = analyse(text, *relation);
             if pg_sys::contain_volatile_functions(node) {
                 return Err(refused(
@@ -218,7 +185,7 @@ pub unsafe fn compile(
             // SAFETY: the caller vouches for relation and estate; the node text was printed by nodeToString.
             unsafe {
                 let printed = known.unwrap_or_else(|| {
-                    let _pinned = PinnedPath::begin();
+                    let _pinned = OwnSettings::pinned();
                     let node = analyse(text, relation);
                     let printed = CStr::from_ptr(pg_sys::nodeToString(node.cast())).to_owned();
                     ANALYSED.with_borrow_mut(|(_, map)| map.insert(key, printed.clone()));

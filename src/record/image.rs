@@ -3,6 +3,7 @@
 use super::encode;
 use super::format::{Codec, ColumnFormat, RowFormat};
 use crate::approval::fingerprint::Clock;
+use crate::pg::memory::make_room;
 use crate::pg::raw;
 use pgrx::pg_sys::{self, Datum};
 use std::ffi::c_int;
@@ -18,6 +19,7 @@ pub unsafe fn values(
     clock: Option<&Clock>,
 ) {
     for column in &format.columns {
+        make_room(row, encode::FIXED);
         row.push(b',');
         let place = (column.fact.attnum - 1) as usize;
         // SAFETY: the caller fetched the attributes.
@@ -99,6 +101,7 @@ pub unsafe fn changes(
                 row.push(b',');
             }
             first = false;
+            make_room(row, column.json_name.len() + encode::FIXED);
             row.extend_from_slice(&column.json_name);
             one_value(row, column, new, place, clock);
         }

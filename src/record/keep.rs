@@ -6,6 +6,7 @@ use super::portable::{PinnedNames, PortableOutput};
 use super::write;
 use crate::approval::fingerprint::{Clock, Key};
 use crate::approval::token;
+use crate::ddl::enforce;
 use crate::judge::approval::Kind;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
@@ -119,7 +120,7 @@ fn mark(root: &mut Root, nest: i32, captured: &Captured, print: u128, row: &[u8]
     let Some(claim) = root.claim().cloned() else {
         return Ok(());
     };
-    let one_too_many = root.fingerprints() >= claim.total;
+    let one_too_many = root.fingerprints() >= claim.total && !running::may_be_undone();
     let level = root.level(nest);
     if (one_too_many || !claim.showed(print)) && level.unseen.len() < token::EXAMPLES {
         // SAFETY: the row that is being captured.
@@ -127,9 +128,9 @@ fn mark(root: &mut Root, nest: i32, captured: &Captured, print: u128, row: &[u8]
         level.unseen.push(name);
     }
     if one_too_many {
-        return Err(token::more_rows(root, &claim).into());
+        enforce::refuse(token::more_rows(root, &claim))?;
     }
-    level.fingerprints.push(print);
+    root.level(nest).fingerprints.push(print);
     Ok(())
 }
 

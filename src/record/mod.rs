@@ -24,7 +24,8 @@ mod portable;
 pub mod prune;
 pub mod restore;
 mod site;
-mod turned;
+pub mod turned;
+pub mod who;
 pub mod whole;
 pub mod write;
 
@@ -32,5 +33,4 @@ pub use buffer::Buffer;
 pub use cleared::{Cleared, FedColumns};
 pub use expendable::canonical;
 pub use parameters::json as parameters_json;
-pub use turned::forget as forget_turned;
 pub use write::{finish_root, flush_all};

@@ -32,6 +32,8 @@ pub fn finite(out: &mut Vec<u8>, stored: &[u8]) -> bool {
         _ => 0,
     };
     let weight = i32::from(weight);
+    let whole = usize::try_from(weight).unwrap_or(0) * WIDTH;
+    crate::pg::memory::make_room(out, whole + usize::from(scale) + super::encode::FIXED);
     if negative {
         out.push(b'-');
     }

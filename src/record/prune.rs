@@ -3,7 +3,7 @@
 //! Rows are deleted in the heap, one by one, the way a DELETE would: writers are not disturbed, and no lock is stronger
 //! than a DELETE's. No statement does this, so none has to be let through.
 
-use super::write;
+use super::{who, write};
 use crate::report::Outcome;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum};
@@ -46,7 +46,7 @@ pub fn prune(cutoff: i64, limit: Option<i64>) -> Outcome<i64> {
                 c"pruned",
                 &mut [
                     Some(Datum::from(now)),
-                    Some(write::role_name(role)),
+                    Some(who::role_name(role)),
                     Some(Datum::from(up_to)),
                     Some(Datum::from(pruned)),
                 ],
@@ -54,6 +54,13 @@ pub fn prune(cutoff: i64, limit: Option<i64>) -> Outcome<i64> {
         });
     }
     Ok(pruned)
+}
+
+/// Removes the refusals from before `cutoff`.
+pub fn rejections(cutoff: i64) {
+    let rejections = Table::open(c"rejection", c"rejection_at");
+    rejections.delete(2, Compare::UpTo(cutoff - 1), pg_sys::F_TIMESTAMPTZ_LE);
+    rejections.close();
 }
 
 /// The statements to remove, and when the last of them committed.

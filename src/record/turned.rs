@@ -10,8 +10,8 @@ use std::collections::HashSet;
 /// More of them are not told apart: then no row of the table is expendable until the transaction ends.
 const MANY: usize = 100_000;
 
-#[derive(Default)]
-struct Turned {
+#[derive(Clone, Default)]
+pub struct Turned {
     /// Versions that are expendable by their values only. What a savepoint rolls back stays in: its version is gone.
     versions: HashSet<(Oid, u32, u16)>,
     /// Tables (a partitioned one stands for all its partitions) of which no row is.
@@ -47,6 +47,15 @@ pub fn is_turned(root: Oid, relid: Oid, tid: ItemPointerData) -> bool {
     TURNED.with_borrow(|turned| {
         turned.whole.contains(&root) || turned.versions.contains(&version(relid, tid))
     })
+}
+
+/// What is known now, for `put_back` after work that is rolled back and leaves nothing turned.
+pub fn known() -> Turned {
+    TURNED.with_borrow(Turned::clone)
+}
+
+pub fn put_back(known: Turned) {
+    TURNED.set(known);
 }
 
 /// The transaction is over.

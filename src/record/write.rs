@@ -2,24 +2,24 @@
 //! privileges of the user whose statement is recorded.
 
 use super::buffer::{Buffer, CHUNK_BYTES};
-use super::{commit, datum};
+use super::{commit, datum, who};
 use crate::approval::token;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
 use crate::pg::encoding;
 use crate::preview;
 use crate::report::Outcome;
+use crate::shared::progress;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString};
 
 thread_local! {
     static SCRATCH: Cell<pg_sys::MemoryContext> = const { Cell::new(std::ptr::null_mut()) };
-    static CLIENT_ADDRESS: RefCell<Option<Option<Box<[u8]>>>> = const { RefCell::new(None) };
 }
 
 /// Runs `work` in a memory context of its own that is emptied afterwards (after an error: before the next use).
-pub(super) fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
+pub fn in_scratch<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: the context is created once under TopMemoryContext and never deleted.
     unsafe {
         if SCRATCH.get().is_null() {
@@ -124,22 +124,15 @@ pub fn spill(root: &mut Root, nest: i32, buffer_bytes: usize) {
     }
     if root.preview.is_some() {
         let level = root.level(nest);
-        for buffer in level
-            .buffers
-            .iter_mut()
-            .filter(|buffer| buffer.bytes.len() >= CHUNK_BYTES)
-        {
+        for buffer in level.buffers.iter_mut().filter(|buffer| buffer.is_full()) {
             preview::keep_chunk(&mut level.seen.chunks, buffer);
         }
         return;
     }
     let id = statement_id(root);
     let level = root.level(nest);
-    for buffer in level
-        .buffers
-        .iter_mut()
-        .filter(|buffer| buffer.bytes.len() >= CHUNK_BYTES)
-    {
+    for buffer in level.buffers.iter_mut().filter(|buffer| buffer.is_full()) {
+        progress::captured(id, &buffer.format.relation, buffer.rows.into());
         write_chunk(id, buffer);
         level.chunks_written += 1;
     }
@@ -156,8 +149,8 @@ fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
                 Some(Datum::from(statement_id)),
                 Some(datum::string(&format.relation)),
                 Some(Datum::from(format.recorded_relid)),
-                Some(datum::string(&buffer.operation.record_name())),
-                buffer.cause.as_ref().map(|cause| datum::string(&cause)),
+                Some(datum::string(buffer.operation.record_name())),
+                buffer.cause.as_ref().map(|cause| datum::string(cause)),
                 Some(Datum::from(rows)),
                 Some(Datum::from(format.key_count)),
                 Some(Datum::from(format.names.as_ptr())),
@@ -210,8 +203,8 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
             image = [
                 Some(Datum::from(draw(c"chunk_id_seq"))),
                 Some(Datum::from(buffer.format.recorded_relid)),
-                Some(datum::string(&buffer.operation.record_name())),
-                buffer.cause.as_ref().map(|cause| datum::string(&cause)),
+                Some(datum::string(buffer.operation.record_name())),
+                buffer.cause.as_ref().map(|cause| datum::string(cause)),
                 Some(Datum::from(count)),
                 Some(Datum::from(buffer.format.key_count)),
                 Some(Datum::from(buffer.format.names.as_ptr())),
@@ -223,6 +216,7 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
         insert_statement(root, id, rows, image);
         drop((format, images));
     });
+    progress::capture_done();
     Some(id)
 }
 
@@ -250,7 +244,7 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
     let relations = datum::text_array(&relations);
     // SAFETY: reads the clock.
     let now = unsafe { pg_sys::GetCurrentTimestamp() };
-    let session = session();
+    let session = who::session();
     // SAFETY: reads of backend state; every text is copied into the scratch context.
     let mut values = unsafe {
         vec![
@@ -263,13 +257,13 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
             session.client_addr,
             Some(session.pid),
             root.query.as_ref().map(|query| datum::text(query)),
-            root.parameters.as_ref().map(|json| jsonb(json)),
+            root.parameters.as_ref().map(|json| datum::jsonb(json)),
             Some(Datum::from(operations.as_ptr())),
             Some(Datum::from(relations.as_ptr())),
             Some(Datum::from(rows)),
             root.approval
                 .as_ref()
-                .map(|json| jsonb(&encoding::encode(json))),
+                .map(|json| datum::jsonb(&encoding::encode(json))),
             root.reverts.map(Datum::from),
         ]
     };
@@ -277,76 +271,6 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
     values.push(root.reverts_since.map(Datum::from));
     insert(c"statement_log", &mut values);
     commit::wrote(id, now);
-}
-
-/// Who runs the statement, and from where, as values in the current memory context.
-pub struct Session {
-    pub session_role: Datum,
-    pub role: Datum,
-    pub application_name: Datum,
-    pub client_addr: Option<Datum>,
-    pub pid: Datum,
-}
-
-pub fn session() -> Session {
-    // SAFETY: reads of backend state; application_name is NULL or a C string.
-    unsafe {
-        let name = pg_sys::application_name;
-        let name = if name.is_null() {
-            c""
-        } else {
-            CStr::from_ptr(name)
-        };
-        Session {
-            session_role: role_name(pg_sys::GetSessionUserId()),
-            role: role_name(pg_sys::GetOuterUserId()),
-            application_name: datum::text(name.to_bytes()),
-            client_addr: client_address(),
-            pid: Datum::from(pg_sys::MyProcPid),
-        }
-    }
-}
-
-pub(super) fn role_name(role: Oid) -> Datum {
-    // SAFETY: noerr = true gives NULL for a role that was dropped meanwhile.
-    unsafe {
-        let name = pg_sys::GetUserNameFromId(role, true);
-        if name.is_null() {
-            datum::text(b"")
-        } else {
-            datum::text(CStr::from_ptr(name).to_bytes())
-        }
-    }
-}
-
-/// A jsonb value from JSON text.
-pub fn jsonb(json: &[u8]) -> Datum {
-    let mut text = json.to_vec();
-    text.push(0);
-    // SAFETY: jsonb_in reads a C string; JSON text has no NUL inside.
-    unsafe {
-        pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(Datum::from(text.as_ptr()))])
-            .unwrap_or(Datum::from(0))
-    }
-}
-
-/// The client's address as an inet datum, looked up once per session.
-fn client_address() -> Option<Datum> {
-    CLIENT_ADDRESS.with_borrow_mut(|known| {
-        let bytes = known.get_or_insert_with(|| {
-            // SAFETY: inet_client_addr reads MyProcPort and returns NULL for a Unix socket; the datum is a varlena.
-            unsafe {
-                if pg_sys::MyProcPort.is_null() {
-                    return None;
-                }
-                let datum = pgrx::direct_function_call_as_datum(pg_sys::inet_client_addr, &[])?;
-                let value = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
-                let size = pgrx::varsize_any(value);
-                Some(std::slice::from_raw_parts(value.cast::<u8>(), size).into())
-            }
-        });
-        bytes.as_ref().map(|bytes| Datum::from(bytes.as_ptr()))
-    })
 }
 
 /// Writes everything that is not written: before the transaction commits or is prepared.

@@ -4,8 +4,8 @@ use super::{
     ApprovalKind, CURRENT, CascadeEdge, Fed, Guarded, Policy, Registry, SequencePolicy,
     invalidation,
 };
-use crate::pg::catalog;
 use crate::pg::encoding::{Text, strings};
+use crate::pg::{catalog, settings::OwnSettings};
 use pgrx::Spi;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
@@ -21,10 +21,11 @@ pub(super) fn generation() -> usize {
     GENERATION.get()
 }
 
-/// Puts back the flag, the user and the snapshot, whether the load succeeded or raised.
+/// Puts back the flag, the user, the snapshot and the settings, whether the load succeeded or raised.
 struct Privileged {
     user: Oid,
     context: i32,
+    _settings: OwnSettings,
 }
 
 impl Privileged {
@@ -48,7 +49,11 @@ impl Privileged {
             pg_sys::PushActiveSnapshot(snapshot);
         }
         LOADING.set(true);
-        Privileged { user, context }
+        Privileged {
+            user,
+            context,
+            _settings: OwnSettings::plain_plans(),
+        }
     }
 }
 

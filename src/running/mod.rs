@@ -151,6 +151,20 @@ pub fn root_key() -> Option<usize> {
     OPEN.get().map(|(frame, _)| frame.key)
 }
 
+/// The text of the open root.
+pub fn query() -> Option<Vec<u8>> {
+    let (frame, _) = OPEN.get()?;
+    // SAFETY: the frame is open, so its source is live.
+    unsafe { statement_text(&frame) }
+}
+
+/// Whether what is done now may be rolled back while the open root goes on: inside an EXCEPTION block of its own.
+pub fn may_be_undone() -> bool {
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    OPEN.get().is_some_and(|(_, opened)| nest > opened)
+}
+
 /// A new page in the ledger for the open root.
 pub fn new_root() -> Root {
     let Some((frame, _)) = OPEN.get() else {
@@ -183,5 +197,7 @@ unsafe fn statement_text(frame: &Frame) -> Option<Vec<u8>> {
         Ok(length) if length > 0 => length.min(text.len() - start),
         _ => text.len() - start,
     };
-    Some(text[start..start + length].trim_ascii().to_vec())
+    Some(crate::pg::memory::copied(
+        text[start..start + length].trim_ascii(),
+    ))
 }

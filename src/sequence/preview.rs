@@ -6,10 +6,11 @@
 //! is the function it stands for. What is not seen: a value that the session still has cached of a sequence with CACHE,
 //! and `last_value` read from the sequence's relation.
 
-use super::guard::may_execute;
+use super::guard::{self, may_execute};
 use super::rewrite::{CURRVAL, LASTVAL, NEXTVAL};
 use super::state;
 use crate::judge::sequence::{Position, SequencePolicy, judge};
+use crate::model::Operation;
 use crate::pg::catalog::{self, OpenRelation};
 use crate::pg::function::Call;
 use crate::pg::{compat, raw};
@@ -122,7 +123,7 @@ pub(super) fn setval(
     if new.is_called {
         ISSUED.with_borrow_mut(|issued| issued.insert(sequence, new.value));
     }
-    note(sequence, true, old, new);
+    guard::record(&policy, Operation::Setval, Some(old), Some(new))?;
     Ok(Datum::from(new.value))
 }
 

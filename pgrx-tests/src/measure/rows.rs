@@ -94,6 +94,18 @@ pub fn scramble(client: &mut Client) -> Result<()> {
     execute(client, "VACUUM (FULL, ANALYZE) source")
 }
 
+/// Gives every row of `source` a uuid that counts, as many applications' keys do.
+///
+/// # Errors
+/// When the server refuses.
+pub fn count_uuids(client: &mut Client) -> Result<()> {
+    execute(
+        client,
+        "UPDATE source SET token = ('00000000-0000-4000-8000-' || lpad(to_hex(id), 12, '0'))::uuid",
+    )?;
+    execute(client, "VACUUM (FULL, ANALYZE) source")
+}
+
 fn words() -> String {
     format!("regexp_split_to_array('{WORDS}', '\\s+')")
 }

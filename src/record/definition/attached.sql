@@ -35,13 +35,13 @@ WITH t AS (
            format('ALTER TABLE %s %s RULE %I', t.full_name, e.clause, r.rulename)
     FROM t JOIN pg_rewrite AS r ON r.ev_class = t.oid AND r.rulename <> '_RETURN' JOIN enabled AS e ON e.code = r.ev_enabled::text
     UNION ALL
-    SELECT 170, t.oid, t.full_name, 'comment', t.full_name || coalesce('.' || quote_ident(a.attname), ''),
+    SELECT 190, t.oid, t.full_name, 'comment', t.full_name || coalesce('.' || quote_ident(a.attname), ''),
            format('COMMENT ON %s IS %L', coalesce('COLUMN ' || t.full_name || '.' || quote_ident(a.attname),
                   CASE t.relkind WHEN 'v' THEN 'VIEW ' WHEN 'm' THEN 'MATERIALIZED VIEW ' ELSE 'TABLE ' END || t.full_name), d.description)
     FROM t JOIN pg_description AS d ON d.classoid = 'pg_class'::regclass AND d.objoid = t.oid
     LEFT JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.objsubid AND d.objsubid > 0
     UNION ALL
-    SELECT 170, t.oid, t.full_name, 'comment', x.name, format('COMMENT ON %s IS %L', x.what, d.description)
+    SELECT 190, t.oid, t.full_name, 'comment', x.name, format('COMMENT ON %s IS %L', x.what, d.description)
     FROM t JOIN LATERAL (
         SELECT 'pg_constraint'::regclass AS class, k.oid, k.conname::text AS name, format('CONSTRAINT %I ON %s', k.conname, t.full_name) AS what
         FROM pg_constraint AS k WHERE k.conrelid = t.oid AND (k.conparentid = 0 OR k.contype <> 'f')

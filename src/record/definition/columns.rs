@@ -39,7 +39,7 @@ pub fn altered_columns(relid: Oid, columns: &[i16]) -> Vec<Definition> {
 
 /// The attachment of a partition to its parent, in force.
 pub fn detached(partition: Oid) -> Vec<Definition> {
-    let sql = "SELECT 60, 0, c.oid, c.oid::regclass::text, 'partition', c.oid::regclass::text,
+    let sql = "SELECT 60, 0, c.oid, i.inhparent::regclass::text, 'partition', c.oid::regclass::text,
                       format('ALTER TABLE %s ATTACH PARTITION %s %s', i.inhparent::regclass, c.oid::regclass,
                              pg_get_expr(c.relpartbound, c.oid))
                FROM pg_class AS c JOIN pg_inherits AS i ON i.inhrelid = c.oid

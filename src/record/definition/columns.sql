@@ -1,7 +1,7 @@
 -- What it takes to give the table $1 (oid[] of one) its columns $2 (smallint[]) back, with the objects $3 (oid[]) that go
 -- with them. The column comes back bare, its values are put back, then what depends on them follows.
 WITH t AS (
-    SELECT c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS full_name
+    SELECT c.oid, c.relkind, c.relowner, format('%I.%I', n.nspname, c.relname) AS full_name
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::oid[])
 ), owned AS (
     SELECT d.refobjsubid AS attnum, d.deptype, format('%I.%I', sn.nspname, sc.relname) AS seq_full_name,
@@ -25,6 +25,10 @@ WITH t AS (
 ), command(rank, object, kind, name, definition) AS (
     SELECT 30, (SELECT full_name FROM t), 'sequence', seq_full_name, format('CREATE SEQUENCE %s AS %s %s', seq_full_name, seqtype, options)
     FROM owned WHERE deptype = 'a'
+    UNION ALL
+    -- It can only be owned by a column whose table has the same owner.
+    SELECT 31, full_name, 'owner', seq_full_name, format('ALTER SEQUENCE %s OWNER TO %I', seq_full_name, pg_get_userbyid(relowner))
+    FROM owned, t WHERE deptype = 'a'
     UNION ALL
     SELECT 0, (SELECT full_name FROM t), 'owned sequence', seq_full_name, '' FROM owned
     UNION ALL
@@ -56,7 +60,7 @@ WITH t AS (
     SELECT 104, full_name, 'sequence owner', seq_full_name, format('ALTER SEQUENCE %s OWNED BY %s.%I', seq_full_name, full_name, attname)
     FROM a JOIN owned AS o USING (attnum) WHERE o.deptype = 'a'
     UNION ALL
-    SELECT CASE k.contype WHEN 'f' THEN 110 ELSE 106 END, format('%I.%I', n.nspname, c.relname),
+    SELECT CASE k.contype WHEN 'f' THEN 185 ELSE 106 END, format('%I.%I', n.nspname, c.relname),
            CASE k.contype WHEN 'f' THEN 'foreign key' ELSE 'constraint' END, k.conname::text,
            format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', n.nspname, c.relname, k.conname, pg_get_constraintdef(k.oid))
     FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -66,12 +70,23 @@ WITH t AS (
            CASE WHEN c.relkind = 'p' THEN replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ') ELSE pg_get_indexdef(i.indexrelid) END
     FROM pg_index AS i JOIN pg_class AS ic ON ic.oid = i.indexrelid JOIN pg_namespace AS xn ON xn.oid = ic.relnamespace
     JOIN pg_class AS c ON c.oid = i.indrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE i.indexrelid = ANY ($3) AND NOT ic.relispartition
+    WHERE i.indexrelid = ANY ($3) AND NOT ic.relispartition AND c.relkind <> 't'
         AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
     UNION ALL
     SELECT 130, format('%I.%I', n.nspname, c.relname), 'statistics', format('%I.%I', sn.nspname, e.stxname), pg_get_statisticsobjdef(e.oid)
     FROM pg_statistic_ext AS e JOIN pg_class AS c ON c.oid = e.stxrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_namespace AS sn ON sn.oid = e.stxnamespace WHERE e.oid = ANY ($3)
+    UNION ALL
+    SELECT 131, format('%I.%I', n.nspname, c.relname), 'owner', format('%I.%I', sn.nspname, e.stxname),
+           format('ALTER STATISTICS %I.%I OWNER TO %I', sn.nspname, e.stxname, pg_get_userbyid(e.stxowner))
+    FROM pg_statistic_ext AS e JOIN pg_class AS c ON c.oid = e.stxrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_namespace AS sn ON sn.oid = e.stxnamespace WHERE e.oid = ANY ($3)
+    UNION ALL
+    SELECT 131, format('%I.%I', n.nspname, c.relname), 'statistics target', format('%I.%I', sn.nspname, e.stxname),
+           format('ALTER STATISTICS %I.%I SET STATISTICS %s', sn.nspname, e.stxname, to_jsonb(e) ->> 'stxstattarget')
+    FROM pg_statistic_ext AS e JOIN pg_class AS c ON c.oid = e.stxrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_namespace AS sn ON sn.oid = e.stxnamespace
+    WHERE e.oid = ANY ($3) AND (to_jsonb(e) ->> 'stxstattarget')::int >= 0
     UNION ALL
     SELECT 140, format('%I.%I', n.nspname, c.relname), 'trigger', g.tgname::text, pg_get_triggerdef(g.oid)
     FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace

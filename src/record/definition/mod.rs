@@ -176,7 +176,7 @@ pub fn write(names: Vec<(Oid, Rc<str>)>, operation: Operation, mut definitions: 
             let id = write::statement_id(root);
             let ordinal = root.next_definition;
             root.next_definition += 1;
-            let text = |text: &str| Some(datum::string(&text));
+            let text = |text: &str| Some(datum::string(text));
             write::insert(
                 c"definition",
                 &mut [

@@ -53,13 +53,18 @@ WITH gone(classid, oid) AS (
     SELECT 135, oid, full_name, 'view', format('CREATE %s %s%s%s AS %s', CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, full_name,
            coalesce((SELECT format(' (%s)', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)) FROM pg_attribute AS a
                      WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped), ''),
-           coalesce(' WITH (' || array_to_string(reloptions, ', ') || ')', ''), pg_get_viewdef(oid))
+           coalesce(' WITH (' || array_to_string(reloptions, ', ') || ')', ''),
+           CASE relkind WHEN 'm' THEN rtrim(pg_get_viewdef(oid), ';') || ' WITH NO DATA' ELSE pg_get_viewdef(oid) END)
     FROM r WHERE relkind IN ('v', 'm')
     UNION ALL
-    SELECT 136, r.oid, r.full_name, 'index', pg_get_indexdef(i.indexrelid)
+    SELECT 137, r.oid, r.full_name, 'index', pg_get_indexdef(i.indexrelid)
     FROM r JOIN pg_index AS i ON i.indrelid = r.oid WHERE r.relkind = 'm'
     UNION ALL
-    SELECT 137, oid, full_name, 'owner', format('ALTER TABLE %s OWNER TO %I', full_name, pg_get_userbyid(relowner))
+    SELECT 136, oid, full_name, 'owner', format('ALTER TABLE %s OWNER TO %I', full_name, pg_get_userbyid(relowner))
     FROM r WHERE relkind IN ('v', 'm')
+    UNION ALL
+    -- The query runs as the view's owner, with the privileges that are back by then.
+    SELECT 195, oid, full_name, 'materialized rows', format('REFRESH MATERIALIZED VIEW %s', full_name)
+    FROM r WHERE relkind = 'm' AND relispopulated
 )
 SELECT rank, 0, oid, object, kind, object, definition FROM command ORDER BY rank, oid::bigint

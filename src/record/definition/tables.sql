@@ -74,7 +74,7 @@ WITH RECURSIVE chosen(oid) AS (
            seq_full_name, full_name, (SELECT attname FROM pg_attribute WHERE attrelid = relid AND attnum = owned.attnum))
     FROM owned WHERE deptype = 'a'
     UNION ALL
-    SELECT 46, depth, attrelid, full_name, 'default', attname::text,
+    SELECT 47, depth, attrelid, full_name, 'default', attname::text,
            format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', full_name, attname, expr)
     FROM a WHERE (NOT own OR reloftype <> 0) AND expr IS NOT NULL AND attgenerated = ''
     UNION ALL
@@ -112,18 +112,20 @@ WITH RECURSIVE chosen(oid) AS (
     JOIN pg_namespace AS n ON n.oid = ic.relnamespace
     WHERE NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
     UNION ALL
-    SELECT 60, t.depth, t.oid, t.full_name, 'partition', t.full_name,
+    SELECT 60, t.depth, t.oid, format('%I.%I', pn.nspname, p.relname), 'partition', t.full_name,
            format('ALTER TABLE %I.%I ATTACH PARTITION %s %s', pn.nspname, p.relname, t.full_name,
                   pg_get_expr(t.relpartbound, t.oid))
     FROM t JOIN pg_inherits AS i ON i.inhrelid = t.oid JOIN pg_class AS p ON p.oid = i.inhparent
     JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
     WHERE t.relispartition
     UNION ALL
-    SELECT 132, depth, oid, full_name, 'owner', full_name,
+    -- The owner at once: what he wrote (constraints, indexes, expressions) runs as the table's owner, never as the one who
+    -- restores.
+    SELECT 46, depth, oid, full_name, 'owner', full_name,
            format('ALTER TABLE %s OWNER TO %I', full_name, pg_get_userbyid(relowner))
     FROM t
     UNION ALL
-    SELECT 110, coalesce(t.depth, 0), coalesce(t.oid, k.confrelid), format('%I.%I', n.nspname, c.relname), 'foreign key',
+    SELECT 185, coalesce(t.depth, 0), coalesce(t.oid, k.confrelid), format('%I.%I', n.nspname, c.relname), 'foreign key',
            k.conname::text, format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', n.nspname, c.relname, k.conname,
            pg_get_constraintdef(k.oid))
     FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -150,6 +152,15 @@ WITH RECURSIVE chosen(oid) AS (
     UNION ALL
     SELECT 130, t.depth, t.oid, t.full_name, 'statistics', format('%I.%I', n.nspname, e.stxname), pg_get_statisticsobjdef(e.oid)
     FROM t JOIN pg_statistic_ext AS e ON e.stxrelid = t.oid JOIN pg_namespace AS n ON n.oid = e.stxnamespace
+    UNION ALL
+    SELECT 131, t.depth, t.oid, t.full_name, 'owner', format('%I.%I', n.nspname, e.stxname),
+           format('ALTER STATISTICS %I.%I OWNER TO %I', n.nspname, e.stxname, pg_get_userbyid(e.stxowner))
+    FROM t JOIN pg_statistic_ext AS e ON e.stxrelid = t.oid JOIN pg_namespace AS n ON n.oid = e.stxnamespace
+    UNION ALL
+    SELECT 131, t.depth, t.oid, t.full_name, 'statistics target', format('%I.%I', n.nspname, e.stxname),
+           format('ALTER STATISTICS %I.%I SET STATISTICS %s', n.nspname, e.stxname, to_jsonb(e) ->> 'stxstattarget')
+    FROM t JOIN pg_statistic_ext AS e ON e.stxrelid = t.oid JOIN pg_namespace AS n ON n.oid = e.stxnamespace
+    WHERE (to_jsonb(e) ->> 'stxstattarget')::int >= 0
     UNION ALL
     SELECT 150, t.depth, t.oid, t.full_name, 'row security', t.full_name, format('ALTER TABLE %s %s', t.full_name, x.clause)
     FROM t JOIN LATERAL (VALUES (t.relrowsecurity, 'ENABLE ROW LEVEL SECURITY'),

@@ -18,7 +18,7 @@ use crate::ledger::Root;
 use crate::model::Operation;
 use crate::pg::raw;
 use crate::report::{Outcome, Report, sqlstate};
-use pgrx::pg_sys;
+use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -30,6 +30,8 @@ pub(super) struct Engine {
     pub nest: i32,
     pub root: Root,
     pub targets: Vec<Target>,
+    /// The targets of relations as the record has them, by name and OID.
+    known: Vec<(String, Oid, usize)>,
     pub counts: Vec<Count>,
     pub settled: HashMap<Vec<u8>, Settled>,
     /// Conflicts in full, if they are asked for; the first one otherwise.
@@ -64,6 +66,7 @@ impl Engine {
             nest: unsafe { raw::GetCurrentTransactionNestLevel() },
             root,
             targets: Vec::new(),
+            known: Vec::new(),
             counts: Vec::new(),
             settled: HashMap::new(),
             conflicts: Vec::new(),
@@ -95,14 +98,19 @@ impl Engine {
                 format!("the record of relation \"{}\" is damaged", chunk.relation),
             ));
         }
-        let known = self
-            .targets
-            .iter()
-            .position(|target| target.recorded == chunk.relation);
-        let target = match known {
-            Some(target) => target,
-            // SAFETY: the caller vouches for the estate.
-            None => unsafe { self.target(chunk)? },
+        // Tables may have changed names between two statements: the name alone says nothing.
+        let same = |(name, relid, _): &&(String, Oid, usize)| {
+            *name == chunk.relation && *relid == chunk.relid
+        };
+        let target = match self.known.iter().find(same) {
+            Some((_, _, target)) => *target,
+            None => {
+                // SAFETY: the caller vouches for the estate.
+                let target = unsafe { self.target(chunk)? };
+                let place = (chunk.relation.clone(), chunk.relid, target);
+                self.known.push(place);
+                target
+            }
         };
         // SAFETY: as above.
         let shape = unsafe {

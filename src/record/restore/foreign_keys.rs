@@ -7,6 +7,8 @@
 use super::engine::Engine;
 use super::keys::{ForeignKey, INCOMING, OUTGOING, keys};
 use super::leaf::Leaf;
+use super::present::{owner_of, users_casts};
+use crate::pg::acting::ActingAs;
 use crate::pg::catalog;
 use crate::pg::encoding;
 use crate::pg::encoding::RowText;
@@ -24,6 +26,19 @@ pub struct Incoming {
     /// The referenced columns' places and types in the leaf.
     columns: Vec<(usize, Oid)>,
     gone: Vec<*mut pg_sys::ArrayBuildState>,
+}
+
+/// Where keys of two types are compared through a cast that a user wrote, it runs as one of the tables' owners.
+fn acting(key: &ForeignKey) -> Option<ActingAs> {
+    let parent = key.parent_name.trim_start_matches("ONLY ");
+    let owners = [catalog::display_name(key.child).as_str(), parent].map(owner_of);
+    // SAFETY: a syscache look-up.
+    let is_superuser = |owner: &Oid| unsafe { pg_sys::superuser_arg(*owner) };
+    let owner = owners
+        .into_iter()
+        .flatten()
+        .find(|owner| !is_superuser(owner));
+    owner.map(ActingAs::restricted)
 }
 
 /// Runs a query; the number of rows, and the first row's text.
@@ -107,12 +122,14 @@ impl Engine {
     pub(super) unsafe fn check_foreign_keys(&mut self) -> Outcome<()> {
         self.dirty = true;
         self.make_visible();
+        let casts = users_casts();
         for target in &mut self.targets {
             for leaf in &mut target.leaves {
                 if leaf.inserted.is_empty() && leaf.updated.is_empty() {
                     continue;
                 }
                 for key in keys(OUTGOING, leaf.relid) {
+                    let _acting = casts.then(|| acting(&key)).flatten();
                     check_outgoing(leaf, &key)?;
                 }
             }
@@ -121,6 +138,7 @@ impl Engine {
                 .iter_mut()
                 .flat_map(|leaf| leaf.incoming.iter_mut().flatten())
             {
+                let _acting = casts.then(|| acting(&reference.key)).flatten();
                 // SAFETY: the arrays were built by `remember`.
                 unsafe { check_incoming(reference)? };
             }

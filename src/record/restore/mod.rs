@@ -47,6 +47,7 @@ pub use image::{Conflict, Count};
 use crate::ledger::Root;
 use crate::pg::encoding;
 use crate::report::{Outcome, Report, sqlstate};
+use crate::shared::progress;
 use crate::{record, running};
 use engine::Engine;
 use pgrx::pg_sys;
@@ -55,6 +56,9 @@ use since::Wanted;
 use source::Source;
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Rows between two reports of progress.
+const PROGRESS_EVERY: i64 = 512;
 
 /// What to do with a row whose present state is not what the statement left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +109,11 @@ pub struct Done {
 /// When the statement isn't in the record, a table is gone, a constraint would be violated, or a conflict aborts it.
 pub fn run(request: Request) -> Outcome<Done> {
     let dry_run = request.dry_run;
+    progress::restore(match (request.drill, dry_run) {
+        (true, _) => progress::What::Drill,
+        (_, true) => progress::What::DryRun,
+        _ => progress::What::Restore,
+    });
     // SAFETY: an internal subtransaction, left by the same memory context and resource owner it was begun with, on
     // success, on our own errors and on PostgreSQL's.
     unsafe {
@@ -131,6 +140,7 @@ pub fn run(request: Request) -> Outcome<Done> {
             pg_sys::MemoryContextSwitchTo(context);
             pg_sys::CurrentResourceOwner = owner;
         }
+        progress::end();
         outcome
     }
 }
@@ -171,9 +181,10 @@ unsafe fn work(request: Request) -> Outcome<Done> {
     // SAFETY: the estate lives until the end of this function; after an error its memory goes with its parent's.
     unsafe {
         // Tables and columns first, whichever statement took them: no table can be altered while rows are put into it.
+        let since = matches!(request.what, What::Since(_));
         let mut rebuilds = statements
             .iter()
-            .map(|id| Rebuild::find(*id, &wanted))
+            .map(|id| Rebuild::find(*id, &wanted, since))
             .collect::<Outcome<Vec<_>>>()?;
         for rebuild in &mut rebuilds {
             rebuild.before_rows()?;
@@ -195,10 +206,17 @@ unsafe fn work(request: Request) -> Outcome<Done> {
             8 * 1024 * 1024,
         );
         let before = pg_sys::MemoryContextSwitchTo(context);
-        for (id, rebuild) in statements.into_iter().zip(&rebuilds) {
+        let all = statements.len();
+        for (n, (id, rebuild)) in statements.into_iter().zip(&rebuilds).enumerate() {
             let mut source = Source::find(id)?;
             check_relations(&engine.request, &source)?;
             source.start(|chunk| wanted.has(chunk));
+            let phase = match all {
+                1 => "putting rows back".to_owned(),
+                _ => format!("putting rows back, statement {} of {all}", n + 1),
+            };
+            let rows = source.chunks.iter().map(|chunk| chunk.rows).sum();
+            progress::restore_phase(&phase, id, Some(rows));
             engine.note_columns(rebuild);
             undo(&mut engine, &mut source)?;
             engine.count_definitions(rebuild);
@@ -245,9 +263,14 @@ unsafe fn undo(engine: &mut Engine, source: &mut Source) -> Outcome<()> {
             .iter()
             .map(|chunk| engine.place(chunk))
             .collect::<Outcome<Vec<_>>>()?;
+        let mut done = 0;
         while let Some((n, row)) = source.previous()? {
             pgrx::check_for_interrupts!();
             engine.undo(&source.chunks[n], places[n], row)?;
+            done += 1;
+            if done % PROGRESS_EVERY == 0 {
+                progress::restored(&source.chunks[n].relation, done);
+            }
             source.close_if_done(n);
         }
     }
@@ -267,6 +290,7 @@ unsafe fn finish(engine: &mut Engine) -> Outcome<Option<String>> {
     let mut note = None;
     // Where conflicts keep the restore from happening, rows are missing that others may reference.
     if !abort && !engine.request.collect {
+        progress::restore_phase("checking constraints", 0, None);
         // SAFETY: the caller vouches for the moment.
         let checked = unsafe {
             engine.recheck_deferrable();

@@ -10,13 +10,48 @@ pub(super) fn relation_exists(name: &str) -> bool {
     asks("SELECT pg_catalog.to_regclass($2) IS NOT NULL", "", name)
 }
 
+/// A relation's owner.
+pub(super) fn owner_of(name: &str) -> Option<pg_sys::Oid> {
+    let sql = "SELECT relowner FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($2)";
+    ask(sql, "", name)
+}
+
+/// A role's name as SQL has it.
+pub(super) fn role_named(role: pg_sys::Oid) -> String {
+    let sql = "SELECT pg_catalog.quote_ident(pg_catalog.pg_get_userbyid($2::oid))";
+    ask(sql, "", &role.to_u32().to_string()).unwrap_or_default()
+}
+
+/// The relation's schema, if the role may not use it.
+pub(super) fn schema_closed_to(name: &str, role: pg_sys::Oid) -> Option<String> {
+    let sql = "SELECT relnamespace::regnamespace::text FROM pg_catalog.pg_class
+               WHERE oid = pg_catalog.to_regclass($2) AND NOT pg_catalog.has_schema_privilege($1::oid, relnamespace, 'USAGE')";
+    ask(sql, &role.to_u32().to_string(), name)
+}
+
+/// Whether there are casts whose functions are not a superuser's.
+pub(super) fn users_casts() -> bool {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_cast AS c JOIN pg_catalog.pg_proc AS p ON p.oid = c.castfunc
+                              JOIN pg_catalog.pg_authid AS r ON r.oid = p.proowner WHERE NOT r.rolsuper)";
+    asks(sql, "", "")
+}
+
+/// Whether a relation is of one of these kinds (pg_class.relkind).
+pub(super) fn is_of_kind(name: &str, kinds: &str) -> bool {
+    let sql = "SELECT pg_catalog.strpos($1, relkind::text) > 0 FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($2)";
+    asks(sql, kinds, name)
+}
+
 /// Whether the step's object exists; false for steps that set something.
 pub(super) fn exists(step: &Step) -> bool {
     let sql = match step.kind.as_str() {
         "table" | "sequence" | "view" | "index" => return relation_exists(&step.name),
         "schema" => "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE pg_catalog.quote_ident(nspname) = $2)",
         "type" => "SELECT pg_catalog.to_regtype($2) IS NOT NULL",
-        "function" => "SELECT pg_catalog.to_regprocedure($2) IS NOT NULL",
+        "function" => {
+            // to_regprocedure() fails where a type is missing.
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc WHERE oid::pg_catalog.regprocedure::text = $2)"
+        },
         "statistics" => {
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.stxnamespace
                             WHERE pg_catalog.format('%I.%I', n.nspname, e.stxname) = $2)"
@@ -60,6 +95,7 @@ fn asks(sql: &str, object: &str, name: &str) -> bool {
 
 fn ask<T: pgrx::FromDatum + pgrx::IntoDatum>(sql: &str, object: &str, name: &str) -> Option<T> {
     let _privileged = crate::guard_triggers::Privileged::begin();
+    let sql = &format!("SELECT ({sql})"); // one row, whatever is found
     // What this restore has made must be seen.
     // SAFETY: inside the restore's subtransaction; popped below, after an error by the abort.
     unsafe {

@@ -1,13 +1,23 @@
 //! Brings back what DDL took away besides rows, by the definitions in the record: tables, columns and types before the
 //! rows are put back, keys that reference others, triggers, policies, privileges and protections after them.
+//!
+//! Who restores may do more than those whose objects these are, so nothing they wrote runs with his rights: a command that
+//! evaluates a table's expressions runs as the table's owner, who gets it back as soon as it is made. Commands that only
+//! write into the catalogs run as a superuser: the owner may have lost the privileges he made it with. Those that make
+//! indexes and fill materialized views go over to the owner by themselves.
 
 use super::Count;
 use super::own_rows::scan;
-use super::present::{exists, relation_exists, rows_of};
+use super::present::{
+    exists, is_of_kind, owner_of, role_named, rows_of, schema_closed_to, users_casts,
+};
 use super::since::Wanted;
 use crate::guard_triggers::{self, OwnWork, Privileged};
+use crate::pg::acting::ActingAs;
+use crate::pg::catalog;
 use crate::pg::encoding;
 use crate::report::{Outcome, Report, sqlstate};
+use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgSqlErrorCode, pg_sys};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,8 +38,12 @@ pub struct Step {
 #[derive(Default)]
 pub struct Rebuild {
     pub steps: Vec<Step>,
-    /// Tables that are there although the statement dropped them: made again by hand, and left as they are.
+    /// It is one of many statements.
+    since: bool,
+    /// What is there although the statement dropped it: made again by hand, and left as it is.
     present: Vec<String>,
+    /// What names something that is not there yet, and what it said.
+    waiting: Vec<(Step, String)>,
     /// What this restore made.
     pub made: Vec<Step>,
     /// Tables with columns whose values could not be converted back: as recorded, as they are.
@@ -49,7 +63,7 @@ mod at {
 
 impl Rebuild {
     /// Reads the statement's definitions of what is wanted.
-    pub fn find(statement_id: i64, wanted: &Wanted) -> Outcome<Rebuild> {
+    pub fn find(statement_id: i64, wanted: &Wanted, since: bool) -> Outcome<Rebuild> {
         let mut steps = Vec::new();
         scan(
             c"definition",
@@ -79,6 +93,7 @@ impl Rebuild {
         });
         Ok(Rebuild {
             steps,
+            since,
             ..Rebuild::default()
         })
     }
@@ -91,7 +106,9 @@ impl Rebuild {
         self.present = self
             .steps
             .iter()
-            .filter(|step| step.kind == "table" && relation_exists(&step.name))
+            .filter(|step| {
+                matches!(step.kind.as_str(), "table" | "view" | "type" | "function") && exists(step)
+            })
             .map(|step| step.name.clone())
             .collect();
         self.run(true)
@@ -113,14 +130,14 @@ impl Rebuild {
     /// the restore fails.
     fn empty(&mut self, step: Step) -> Outcome<()> {
         let Some((conversion, _)) = step.sql.split_once(" USING ") else {
-            return execute(&step.sql).map_err(|failure| failed(&step, &failure));
+            return execute(&step.sql, step.runs_as()).map_err(|failure| failed(&step, &failure));
         };
-        let column = crate::pg::catalog::quoted(&step.name);
+        let column = catalog::quoted(&step.name);
         let sql = format!(
             "ALTER TABLE {} ALTER COLUMN {column} DROP NOT NULL; {conversion} USING NULL",
             step.object
         );
-        execute(&sql).map_err(|failure| failed(&step, &failure))?;
+        execute(&sql, step.runs_as()).map_err(|failure| failed(&step, &failure))?;
         self.emptied
             .push((step.relation.clone(), step.object.clone()));
         self.made.push(step);
@@ -156,23 +173,55 @@ impl Rebuild {
             .cloned()
             .collect();
         for step in steps {
-            pgrx::check_for_interrupts!();
-            if self.is_done(&step) {
-                continue;
+            self.take(step, before)?;
+        }
+        // A function returns a table's rows, a view calls the function: what had to wait comes when that is there.
+        loop {
+            let waiting = std::mem::take(&mut self.waiting);
+            let (count, made) = (waiting.len(), self.made.len());
+            for (step, _) in waiting {
+                self.take(step, before)?;
             }
-            match execute(&step.sql) {
-                Ok(()) => self.made.push(step),
-                Err(_) if step.kind == "column type" => self.empty(step)?,
-                Err(failure) if !before && failure.missing => warn(&step, &failure.message),
-                Err(failure) => return Err(failed(&step, &failure)),
+            if self.made.len() == made || self.waiting.len() == count {
+                break;
+            }
+        }
+        if !before {
+            for (step, message) in std::mem::take(&mut self.waiting) {
+                warn(&step, &message);
             }
         }
         Ok(())
     }
 
+    fn take(&mut self, step: Step, before: bool) -> Outcome<()> {
+        pgrx::check_for_interrupts!();
+        if self.is_done(&step) {
+            return Ok(());
+        }
+        match step.execute() {
+            Ok(()) => self.made.push(step),
+            Err(_) if step.kind == "column type" => self.empty(step)?,
+            Err(failure) if failure.missing && (!before || self.may_wait(&step)) => {
+                self.waiting.push((step, failure.message));
+            }
+            Err(failure) if step.is_derived() => warn(&step, &failure.message),
+            Err(failure) => return Err(failed(&step, &failure)),
+        }
+        Ok(())
+    }
+
+    /// What tables stand on may itself stand on tables; they stand on nothing that waits, or say so. A detached partition
+    /// that is gone is no reason not to go back with everything else.
+    fn may_wait(&self, step: &Step) -> bool {
+        let stood_on = ["type", "function", "owner", "privileges"].contains(&&*step.kind);
+        stood_on || (self.since && step.operation == "DETACH PARTITION")
+    }
+
     /// Whether the step has nothing to do.
     fn is_done(&self, step: &Step) -> bool {
-        if self.present.contains(&step.object) {
+        let of_partition = step.kind == "partition" && self.present.contains(&step.name);
+        if of_partition || self.present.contains(&step.object) {
             return true;
         }
         // A column's settings belong to the column that this restore added.
@@ -191,6 +240,72 @@ impl Rebuild {
     }
 }
 
+impl Step {
+    fn execute(&self) -> Result<(), Failure> {
+        if self.kind == "sequence value" && !is_of_kind(&self.name, "S") {
+            // What a view of that name shows is somebody's code.
+            return Err(Failure {
+                message: format!("relation \"{}\" is not a sequence", self.name),
+                detail: None,
+                missing: true,
+            });
+        }
+        if self.kind == "partition" {
+            return self.attach();
+        }
+        self.run()
+    }
+
+    fn run(&self) -> Result<(), Failure> {
+        execute(&self.sql, self.runs_as())
+    }
+
+    /// Only who owns both can attach one to the other, and what runs then (keys of partitioning, the parent's indexes) is
+    /// the parent's: the partition becomes its owner's for the time.
+    fn attach(&self) -> Result<(), Failure> {
+        let (of_parent, own) = (owner_of(&self.object), owner_of(&self.name));
+        let belongs_to = |owner| {
+            let owner = role_named(owner);
+            execute(&format!("ALTER TABLE {} OWNER TO {owner}", self.name), None)
+        };
+        match (of_parent, own) {
+            (Some(of_parent), Some(own)) if of_parent != own => {
+                belongs_to(of_parent)?;
+                self.run()?;
+                belongs_to(own)
+            }
+            _ => self.run(),
+        }
+    }
+
+    /// The relation whose owner's code the command evaluates.
+    fn runs_as(&self) -> Option<&str> {
+        let evaluates = match self.kind.as_str() {
+            "column" | "column type" | "not null" | "partition" => true,
+            // Keys of two types are compared through casts; comparison itself is a superuser's.
+            "foreign key" => users_casts(),
+            "constraint" => !self.makes_index(),
+            _ => false,
+        };
+        evaluates.then_some(&*self.object)
+    }
+
+    /// A constraint that is an index: PostgreSQL itself goes over to the owner to build it.
+    fn makes_index(&self) -> bool {
+        let name = catalog::quoted(&self.name);
+        let start = format!("ALTER TABLE {} ADD CONSTRAINT {name} ", self.object);
+        let rest = self.sql.strip_prefix(&start).unwrap_or_default();
+        ["PRIMARY KEY", "UNIQUE", "EXCLUDE"]
+            .iter()
+            .any(|kind| rest.starts_with(kind))
+    }
+
+    /// It holds nothing that is not elsewhere.
+    fn is_derived(&self) -> bool {
+        self.kind == "materialized rows"
+    }
+}
+
 /// Why a command failed.
 struct Failure {
     message: String,
@@ -199,8 +314,35 @@ struct Failure {
     missing: bool,
 }
 
-/// Runs one command as a superuser, under no rule of ours, in a subtransaction.
-fn execute(sql: &str) -> Result<(), Failure> {
+/// Runs one command as a superuser, or as the owner of `relation`, under no rule of ours, in a subtransaction.
+fn execute(sql: &str, relation: Option<&str>) -> Result<(), Failure> {
+    let owner = relation.map(|name| {
+        owner_of(name).ok_or_else(|| Failure {
+            message: format!("relation \"{name}\" does not exist"),
+            detail: None,
+            missing: true,
+        })
+    });
+    let user = owner.transpose()?;
+    // He may have lost the way to his own table.
+    let closed = user.zip(relation).and_then(|(user, name)| {
+        let schema = schema_closed_to(name, user)?;
+        Some((schema, role_named(user)))
+    });
+    if let Some((schema, role)) = &closed {
+        execute(&format!("GRANT USAGE ON SCHEMA {schema} TO {role}"), None)?;
+    }
+    let done = run_as(sql, user);
+    if let (Ok(()), Some((schema, role))) = (&done, &closed) {
+        execute(
+            &format!("REVOKE USAGE ON SCHEMA {schema} FROM {role}"),
+            None,
+        )?;
+    }
+    done
+}
+
+fn run_as(sql: &str, user: Option<Oid>) -> Result<(), Failure> {
     // SAFETY: an internal subtransaction, left by the same memory context and resource owner it was begun with.
     unsafe {
         let (context, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
@@ -209,6 +351,7 @@ fn execute(sql: &str) -> Result<(), Failure> {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let _privileged = Privileged::begin();
             let _own = OwnWork::begin();
+            let _acting = user.map(ActingAs::restricted);
             // Functions and tables may name each other.
             pg_sys::set_config_option(
                 c"check_function_bodies".as_ptr(),

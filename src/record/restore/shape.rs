@@ -22,6 +22,8 @@ pub struct Known {
 /// The columns of a chunk's rows.
 pub struct Shape {
     pub columns: Rc<[String]>,
+    /// What they are called now.
+    pub names: Vec<String>,
     pub key_count: usize,
     /// Each column's name as the record writes it in JSON, without quotes.
     pub json_names: Vec<Vec<u8>>,
@@ -37,11 +39,12 @@ impl Shape {
     /// `context` must outlive the shape.
     pub unsafe fn new(
         columns: &Rc<[String]>,
+        names: Vec<String>,
         key_count: usize,
         facts: &[ColumnFact],
         context: pg_sys::MemoryContext,
     ) -> Shape {
-        let known: Vec<Option<Known>> = columns
+        let known: Vec<Option<Known>> = names
             .iter()
             .map(|name| {
                 let fact = facts.iter().find(|fact| fact.name == *name)?;
@@ -59,7 +62,7 @@ impl Shape {
             json_names: columns.iter().map(|name| json_name(name)).collect(),
             missing: facts
                 .iter()
-                .filter(|fact| !fact.generated && !columns.contains(&fact.name))
+                .filter(|fact| !fact.generated && !names.contains(&fact.name))
                 .map(|fact| (fact.attnum - 1) as usize)
                 .collect(),
             session_dependent: known
@@ -67,6 +70,7 @@ impl Shape {
                 .flatten()
                 .any(|column| column.input.session_dependent()),
             known,
+            names,
         }
     }
 

@@ -101,20 +101,53 @@ impl Target {
         self.routing.is_some()
     }
 
+    /// What the recorded columns are called now, where that is certain: in the very table they were recorded from, of which
+    /// no column was ever dropped, the record has the key and then the others in the table's order.
+    fn renamed(&self, chunk: &Chunk) -> Option<Vec<String>> {
+        // SAFETY: an open relation has its pg_class row and its descriptor in memory.
+        let (class, natts) = unsafe {
+            let relation = &*self.relation.0;
+            (&*relation.rd_rel, (*relation.rd_att).natts as usize)
+        };
+        let inherits = class.relhassubclass || class.relispartition;
+        let (facts, count) = (&self.columns, chunk.columns.len());
+        let whole = facts.len() >= count
+            && facts
+                .iter()
+                .zip(1..)
+                .all(|(fact, attnum)| fact.attnum == attnum)
+            && natts == facts.len();
+        if chunk.relid != self.relid || inherits || self.partitioned() || !whole {
+            return None;
+        }
+        let keys = &chunk.columns[..chunk.key_count];
+        let recorded = || facts[..count].iter().map(|fact| &fact.name);
+        if !keys.iter().all(|key| recorded().any(|name| name == key)) {
+            return None;
+        }
+        let others = recorded().filter(|name| !keys.contains(name));
+        Some(keys.iter().chain(others).cloned().collect())
+    }
+
     /// The number of the shape of `chunk`'s rows.
     ///
     /// # Safety
     /// `estate` must be the one the target was opened with.
     pub unsafe fn shape(&mut self, chunk: &Chunk, estate: *mut pg_sys::EState) -> usize {
-        let known = self
-            .shapes
-            .iter()
-            .position(|shape| shape.columns == chunk.columns && shape.key_count == chunk.key_count);
+        let names = self
+            .renamed(chunk)
+            .unwrap_or_else(|| chunk.columns.to_vec());
+        let known = self.shapes.iter().position(|shape| {
+            shape.columns == chunk.columns
+                && shape.key_count == chunk.key_count
+                && shape.names == names
+        });
         known.unwrap_or_else(|| {
             // SAFETY: the estate's memory outlives the target.
             let shape = unsafe {
                 Shape::new(
                     &chunk.columns,
+                    names,
                     chunk.key_count,
                     &self.columns,
                     (*estate).es_query_cxt,

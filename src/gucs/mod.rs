@@ -1,32 +1,19 @@
 //! Settings. Everything that weakens the guard is a superuser's; only the approval is everyone's.
 
+mod mode;
+
 use crate::approval;
-use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::pg_sys;
 
-/// What the guard does with a violation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
-pub enum Mode {
-    #[name = c"enforce"]
-    Enforce,
-    #[name = c"observe"]
-    Observe,
-    #[name = c"off"]
-    Off,
-}
+pub use mode::{Mode, mode};
 
-static MODE: GucSetting<Mode> = GucSetting::<Mode>::new(Mode::Enforce);
 static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static MAX_ROWS_PER_TRANSACTION: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static APPROVAL_TTL: GucSetting<i32> = GucSetting::<i32>::new(900);
 static PREVIEW_MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
 static REQUEST_TTL: GucSetting<i32> = GucSetting::<i32>::new(86_400);
 static LOG_PARAMETERS: GucSetting<bool> = GucSetting::<bool>::new(true);
-
-/// `backstop.mode`.
-pub fn mode() -> Mode {
-    MODE.get()
-}
 
 /// `backstop.max_rows`: the limit of a root statement on tables that were registered without one of their own.
 pub fn max_rows() -> i64 {
@@ -60,14 +47,7 @@ pub fn log_parameters() -> bool {
 
 /// Defines every setting and reserves the prefix. Called once, from `_PG_init`.
 pub fn define() {
-    GucRegistry::define_enum_guc(
-        c"backstop.mode",
-        c"What happens to a statement that breaks a rule: it is refused, only reported, or let through unseen.",
-        c"Roll out with observe (a WARNING instead of a refusal, capture stays on), then enforce. off disables pg_backstop.",
-        &MODE,
-        GucContext::Suset,
-        GucFlags::default(),
-    );
+    mode::define();
     GucRegistry::define_int_guc(
         c"backstop.max_rows",
         c"Rows of protected tables and their followers that one unapproved statement may destroy.",

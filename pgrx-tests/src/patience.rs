@@ -1,0 +1,30 @@
+//! Waiting for what happens in another process.
+
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+
+use crate::client::query_text;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks `sql` until the answer is `wanted`.
+///
+/// # Panics
+/// When it doesn't become that: with the last answer.
+#[track_caller]
+pub fn comes_to(client: &mut Client, sql: &str, wanted: &str) {
+    let asked = Instant::now();
+    loop {
+        let answer = query_text(client, sql);
+        if answer == wanted {
+            return;
+        }
+        assert!(
+            asked.elapsed() < PATIENCE,
+            "{sql}\nis still\n{answer}\nand not\n{wanted}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,160 @@
+//! What settings make of rejections: observe mode, limits of a role's own, changes of the mode, no shared memory.
+
+use pg_backstop_tests::postgres::Client;
+use pg_backstop_tests::{
+    ClusterOptions, Database, Preload, comes_to, database, passes, query_text, refused, start,
+};
+
+const WORLD: &str = "
+    CREATE TABLE users (id bigint PRIMARY KEY, plan text, phone text);
+    CREATE TABLE posts (id bigint PRIMARY KEY, user_id bigint REFERENCES users ON DELETE CASCADE);
+    INSERT INTO users SELECT n, 'free', '1' FROM generate_series(1, 50) n;
+    INSERT INTO posts SELECT n, n FROM generate_series(1, 50) n;
+    CREATE SEQUENCE numbers;
+    SELECT backstop.protect('users', max_rows => 3), backstop.protect_sequence('numbers');
+    GRANT ALL ON users, posts, numbers TO app";
+
+fn world() -> (Database, Client) {
+    let db = database();
+    let mut admin = db.connect();
+    passes(&mut admin, WORLD);
+    (db, admin)
+}
+
+#[test]
+fn observe_mode_records_what_it_warns_of_and_lets_it_pass() {
+    let (db, mut admin) = world();
+    passes(
+        &mut admin,
+        &format!("ALTER DATABASE {} SET backstop.mode = 'observe'", db.name),
+    );
+    let (mut app, notices) = db.connect_listening("app");
+    passes(&mut app, "DELETE FROM users WHERE id > 20");
+    passes(
+        &mut app,
+        "UPDATE users SET plan = 'pro' WHERE plan = 'free'",
+    );
+    let said: Vec<String> = notices
+        .take()
+        .iter()
+        .map(|notice| format!("{} {}", notice.severity(), notice.code().code()))
+        .collect();
+    // Beyond the limit on rows, the DELETE breaks a rule that planning finds.
+    assert_eq!(said, ["WARNING SF001", "WARNING SF005", "WARNING SF005"]);
+    comes_to(
+        &mut admin,
+        "SELECT string_agg(format('%s %s %s', sqlstate, rows_seen, query), E'\\n' ORDER BY rejection_id)
+         FROM backstop.rejection WHERE rule <> 'mode'",
+        "SF001 0 DELETE FROM users WHERE id > 20\n\
+         SF005 4 DELETE FROM users WHERE id > 20\n\
+         SF005 4 UPDATE users SET plan = 'pro' WHERE plan = 'free'",
+    );
+    let rows = "SELECT string_agg(rows::text, ',' ORDER BY statement_id) FROM backstop.statement";
+    assert_eq!(query_text(&mut admin, rows), "60,20", "capture stays on");
+}
+
+#[test]
+fn a_role_can_have_a_limit_of_its_own() {
+    let (db, mut admin) = world();
+    let role = format!("agent_{}", db.name);
+    passes(
+        &mut admin,
+        &format!(
+            "SELECT backstop.protect('users'); CREATE ROLE {role} LOGIN; GRANT ALL ON users, posts TO {role};
+             ALTER ROLE {role} SET backstop.max_rows = 1"
+        ),
+    );
+    let statement = "UPDATE users SET plan = 'pro' WHERE id IN (1, 2)";
+    let refusal = refused(&mut db.connect_as(&role), statement);
+    assert_eq!(refusal.sqlstate, "SF005");
+    passes(&mut db.connect_as("app"), statement);
+    comes_to(
+        &mut admin,
+        "SELECT sqlstate, session_role, rows_seen FROM backstop.rejection",
+        &format!("SF005|{role}|2"),
+    );
+    passes(
+        &mut admin,
+        &format!("DROP OWNED BY {role}; DROP ROLE {role}"),
+    );
+}
+
+#[test]
+fn changes_of_the_mode_are_recorded() {
+    let (db, mut admin) = world();
+    let mut other = db.connect();
+    passes(&mut other, "SET backstop.mode = off");
+    passes(&mut other, "SET backstop.mode = off");
+    passes(&mut other, "RESET backstop.mode");
+    passes(&mut other, "BEGIN; SET LOCAL backstop.mode = observe");
+    passes(&mut other, "ROLLBACK");
+    passes(
+        &mut other,
+        &format!("ALTER DATABASE {} SET backstop.mode = 'off'", db.name),
+    );
+    comes_to(
+        &mut admin,
+        "SELECT string_agg(format('%s %s %s: %s', sqlstate, rule, message, query), E'\\n' ORDER BY rejection_id)
+         FROM backstop.rejection",
+        &format!(
+            "00000 mode backstop.mode set to off: SET backstop.mode = off\n\
+             00000 mode backstop.mode set to enforce: RESET backstop.mode\n\
+             00000 mode backstop.mode set to observe: BEGIN; SET LOCAL backstop.mode = observe\n\
+             00000 mode backstop.mode set to enforce: ROLLBACK\n\
+             00000 mode backstop.mode stored as off: ALTER DATABASE {} SET backstop.mode = 'off'",
+            db.name
+        ),
+    );
+    // A session that begins with what was stored says nothing more.
+    assert_eq!(query_text(&mut db.connect(), "SHOW backstop.mode"), "off");
+    let mut app = db.connect_as("app");
+    assert_eq!(
+        refused(&mut app, "SET backstop.mode = off").sqlstate,
+        "42501"
+    );
+    passes(&mut db.connect(), "SET backstop.mode = enforce");
+    comes_to(
+        &mut admin,
+        "SELECT count(*), (array_agg(message ORDER BY rejection_id DESC))[1] FROM backstop.rejection",
+        "6|backstop.mode set to enforce",
+    );
+}
+
+#[test]
+fn without_shared_memory_statements_are_refused_and_status_says_where_to_look() {
+    let server = start(&ClusterOptions::default().preload(Preload::Session));
+    let db = server.database();
+    let mut admin = db.connect();
+    passes(&mut admin, WORLD);
+    let (mut app, notices) = db.connect_listening("app");
+    assert_eq!(refused(&mut app, "DELETE FROM users").sqlstate, "SF002");
+    passes(
+        &mut admin,
+        &format!("ALTER DATABASE {} SET backstop.mode = 'observe'", db.name),
+    );
+    drop((app, notices));
+    let (mut app, notices) = db.connect_listening("app");
+    passes(
+        &mut app,
+        "DELETE FROM posts; DELETE FROM users WHERE id > 49",
+    );
+    assert_eq!(notices.take()[0].code().code(), "SF001");
+    let status = "SELECT value FROM backstop.status() WHERE property LIKE 'rejections%'";
+    assert_eq!(
+        query_text(&mut app, status),
+        "in the server log only: pg_backstop is not in shared_preload_libraries"
+    );
+    assert_eq!(
+        query_text(&mut admin, "SELECT count(*) FROM backstop.rejection"),
+        "0"
+    );
+    assert_eq!(
+        query_text(&mut admin, "SELECT count(*) FROM backstop.progress"),
+        "0"
+    );
+    let log = server.log();
+    assert!(
+        log.contains("condition") && log.contains("DELETE FROM users"),
+        "{log}"
+    );
+}

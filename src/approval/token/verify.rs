@@ -1,0 +1,154 @@
+//! Verifying: what the statement destroyed, beside what its preview showed.
+
+use super::{Claim, EXAMPLES, State, prints};
+use crate::ddl::enforce;
+use crate::judge::approval::Refusal;
+use crate::judge::limits;
+use crate::ledger::Root;
+use crate::model::Violation;
+use crate::pg::encoding::RowText;
+use crate::pg::privileged::Privileged;
+use crate::record;
+use crate::report::{Outcome, Report, sqlstate};
+use pgrx::Spi;
+use std::collections::HashMap;
+
+/// Writes what a root destroyed into the record, and ends its token: what it destroyed must be what the preview showed,
+/// all of it. A root may go on afterwards (a procedure that commits), but not under the token. Returns the statement's id.
+///
+/// # Errors
+/// SF011.
+pub fn settle(root: &mut Root) -> Outcome<Option<i64>> {
+    let Some(claim) = root.claim().cloned() else {
+        return Ok(record::finish_root(root));
+    };
+    verify(root, &claim)?;
+    let id = record::finish_root(root);
+    became(&claim, id)?;
+    root.token = State::Refused(Refusal::approval(format!(
+        "The token of request {} was used by an earlier part of the statement.",
+        claim.request_id
+    )));
+    Ok(id)
+}
+
+/// Compares what a root that is over destroyed with what its preview showed.
+///
+/// # Errors
+/// SF011.
+fn verify(root: &mut Root, claim: &Claim) -> Outcome<()> {
+    let mut left = claim.expected.clone();
+    let unseen = unseen(root, &mut left);
+    left.retain(|_, count| *count > 0);
+    let missing: usize = left.values().map(|count| *count as usize).sum();
+    if unseen == 0 && missing == 0 {
+        return Ok(());
+    }
+    let named = describe(claim.request_id, left).unwrap_or_default();
+    let examples = examples(root);
+    let violation = limits::other_rows(
+        claim.request_id,
+        (unseen, &examples),
+        (missing, &named),
+        true,
+    );
+    enforce::refuse(violation)
+}
+
+/// SF011 before the root is over: it destroys more rows than the preview showed.
+pub fn more_rows(root: &mut Root, claim: &Claim) -> Violation {
+    // The row that is one too many has not left its fingerprint yet.
+    let unseen = unseen(root, &mut claim.expected.clone()) + 1;
+    let examples = examples(root);
+    limits::other_rows(claim.request_id, (unseen, &examples), (0, &[]), false)
+}
+
+/// How many rows were not shown; takes those that were out of `left`.
+fn unseen(root: &mut Root, left: &mut HashMap<u128, u32>) -> usize {
+    let prints = root.levels().iter().flat_map(|level| &level.fingerprints);
+    let mut unseen = 0;
+    for print in prints {
+        match left.get_mut(print) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => unseen += 1,
+        }
+    }
+    unseen
+}
+
+fn examples(root: &mut Root) -> Vec<String> {
+    let named = root.levels().iter().flat_map(|level| &level.unseen);
+    named.take(EXAMPLES).cloned().collect()
+}
+
+/// The first of the previewed rows with these fingerprints, by relation and key.
+fn describe(id: i64, mut wanted: HashMap<u128, u32>) -> Result<Vec<String>, pgrx::spi::Error> {
+    let mut named = Vec::new();
+    if wanted.is_empty() {
+        return Ok(named);
+    }
+    let _privileged = Privileged::begin();
+    Spi::connect(|client| {
+        let chunks = client.select(
+            "SELECT s.relation, s.operation, c.key_count, c.columns, c.images::pg_catalog.text, c.fingerprints
+             FROM backstop.request_chunk AS c
+             JOIN backstop.request_step AS s ON s.request_id OPERATOR(pg_catalog.=) c.request_id
+                  AND s.step OPERATOR(pg_catalog.=) c.step
+             WHERE c.request_id OPERATOR(pg_catalog.=) $1 ORDER BY c.chunk_number",
+            None,
+            &[id.into()],
+        )?;
+        for chunk in chunks {
+            let stored = chunk.get::<Vec<u8>>(6)?.unwrap_or_default();
+            if !prints(&stored).any(|print| wanted.contains_key(&print)) {
+                continue;
+            }
+            let relation = chunk.text(1)?.unwrap_or_default();
+            let operation = chunk.text(2)?.unwrap_or_default();
+            let columns = chunk.texts(4)?.unwrap_or_default();
+            let keys = usize::from(chunk.get::<i16>(3)?.unwrap_or(0).unsigned_abs());
+            let images = chunk.text(5)?.unwrap_or_default();
+            let images: Vec<serde_json::Value> = serde_json::from_str(&images).unwrap_or_default();
+            for (print, image) in prints(&stored).zip(images) {
+                let Some(count) = wanted.get_mut(&print).filter(|count| **count > 0) else {
+                    continue;
+                };
+                *count -= 1;
+                let key: Vec<String> = columns[..keys.min(columns.len())]
+                    .iter()
+                    .enumerate()
+                    .map(|(n, column)| format!("{column} = {}", image[n + 1]))
+                    .collect();
+                named.push(row_name(&operation, &relation, &key));
+                if named.len() == EXAMPLES {
+                    return Ok(named);
+                }
+            }
+        }
+        Ok(named)
+    })
+}
+
+/// How a refusal names a row.
+pub fn row_name(operation: &str, relation: &str, key: &[String]) -> String {
+    format!("{operation} {relation} ({})", key.join(", "))
+}
+
+/// Notes which statement of the record the request became.
+fn became(claim: &Claim, statement_id: Option<i64>) -> Outcome<()> {
+    let Some(statement_id) = statement_id else {
+        return Ok(());
+    };
+    let _privileged = Privileged::begin();
+    Spi::connect_mut(|client| {
+        client
+            .update(
+                "UPDATE backstop.request_log SET used_statement_id = $2
+                 WHERE request_id OPERATOR(pg_catalog.=) $1",
+                None,
+                &[claim.request_id.into(), statement_id.into()],
+            )
+            .map(|_| ())
+    })
+    .map_err(|error| Report::new(sqlstate::NOT_IN_PREREQUISITE_STATE, error.to_string()))
+}

@@ -1,0 +1,63 @@
+//! Settings for SQL of our own, which must not run as the session has tuned its own.
+
+use pgrx::pg_sys;
+use std::ffi::{CStr, c_int};
+
+/// A session that has set `enable_seqscan = off` or lowered the costs of parallel plans would have our small queries on
+/// catalogs compiled, which takes seconds, or given to workers.
+const PLAIN_PLANS: [(&CStr, &CStr); 2] =
+    [(c"jit", c"off"), (c"max_parallel_workers_per_gather", c"0")];
+
+/// A search_path in which nobody can have put anything.
+const SEARCH_PATH: (&CStr, &CStr) = (c"search_path", c"pg_catalog, pg_temp");
+
+/// What PostgreSQL prints for us must not depend on the session either.
+const QUOTES: (&CStr, &CStr) = (c"quote_all_identifiers", c"off");
+
+/// Our settings until dropped; after an error the abort puts the session's back.
+pub struct OwnSettings(c_int);
+
+impl OwnSettings {
+    /// Plain plans; names must be written in full.
+    pub fn plain_plans() -> OwnSettings {
+        // SAFETY: a level of settings that Drop (or the abort) ends.
+        let level = unsafe { pg_sys::NewGUCNestLevel() };
+        for (name, value) in PLAIN_PLANS {
+            set(name, value);
+        }
+        OwnSettings(level)
+    }
+
+    /// Plain plans, and names that mean the same in every session.
+    pub fn pinned() -> OwnSettings {
+        let settings = OwnSettings::plain_plans();
+        set(SEARCH_PATH.0, SEARCH_PATH.1);
+        set(QUOTES.0, QUOTES.1);
+        settings
+    }
+}
+
+impl Drop for OwnSettings {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: ends the level begun above; after an error the abort ends it.
+            unsafe { pg_sys::AtEOXact_GUC(true, self.0) };
+        }
+    }
+}
+
+fn set(name: &CStr, value: &CStr) {
+    // SAFETY: built-in settings and values they take; undone with the level.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+    }
+}
