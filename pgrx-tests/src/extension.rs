@@ -102,7 +102,10 @@ fn put(tree: &Tree, library: &Path) -> Result<()> {
 }
 
 /// The installation script: every part of `sql/` in the order of their names, upgrade scripts left out.
-fn script() -> Result<String> {
+///
+/// # Errors
+/// When it can't be read.
+pub fn script() -> Result<String> {
     let mut script = String::new();
     for part in sql_files()?.iter().filter(|path| !is_upgrade(path)) {
         script.push_str(&fs::read_to_string(part)?);

@@ -22,7 +22,10 @@ const WORLD: &str = r#"
     SELECT backstop.protect_sequence('invoice', max_step => 5);
     SELECT backstop.protect_sequence('users_id_seq'); SELECT backstop.protect_sequence('subscriptions_id_seq');
     DELETE FROM users WHERE id = 7; UPDATE users SET plan = 'pro' WHERE id = 8;
-    DELETE FROM "Odd ""Events" WHERE id = 2 AND region = 1; DELETE FROM base WHERE id = 3"#;
+    DELETE FROM "Odd ""Events" WHERE id = 2 AND region = 1; DELETE FROM base WHERE id = 3;
+    CREATE TABLE dropped (id int PRIMARY KEY, a text DEFAULT 'x'); SELECT backstop.protect('dropped');
+    BEGIN; SELECT backstop.approve_batch('drop', 10); DROP TABLE dropped; COMMIT;
+    SELECT backstop.preview('DELETE FROM base WHERE id = 4', 'why')"#;
 
 /// All that a dump must bring along.
 const STATE: &str = r#"
@@ -36,6 +39,9 @@ const STATE: &str = r#"
         ORDER BY tgrelid::regclass::text, tgname), NULL FROM pg_trigger WHERE tgname LIKE 'backstop%'
     UNION ALL SELECT 'statement', count(*), NULL, NULL, md5(string_agg(s::text, ';' ORDER BY statement_id)), NULL FROM backstop.statement s
     UNION ALL SELECT 'preimage', count(*), NULL, NULL, md5(string_agg(p::text, ';' ORDER BY statement_id, relation, ordinal)), NULL FROM backstop.preimage p
+    UNION ALL SELECT 'definition', count(*), NULL, NULL, md5(string_agg(d::text, ';' ORDER BY statement_id, ordinal)), NULL FROM backstop.definition d
+    UNION ALL SELECT 'request', count(*), NULL, NULL, md5(string_agg(r::text, ';' ORDER BY request_id)), NULL FROM backstop.request r
+    UNION ALL SELECT 'request row', count(*), NULL, NULL, md5(string_agg(r::text, ';' ORDER BY ordinal)), NULL FROM backstop.request_rows(1) r
     UNION ALL SELECT 'moves', count(*), NULL, NULL, NULL, NULL FROM backstop.sequence_change
     UNION ALL SELECT 'users', count(*), NULL, NULL, md5(string_agg(u::text, ';' ORDER BY id)), NULL FROM users u"#;
 
@@ -65,6 +71,7 @@ impl Copy {
 impl Drop for Copy {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.file);
+        let _ = std::fs::remove_dir_all(&self.file);
     }
 }
 
@@ -138,6 +145,11 @@ fn an_archive() {
 #[test]
 fn an_archive_by_several_jobs() {
     comes_along("-Fc", "pg_restore", &["-j", "2"]);
+}
+
+#[test]
+fn a_folder_by_several_jobs() {
+    comes_along("-Fd", "pg_restore", &["-j", "2"]);
 }
 
 #[test]

@@ -133,13 +133,28 @@ pub unsafe fn same_value(
     }
 }
 
+/// Whether two values passed by value are the same. What stands above their length does not count: a value from a row
+/// is extended with its sign, an OID from a function is not.
+pub fn same_by_value(a: Datum, b: Datum, length: i16) -> bool {
+    let (a, b) = (a.value(), b.value());
+    match length {
+        1 => a as u8 == b as u8,
+        2 => a as u16 == b as u16,
+        4 => a as u32 == b as u32,
+        _ => a == b,
+    }
+}
+
 /// `datum_image_eq`, without an error boundary where no error is possible.
 ///
 /// # Safety
 /// Both must be non-NULL values of the column's type.
 unsafe fn same_image(column: &ColumnFormat, before: Datum, after: Datum) -> bool {
-    if before == after || column.by_value {
-        return before == after;
+    if column.by_value {
+        return same_by_value(before, after, column.length);
+    }
+    if before == after {
+        return true;
     }
     // SAFETY: the caller vouches for the values; a fixed-length type has `length` bytes, -1 marks a varlena.
     unsafe {

@@ -277,6 +277,9 @@ fn rounds(encoding: &str) {
                 sets.join(", ")
             )
         };
+        if std::env::var_os("PG_BACKSTOP_TEST_SEED").is_some() {
+            println!("{statement}\nunder {captures_under}\n{declared:?}");
+        }
         passes(&mut app, &statement);
         let restores_under = settings(&mut random);
         passes(&mut admin, &restores_under);

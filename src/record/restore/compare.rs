@@ -5,6 +5,7 @@ use super::image::Image;
 use super::json::{Kind, Span};
 use crate::pg::raw;
 use crate::record::encode;
+use crate::record::image::same_by_value;
 use crate::record::portable::PortableOutput;
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum};
@@ -23,15 +24,15 @@ impl Engine {
     ) -> bool {
         match (a, b, column) {
             (None, None, _) => true,
-            (Some(a), Some(b), Some((by_value, length))) => {
+            (Some(a), Some(b), Some((true, length))) => same_by_value(a, b, length),
+            (Some(a), Some(b), Some((false, length))) => {
                 // SAFETY: the caller vouches for the type.
                 a == b
-                    || !by_value
-                        && unsafe {
-                            pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                                raw::datum_image_eq(a, b, by_value, c_int::from(length))
-                            })
-                        }
+                    || unsafe {
+                        pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+                            raw::datum_image_eq(a, b, false, c_int::from(length))
+                        })
+                    }
             }
             _ => false,
         }
