@@ -127,7 +127,7 @@ fn what_runs_with_the_owner_s_privileges_pins_its_search_path() {
     let db = database();
     let sql = format!(
         "SELECT string_agg(proname, ',') FROM pg_proc WHERE oid IN ({MEMBERS}) AND prosecdef
-           AND proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp']"
+           AND (proconfig @> ARRAY['search_path=pg_catalog, pg_temp']) IS NOT TRUE"
     );
     assert_eq!(query_text(&mut db.connect(), &sql), "null");
 }

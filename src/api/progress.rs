@@ -36,13 +36,18 @@ unsafe fn work_under_way(call: Call) -> Outcome<Datum> {
             }
             .flatten()
         };
+        // Another database's names may be in another encoding.
+        // SAFETY: reads a backend variable.
+        let own = unsafe { named.database == pg_sys::MyDatabaseId };
+        let relation =
+            text(&named.relation).filter(|_| own || named.relation.as_bytes().is_ascii());
         rows.push(vec![
             Some(Datum::from(named.pid)),
             name(database),
             name(role),
             text(&named.what),
             text(&named.phase),
-            text(&named.relation),
+            relation,
             Some(named.statement_id)
                 .filter(|id| *id != 0)
                 .map(Datum::from),

@@ -59,8 +59,8 @@ fn refused(refusal: &Report) {
     queue::push(&Entry {
         sqlstate: Text::of(refusal.sqlstate.as_bytes()),
         rule: Text::of(rule.map_or("", Rule::name).as_bytes()),
-        relation: Text::of(relation.as_bytes()),
-        message: Text::of(refusal.message.as_bytes()),
+        relation: Text::of_text(&relation),
+        message: Text::of_text(&refusal.message),
         query: Text::of(&query),
         rows_seen: rows,
         ..blank()

@@ -161,7 +161,7 @@ pub fn captured(statement_id: i64, relation: &str, rows: i64) {
     };
     rename(mine, |named| {
         named.statement_id = statement_id;
-        named.relation = Text::of(relation.as_bytes());
+        named.relation = Text::of_text(relation);
     });
     add(mine, rows);
 }
@@ -182,7 +182,7 @@ pub fn preview() {
 pub fn previewed(relation: &str, rows: i64) {
     if let Some(mine) = of(&[What::Preview]) {
         rename(mine, |named| {
-            named.relation = Text::of(relation.as_bytes());
+            named.relation = Text::of_text(relation);
         });
         add(mine, rows);
     }
@@ -226,7 +226,7 @@ pub fn restored(relation: &str, done: i64) {
         return;
     };
     rename(mine, |named| {
-        named.relation = Text::of(relation.as_bytes());
+        named.relation = Text::of_text(relation);
     });
     if let Some((counter, _)) = counters(mine) {
         counter.store(done, Ordering::Relaxed);

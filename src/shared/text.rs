@@ -1,5 +1,6 @@
 //! A short text of fixed size.
 
+use crate::pg::encoding;
 use pgrx::pg_sys;
 
 /// At most `N` bytes of text in the database's encoding; a longer one ends with `...`.
@@ -43,6 +44,11 @@ impl<const N: usize> Text<N> {
             made.length += CUT.len() as u16;
         }
         made
+    }
+
+    /// Rust's text, as the database has it.
+    pub fn of_text(text: &str) -> Text<N> {
+        Text::of(&encoding::encode(text))
     }
 
     /// Bytes as they are; none when there are too many.
