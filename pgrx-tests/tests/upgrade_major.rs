@@ -61,7 +61,20 @@ fn upgraded_to(major: u16) {
         .config(name)
         .connect(pg_backstop_tests::postgres::NoTls)
         .expect("a connection");
-    passes(&mut admin, "CREATE EXTENSION pg_backstop");
+    // Some builds of PostgreSQL put an option of their own on the columns of every table, which no other server takes.
+    passes(&mut admin, "CREATE TABLE plain (a int)");
+    let own = query_text(
+        &mut admin,
+        "SELECT attoptions FROM pg_attribute WHERE attrelid = 'plain'::regclass AND attnum = 1",
+    );
+    if own != "null" {
+        println!(
+            "skipped: PostgreSQL {major} cannot take any table of this PostgreSQL {}: its columns have the options {own}",
+            old_tree.major
+        );
+        return;
+    }
+    passes(&mut admin, "DROP TABLE plain; CREATE EXTENSION pg_backstop");
     // The wheel's servers cannot read lz4: neither could they hold the record that another server has compressed so.
     if !has_lz4(&new_tree) {
         passes(
