@@ -177,7 +177,11 @@ pub fn duplicate(text: &str) -> *mut std::ffi::c_char {
 /// # Safety
 /// Must be called in a backend, inside a guarded frame.
 pub unsafe fn warn(violation: &Violation) {
-    let report: Box<Report> = violation.clone().into();
+    let mut report: Box<Report> = violation.clone().into();
+    // The statement goes on.
+    if let Some(detail) = &mut report.detail {
+        *detail = detail.replace(" Nothing was changed.", "");
+    }
     // SAFETY: below ERROR, ThrowErrorData returns.
     unsafe {
         let data = error_data(&report, pgrx::PgLogLevel::WARNING as u32);
