@@ -74,9 +74,11 @@ unsafe fn unpack(list: *mut pg_sys::List) -> Vec<Violation> {
     // SAFETY: a List of String nodes; value nodes of 14 keep the text at the same place through strVal.
     unsafe {
         (0..raw::list_length(list))
-            .filter_map(|n| {
+            .map(|n| {
                 let text = crate::pg::compat::string_value(raw::list_nth(list, n).cast());
-                serde_json::from_str(&encoding::decoded(CStr::from_ptr(text))).ok()
+                let text = encoding::decoded(CStr::from_ptr(text));
+                // What cannot be read is refused, not forgotten.
+                serde_json::from_str(&text).unwrap_or_else(|_| limits::not_loaded(None))
             })
             .collect()
     }
