@@ -3,7 +3,7 @@
 //!
 //! `PG_BACKSTOP_TEST_SEED` repeats a run's choices, `PG_BACKSTOP_TEST_ROUNDS` makes it longer.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use pg_backstop_tests::postgres::Client;
@@ -45,7 +45,9 @@ fn count(client: &mut Client, sql: &str) -> i64 {
 fn workload(server: &Cluster, db: &Database, random: &mut Random) -> std::process::Child {
     let protocol = ["simple", "extended", "prepared"][random.below(3) as usize];
     let seed = random.below(1 << 30).to_string();
-    Command::new(server.tree.program("pgbench").get_program())
+    server
+        .tree
+        .program("pgbench")
         .args(["--no-vacuum", "--client=4", "--jobs=1", "--time=60"])
         .args(["--protocol", protocol, "--random-seed", &seed])
         .args(["--host", &server.endpoint.socket.to_string_lossy()])

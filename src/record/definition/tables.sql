@@ -31,7 +31,10 @@ WITH RECURSIVE chosen(oid) AS (
            format_type(x.atttypid, x.atttypmod)
            || CASE WHEN x.attcollation <> 0 AND x.attcollation <> y.typcollation
                    THEN format(' COLLATE %I.%I', cn.nspname, co.collname) ELSE '' END AS type_text,
-           o.options, o.seq_full_name
+           o.options, o.seq_full_name,
+           -- From 18 on the constraint has a name, and may be the parent's alone.
+           CASE WHEN NOT x.attnotnull OR k.conislocal = false AND NOT t.relispartition THEN ''
+                ELSE coalesce(format(' CONSTRAINT %I', k.conname), '') || ' NOT NULL' END AS not_null
     FROM t JOIN pg_attribute AS x ON x.attrelid = t.oid AND x.attnum > 0 AND NOT x.attisdropped
     JOIN pg_type AS y ON y.oid = x.atttypid
     LEFT JOIN pg_collation AS co ON co.oid = x.attcollation
@@ -39,6 +42,7 @@ WITH RECURSIVE chosen(oid) AS (
     LEFT JOIN LATERAL (SELECT pg_get_expr(d.adbin, d.adrelid) AS expr FROM pg_attrdef AS d
                        WHERE d.adrelid = x.attrelid AND d.adnum = x.attnum) AS ad ON true
     LEFT JOIN owned AS o ON o.relid = x.attrelid AND o.attnum = x.attnum AND o.deptype = 'i'
+    LEFT JOIN pg_constraint AS k ON k.conrelid = x.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[x.attnum]
 ), columns AS (
     SELECT attrelid, string_agg(
         format('%I %s', attname, type_text)
@@ -47,7 +51,7 @@ WITH RECURSIVE chosen(oid) AS (
                 WHEN options IS NOT NULL THEN format(' GENERATED %s AS IDENTITY (SEQUENCE NAME %s %s)',
                     CASE attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END, seq_full_name, options)
                 WHEN expr IS NOT NULL THEN format(' DEFAULT %s', expr) ELSE '' END
-        || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END, ', ' ORDER BY attnum) AS list
+        || not_null, ', ' ORDER BY attnum) AS list
     FROM a WHERE own AND reloftype = 0 GROUP BY attrelid
 ), command(rank, depth, relid, object, kind, name, definition) AS (
     SELECT 30, depth, relid, full_name, 'sequence', seq_full_name,
@@ -80,7 +84,7 @@ WITH RECURSIVE chosen(oid) AS (
     UNION ALL
     SELECT 47, depth, attrelid, full_name, 'not null', attname::text,
            format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', full_name, attname)
-    FROM a WHERE (NOT own OR reloftype <> 0) AND attnotnull
+    FROM a WHERE (NOT own OR reloftype <> 0) AND not_null <> ''
     UNION ALL
     SELECT 48, depth, attrelid, full_name, 'column storage', attname::text,
            format('ALTER TABLE ONLY %s ALTER COLUMN %I SET STORAGE %s', full_name, attname,
