@@ -9,7 +9,7 @@ pub mod capture;
 pub mod enforce;
 pub mod inner;
 pub mod object;
-mod own_trigger;
+pub mod own_trigger;
 pub mod scope;
 pub mod sequence;
 pub mod statement;

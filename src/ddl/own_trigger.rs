@@ -42,6 +42,20 @@ pub unsafe fn made_as_ours(statement: *const pg_sys::CreateTrigStmt) -> bool {
     }
 }
 
+/// pg_restore --jobs makes a foreign key in one session, which brings the follower's trigger, and the trigger of the dump
+/// in another: there it takes the place of the same one.
+///
+/// # Safety
+/// `statement` must be live and PostgreSQL's own to change.
+pub unsafe fn replace_same(statement: *mut pg_sys::CreateTrigStmt) {
+    // SAFETY: the caller vouches for the node.
+    unsafe {
+        if made_as_ours(statement) && crate::sequence::guard::sent_by_pg_restore() {
+            (*statement).replace = true;
+        }
+    }
+}
+
 /// `backstop.capture_row()`, not analysed yet.
 ///
 /// # Safety

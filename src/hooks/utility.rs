@@ -4,7 +4,7 @@
 use super::{executor, guarded, raise};
 use crate::ddl::enforce::Stage;
 use crate::ddl::statement::findings;
-use crate::ddl::{capture, enforce, inner};
+use crate::ddl::{capture, enforce, inner, own_trigger};
 use crate::model::Violation;
 use crate::pg::{memory, raw};
 use crate::record::commit;
@@ -191,6 +191,9 @@ unsafe fn before(
         }
         if !super::access::upgrading() {
             enforce::all(&findings(statement, &registry), Stage::Statement)?;
+            if (*statement).type_ == NodeTag::T_CreateTrigStmt {
+                own_trigger::replace_same(statement.cast());
+            }
             entered.captured = capture::before(statement, &registry)?;
         }
         let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;

@@ -156,7 +156,7 @@ fn restoring_dump() -> bool {
 
 /// Whether a superuser's pg_restore speaks: with --jobs, it is not the session that loaded the registry that sets a
 /// sequence.
-fn sent_by_pg_restore() -> bool {
+pub fn sent_by_pg_restore() -> bool {
     // SAFETY: reads backend state; application_name is NULL or a C string.
     unsafe {
         let name = pg_sys::application_name;

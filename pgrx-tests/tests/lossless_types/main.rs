@@ -15,6 +15,10 @@ fn all_come_back(admin: &mut Client, app: &mut Client, cases: &[Case]) {
     let mut failures = Vec::new();
     let mut count = 0;
     for (n, (kind, values)) in cases.iter().enumerate() {
+        if *kind == "xml" && admin.batch_execute("SELECT xml '<a/>'").is_err() {
+            println!("skipped: xml: the server was built without libxml");
+            continue;
+        }
         let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
         count += values.len();
         failures.extend(round_trip(
