@@ -21,6 +21,8 @@ pub fn install() {
 
 unsafe extern "C-unwind" fn transaction_ended(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
     if exiting() {
+        // What other sessions see of it is in shared memory, and borrows nothing.
+        progress::end();
         return;
     }
     // SAFETY: a bare frame.
@@ -30,8 +32,9 @@ unsafe extern "C-unwind" fn transaction_ended(event: pg_sys::XactEvent::Type, _a
     }
 }
 
-/// Whether the backend is on its way out. A FATAL error (pg_terminate_backend, say) does not unwind: what was borrowed when it came stays borrowed, and an error in a callback would keep
-/// PostgreSQL from giving the transaction's locks back, for as long as the server runs. The books go with the process.
+/// Whether the backend is on its way out. A FATAL error (pg_terminate_backend, say) does not unwind: what was borrowed
+/// when it came stays borrowed, and an error in a callback would keep PostgreSQL from giving the transaction's locks
+/// back, for as long as the server runs. The books go with the process.
 fn exiting() -> bool {
     // SAFETY: reads a backend variable.
     unsafe { pg_sys::proc_exit_inprogress }
