@@ -154,7 +154,9 @@ fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
             continue;
         };
         let name = catalog::qualified(&schema, &relation);
-        if capture && !has_trigger(table.relid, CAPTURE) {
+        // It may have made them meanwhile. One of their name that is not ours stays in the way: PostgreSQL says so.
+        let present = Present::read();
+        if capture && !present.capture.contains(&table.relid) {
             run(&format!(
                 "CREATE TRIGGER backstop_capture AFTER DELETE OR UPDATE ON {name} FOR EACH ROW \
                  WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()"
@@ -163,7 +165,7 @@ fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
                 "ALTER TABLE {name} ENABLE ALWAYS TRIGGER backstop_capture"
             ));
         }
-        if truncate && !has_trigger(table.relid, TRUNCATE) {
+        if truncate && !present.truncate.contains(&table.relid) {
             run(&format!(
                 "CREATE TRIGGER backstop_guard_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT \
                  EXECUTE FUNCTION backstop.guard_truncate()"

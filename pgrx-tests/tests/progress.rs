@@ -136,6 +136,7 @@ fn an_error_a_cancel_a_savepoint_and_the_end_of_the_session_clear_it() {
         let held = held(&db, "postgres", DELETE);
         assert_eq!(query_text(&mut admin, COUNT), "1");
         passes(&mut admin, &format!("SELECT {signal}({})", held.pid));
+        println!("{signal}");
         comes_to(&mut admin, COUNT, "0");
         assert!(!held.finish());
     }

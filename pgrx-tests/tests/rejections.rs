@@ -52,15 +52,20 @@ fn a_refusal_is_recorded_with_every_field_although_it_was_rolled_back() {
 #[test]
 fn it_tells_the_session_from_the_role_and_where_it_came_from() {
     let (db, mut admin) = world();
+    // Roles are the whole server's, so this one is the test's own.
+    let walker = format!("walker_{}", db.name);
     passes(
         &mut admin,
-        "CREATE FUNCTION sweep() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS
-             $$ BEGIN DELETE FROM users; END $$; GRANT app TO reviewer",
+        &format!(
+            "CREATE FUNCTION sweep() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS
+                 $$ BEGIN DELETE FROM users; END $$;
+             CREATE ROLE {walker} LOGIN IN ROLE app"
+        ),
     );
     let mut client = pg_backstop_tests::postgres::Config::new()
         .host("127.0.0.1")
         .port(db.endpoint.port)
-        .user("reviewer")
+        .user(&walker)
         .dbname(&db.name)
         .connect(NoTls)
         .expect("a connection over TCP");
@@ -69,7 +74,7 @@ fn it_tells_the_session_from_the_role_and_where_it_came_from() {
     comes_to(
         &mut admin,
         "SELECT rule, query, session_role, role, client_addr, relation FROM backstop.rejection",
-        "unqualified|SELECT sweep() AS called|reviewer|app|127.0.0.1|public.users",
+        &format!("unqualified|SELECT sweep() AS called|{walker}|app|127.0.0.1|public.users"),
     );
 }
 
