@@ -120,7 +120,9 @@ fn begin(what: What, phase: &str) {
         (named, raw::GetCurrentTransactionNestLevel())
     };
     let place = with(|slots| {
-        let place = slots.iter().position(|slot| slot.named.pid == 0)?;
+        // SAFETY: a look into PostgreSQL's own list of processes.
+        let free = |pid| pid == 0 || unsafe { pg_sys::BackendPidGetProc(pid).is_null() };
+        let place = slots.iter().position(|slot| free(slot.named.pid))?;
         slots[place].done.store(0, Ordering::Relaxed);
         slots[place].total.store(-1, Ordering::Relaxed);
         slots[place].named = named;
