@@ -34,7 +34,7 @@ WITH RECURSIVE chosen(oid) AS (
            o.options, o.seq_full_name,
            -- From 18 on the constraint has a name, and may be the parent's alone.
            CASE WHEN NOT x.attnotnull OR k.conislocal = false AND NOT t.relispartition THEN ''
-                ELSE coalesce(format(' CONSTRAINT %I', k.conname), '') || ' NOT NULL' END AS not_null
+                ELSE coalesce(' CONSTRAINT ' || quote_ident(k.conname), '') || ' NOT NULL' END AS not_null
     FROM t JOIN pg_attribute AS x ON x.attrelid = t.oid AND x.attnum > 0 AND NOT x.attisdropped
     JOIN pg_type AS y ON y.oid = x.atttypid
     LEFT JOIN pg_collation AS co ON co.oid = x.attcollation
