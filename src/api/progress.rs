@@ -17,10 +17,7 @@ unsafe fn work_under_way(call: Call) -> Outcome<Datum> {
     // SAFETY: declared to return a table.
     let mut rows = unsafe { Rows::new(call) };
     for (named, done, total) in progress::all() {
-        // A process that was ended in the middle may leave its slot as it was, until another takes it.
-        // SAFETY: a look into PostgreSQL's own list of processes.
-        let lives = unsafe { !pg_sys::BackendPidGetProc(named.pid).is_null() };
-        if !lives || !may_see(named.session_role) {
+        if !may_see(named.session_role) {
             continue;
         }
         // SAFETY: catalog look-ups that give NULL for what is gone.

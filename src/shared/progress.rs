@@ -120,9 +120,7 @@ fn begin(what: What, phase: &str) {
         (named, raw::GetCurrentTransactionNestLevel())
     };
     let place = with(|slots| {
-        // SAFETY: a look into PostgreSQL's own list of processes.
-        let free = |pid| pid == 0 || unsafe { pg_sys::BackendPidGetProc(pid).is_null() };
-        let place = slots.iter().position(|slot| free(slot.named.pid))?;
+        let place = slots.iter().position(|slot| slot.named.pid == 0)?;
         slots[place].done.store(0, Ordering::Relaxed);
         slots[place].total.store(-1, Ordering::Relaxed);
         slots[place].named = named;
