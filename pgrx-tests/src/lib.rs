@@ -101,7 +101,7 @@ fn shared() -> Result<Cluster> {
     }
 }
 
-/// The PostgreSQL version to test: `PG_BACKSTOP_TEST_PG`, or 15.
+/// The PostgreSQL version asked for: `PG_BACKSTOP_TEST_PG`, or 15. Tests ask [`installation`], which may be the suite's.
 ///
 /// # Errors
 /// When the variable holds no number.

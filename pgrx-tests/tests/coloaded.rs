@@ -173,7 +173,8 @@ fn orders<'a>(libraries: &[&'a str]) -> Vec<Vec<&'a str>> {
 
 /// The other extensions, pgaudit where it can be had for the version under test.
 fn others() -> Vec<&'static str> {
-    let major = pg_backstop_tests::major().expect("a version is under test");
+    let installation = pg_backstop_tests::installation();
+    let major = installation.major;
     let folder = Path::new("/usr/lib/postgresql").join(format!("{major}/lib"));
     if folder.is_dir()
         && !folder.join("pgaudit.so").is_file()
@@ -181,7 +182,7 @@ fn others() -> Vec<&'static str> {
     {
         println!("{error:#}");
     }
-    let library = &pg_backstop_tests::installation().library;
+    let library = &installation.library;
     let mut others = vec!["pg_stat_statements", "auto_explain", "pgaudit"];
     others.retain(|name| {
         let here = library.join(format!("{name}.so")).is_file();

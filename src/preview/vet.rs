@@ -3,6 +3,7 @@
 use crate::pg::encoding;
 use crate::pg::raw;
 use crate::report::{self, Outcome, Report, sqlstate};
+use crate::running::statement_text;
 use pgrx::pg_sys::{self, NodeTag};
 use std::ffi::{CStr, CString};
 
@@ -40,7 +41,7 @@ pub fn statement(function: &str, text: &str) -> Outcome<Statement> {
             .detail(why.1));
         }
         let bytes = encoding::encode(text);
-        let own = own_text(&bytes, (*parsed).stmt_location, (*parsed).stmt_len);
+        let own = statement_text::own(&bytes, (*parsed).stmt_location, (*parsed).stmt_len);
         let text = CString::new(own).map_err(|_| {
             Report::new(
                 sqlstate::INVALID_PARAMETER,
@@ -53,16 +54,6 @@ pub fn statement(function: &str, text: &str) -> Outcome<Statement> {
             command: CStr::from_ptr(tag).to_string_lossy().into_owned(),
         })
     }
-}
-
-/// A statement's part of a text, as `running` cuts it out of what a client sent.
-pub fn own_text(text: &[u8], location: i32, length: i32) -> &[u8] {
-    let start = usize::try_from(location).unwrap_or(0).min(text.len());
-    let length = match usize::try_from(length) {
-        Ok(length) if length > 0 => length.min(text.len() - start),
-        _ => text.len() - start,
-    };
-    text[start..start + length].trim_ascii()
 }
 
 /// What a rollback would not take back: its name, and why, as a sentence.

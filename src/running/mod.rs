@@ -5,6 +5,7 @@
 //! that is still open. A procedure that rolls back in the middle keeps its portal, and its root.
 
 pub mod queries;
+pub mod statement_text;
 pub mod trigger;
 pub mod underway;
 
@@ -155,7 +156,7 @@ pub fn root_key() -> Option<usize> {
 pub fn query() -> Option<Vec<u8>> {
     let (frame, _) = OPEN.get()?;
     // SAFETY: the frame is open, so its source is live.
-    unsafe { statement_text(&frame) }
+    unsafe { own_text(&frame) }
 }
 
 /// Whether what is done now may be rolled back while the open root goes on: inside an EXCEPTION block of its own.
@@ -177,7 +178,7 @@ pub fn new_root() -> Root {
         } else {
             None
         };
-        (statement_text(&frame), parameters)
+        (own_text(&frame), parameters)
     };
     Root::new(frame.key, query, parameters)
 }
@@ -186,18 +187,12 @@ pub fn new_root() -> Root {
 ///
 /// # Safety
 /// `frame.source` must be NULL or a live C string.
-unsafe fn statement_text(frame: &Frame) -> Option<Vec<u8>> {
+unsafe fn own_text(frame: &Frame) -> Option<Vec<u8>> {
     if frame.source.is_null() {
         return None;
     }
     // SAFETY: checked above.
     let text = unsafe { CStr::from_ptr(frame.source) }.to_bytes();
-    let start = usize::try_from(frame.location).unwrap_or(0).min(text.len());
-    let length = match usize::try_from(frame.length) {
-        Ok(length) if length > 0 => length.min(text.len() - start),
-        _ => text.len() - start,
-    };
-    Some(crate::pg::memory::copied(
-        text[start..start + length].trim_ascii(),
-    ))
+    let own = statement_text::own(text, frame.location, frame.length);
+    Some(crate::pg::memory::copied(own))
 }
