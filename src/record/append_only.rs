@@ -11,11 +11,12 @@ use std::cell::Cell;
 use std::ffi::CStr;
 
 /// The tables whose rows nobody changes. INSERT passes: a dump that is restored brings its rows that way.
-pub const TABLES: [&CStr; 7] = [
+pub const TABLES: [&CStr; 8] = [
     c"statement_log",
     c"image_chunk",
     c"definition",
     c"sequence_change",
+    c"column_change",
     c"committed",
     c"pruned",
     c"rejection",

@@ -6,6 +6,7 @@
 //! be what the statement left at that point. Only rows that were *not* set back must be remembered: an earlier image of
 //! such a row decides anew what has become of it.
 
+use super::columns::ColumnChanges;
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::json::{self, Span};
@@ -32,6 +33,7 @@ pub(super) struct Engine {
     pub targets: Vec<Target>,
     /// The targets of relations as the record has them, by name and OID.
     known: Vec<(String, Oid, usize)>,
+    names: ColumnChanges,
     pub counts: Vec<Count>,
     pub settled: HashMap<Vec<u8>, Settled>,
     /// Conflicts in full, if they are asked for; the first one otherwise.
@@ -56,8 +58,12 @@ impl Engine {
     ///
     /// # Safety
     /// Inside the subtransaction; `estate` must outlive the engine.
-    pub(super) unsafe fn new(request: Request, estate: *mut pg_sys::EState, root: Root) -> Engine {
-        Engine {
+    pub(super) unsafe fn new(
+        request: Request,
+        estate: *mut pg_sys::EState,
+        root: Root,
+    ) -> Outcome<Engine> {
+        Ok(Engine {
             request,
             estate,
             // SAFETY: reads the transaction state; a subtransaction is in progress.
@@ -67,6 +73,7 @@ impl Engine {
             root,
             targets: Vec::new(),
             known: Vec::new(),
+            names: ColumnChanges::read()?,
             counts: Vec::new(),
             settled: HashMap::new(),
             conflicts: Vec::new(),
@@ -78,7 +85,7 @@ impl Engine {
             scratch: Vec::new(),
             row: Vec::new(),
             parsed: Vec::new(),
-        }
+        })
     }
 
     /// Where a chunk's rows go and are counted: (target, shape, count).
@@ -112,10 +119,11 @@ impl Engine {
                 target
             }
         };
+        let names = self.names.of(chunk, &self.targets[target])?;
         // SAFETY: as above.
         let shape = unsafe {
             let _acting = self.targets[target].acting();
-            self.targets[target].shape(chunk, self.estate)
+            self.targets[target].shape(chunk, names, self.estate)
         };
         let known = self.counts.iter().position(|count| {
             count.relation == chunk.relation && count.operation == chunk.operation
@@ -192,15 +200,15 @@ impl Engine {
     /// # Safety
     /// As for `new`.
     unsafe fn target(&mut self, chunk: &Chunk) -> Outcome<usize> {
-        let relid = resolve::find(chunk)?;
+        let relid = resolve::find(chunk, &self.names)?;
         // The table has been renamed between two statements.
         let renamed = self.targets.iter().position(|target| target.relid == relid);
         if let Some(target) = renamed {
             return Ok(target);
         }
         // SAFETY: the caller vouches for the estate.
-        self.targets
-            .push(unsafe { Target::open(chunk, relid, self.estate)? });
+        let target = unsafe { Target::open(chunk, relid, &self.names, self.estate)? };
+        self.targets.push(target);
         Ok(self.targets.len() - 1)
     }
 

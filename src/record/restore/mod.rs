@@ -13,6 +13,7 @@
 //! engine: each is undone against the state that undoing the later ones left.
 
 mod by_values;
+mod columns;
 mod compare;
 mod defaults;
 pub mod drill;
@@ -196,7 +197,7 @@ unsafe fn work(request: Request) -> Outcome<Done> {
         let root = new_root(request.what);
         let incomplete = request.collect || request.on_conflict == OnConflict::Abort;
         let (collect, drill) = (request.collect, request.drill);
-        let mut engine = Engine::new(request, estate, root);
+        let mut engine = Engine::new(request, estate, root)?;
         // What reading one statement's record leaves behind goes with the statement.
         let context = pg_sys::AllocSetContextCreateInternal(
             (*estate).es_query_cxt,

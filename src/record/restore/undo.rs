@@ -93,7 +93,11 @@ impl Engine {
                 // Nothing tells the row from one like it: what an earlier restore put back must not come back twice.
                 return self.settle(image, inherited, Fate::Conflict, None);
             }
-            if inherited.is_none() && !deferrable && self.insert(image, leaf, true, true) {
+            let complete = self.targets[image.target]
+                .check_missing(image.shape)
+                .is_ok();
+            let at_once = inherited.is_none() && !deferrable && complete;
+            if at_once && self.insert(image, leaf, true, true)? {
                 return self.settle(image, inherited, Fate::Restored, None);
             }
             self.make_visible();
@@ -110,7 +114,7 @@ impl Engine {
                 if free || self.overwrites() {
                     // Another row that has taken a unique value of this one is not this restore's to remove:
                     // PostgreSQL's own error names the constraint.
-                    self.insert(image, leaf, true, false);
+                    self.insert(image, leaf, true, false)?;
                     return self.settle(image, inherited, Fate::Restored, None);
                 }
                 // Shown as the current row: the one that has taken what this one needs.
@@ -132,7 +136,7 @@ impl Engine {
             };
             if matches!(fate, Fate::Restored | Fate::Overwritten) {
                 if !identity {
-                    self.insert(image, leaf, true, false);
+                    self.insert(image, leaf, true, false)?;
                 } else {
                     let places = self.keep_unrecorded(image, leaf);
                     self.write_over(image, leaf, places.into_iter())?;
@@ -213,7 +217,7 @@ impl Engine {
         // SAFETY: the caller vouches for the context.
         unsafe {
             let leaf = self.fill_whole(image)?;
-            self.insert(image, leaf, false, false);
+            self.insert(image, leaf, false, false)?;
         }
         Ok(())
     }
