@@ -50,7 +50,7 @@ fn overloaded_functions_in_arrays() {
     comes_back("regproc[]", &own);
     comes_back(
         "regproc[]",
-        &format!("('[2:3][0:0]={{now,\"' || {OVERLOADED}::oid || '\"}}')::regproc[]"),
+        &format!("('[2:3]={{now,\"' || {OVERLOADED}::oid || '\"}}')::regproc[]"),
     );
     comes_back("functions", &format!("{own}::functions"));
     comes_back("function[]", &format!("{own}::function[]"));

@@ -194,6 +194,31 @@ fn a_type_that_changed_twice_goes_back_at_once_and_step_by_step() {
 }
 
 #[test]
+fn values_that_only_a_later_type_takes_are_no_obstacle() {
+    let (_db, mut admin) = world(
+        "CREATE TABLE a (id int PRIMARY KEY, v int, w text); INSERT INTO a VALUES (1, 1, 'w'), (2, 2, 'w'), (3, NULL, 'w');
+         SELECT backstop.protect('a')",
+    );
+    let (then, at) = (rows(&mut admin, "SELECT * FROM a"), now(&mut admin));
+    approved(&mut admin, "ALTER TABLE a ALTER v TYPE text");
+    passes(
+        &mut admin,
+        "UPDATE a SET v = 'one', w = 'x' WHERE id = 1; UPDATE a SET v = 'uno' WHERE id = 1; UPDATE a SET w = 'x' WHERE id = 3",
+    );
+    approved(&mut admin, "ALTER TABLE a ALTER v TYPE varchar(9)");
+    passes(&mut admin, "UPDATE a SET v = 'two' WHERE id = 2");
+    go_back(&mut admin, &at);
+    assert_eq!(rows(&mut admin, "SELECT * FROM a"), then);
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT DISTINCT pg_typeof(v) FROM a WHERE v > 0"
+        ),
+        "integer"
+    );
+}
+
+#[test]
 fn a_column_that_took_a_dropped_one_s_name_gets_none_of_its_values() {
     let (_db, mut admin) = world(
         "CREATE TABLE a (id int PRIMARY KEY, v text, w text); INSERT INTO a SELECT n, 'v' || n, 'w' || n FROM generate_series(1, 3) n;
@@ -344,7 +369,8 @@ fn a_dump_brings_the_new_names_along() {
     );
     let id = last_statement(&mut admin);
     approved(&mut admin, SWAP);
-    let mut copy = dumped(&db).connect();
+    let database = dumped(&db);
+    let mut copy = database.connect();
     passes(&mut copy, &restore(&id));
     assert_eq!(
         rows(&mut copy, "SELECT id, former, v FROM a"),

@@ -10,7 +10,7 @@ use super::columns::ColumnChanges;
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::json::{self, Span};
-use super::rebuild::{Rebuild, Step};
+use super::rebuild::Rebuild;
 use super::resolve;
 use super::source::{Change, Chunk};
 use super::target::Target;
@@ -46,6 +46,9 @@ pub(super) struct Engine {
     pub members: Vec<(usize, Span)>,
     /// Columns that DDL dropped or converted: (relation, column, converted).
     pub columns: Vec<(String, String, bool)>,
+    /// Columns that a statement before the one being undone converted, and whose former type is back: what later statements
+    /// recorded of them is of another type. The conversion's own images have their values.
+    pub converted_before: Vec<(String, String)>,
     /// The image's changed columns are converted ones.
     pub converted: bool,
     pub scratch: Vec<u8>,
@@ -81,6 +84,7 @@ impl Engine {
             restored_before: None,
             members: Vec::new(),
             columns: Vec::new(),
+            converted_before: Vec::new(),
             converted: false,
             scratch: Vec::new(),
             row: Vec::new(),
@@ -138,23 +142,6 @@ impl Engine {
         });
         self.counts[count].captured += chunk.rows;
         Ok((target, shape, count))
-    }
-
-    /// Takes note of the columns that definitions bring back.
-    pub(super) fn note_columns(&mut self, rebuild: &Rebuild) {
-        let of_column = |step: &&Step| matches!(step.kind.as_str(), "column" | "column type");
-        self.columns = rebuild
-            .steps
-            .iter()
-            .filter(of_column)
-            .map(|step| {
-                (
-                    step.relation.clone(),
-                    step.name.clone(),
-                    step.kind == "column type",
-                )
-            })
-            .collect();
     }
 
     /// Makes the record name what this restore has made again, rows or not.
@@ -270,6 +257,11 @@ impl Engine {
                 Some(Change::Column) => self.lost_columns(image),
                 _ => false,
             };
+            if !self.forget_converted(image) {
+                self.counts[count].restored += 1;
+                pg_sys::MemoryContextSwitchTo(before);
+                return Ok(());
+            }
             let _acting = self.targets[target].acting();
             let outcome = match Change::of(&chunk.operation) {
                 Some(Change::Updated) => self.undo_update(image, false),
@@ -280,33 +272,6 @@ impl Engine {
             pg_sys::MemoryContextSwitchTo(before);
             outcome
         }
-    }
-
-    /// Makes the columns that DDL dropped or converted the image's changed columns: a dropped one was left NULL, of a
-    /// converted one nobody knows what its statement left. True when one was converted.
-    fn lost_columns(&mut self, image: Image) -> bool {
-        let target = &self.targets[image.target];
-        let shape = &target.shapes[image.shape];
-        let own = |relation: &String| *relation == target.recorded;
-        // A child's columns are lost under its parent's name.
-        let named = self.columns.iter().any(|(relation, _, _)| own(relation));
-        let lost = |n: usize| {
-            self.columns.iter().find(|(relation, column, _)| {
-                (own(relation) || !named) && *column == shape.columns[n]
-            })
-        };
-        let mut converted = false;
-        for n in 0..shape.columns.len() {
-            match lost(n) {
-                Some((_, _, true)) => {
-                    converted = true;
-                    self.members.push((n, image.spans[n]));
-                }
-                Some(_) => self.members.push((n, Span::NULL)),
-                None => {}
-            }
-        }
-        converted
     }
 
     /// Puts the image's values into the target's slot.

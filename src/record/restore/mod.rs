@@ -14,7 +14,9 @@
 
 mod by_values;
 mod columns;
+mod command;
 mod compare;
+mod converted;
 mod defaults;
 pub mod drill;
 mod engine;
@@ -219,7 +221,13 @@ unsafe fn work(request: Request) -> Outcome<Done> {
             let rows = source.chunks.iter().map(|chunk| chunk.rows).sum();
             progress::restore_phase(&phase, id, Some(rows));
             engine.note_columns(rebuild);
+            engine.note_converted(&rebuilds[n + 1..]);
+            let back = engine.columns_back();
             undo(&mut engine, &mut source)?;
+            if !(collect || incomplete && engine.conflict_count() > 0) {
+                engine.make_visible();
+                rebuild.check_emptied(&back, &engine.columns_back())?;
+            }
             engine.count_definitions(rebuild);
             engine.note_made(rebuild);
             drop(source);
@@ -242,7 +250,7 @@ unsafe fn work(request: Request) -> Outcome<Done> {
         pg_sys::FreeExecutorState(estate);
         pg_sys::AtEOXact_GUC(false, settings);
         for rebuild in rebuilds.iter_mut().filter(|_| complete) {
-            match rebuild.after_rows(&done.counts) {
+            match rebuild.after_rows() {
                 Err(report) if drill => note = Some(report.message),
                 other => other?,
             }
