@@ -7,6 +7,9 @@
 mod invalidation;
 mod load;
 mod target;
+mod writing;
+
+pub use writing::{Writing, is_writing};
 
 pub use invalidation::{announce_change, install, is_being_restored, loaded_by_hand};
 
