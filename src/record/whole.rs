@@ -84,7 +84,7 @@ pub unsafe fn capture(
         let before = pg_sys::MemoryContextSwitchTo(context);
         let mut outcome = Ok(());
         while outcome.is_ok() {
-            pgrx::check_for_interrupts!();
+            crate::pg::memory::check();
             pg_sys::MemoryContextReset(context);
             if pg_sys::systable_getnext(scan).is_null() {
                 break;

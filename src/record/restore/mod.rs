@@ -265,7 +265,7 @@ unsafe fn undo(engine: &mut Engine, source: &mut Source) -> Outcome<()> {
             .collect::<Outcome<Vec<_>>>()?;
         let mut done = 0;
         while let Some((n, row)) = source.previous()? {
-            pgrx::check_for_interrupts!();
+            crate::pg::memory::check();
             engine.undo(&source.chunks[n], places[n], row)?;
             done += 1;
             if done % PROGRESS_EVERY == 0 {
