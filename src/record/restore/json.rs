@@ -138,6 +138,14 @@ pub fn members(text: &[u8], object: Span, into: &mut Vec<(Span, Span)>) -> Parse
     }
 }
 
+/// The ordinal of the first row.
+pub fn first_ordinal(text: &[u8]) -> Parsed<i64> {
+    let mut reader = Reader { text, at: 0 };
+    reader.expect(b'[')?;
+    reader.expect(b'[')?;
+    reader.integer()
+}
+
 /// The ordinal of the last row, read from the end: outside strings, the last `[` opens it.
 pub fn last_ordinal(text: &[u8]) -> Parsed<i64> {
     let (mut at, mut quoted) = (text.len(), false);
@@ -217,6 +225,12 @@ mod tests {
             &CHUNK[start as usize..end as usize],
             br#",5,"a \"b\" [c],[9,",null]"#
         );
+    }
+
+    #[test]
+    fn the_first_ordinal_is_found_in_the_first_bytes() {
+        assert_eq!(first_ordinal(b"[[9223372036854775807,"), Ok(i64::MAX));
+        assert_eq!(first_ordinal(b"[]"), Err(Malformed(2)));
     }
 
     #[test]

@@ -32,13 +32,30 @@ impl Fields {
 
     /// A json value's text.
     pub fn bytes(&self, n: usize) -> Vec<u8> {
+        // SAFETY: a live varlena.
+        self.flat(n, |value| unsafe { pg_sys::pg_detoast_datum_packed(value) })
+    }
+
+    /// The first bytes of a json value's text, without unpacking the rest.
+    pub fn prefix(&self, n: usize, bytes: usize) -> Vec<u8> {
+        // SAFETY: a live varlena.
+        self.flat(n, |value| unsafe {
+            pg_sys::pg_detoast_datum_slice(value, 0, bytes as i32)
+        })
+    }
+
+    fn flat(
+        &self,
+        n: usize,
+        detoast: impl Fn(*mut pg_sys::varlena) -> *mut pg_sys::varlena,
+    ) -> Vec<u8> {
         if self.nulls[n] {
             return Vec::new();
         }
         // SAFETY: the column is a varlena; what detoasting made is freed at once, a chunk being large.
         unsafe {
             let original = self.values[n].cast_mut_ptr::<pg_sys::varlena>();
-            let flat = pg_sys::pg_detoast_datum_packed(original);
+            let flat = detoast(original);
             let bytes = memory::copied(pgrx::varlena_to_byte_slice(flat));
             if flat != original {
                 pg_sys::pfree(flat.cast());

@@ -4,7 +4,7 @@ use super::What;
 use super::engine::Engine;
 use super::find::fetch;
 use super::image::{Fate, Image};
-use super::source::restored_before;
+use super::source::{Order, restored_before};
 use crate::model::Operation;
 use crate::report::Outcome;
 
@@ -96,6 +96,10 @@ impl Engine {
             if inherited.is_none() && !deferrable && self.insert(image, leaf, true, true) {
                 return self.settle(image, inherited, Fate::Restored, None);
             }
+            if self.order == Order::Forward && inherited.is_some() {
+                self.tangled = true;
+                return Ok(());
+            }
             self.make_visible();
             let place = &self.targets[image.target].leaves[leaf];
             let in_the_way = place.in_the_way(estate, None);
@@ -117,10 +121,18 @@ impl Engine {
                 let place = &self.targets[image.target].leaves[leaf];
                 let other =
                     in_the_way.is_some_and(|tid| fetch(place.relation.0, tid, place.present));
+                if self.order == Order::Forward && other && place.present.written_by(self.xid) {
+                    self.tangled = true;
+                    return Ok(());
+                }
                 return self.settle(image, inherited, Fate::Conflict, other.then_some(leaf));
             }
             let present = self.targets[image.target].leaves[leaf].present;
             let ours = present.written_by(self.xid);
+            if self.order == Order::Forward && ours {
+                self.tangled = true;
+                return Ok(());
+            }
             let fate = if ours && identity {
                 Fate::Restored
             } else if self.is_whole(image, leaf) {
