@@ -32,8 +32,13 @@ ALTER TABLE backstop.statement_log ENABLE ALWAYS TRIGGER forget_oid;
 ALTER TABLE backstop.image_chunk ENABLE ALWAYS TRIGGER forget_oid;
 ALTER TABLE backstop.column_change ENABLE ALWAYS TRIGGER forget_oid;
 
-CREATE FUNCTION backstop.prune(keep interval, max_statements bigint DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION backstop.prune(keep interval) RETURNS bigint
 LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_prune';
-COMMENT ON FUNCTION backstop.prune(interval, bigint) IS 'removes the statements from the record that are older than keep';
+COMMENT ON FUNCTION backstop.prune(interval) IS 'removes the statements from the record that are older than keep';
 
-REVOKE ALL ON FUNCTION backstop.guard_record(), backstop.forget_oid(), backstop.prune(interval, bigint) FROM PUBLIC;
+-- At most so many of them at a time.
+CREATE FUNCTION backstop.prune(keep interval, max_statements bigint) RETURNS bigint
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_prune';
+COMMENT ON FUNCTION backstop.prune(interval, bigint) IS 'removes statements from the record that are older than keep, a number of them at most';
+
+REVOKE ALL ON FUNCTION backstop.guard_record(), backstop.forget_oid(), backstop.prune(interval), backstop.prune(interval, bigint) FROM PUBLIC;
