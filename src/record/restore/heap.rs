@@ -60,7 +60,9 @@ impl Leaf {
             }
             self.note_values();
         }
-        memory::push(&mut self.inserted, self.slot.tid());
+        if self.references {
+            memory::push(&mut self.inserted, self.slot.tid());
+        }
         true
     }
 
@@ -97,7 +99,9 @@ impl Leaf {
         } else {
             &mut self.updated
         };
-        memory::push(versions, self.slot.tid());
+        if self.references {
+            memory::push(versions, self.slot.tid());
+        }
     }
 
     /// Deletes the present row.

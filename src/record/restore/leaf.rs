@@ -51,6 +51,8 @@ pub struct Leaf {
     pub(super) constraints: bool,
     pub generated: bool,
     pub(super) partition_check: bool,
+    /// It has foreign keys.
+    pub(super) references: bool,
     /// Where restored rows are, for checking foreign keys: re-inserted ones, and those set back.
     pub inserted: Vec<pg_sys::ItemPointerData>,
     pub updated: Vec<pg_sys::ItemPointerData>,
@@ -128,6 +130,7 @@ impl Leaf {
                 constraints: !constraint.is_null(),
                 generated: !constraint.is_null() && (*constraint).has_generated_stored,
                 partition_check: itself && (*(*relation.0).rd_rel).relispartition,
+                references: !pg_sys::RelationGetFKeyList(relation.0).is_null(),
                 inserted: Vec::new(),
                 updated: Vec::new(),
                 touched: vec![false; (*desc).natts as usize],
