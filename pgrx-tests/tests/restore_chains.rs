@@ -188,3 +188,65 @@ fn many_chunks_come_back() {
     let same = "SELECT count(*) FROM many JOIN twin USING (id) WHERE many.* *= twin.*";
     assert_eq!(query_text(&mut admin, same), "20000");
 }
+
+/// A statement that only removes rows is undone from its first row on, unless it removed one twice.
+#[test]
+fn a_row_that_was_removed_twice_goes_back_to_its_beginning() {
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "CREATE FUNCTION gone() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+             DELETE FROM t WHERE id = 1; DELETE FROM t WHERE id = 2;
+             INSERT INTO t VALUES (2, 'second', 'u1'); DELETE FROM t WHERE id = 2;
+             DELETE FROM t WHERE id = 3; INSERT INTO t VALUES (30, 'v30', 'u3'); DELETE FROM t WHERE id = 30; END $$;
+         SELECT gone()",
+    );
+    let id = last_statement(&mut admin);
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT operations FROM backstop.statement ORDER BY 1 DESC LIMIT 1"
+        ),
+        "{DELETE}"
+    );
+    // Row 30 came in between, with row 3's unique value: only one of the two can be back.
+    assert_eq!(restore(&mut admin, &id, ""), "5|4|0|1");
+    let skip = ", dry_run => false, on_conflict => 'skip'";
+    assert_eq!(restore(&mut admin, &id, skip), "5|4|0|1");
+    let back = "SELECT string_agg(t::text, ' ' ORDER BY id) FROM t WHERE id IN (1, 2, 3, 30)";
+    let rows = query_text(&mut admin, back);
+    assert_eq!(rows, "(1,v1,u1) (2,v2,u2) (30,v30,u3)");
+
+    // The same where someone has put another row in its place since: the first image decides.
+    passes(
+        &mut admin,
+        "DELETE FROM t WHERE id = 2; DELETE FROM t WHERE id = 30",
+    );
+    passes(&mut admin, "INSERT INTO t VALUES (2, 'other', 'x')");
+    let conflicts = format!(
+        "SELECT key, old_row ->> 'v', current_row ->> 'v' FROM backstop.restore_conflicts({id}) WHERE key ->> 'id' = '2'"
+    );
+    assert_eq!(query_text(&mut admin, &conflicts), "{\"id\": 2}|v2|other");
+}
+
+#[test]
+fn rows_stand_in_their_old_order_again() {
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "CREATE TABLE many (id int PRIMARY KEY, note text); INSERT INTO many SELECT n, repeat('x', 300) FROM generate_series(1, 3000) n;
+         SELECT backstop.protect('many', max_rows => 5000)",
+    );
+    passes(
+        &mut admin,
+        "BEGIN; SELECT backstop.approve_batch('all', 5000); DELETE FROM many; COMMIT",
+    );
+    passes(&mut admin, "VACUUM many");
+    let id = last_statement(&mut admin);
+    assert_eq!(
+        restore(&mut admin, &id, ", dry_run => false"),
+        "3000|3000|0|0"
+    );
+    let order = "SELECT bool_and(id = n) FROM (SELECT id, row_number() OVER (ORDER BY ctid) AS n FROM many) m";
+    assert_eq!(query_text(&mut admin, order), "t");
+}

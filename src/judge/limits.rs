@@ -230,13 +230,14 @@ pub fn mixed_upstreams(subject: Subject, column: &str, upstreams: &[&str]) -> Vi
 
 /// SF012.
 pub fn not_loaded(subject: Option<Subject>) -> Violation {
-    let table = subject
-        .map(|subject| format!(" \"{}\"", subject.table))
-        .unwrap_or_default();
+    let statement = subject
+        .map(|subject| format!("statement on protected table \"{}\"", subject.table))
+        .unwrap_or_else(|| "statement".to_owned());
     Violation {
         rule: Rule::NotLoaded,
-        message: format!("pg_backstop was not loaded when this statement on protected table{table} was planned"),
-        detail: "The statement was refused because its rules could not be checked. Nothing was changed.".to_owned(),
+        message: format!("pg_backstop was not loaded when this {statement} was planned"),
+        detail: "It reached what is protected, whose rules could not be checked, so it was refused. Nothing was changed."
+            .to_owned(),
         hint: "The library is loaded now: run the statement again. To load it in every session, add pg_backstop to \
                shared_preload_libraries, or ALTER DATABASE ... SET session_preload_libraries = 'pg_backstop'."
             .to_owned(),

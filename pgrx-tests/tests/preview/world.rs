@@ -15,6 +15,9 @@ const WORLD: &str = "
     SELECT backstop.protect('users', max_rows => 10, expendable => $$auth_source = 'test'$$);
     GRANT EXECUTE ON FUNCTION backstop.approve(bigint, text) TO reviewer";
 
+/// Five rows, a subscription each, and an invoice each.
+pub const FIVE: &str = "DELETE FROM users WHERE id < 6";
+
 pub struct World {
     pub db: Database,
     pub admin: Client,
@@ -104,4 +107,10 @@ pub fn passes_under(client: &mut Client, token: &str, statement: &str) {
 #[track_caller]
 pub fn users(client: &mut Client) -> String {
     query_text(client, "SELECT count(*) FROM users")
+}
+
+/// The users that are left, as the administrator sees them.
+#[track_caller]
+pub fn left(world: &mut World) -> String {
+    users(&mut world.admin)
 }

@@ -169,6 +169,23 @@ pub fn append_only(table: &str) -> Violation {
     }
 }
 
+/// A registration would be changed or removed other than by the functions that are there for it.
+pub fn by_functions_only(table: &str) -> Violation {
+    Violation {
+        rule: Rule::Tamper,
+        message: format!("change of what is in table \"{table}\" is refused"),
+        detail: "It says what pg_backstop protects, and its functions alone change it, for superusers too: triggers and \
+                 other sessions follow only them."
+            .to_owned(),
+        hint: "backstop.protect(), protect_columns() and protect_sequence() change a registration, backstop.unprotect(), \
+               unprotect_columns() and unprotect_sequence() end it."
+            .to_owned(),
+        schema: Some("backstop".to_owned()),
+        table: Some(table.to_owned()),
+        column: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,17 +1,20 @@
-//! Undoing images one by one, from the last to the first.
+//! Undoing images one by one, from the last to the first, or from the first to the last.
 //!
-//! Each image is undone against the state that undoing the later ones left, so a row that its statement changed several
+//! Backwards, each image is undone against the state that undoing the later ones left, so a row that its statement changed several
 //! times goes back to its beginning without a map of rows, and no unique key is in the way that was not in the way when
 //! the statement ran. A row version that this restore wrote (its xmin is the restore's own subtransaction) is known to
 //! be what the statement left at that point. Only rows that were *not* set back must be remembered: an earlier image of
 //! such a row decides anew what has become of it.
+//!
+//! Forwards is quicker, and right where no row was removed twice. Where an image meets a row that this restore wrote, or
+//! one that it could not set back, the statement is `tangled`, and all is done again backwards.
 
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::json::{self, Span};
 use super::rebuild::{Rebuild, Step};
 use super::resolve;
-use super::source::{Change, Chunk};
+use super::source::{Change, Chunk, Order};
 use super::target::Target;
 use super::{OnConflict, Request};
 use crate::ledger::Root;
@@ -24,6 +27,9 @@ use std::rc::Rc;
 
 pub(super) struct Engine {
     pub request: Request,
+    pub order: Order,
+    /// An image turned out to need the other order; nothing more is done.
+    pub tangled: bool,
     pub estate: *mut pg_sys::EState,
     /// The subtransaction everything happens in.
     pub xid: pg_sys::TransactionId,
@@ -56,9 +62,16 @@ impl Engine {
     ///
     /// # Safety
     /// Inside the subtransaction; `estate` must outlive the engine.
-    pub(super) unsafe fn new(request: Request, estate: *mut pg_sys::EState, root: Root) -> Engine {
+    pub(super) unsafe fn new(
+        request: Request,
+        order: Order,
+        estate: *mut pg_sys::EState,
+        root: Root,
+    ) -> Engine {
         Engine {
             request,
+            order,
+            tangled: false,
             estate,
             // SAFETY: reads the transaction state; a subtransaction is in progress.
             xid: unsafe { pg_sys::GetCurrentTransactionId() },

@@ -56,6 +56,16 @@ fn ask(sql: &str, arguments: &[DatumWithOid]) -> (usize, Option<String>) {
     .unwrap_or_else(|error| pgrx::error!("{error}"))
 }
 
+/// Runs a query whose only row is three counts.
+fn counts(sql: &str, arguments: &[DatumWithOid]) -> [i64; 3] {
+    Spi::connect_mut(|client| {
+        let rows = client.update(&encoding::c_string(sql), None, arguments)?;
+        let (a, b, c) = rows.first().get_three::<i64, i64, i64>()?;
+        Ok::<_, pgrx::spi::Error>([a, b, c].map(Option::unwrap_or_default))
+    })
+    .unwrap_or_else(|error| pgrx::error!("{error}"))
+}
+
 impl Engine {
     /// The leaf's present row goes away.
     ///
@@ -130,7 +140,7 @@ impl Engine {
                 }
                 for key in keys(OUTGOING, leaf.relid) {
                     let _acting = casts.then(|| acting(&key)).flatten();
-                    check_outgoing(leaf, &key)?;
+                    check_outgoing(leaf, &key, self.xid)?;
                 }
             }
             for reference in target
@@ -169,8 +179,9 @@ fn incoming(relid: Oid, format: &crate::record::format::RowFormat) -> Vec<Incomi
 }
 
 /// Whether the leaf's restored rows find what they reference.
-fn check_outgoing(leaf: &Leaf, key: &ForeignKey) -> Outcome<()> {
+fn check_outgoing(leaf: &Leaf, key: &ForeignKey, xid: pg_sys::TransactionId) -> Outcome<()> {
     key.unsupported()?;
+    let own = xid.into_inner();
     let set_back = leaf.format.columns.iter().any(|column| {
         leaf.touched[column.fact.attnum as usize - 1]
             && key.columns.contains(&catalog::quoted(&column.fact.name))
@@ -179,7 +190,7 @@ fn check_outgoing(leaf: &Leaf, key: &ForeignKey) -> Outcome<()> {
     let (child, parent, join) = (&key.child_name, &key.parent_name, key.join());
     let whole = key.each("IS NOT NULL");
     for rows in leaf.inserted.chunks(BATCH).chain(updated.chunks(BATCH)) {
-        pgrx::check_for_interrupts!();
+        crate::pg::memory::check();
         let places = tid_array(rows);
         // SAFETY: a tid[] value that outlives the query.
         let rows = || unsafe {
@@ -188,19 +199,7 @@ fn check_outgoing(leaf: &Leaf, key: &ForeignKey) -> Outcome<()> {
                 pg_sys::TIDARRAYOID,
             )]
         };
-        let (_, referencing) = ask(
-            &format!(
-                "SELECT pg_catalog.count(*)::text FROM {child} AS f WHERE f.ctid = ANY ($1) AND {whole}"
-            ),
-            &rows(),
-        );
-        let (found, _) = ask(
-            &format!(
-                "SELECT NULL::text FROM {child} AS f JOIN {parent} AS p ON {join} WHERE f.ctid = ANY ($1) FOR KEY SHARE OF p"
-            ),
-            &rows(),
-        );
-        if referencing.is_some_and(|count| count != found.to_string()) {
+        let lost = || {
             let (_, orphan) = ask(
                 &format!(
                     "SELECT pg_catalog.concat_ws(', ', {}) FROM {child} AS f WHERE f.ctid = ANY ($1) AND {whole}
@@ -209,13 +208,38 @@ fn check_outgoing(leaf: &Leaf, key: &ForeignKey) -> Outcome<()> {
                 ),
                 &rows(),
             );
-            return Err(violated(
+            violated(
                 key,
                 &key.columns,
                 orphan.as_deref().unwrap_or(""),
                 "is not present in",
                 &key.parent_name,
-            ));
+            )
+        };
+        let [referencing, found, others] = counts(
+            &format!(
+                "SELECT pg_catalog.count(*), pg_catalog.count(p.xmin),
+                     pg_catalog.count(*) FILTER (WHERE p.xmin OPERATOR(pg_catalog.<>) '{own}'::pg_catalog.xid)
+                 FROM {child} AS f LEFT JOIN {parent} AS p ON {join} WHERE f.ctid = ANY ($1) AND {whole}"
+            ),
+            &rows(),
+        );
+        if found < referencing {
+            return Err(lost());
+        }
+        // What this restore has written itself nobody else can take away; other rows are locked, as the key's own trigger
+        // does it.
+        if others > 0 {
+            let (locked, _) = ask(
+                &format!(
+                    "SELECT NULL::text FROM {child} AS f JOIN {parent} AS p ON {join} WHERE f.ctid = ANY ($1)
+                     AND p.xmin OPERATOR(pg_catalog.<>) '{own}'::pg_catalog.xid FOR KEY SHARE OF p"
+                ),
+                &rows(),
+            );
+            if (locked as i64) < others {
+                return Err(lost());
+            }
         }
         if key.match_full {
             let some = key

@@ -4,6 +4,7 @@
 //! copied; a value is a span of the chunk's text.
 
 use super::scanner::Reader;
+use crate::pg::memory;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,14 +97,15 @@ pub fn rows(text: &[u8]) -> Parsed<Rows> {
         while reader.peek() == Some(b',') {
             reader.at += 1;
             let value = reader.value()?;
-            all.spans.push(value);
+            memory::push(&mut all.spans, value);
         }
         reader.expect(b']')?;
-        all.rows.push(Row {
+        let row = Row {
             ordinal,
             body: (body, reader.at as u32),
             spans: (first, all.spans.len() as u32 - first),
-        });
+        };
+        memory::push(&mut all.rows, row);
         match reader.next()? {
             b',' => {}
             b']' => return Ok(all),
@@ -136,6 +138,14 @@ pub fn members(text: &[u8], object: Span, into: &mut Vec<(Span, Span)>) -> Parse
     }
 }
 
+/// The ordinal of the first row.
+pub fn first_ordinal(text: &[u8]) -> Parsed<i64> {
+    let mut reader = Reader { text, at: 0 };
+    reader.expect(b'[')?;
+    reader.expect(b'[')?;
+    reader.integer()
+}
+
 /// The ordinal of the last row, read from the end: outside strings, the last `[` opens it.
 pub fn last_ordinal(text: &[u8]) -> Parsed<i64> {
     let (mut at, mut quoted) = (text.len(), false);
@@ -163,7 +173,7 @@ pub fn unescape(escaped: &[u8], out: &mut Vec<u8>) -> Parsed<()> {
             .iter()
             .position(|byte| *byte == b'\\')
             .unwrap_or(escaped.len() - at);
-        out.extend_from_slice(&escaped[at..at + run]);
+        memory::append(out, &escaped[at..at + run]);
         at += run;
         if at == escaped.len() {
             break;
@@ -218,6 +228,12 @@ mod tests {
     }
 
     #[test]
+    fn the_first_ordinal_is_found_in_the_first_bytes() {
+        assert_eq!(first_ordinal(b"[[9223372036854775807,"), Ok(i64::MAX));
+        assert_eq!(first_ordinal(b"[]"), Err(Malformed(2)));
+    }
+
+    #[test]
     fn the_last_ordinal_is_found_from_the_end() {
         assert_eq!(last_ordinal(CHUNK), Ok(23));
         assert_eq!(last_ordinal(br#"[[7,"[[8,\\\"[9,"]]"#), Ok(7));
@@ -249,7 +265,7 @@ mod tests {
             "ünï © 😀",
         ] {
             let mut json = b"[[1,".to_vec();
-            crate::record::encode::string(&mut json, text.as_bytes());
+            crate::record::text::string(&mut json, text.as_bytes());
             json.extend_from_slice(b"]]");
             let all = rows(&json).expect("well formed");
             let mut value = Vec::new();

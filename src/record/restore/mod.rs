@@ -1,6 +1,6 @@
 //! Restore: what a recorded statement destroyed comes back as it was.
 //!
-//! The images of the statement are undone one at a time, the last one first (`engine`), straight in the heap and its
+//! The images of the statement are undone one at a time (`engine`), straight in the heap and its
 //! indexes, the way logical replication applies changes: no planner, no triggers, no row-level security, but every
 //! constraint. What the tables' owners wrote (constraints, index expressions, domains) runs with the owners' rights,
 //! never with the restorer's. Everything happens in one subtransaction, so that a dry run is the same work rolled back, and so that a
@@ -15,6 +15,7 @@
 mod by_values;
 mod compare;
 mod defaults;
+mod displace;
 pub mod drill;
 mod engine;
 mod find;
@@ -53,7 +54,7 @@ use engine::Engine;
 use pgrx::pg_sys;
 use rebuild::Rebuild;
 use since::Wanted;
-use source::Source;
+use source::{Order, Source};
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -101,6 +102,8 @@ pub struct Done {
     pub conflicts: Vec<Conflict>,
     /// What a drill noted.
     pub note: Option<String>,
+    /// The statement removed a row more than once: nothing is done, and only backwards is right.
+    tangled: bool,
 }
 
 /// Restores, or finds out what restoring would do.
@@ -126,13 +129,21 @@ pub fn run(request: Request) -> Outcome<Done> {
         };
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(context);
-        let outcome = match catch_unwind(AssertUnwindSafe(|| work(request))) {
+        let attempt = |order| match catch_unwind(AssertUnwindSafe(|| work(request.clone(), order)))
+        {
             Ok(outcome) => outcome,
             Err(error) => {
                 roll_back();
                 resume_unwind(error)
             }
         };
+        let mut outcome = attempt(Order::Forward);
+        if matches!(&outcome, Ok(done) if done.tangled) {
+            roll_back();
+            pg_sys::BeginInternalSubTransaction(std::ptr::null());
+            pg_sys::MemoryContextSwitchTo(context);
+            outcome = attempt(Order::Backward);
+        }
         if dry_run || outcome.is_err() {
             roll_back();
         } else {
@@ -176,7 +187,12 @@ fn check_relations(request: &Request, source: &Source) -> Outcome<()> {
 
 /// # Safety
 /// Inside the subtransaction.
-unsafe fn work(request: Request) -> Outcome<Done> {
+unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
+    // What undoing later statements has written looks like this statement's own work.
+    let order = match request.what {
+        What::Statement(_) => order,
+        What::Since(_) => Order::Backward,
+    };
     let (statements, wanted) = statements(&request)?;
     // SAFETY: the estate lives until the end of this function; after an error its memory goes with its parent's.
     unsafe {
@@ -196,7 +212,7 @@ unsafe fn work(request: Request) -> Outcome<Done> {
         let root = new_root(request.what);
         let incomplete = request.collect || request.on_conflict == OnConflict::Abort;
         let (collect, drill) = (request.collect, request.drill);
-        let mut engine = Engine::new(request, estate, root);
+        let mut engine = Engine::new(request, order, estate, root);
         // What reading one statement's record leaves behind goes with the statement.
         let context = pg_sys::AllocSetContextCreateInternal(
             (*estate).es_query_cxt,
@@ -208,7 +224,8 @@ unsafe fn work(request: Request) -> Outcome<Done> {
         let before = pg_sys::MemoryContextSwitchTo(context);
         let all = statements.len();
         for (n, (id, rebuild)) in statements.into_iter().zip(&rebuilds).enumerate() {
-            let mut source = Source::find(id)?;
+            let mut source = Source::find(id, order)?;
+            engine.order = source.order;
             check_relations(&engine.request, &source)?;
             source.start(|chunk| wanted.has(chunk));
             let phase = match all {
@@ -219,6 +236,12 @@ unsafe fn work(request: Request) -> Outcome<Done> {
             progress::restore_phase(&phase, id, Some(rows));
             engine.note_columns(rebuild);
             undo(&mut engine, &mut source)?;
+            if engine.tangled {
+                return Ok(Done {
+                    tangled: true,
+                    ..Done::default()
+                });
+            }
             engine.count_definitions(rebuild);
             engine.note_made(rebuild);
             drop(source);
@@ -231,7 +254,7 @@ unsafe fn work(request: Request) -> Outcome<Done> {
         let mut done = Done {
             counts: std::mem::take(&mut engine.counts),
             conflicts: conflicts.into_iter().flatten().collect(),
-            note: None,
+            ..Done::default()
         };
         for target in &mut engine.targets {
             target.close();
@@ -264,9 +287,12 @@ unsafe fn undo(engine: &mut Engine, source: &mut Source) -> Outcome<()> {
             .map(|chunk| engine.place(chunk))
             .collect::<Outcome<Vec<_>>>()?;
         let mut done = 0;
-        while let Some((n, row)) = source.previous()? {
-            pgrx::check_for_interrupts!();
+        while let Some((n, row)) = source.next()? {
+            crate::pg::memory::check();
             engine.undo(&source.chunks[n], places[n], row)?;
+            if engine.tangled {
+                break;
+            }
             done += 1;
             if done % PROGRESS_EVERY == 0 {
                 progress::restored(&source.chunks[n].relation, done);

@@ -1,6 +1,7 @@
 //! Rows of the record's own tables.
 
 use crate::pg::encoding::{self, Text};
+use crate::pg::memory;
 use crate::record::write;
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum};
@@ -31,14 +32,31 @@ impl Fields {
 
     /// A json value's text.
     pub fn bytes(&self, n: usize) -> Vec<u8> {
+        // SAFETY: a live varlena.
+        self.flat(n, |value| unsafe { pg_sys::pg_detoast_datum_packed(value) })
+    }
+
+    /// The first bytes of a json value's text, without unpacking the rest.
+    pub fn prefix(&self, n: usize, bytes: usize) -> Vec<u8> {
+        // SAFETY: a live varlena.
+        self.flat(n, |value| unsafe {
+            pg_sys::pg_detoast_datum_slice(value, 0, bytes as i32)
+        })
+    }
+
+    fn flat(
+        &self,
+        n: usize,
+        detoast: impl Fn(*mut pg_sys::varlena) -> *mut pg_sys::varlena,
+    ) -> Vec<u8> {
         if self.nulls[n] {
             return Vec::new();
         }
         // SAFETY: the column is a varlena; what detoasting made is freed at once, a chunk being large.
         unsafe {
             let original = self.values[n].cast_mut_ptr::<pg_sys::varlena>();
-            let flat = pg_sys::pg_detoast_datum_packed(original);
-            let bytes = pgrx::varlena_to_byte_slice(flat).to_vec();
+            let flat = detoast(original);
+            let bytes = memory::copied(pgrx::varlena_to_byte_slice(flat));
             if flat != original {
                 pg_sys::pfree(flat.cast());
             }
@@ -83,6 +101,7 @@ pub fn scan(
         let natts = (*(*relation).rd_att).natts as usize;
         let mut outcome = Ok(());
         loop {
+            memory::check();
             let tuple = pg_sys::systable_getnext(scan);
             if tuple.is_null() || outcome.is_err() {
                 break;

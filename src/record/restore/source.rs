@@ -1,4 +1,4 @@
-//! A statement of the record: its chunks, and their rows from the last to the first.
+//! A statement of the record: its chunks, and their rows from the last to the first, or from the first to the last.
 
 use super::json::{self, Rows};
 use super::own_rows::scan;
@@ -44,7 +44,8 @@ pub struct Chunk {
     pub key_count: usize,
     pub columns: Rc<[String]>,
     pub rows: i64,
-    last_ordinal: i64,
+    /// The ordinal of the row to begin with.
+    ordinal: i64,
     place: Place,
     open: Option<Open>,
 }
@@ -62,8 +63,8 @@ enum Place {
 pub struct Open {
     pub text: Vec<u8>,
     pub rows: Rows,
-    /// Rows that are not done yet.
-    left: usize,
+    /// Rows that are done.
+    done: usize,
 }
 
 impl Chunk {
@@ -73,18 +74,30 @@ impl Chunk {
     }
 }
 
+/// In which order images are undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As they were captured, which enters keys into indexes from their end on and keeps rows beside the rows they were
+    /// beside. It is right where rows were only removed, and none of them twice.
+    Forward,
+    /// The last one first, which is always right.
+    Backward,
+}
+
 /// The statement and all its chunks.
 pub struct Source {
     statement_id: i64,
+    pub order: Order,
     pub chunks: Vec<Chunk>,
     /// What it destroyed something in, by name.
     pub relations: Vec<String>,
-    /// Chunks with rows left, the one with the latest row first.
+    /// Chunks with rows left, the one whose row is next first. Forward, ordinals are negative.
     queue: BinaryHeap<(i64, usize)>,
 }
 
 /// `Anum_` of the record's tables.
 mod log {
+    pub const OPERATIONS: usize = 10;
     pub const RELATIONS: usize = 11;
     pub const CHUNK_ID: usize = 15;
     pub const RELID: usize = 16;
@@ -105,11 +118,40 @@ mod chunk {
     pub const IMAGES: usize = 9;
 }
 
+/// Bytes of a chunk that its first ordinal is within: `[[9223372036854775807,`.
+const FIRST_ORDINAL: usize = 32;
+
+impl Order {
+    /// The ordinal of the chunk's row to begin with. Forward, the images' first bytes are enough.
+    fn begin(self, images: &[u8], chunk_id: i64) -> Outcome<i64> {
+        let ordinal = match self {
+            Order::Forward => json::first_ordinal(images),
+            Order::Backward => json::last_ordinal(images),
+        };
+        ordinal.map_err(|json::Malformed(at)| {
+            Report::new(
+                "XX001",
+                format!("chunk {chunk_id} of the record is damaged"),
+            )
+            .detail(format!("Its images make no sense at byte {at}."))
+        })
+    }
+
+    /// The greatest is next.
+    fn rank(self, ordinal: i64) -> i64 {
+        match self {
+            Order::Forward => -ordinal,
+            Order::Backward => ordinal,
+        }
+    }
+}
+
 impl Source {
-    /// Finds the statement and its chunks.
-    pub fn find(statement_id: i64) -> Outcome<Source> {
+    /// Finds the statement and its chunks. What did not only remove rows is undone backwards, whatever is asked for.
+    pub fn find(statement_id: i64, order: Order) -> Outcome<Source> {
         let mut source = Source {
             statement_id,
+            order,
             chunks: Vec::new(),
             relations: Vec::new(),
             queue: BinaryHeap::new(),
@@ -122,6 +164,11 @@ impl Source {
             |row| {
                 known = true;
                 source.relations = row.texts(log::RELATIONS).unwrap_or_default();
+                let operations = row.texts(log::OPERATIONS).unwrap_or_default();
+                let removes = |operation: &String| Change::of(operation) == Some(Change::Removed);
+                if !operations.iter().all(removes) {
+                    source.order = Order::Backward;
+                }
                 if let Some(chunk_id) = row.get::<i64>(log::CHUNK_ID) {
                     let relations: Vec<String> = row.texts(log::RELATIONS).unwrap_or_default();
                     let images = row.bytes(log::IMAGES);
@@ -132,7 +179,7 @@ impl Source {
                         key_count: row.get::<i16>(log::KEY_COUNT).unwrap_or(0) as usize,
                         columns: Rc::from(row.texts(log::COLUMNS).unwrap_or_default()),
                         rows: row.get::<i32>(log::ROW_COUNT).unwrap_or(0).into(),
-                        last_ordinal: ordinal(&images, chunk_id)?,
+                        ordinal: source.order.begin(&images, chunk_id)?,
                         place: Place::Statement(images),
                         open: None,
                     });
@@ -153,6 +200,10 @@ impl Source {
             &[(2, statement_id)],
             |row| {
                 let chunk_id = row.get(chunk::ID).unwrap_or(0);
+                let images = match source.order {
+                    Order::Forward => row.prefix(chunk::IMAGES, FIRST_ORDINAL),
+                    Order::Backward => row.bytes(chunk::IMAGES),
+                };
                 let columns: Vec<String> = row.texts(chunk::COLUMNS).unwrap_or_default();
                 // Most chunks have the columns of the one before.
                 let columns = match source.chunks.last() {
@@ -166,7 +217,7 @@ impl Source {
                     key_count: row.get::<i16>(chunk::KEY_COUNT).unwrap_or(0) as usize,
                     columns,
                     rows: row.get::<i32>(chunk::ROW_COUNT).unwrap_or(0).into(),
-                    last_ordinal: ordinal(&row.bytes(chunk::IMAGES), chunk_id)?,
+                    ordinal: source.order.begin(&images, chunk_id)?,
                     place: Place::Chunk(chunk_id),
                     open: None,
                 });
@@ -176,19 +227,19 @@ impl Source {
         Ok(source)
     }
 
-    /// Leaves out the chunks for which `keep` is false, and starts at the last row.
+    /// Leaves out the chunks for which `keep` is false, and starts at the first row of the order.
     pub fn start(&mut self, keep: impl Fn(&Chunk) -> bool) {
         self.chunks.retain(|chunk| keep(chunk));
         self.queue = self
             .chunks
             .iter()
             .enumerate()
-            .map(|(n, chunk)| (chunk.last_ordinal, n))
+            .map(|(n, chunk)| (self.order.rank(chunk.ordinal), n))
             .collect();
     }
 
-    /// The next row backwards in the order of capture: (chunk, row).
-    pub fn previous(&mut self) -> Outcome<Option<(usize, usize)>> {
+    /// The next row in the order: (chunk, row).
+    pub fn next(&mut self) -> Outcome<Option<(usize, usize)>> {
         let Some(mut top) = self.queue.peek_mut() else {
             return Ok(None);
         };
@@ -202,23 +253,28 @@ impl Source {
                     Place::Chunk(chunk_id) => images(self.statement_id, *chunk_id)?,
                 };
                 let rows = json::rows(&text).map_err(|_| damaged(&chunk.relation))?;
-                let left = rows.rows.len();
-                chunk.open.insert(Open { text, rows, left })
+                chunk.open.insert(Open {
+                    text,
+                    rows,
+                    done: 0,
+                })
             }
         };
-        let Some(row) = open.left.checked_sub(1) else {
+        let all = open.rows.rows.len();
+        if open.done == all {
             return Err(damaged(&chunk.relation));
+        }
+        let place = |done: usize| match self.order {
+            Order::Forward => done,
+            Order::Backward => all - 1 - done,
         };
-        open.left = row;
-        match row.checked_sub(1) {
-            Some(next) => {
-                let ordinal = open.rows.rows[next].ordinal;
-                // Changing the top sifts it down when the reference ends.
-                top.0 = ordinal;
-            }
-            None => {
-                std::collections::binary_heap::PeekMut::pop(top);
-            }
+        let row = place(open.done);
+        open.done += 1;
+        if open.done < all {
+            // Changing the top sifts it down when the reference ends.
+            top.0 = self.order.rank(open.rows.rows[place(open.done)].ordinal);
+        } else {
+            std::collections::binary_heap::PeekMut::pop(top);
         }
         Ok(Some((n, row)))
     }
@@ -228,7 +284,7 @@ impl Source {
         if self.chunks[n]
             .open
             .as_ref()
-            .is_some_and(|open| open.left == 0)
+            .is_some_and(|open| open.done == open.rows.rows.len())
         {
             self.chunks[n].open = None;
         }
@@ -278,16 +334,6 @@ fn damaged(relation: &str) -> Box<Report> {
         "XX001",
         format!("the record of relation \"{relation}\" is damaged"),
     )
-}
-
-fn ordinal(images: &[u8], chunk_id: i64) -> Outcome<i64> {
-    json::last_ordinal(images).map_err(|json::Malformed(at)| {
-        Report::new(
-            "XX001",
-            format!("chunk {chunk_id} of the record is damaged"),
-        )
-        .detail(format!("Its images make no sense at byte {at}."))
-    })
 }
 
 /// The images of one chunk.

@@ -4,7 +4,7 @@ use super::What;
 use super::engine::Engine;
 use super::find::fetch;
 use super::image::{Fate, Image};
-use super::source::restored_before;
+use super::source::{Order, restored_before};
 use crate::model::Operation;
 use crate::report::Outcome;
 
@@ -36,7 +36,7 @@ impl Engine {
             };
             let (as_left, as_before, changes) = self.compare(image, leaf)?;
             let present = self.targets[image.target].leaves[leaf].present;
-            let fate = if converted && as_before {
+            let mut fate = if converted && as_before {
                 Fate::Unchanged
             } else if converted || present.written_by(self.xid) || (as_left && inherited.is_none())
             {
@@ -65,6 +65,9 @@ impl Engine {
             }
             if changes.is_empty() {
                 return self.settle(image, inherited, Fate::Unchanged, Some(leaf));
+            }
+            if self.overwrites() && self.displace(image, leaf, &changes)? {
+                fate = Fate::Overwritten;
             }
             self.write_over(image, leaf, changes.iter().map(|(place, _)| *place))?;
             self.settle(image, inherited, fate, Some(leaf))
@@ -96,6 +99,10 @@ impl Engine {
             if inherited.is_none() && !deferrable && self.insert(image, leaf, true, true) {
                 return self.settle(image, inherited, Fate::Restored, None);
             }
+            if self.order == Order::Forward && inherited.is_some() {
+                self.tangled = true;
+                return Ok(());
+            }
             self.make_visible();
             let place = &self.targets[image.target].leaves[leaf];
             let in_the_way = place.in_the_way(estate, None);
@@ -117,10 +124,18 @@ impl Engine {
                 let place = &self.targets[image.target].leaves[leaf];
                 let other =
                     in_the_way.is_some_and(|tid| fetch(place.relation.0, tid, place.present));
+                if self.order == Order::Forward && other && place.present.written_by(self.xid) {
+                    self.tangled = true;
+                    return Ok(());
+                }
                 return self.settle(image, inherited, Fate::Conflict, other.then_some(leaf));
             }
             let present = self.targets[image.target].leaves[leaf].present;
             let ours = present.written_by(self.xid);
+            if self.order == Order::Forward && ours {
+                self.tangled = true;
+                return Ok(());
+            }
             let fate = if ours && identity {
                 Fate::Restored
             } else if self.is_whole(image, leaf) {
@@ -205,7 +220,7 @@ impl Engine {
         }
     }
 
-    /// A row that an UPDATE left and that is gone: its pre-image is put back whole.
+    /// A row that an UPDATE left and that is gone: its pre-image is put back whole, over the row that has its key by now.
     ///
     /// # Safety
     /// In the per-row memory context.
@@ -213,6 +228,13 @@ impl Engine {
         // SAFETY: the caller vouches for the context.
         unsafe {
             let leaf = self.fill_whole(image)?;
+            self.make_visible();
+            let target = &self.targets[image.target];
+            let identity = target.leaves[leaf].has_identity(&target.shapes[image.shape]);
+            if identity && self.find_by_index(image.target, leaf) {
+                let places = self.keep_unrecorded(image, leaf);
+                return self.write_over(image, leaf, places.into_iter());
+            }
             self.insert(image, leaf, false, false);
         }
         Ok(())
