@@ -39,6 +39,6 @@ unsafe fn record(query: *mut pg_sys::Query) -> Option<Violation> {
         }
         let entry = raw::list_nth((*query).rtable, (*query).resultRelation - 1);
         let relid = (*(entry as *mut pg_sys::RangeTblEntry)).relid;
-        append_only::table(relid).map(append_only::violation)
+        append_only::violation(relid)
     }
 }
