@@ -1,9 +1,6 @@
 //! What settings make of rejections: observe mode, limits of a role's own, changes of the mode, no shared memory.
 
-use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{
-    ClusterOptions, Database, Preload, comes_to, database, passes, query_text, refused, start,
-};
+use pg_backstop_tests::{ClusterOptions, Preload, comes_to, passes, query_text, refused, start};
 
 #[path = "rejections/world.rs"]
 mod world;

@@ -1,7 +1,7 @@
 //! Rejections: what was refused is recorded, although it was rolled back.
 
-use pg_backstop_tests::postgres::{Client, NoTls};
-use pg_backstop_tests::{Database, comes_to, database, passes, passes_with, query_text, refused};
+use pg_backstop_tests::postgres::NoTls;
+use pg_backstop_tests::{comes_to, passes, passes_with, query_text, refused};
 
 #[path = "rejections/world.rs"]
 mod world;

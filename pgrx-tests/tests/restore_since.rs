@@ -383,3 +383,95 @@ fn bad_input_is_named() {
     let call = "SELECT * FROM backstop.restore_since(now())";
     assert_eq!(refused(&mut app, call).sqlstate, "42501");
 }
+
+/// What sqlsmith found: the key that a row had is taken by the time the row goes back to it.
+#[test]
+fn a_row_inserted_under_the_key_of_a_moved_one_is_overwritten() {
+    let (_db, mut admin, mut app) = world();
+    let (then, at) = (dump(&mut admin), now(&mut admin));
+    passes(
+        &mut app,
+        "DELETE FROM notes WHERE id = 4;
+         BEGIN; SELECT backstop.approve_batch('move', 1); UPDATE users SET id = 77 WHERE id = 4; COMMIT;
+         INSERT INTO users VALUES (4, 'new', 'taken')",
+    );
+    let after = dump(&mut admin);
+    let refusal = refused(
+        &mut admin,
+        &format!("SELECT * FROM backstop.restore_since('{at}'{GO})"),
+    );
+    assert!(!refusal.hint.is_empty(), "{refusal:?}");
+    since(&mut admin, &at, ", dry_run => false, on_conflict => 'skip'");
+    passes(&mut app, "DELETE FROM notes WHERE id = 4");
+    assert_eq!(dump(&mut admin), after);
+    since(
+        &mut admin,
+        &at,
+        ", dry_run => false, on_conflict => 'overwrite'",
+    );
+    assert_eq!(dump(&mut admin), then);
+    let undo = "SELECT max(statement_id) FROM backstop.statement WHERE reverts_since IS NOT NULL";
+    let undo = query_text(&mut admin, undo);
+    passes(
+        &mut admin,
+        &format!("SELECT * FROM backstop.restore({undo}, dry_run => false)"),
+    );
+    assert_eq!(dump(&mut admin), after);
+}
+
+/// The moved row is gone besides, and nobody knows how.
+#[test]
+fn a_row_under_the_key_of_a_moved_and_lost_one_is_overwritten() {
+    let (_db, mut admin, mut app) = world();
+    let (then, at) = (dump(&mut admin), now(&mut admin));
+    passes(
+        &mut app,
+        "DELETE FROM notes WHERE id = 4;
+         BEGIN; SELECT backstop.approve_batch('move', 1); UPDATE users SET id = 77 WHERE id = 4; COMMIT;
+         INSERT INTO users VALUES (4, 'new', 'taken')",
+    );
+    passes(
+        &mut admin,
+        "SET backstop.mode = off; DELETE FROM users WHERE id = 77; RESET backstop.mode",
+    );
+    passes(&mut app, "UPDATE users SET plan = 'newer' WHERE id = 4");
+    since(
+        &mut admin,
+        &at,
+        ", dry_run => false, on_conflict => 'overwrite'",
+    );
+    assert_eq!(dump(&mut admin), then);
+}
+
+#[test]
+fn a_row_inserted_in_the_partition_that_another_has_left_is_overwritten() {
+    let (_db, mut admin, mut app) = world();
+    passes(
+        &mut admin,
+        "CREATE TABLE parts (id int, day text, body text, PRIMARY KEY (id, day)) PARTITION BY LIST (day);
+         CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('a');
+         CREATE TABLE parts_b (body text, day text NOT NULL, id int NOT NULL);
+         ALTER TABLE parts ATTACH PARTITION parts_b FOR VALUES IN ('b');
+         INSERT INTO parts SELECT n, 'a', 'body ' || n FROM generate_series(1, 3) n;
+         SELECT backstop.protect('parts')",
+    );
+    let rows = "SELECT p::text FROM parts p ORDER BY id, day";
+    let (then, at) = (query_text(&mut admin, rows), now(&mut admin));
+    passes(
+        &mut app,
+        "BEGIN; SELECT backstop.approve_batch('move', 2);
+         UPDATE parts SET day = 'b' WHERE id = 2; UPDATE parts SET id = 9 WHERE id = 3; COMMIT;
+         INSERT INTO parts VALUES (2, 'a', 'other'), (3, 'a', 'other')",
+    );
+    let after = query_text(&mut admin, rows);
+    let over = ", dry_run => false, on_conflict => 'overwrite'";
+    assert_eq!(since(&mut admin, &at, over), "2|2|0|2");
+    assert_eq!(query_text(&mut admin, rows), then);
+    let undo = "SELECT max(statement_id) FROM backstop.statement WHERE reverts_since IS NOT NULL";
+    let undo = query_text(&mut admin, undo);
+    passes(
+        &mut admin,
+        &format!("SELECT * FROM backstop.restore({undo}, dry_run => false)"),
+    );
+    assert_eq!(query_text(&mut admin, rows), after);
+}

@@ -16,7 +16,10 @@ pub mod unqualified;
 pub mod verdict;
 pub mod wording;
 
+// The fuzzer shares what the property tests are made of.
+#[cfg(any(test, fuzzing))]
+pub mod conditions;
 #[cfg(test)]
 mod properties;
-#[cfg(test)]
-mod samples;
+#[cfg(any(test, fuzzing))]
+pub mod samples;

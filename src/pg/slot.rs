@@ -77,6 +77,19 @@ impl Slot {
         }
     }
 
+    /// Gives the slot's values memory of their own (`ExecMaterializeSlot`): they may be another slot's.
+    ///
+    /// # Safety
+    /// The slot must hold a row.
+    pub unsafe fn keep(self) {
+        // SAFETY: the caller vouches for the slot; every kind of slot has the callback.
+        unsafe {
+            if let Some(materialize) = (*(*self.0).tts_ops).materialize {
+                pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| materialize(self.0));
+            }
+        }
+    }
+
     /// The attribute's value, `None` for NULL.
     ///
     /// # Safety

@@ -70,7 +70,7 @@ impl Buffer {
             self.bytes.push(b',');
         }
         self.bytes.push(b'[');
-        super::encode::integer(&mut self.bytes, ordinal);
+        super::text::integer(&mut self.bytes, ordinal);
         self.bytes.extend_from_slice(row);
         self.rows += 1;
     }

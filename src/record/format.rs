@@ -238,7 +238,7 @@ impl ColumnFormat {
             pg_sys::fmgr_info_cxt(function, &mut output, pg_sys::TopMemoryContext);
         }
         let mut json_name = Vec::new();
-        super::encode::string(&mut json_name, &encoding::encode(&fact.name));
+        super::text::string(&mut json_name, &encoding::encode(&fact.name));
         json_name.push(b':');
         ColumnFormat {
             codec: codec(fact.type_oid),

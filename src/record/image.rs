@@ -2,6 +2,7 @@
 
 use super::encode;
 use super::format::{Codec, ColumnFormat, RowFormat};
+use super::text;
 use crate::approval::fingerprint::Clock;
 use crate::pg::memory::make_room;
 use crate::pg::raw;
@@ -19,7 +20,7 @@ pub unsafe fn values(
     clock: Option<&Clock>,
 ) {
     for column in &format.columns {
-        make_room(row, encode::FIXED);
+        make_room(row, text::FIXED);
         row.push(b',');
         let place = (column.fact.attnum - 1) as usize;
         // SAFETY: the caller fetched the attributes.
@@ -101,7 +102,7 @@ pub unsafe fn changes(
                 row.push(b',');
             }
             first = false;
-            make_room(row, column.json_name.len() + encode::FIXED);
+            make_room(row, column.json_name.len() + text::FIXED);
             row.extend_from_slice(&column.json_name);
             one_value(row, column, new, place, clock);
         }

@@ -2,7 +2,7 @@
 //! does the damage.
 //!
 //! A row is captured the moment it has been removed or overwritten (`capture`), written as JSON into a buffer of its
-//! relation, operation and cause (`encode`, `buffer`), and the buffer goes to the table a chunk at a time (`write`). The
+//! relation, operation and cause (`encode`, `text`, `buffer`), and the buffer goes to the table a chunk at a time (`write`). The
 //! statement's own row is written when its root ends, or before the commit. An error on the way aborts the statement, so
 //! damage without a record, or a record without damage, cannot commit.
 
@@ -24,6 +24,7 @@ mod portable;
 pub mod prune;
 pub mod restore;
 mod site;
+pub mod text;
 pub mod turned;
 pub mod who;
 pub mod whole;

@@ -9,7 +9,7 @@ const SPECIAL: u16 = 0xC000;
 const WIDTH: usize = 4;
 
 /// Appends a stored numeric (without its varlena header) as `numeric_out` prints it. `false`, with nothing appended,
-/// for NaN and the infinities.
+/// for NaN and the infinities, and for one that ends within its own header.
 pub fn finite(out: &mut Vec<u8>, stored: &[u8]) -> bool {
     let word = |n: usize| match stored.get(2 * n..2 * n + 2) {
         Some(bytes) => u16::from_ne_bytes([bytes[0], bytes[1]]),
@@ -25,7 +25,9 @@ pub fn finite(out: &mut Vec<u8>, stored: &[u8]) -> bool {
         }
         sign => (sign == NEGATIVE, header & !SIGN_MASK, word(1) as i16, 2),
     };
-    let count = stored.len() / 2 - first;
+    let Some(count) = (stored.len() / 2).checked_sub(first) else {
+        return false;
+    };
     // Places count stored digits from the first one; those outside are zeros.
     let digit = |place: i32| match usize::try_from(place) {
         Ok(place) if place < count => word(first + place),
@@ -33,11 +35,11 @@ pub fn finite(out: &mut Vec<u8>, stored: &[u8]) -> bool {
     };
     let weight = i32::from(weight);
     let whole = usize::try_from(weight).unwrap_or(0) * WIDTH;
-    crate::pg::memory::make_room(out, whole + usize::from(scale) + super::encode::FIXED);
+    crate::pg::memory::make_room(out, whole + usize::from(scale) + super::text::FIXED);
     if negative {
         out.push(b'-');
     }
-    super::encode::integer(out, i64::from(if weight < 0 { 0 } else { digit(0) }));
+    super::text::integer(out, i64::from(if weight < 0 { 0 } else { digit(0) }));
     for place in 1..=weight {
         out.extend_from_slice(&decimal(digit(place)));
     }
@@ -107,6 +109,15 @@ mod tests {
     fn nan_and_the_infinities_are_left_to_postgresql() {
         for header in [0xC000u16, 0xD000, 0xF000] {
             assert!(!finite(&mut Vec::new(), &header.to_ne_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_numeric_that_ends_within_its_header_is_left_to_postgresql() {
+        let long = 0u16.to_ne_bytes();
+        for stored in [&[][..], &[0x80], &long] {
+            let mut out = Vec::new();
+            assert!(!finite(&mut out, stored) && out.is_empty(), "{stored:?}");
         }
     }
 }

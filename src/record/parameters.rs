@@ -1,7 +1,7 @@
 //! A root statement's bound parameters, as the record keeps them.
 
-use super::encode;
 use super::portable::PortableOutput;
+use super::text as json_text;
 use pgrx::pg_sys;
 use std::ffi::CStr;
 
@@ -23,7 +23,7 @@ pub unsafe fn json(params: pg_sys::ParamListInfo) -> Option<Vec<u8>> {
             if n > 0 {
                 out.push(b',');
             }
-            encode::string(&mut out, format!("${}", n + 1).as_bytes());
+            json_text::string(&mut out, format!("${}", n + 1).as_bytes());
             out.push(b':');
             if param.isnull || param.ptype == pg_sys::InvalidOid {
                 out.extend_from_slice(b"null");
@@ -43,7 +43,7 @@ pub unsafe fn json(params: pg_sys::ParamListInfo) -> Option<Vec<u8>> {
                         b"false"
                     });
                 }
-                _ => encode::string(&mut out, CStr::from_ptr(text).to_bytes()),
+                _ => json_text::string(&mut out, CStr::from_ptr(text).to_bytes()),
             }
         }
         out.push(b'}');

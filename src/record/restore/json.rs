@@ -265,7 +265,7 @@ mod tests {
             "ünï © 😀",
         ] {
             let mut json = b"[[1,".to_vec();
-            crate::record::encode::string(&mut json, text.as_bytes());
+            crate::record::text::string(&mut json, text.as_bytes());
             json.extend_from_slice(b"]]");
             let all = rows(&json).expect("well formed");
             let mut value = Vec::new();

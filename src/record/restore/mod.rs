@@ -15,6 +15,7 @@
 mod by_values;
 mod compare;
 mod defaults;
+mod displace;
 pub mod drill;
 mod engine;
 mod find;

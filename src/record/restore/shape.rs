@@ -5,7 +5,7 @@ use super::json::Span;
 use crate::pg::catalog::ColumnFact;
 use crate::pg::encoding;
 use crate::pg::slot::Slot;
-use crate::record::encode;
+use crate::record::text;
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum};
 use std::rc::Rc;
@@ -142,6 +142,6 @@ impl Shape {
 
 fn json_name(name: &str) -> Vec<u8> {
     let mut json = Vec::new();
-    encode::string(&mut json, &encoding::encode(name));
+    text::string(&mut json, &encoding::encode(name));
     json[1..json.len() - 1].to_vec()
 }

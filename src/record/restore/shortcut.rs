@@ -1,4 +1,4 @@
-//! Values that are read without PostgreSQL's input functions: the common types, as `encode` writes them.
+//! Values that are read without PostgreSQL's input functions: the common types, as `record::text` writes them.
 
 /// A plain decimal integer that fits; anything else is left to the input function.
 pub fn integer(bytes: &[u8]) -> Option<i64> {

@@ -36,7 +36,7 @@ impl Engine {
             };
             let (as_left, as_before, changes) = self.compare(image, leaf)?;
             let present = self.targets[image.target].leaves[leaf].present;
-            let fate = if converted && as_before {
+            let mut fate = if converted && as_before {
                 Fate::Unchanged
             } else if converted || present.written_by(self.xid) || (as_left && inherited.is_none())
             {
@@ -65,6 +65,9 @@ impl Engine {
             }
             if changes.is_empty() {
                 return self.settle(image, inherited, Fate::Unchanged, Some(leaf));
+            }
+            if self.overwrites() && self.displace(image, leaf, &changes)? {
+                fate = Fate::Overwritten;
             }
             self.write_over(image, leaf, changes.iter().map(|(place, _)| *place))?;
             self.settle(image, inherited, fate, Some(leaf))
@@ -217,7 +220,7 @@ impl Engine {
         }
     }
 
-    /// A row that an UPDATE left and that is gone: its pre-image is put back whole.
+    /// A row that an UPDATE left and that is gone: its pre-image is put back whole, over the row that has its key by now.
     ///
     /// # Safety
     /// In the per-row memory context.
@@ -225,6 +228,13 @@ impl Engine {
         // SAFETY: the caller vouches for the context.
         unsafe {
             let leaf = self.fill_whole(image)?;
+            self.make_visible();
+            let target = &self.targets[image.target];
+            let identity = target.leaves[leaf].has_identity(&target.shapes[image.shape]);
+            if identity && self.find_by_index(image.target, leaf) {
+                let places = self.keep_unrecorded(image, leaf);
+                return self.write_over(image, leaf, places.into_iter());
+            }
             self.insert(image, leaf, false, false);
         }
         Ok(())

@@ -173,7 +173,7 @@ impl Engine {
     }
 }
 
-fn same(a: &pgrx::pg_sys::ItemPointerData, b: &pgrx::pg_sys::ItemPointerData) -> bool {
+pub(super) fn same(a: &pgrx::pg_sys::ItemPointerData, b: &pgrx::pg_sys::ItemPointerData) -> bool {
     a.ip_posid == b.ip_posid
         && a.ip_blkid.bi_hi == b.ip_blkid.bi_hi
         && a.ip_blkid.bi_lo == b.ip_blkid.bi_lo

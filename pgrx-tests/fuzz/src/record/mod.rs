@@ -1,0 +1,7 @@
+//! How row images are written.
+
+#[path = "../../../../src/record/numeric.rs"]
+pub mod numeric;
+pub mod restore;
+#[path = "../../../../src/record/text.rs"]
+pub mod text;
