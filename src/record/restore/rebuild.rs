@@ -14,6 +14,7 @@ use super::present::{
 use super::since::Wanted;
 use crate::guard_triggers::{self, OwnWork, Privileged};
 use crate::pg::acting::ActingAs;
+use crate::pg::attempt::is_fatal_to_statement;
 use crate::pg::catalog;
 use crate::pg::encoding;
 use crate::report::{Outcome, Report, sqlstate};
@@ -383,8 +384,9 @@ fn run_as(sql: &str, user: Option<Oid>) -> Result<(), Failure> {
 }
 
 fn failure(panic: Box<dyn std::any::Any + Send>) -> Failure {
+    let caught = panic.downcast_ref::<CaughtError>();
     let Some(CaughtError::PostgresError(report) | CaughtError::ErrorReport(report)) =
-        panic.downcast_ref::<CaughtError>()
+        caught.filter(|error| !is_fatal_to_statement(error))
     else {
         std::panic::resume_unwind(panic)
     };
