@@ -72,6 +72,17 @@ CREATE TABLE backstop.sequence_change (
 );
 CREATE INDEX sequence_change_statement_id ON backstop.sequence_change (statement_id);
 
+-- What became of the columns of recorded tables, in the order of the changes (change_id is of the sequence of the chunks):
+-- their new names, NULL for a column that was dropped. The images of before have the former names. Never pruned.
+CREATE TABLE backstop.column_change (
+    change_id bigint NOT NULL,
+    relation text NOT NULL,
+    relid oid NOT NULL,
+    column_name text NOT NULL,
+    new_name text,
+    CONSTRAINT column_change_pkey PRIMARY KEY (change_id)
+);
+
 -- When transactions committed that had written statements before: a row for each transaction block, naming the ids
 -- between which its statements lie. A statement without one committed when it ended (statement_log.at).
 CREATE TABLE backstop.committed (
@@ -159,6 +170,7 @@ CROSS JOIN LATERAL (
 SELECT pg_catalog.pg_extension_config_dump('backstop.statement_log', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.image_chunk', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.sequence_change', '');
+SELECT pg_catalog.pg_extension_config_dump('backstop.column_change', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.committed', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.pruned', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.statement_id_seq', '');

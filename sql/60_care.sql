@@ -9,13 +9,28 @@ DO $$
 DECLARE
     record_table text;
 BEGIN
-    FOREACH record_table IN ARRAY ARRAY['statement_log', 'image_chunk', 'definition', 'sequence_change', 'committed', 'pruned', 'rejection'] LOOP
+    FOREACH record_table IN ARRAY ARRAY['statement_log', 'image_chunk', 'definition', 'sequence_change', 'column_change', 'committed', 'pruned', 'rejection'] LOOP
         EXECUTE format('CREATE TRIGGER guard_record BEFORE UPDATE OR DELETE OR TRUNCATE ON backstop.%I
             FOR EACH STATEMENT EXECUTE FUNCTION backstop.guard_record()', record_table);
         EXECUTE format('ALTER TABLE backstop.%I ENABLE ALWAYS TRIGGER guard_record', record_table);
     END LOOP;
 END
 $$;
+
+-- What a dump or a publication brings was recorded in another database: its OIDs are other tables' here. The library writes
+-- without triggers.
+CREATE FUNCTION backstop.forget_oid() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'backstop_forget_oid';
+COMMENT ON FUNCTION backstop.forget_oid() IS 'trigger of the record''s tables: rows from another database are found by their tables'' names';
+CREATE TRIGGER forget_oid BEFORE INSERT ON backstop.statement_log
+    FOR EACH ROW WHEN (NEW.image_relid <> 0) EXECUTE FUNCTION backstop.forget_oid('image_relid');
+CREATE TRIGGER forget_oid BEFORE INSERT ON backstop.image_chunk
+    FOR EACH ROW WHEN (NEW.relid <> 0) EXECUTE FUNCTION backstop.forget_oid('relid');
+CREATE TRIGGER forget_oid BEFORE INSERT ON backstop.column_change
+    FOR EACH ROW WHEN (NEW.relid <> 0) EXECUTE FUNCTION backstop.forget_oid('relid');
+ALTER TABLE backstop.statement_log ENABLE ALWAYS TRIGGER forget_oid;
+ALTER TABLE backstop.image_chunk ENABLE ALWAYS TRIGGER forget_oid;
+ALTER TABLE backstop.column_change ENABLE ALWAYS TRIGGER forget_oid;
 
 CREATE FUNCTION backstop.prune(keep interval) RETURNS bigint
 LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_prune';
@@ -26,4 +41,4 @@ CREATE FUNCTION backstop.prune(keep interval, max_statements bigint) RETURNS big
 LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_prune';
 COMMENT ON FUNCTION backstop.prune(interval, bigint) IS 'removes statements from the record that are older than keep, a number of them at most';
 
-REVOKE ALL ON FUNCTION backstop.guard_record(), backstop.prune(interval), backstop.prune(interval, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION backstop.guard_record(), backstop.forget_oid(), backstop.prune(interval), backstop.prune(interval, bigint) FROM PUBLIC;

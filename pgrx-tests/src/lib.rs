@@ -26,6 +26,7 @@ mod endpoint;
 pub mod extension;
 pub mod filled;
 pub mod install;
+pub mod minor;
 mod node;
 mod options;
 mod patience;

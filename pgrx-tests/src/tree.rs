@@ -74,6 +74,11 @@ impl Tree {
         Ok(tree)
     }
 
+    /// Puts the files of a packaged release over those that were copied from the installed one.
+    pub(crate) fn lay_over(&self, origin: &Path) -> Result<()> {
+        copy_folder(origin, &self.prefix)
+    }
+
     /// A command that runs one of the installation's programs, with nothing of our environment that could change what
     /// it does.
     pub fn program(&self, name: &str) -> Command {

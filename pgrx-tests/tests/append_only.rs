@@ -27,6 +27,7 @@ const TABLES: &[&str] = &[
     "image_chunk",
     "definition",
     "sequence_change",
+    "column_change",
     "committed",
     "pruned",
 ];

@@ -7,7 +7,7 @@ use pg_backstop_tests::{ClusterOptions, passes, query_text, start};
 
 const TABLES: &str =
     "backstop.statement_log, backstop.image_chunk, backstop.definition, backstop.sequence_change,
-    backstop.committed, backstop.pruned";
+    backstop.column_change, backstop.committed, backstop.pruned";
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, plan text, body text);

@@ -28,6 +28,7 @@ work_under_way()";
 const GRANTED: &str = "
 approve(request_id bigint, reason text)
 deny(request_id bigint, reason text)
+forget_oid()
 guard_record()
 guard_truncate()
 protect(relation regclass, key_columns text[], max_rows bigint, expendable text, require text, approval text)
@@ -67,6 +68,7 @@ S chunk_id_seq
 S rejection_id_seq
 S request_id_seq
 S statement_id_seq
+r column_change
 r committed
 r definition
 r image_chunk

@@ -1,8 +1,8 @@
 //! pg_upgrade to a later major version: the record, the registry and the protection come along.
 
 use pg_backstop_tests::{
-    ClusterOptions, Database, Tree, extension, filled, installation, passes, query_text, refused,
-    start,
+    Cluster, ClusterOptions, Database, Tree, extension, filled, installation, minor, passes,
+    query_text, refused, start,
 };
 
 const WORLD: &str = r#"
@@ -35,12 +35,9 @@ const STATE: &str = "
     UNION ALL SELECT (SELECT last_value FROM backstop.statement_id_seq)::text, (SELECT last_value FROM backstop.chunk_id_seq)::text";
 
 fn upgraded_to(major: u16) {
-    let old_tree = installation();
-    if old_tree.major >= major {
-        println!(
-            "skipped: this run tests PostgreSQL {} already",
-            old_tree.major
-        );
+    let tested = installation().major;
+    if tested >= major {
+        println!("skipped: this run tests PostgreSQL {} already", tested);
         return;
     }
     let new_tree = match extension::installation(major) {
@@ -50,7 +47,13 @@ fn upgraded_to(major: u16) {
             return;
         }
     };
-    let old = start(&ClusterOptions::default());
+    let old = match old_server(major) {
+        Ok(old) => old,
+        Err(reason) => {
+            println!("skipped: {reason}");
+            return;
+        }
+    };
     let name = "to_be_upgraded";
     passes(
         &mut old.admin(),
@@ -61,20 +64,7 @@ fn upgraded_to(major: u16) {
         .config(name)
         .connect(pg_backstop_tests::postgres::NoTls)
         .expect("a connection");
-    // Some builds of PostgreSQL put an option of their own on the columns of every table, which no other server takes.
-    passes(&mut admin, "CREATE TABLE plain (a int)");
-    let own = query_text(
-        &mut admin,
-        "SELECT attoptions FROM pg_attribute WHERE attrelid = 'plain'::regclass AND attnum = 1",
-    );
-    if own != "null" {
-        println!(
-            "skipped: PostgreSQL {major} cannot take any table of this PostgreSQL {}: its columns have the options {own}",
-            old_tree.major
-        );
-        return;
-    }
-    passes(&mut admin, "DROP TABLE plain; CREATE EXTENSION pg_backstop");
+    passes(&mut admin, "CREATE EXTENSION pg_backstop");
     // The wheel's servers cannot read lz4: neither could they hold the record that another server has compressed so.
     if !has_lz4(&new_tree) {
         passes(
@@ -114,7 +104,7 @@ fn upgraded_to(major: u16) {
         )?;
         let work = filled::work_folder("upgrade")?;
         let (old_bin, new_bin) = (
-            old_tree.bin.to_string_lossy(),
+            old.tree.bin.to_string_lossy(),
             new_tree.bin.to_string_lossy(),
         );
         let (old_data, work_name) = (old_data.to_string_lossy(), work.to_string_lossy());
@@ -185,6 +175,42 @@ fn upgraded_to(major: u16) {
         &mut admin,
         "DELETE FROM users WHERE id = 4; SELECT backstop.approve(min(request_id), 'ok') FROM backstop.request",
     );
+}
+
+/// A server of the tested major version whose tables another one takes. Some releases put an option of their own on the
+/// columns of every table, which no other server takes: then one of another minor release.
+fn old_server(major: u16) -> Result<Cluster, String> {
+    let tested = installation().major;
+    let server = start(&ClusterOptions::default());
+    let Some(option) = own_option(&server) else {
+        return Ok(server);
+    };
+    drop(server);
+    let mut reasons = format!(
+        "PostgreSQL {major} takes no table of this PostgreSQL {tested}, whose columns have the options {option}"
+    );
+    let releases = minor::releases(tested).map_err(|error| format!("{reasons}; {error:#}"))?;
+    for release in releases {
+        let server = minor::installation(tested, &release)
+            .and_then(|tree| Cluster::start(&tree, &ClusterOptions::default()));
+        match server.map(|server| (own_option(&server), server)) {
+            Ok((None, server)) => return Ok(server),
+            Ok((Some(option), _)) => reasons += &format!("; so do those of {release}: {option}"),
+            Err(error) => reasons += &format!("; {release} cannot be had: {error:#}"),
+        }
+    }
+    Err(reasons)
+}
+
+/// What the server puts on the columns of a plain table.
+fn own_option(server: &Cluster) -> Option<String> {
+    let mut admin = server.admin();
+    passes(&mut admin, "CREATE TABLE plain (a int)");
+    let options =
+        "SELECT attoptions FROM pg_attribute WHERE attrelid = 'plain'::regclass AND attnum = 1";
+    let options = query_text(&mut admin, options);
+    passes(&mut admin, "DROP TABLE plain");
+    (options != "null").then_some(options)
 }
 
 /// Whether the installation's servers know lz4.

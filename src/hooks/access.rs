@@ -9,7 +9,7 @@ use crate::ddl::{Finding, capture, enforce};
 use crate::guard_triggers;
 use crate::judge::sequence;
 use crate::preview;
-use crate::record::append_only;
+use crate::record::{append_only, column_change};
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
 use crate::sequence::{preview as sequence_preview, rewrite};
@@ -86,6 +86,10 @@ unsafe fn judge(
         && let Some(violation) = append_only::violation(address.oid)
     {
         return Err(violation.into());
+    }
+    let of_column = address.class == pg_sys::RelationRelationId && address.column > 0;
+    if of_column && matches!(access, OAT_DROP | OAT_POST_ALTER) && !upgrading() {
+        column_change::note(address.oid, address.column as i16, access == OAT_DROP);
     }
     if guard_triggers::own_work() {
         return Ok(());

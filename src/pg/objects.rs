@@ -133,6 +133,41 @@ pub fn column(relid: Oid, name: &str) -> Option<i16> {
     (attnum > 0).then_some(attnum)
 }
 
+/// A column's name as the running command found it.
+pub fn column_before(relid: Oid, attnum: i16) -> Option<String> {
+    // SAFETY: a syscache look-up; missing_ok.
+    unsafe {
+        let name = pg_sys::get_attname(relid, attnum, true);
+        (!name.is_null()).then(|| encoding::decoded(CStr::from_ptr(name)))
+    }
+}
+
+/// A column's name as the running command leaves it.
+pub fn column_after(relid: Oid, attnum: i16) -> Option<String> {
+    let (catalog, index) = (
+        pg_sys::AttributeRelationId,
+        Oid::from(pg_sys::AttributeRelidNumIndexId),
+    );
+    let keys = [
+        (
+            pg_sys::Anum_pg_attribute_attrelid,
+            pg_sys::F_OIDEQ,
+            Datum::from(relid),
+        ),
+        (
+            pg_sys::Anum_pg_attribute_attnum,
+            pg_sys::F_INT2EQ,
+            Datum::from(attnum),
+        ),
+    ];
+    newest_of(
+        catalog,
+        index,
+        &keys,
+        |row: &pg_sys::FormData_pg_attribute| text(&row.attname),
+    )
+}
+
 /// Whether a relation may hold rows: anything but a table whose file is empty.
 pub fn has_pages(relid: Oid) -> bool {
     // SAFETY: a syscache look-up; the lock goes with the look, or two that both go on to lock the table for themselves
@@ -175,24 +210,41 @@ fn cached<T, R>(cache: i32, oid: Oid, read: impl FnOnce(&T) -> R) -> Option<R> {
 
 /// `T` must be the fixed part of the catalog's rows, whose first column is the OID that `index` is over.
 fn newest<T, R>(catalog: Oid, index: Oid, oid: Oid, read: impl FnOnce(&T) -> R) -> Option<R> {
-    // SAFETY: an index scan by OID as the backend does it everywhere; SnapshotSelf sees the running command's changes.
+    newest_of(
+        catalog,
+        index,
+        &[(1, pg_sys::F_OIDEQ, Datum::from(oid))],
+        read,
+    )
+}
+
+/// As `newest`, for an index over these columns, and the functions that compare them.
+fn newest_of<T, R>(
+    catalog: Oid,
+    index: Oid,
+    by: &[(u32, u32, Datum)],
+    read: impl FnOnce(&T) -> R,
+) -> Option<R> {
+    // SAFETY: an index scan as the backend does it everywhere; SnapshotSelf sees the running command's changes.
     unsafe {
         let relation = pg_sys::table_open(catalog, pg_sys::AccessShareLock as i32);
-        let mut key = pg_sys::ScanKeyData::default();
-        pg_sys::ScanKeyInit(
-            &mut key,
-            1,
-            pg_sys::BTEqualStrategyNumber as u16,
-            pg_sys::F_OIDEQ.into(),
-            Datum::from(oid),
-        );
+        let mut keys = vec![pg_sys::ScanKeyData::default(); by.len()];
+        for (key, (column, function, value)) in keys.iter_mut().zip(by) {
+            pg_sys::ScanKeyInit(
+                key,
+                *column as i16,
+                pg_sys::BTEqualStrategyNumber as u16,
+                (*function).into(),
+                *value,
+            );
+        }
         let scan = pg_sys::systable_beginscan(
             relation,
             index,
             true,
             &raw mut pg_sys::SnapshotSelfData,
-            1,
-            &mut key,
+            keys.len() as i32,
+            keys.as_mut_ptr(),
         );
         let tuple = pg_sys::systable_getnext(scan);
         let result = (!tuple.is_null()).then(|| read(&*body(tuple)));

@@ -46,6 +46,7 @@ pub unsafe fn value(out: &mut Vec<u8>, column: &ColumnFormat, value: pg_sys::Dat
             Codec::Float4 | Codec::Float8 => number(out, printed(column, value).to_bytes()),
             Codec::Char => text::char(out, value.value() as u8),
             Codec::Routine => string(out, &routine(column, value)),
+            Codec::Routines => string(out, routines(column, value).to_bytes()),
             Codec::Bytes => bytes_string(out, value),
             Codec::Output => {
                 let text = printed(column, value);
@@ -104,26 +105,75 @@ unsafe fn varlena_string(out: &mut Vec<u8>, value: pg_sys::Datum) {
     }
 }
 
-/// A function or operator by its name where the name alone leads back to it, else by its number.
+/// A function's or operator's name, or its OID where the name does not lead back to it.
 ///
 /// # Safety
 /// `value` must be a regproc or regoper.
 unsafe fn routine(column: &ColumnFormat, value: pg_sys::Datum) -> Vec<u8> {
-    // SAFETY: the look-up functions take a text and answer NULL for a name that leads nowhere or to several.
+    // SAFETY: the caller vouches for the value.
     unsafe {
         let name = printed(column, value).to_bytes();
-        let argument = [Some(super::datum::text(name))];
-        let found = if column.fact.type_oid == pg_sys::REGPROCOID {
-            pgrx::direct_function_call::<pg_sys::Oid>(pg_sys::to_regproc, &argument)
-        } else {
-            pgrx::direct_function_call::<pg_sys::Oid>(pg_sys::to_regoper, &argument)
-        };
-        let oid = value.value() as u32;
-        if oid == 0 || found.is_some_and(|found| found.to_u32() == oid) {
-            name.to_vec()
-        } else {
-            oid.to_string().into_bytes()
+        // SAFETY: a syscache look-up.
+        let is_function = pg_sys::getBaseType(column.fact.type_oid) == pg_sys::REGPROCOID;
+        match leads_back(is_function, name, value) {
+            true => name.to_vec(),
+            false => (value.value() as u32).to_string().into_bytes(),
         }
+    }
+}
+
+/// Whether a name leads to this function or operator and to no other.
+fn leads_back(is_function: bool, name: &[u8], value: pg_sys::Datum) -> bool {
+    // SAFETY: the look-up functions take a text and answer NULL for a name that leads nowhere or to several.
+    let found = unsafe {
+        let argument = [Some(super::datum::text(name))];
+        match is_function {
+            true => pgrx::direct_function_call::<pg_sys::Oid>(pg_sys::to_regproc, &argument),
+            false => pgrx::direct_function_call::<pg_sys::Oid>(pg_sys::to_regoper, &argument),
+        }
+    };
+    let oid = value.value() as u32;
+    oid == 0 || found.is_some_and(|found| found.to_u32() == oid)
+}
+
+/// An array of functions or operators: their names, or all their OIDs where one name does not lead back.
+///
+/// # Safety
+/// `value` must be an array whose elements are regproc, regoper or domains over them.
+unsafe fn routines<'a>(column: &ColumnFormat, value: pg_sys::Datum) -> &'a CStr {
+    // SAFETY: the caller vouches for the array; the copy is ours to change, and an oid is stored like both types.
+    unsafe {
+        let array = pg_sys::pg_detoast_datum_copy(value.cast_mut_ptr()) as *mut pg_sys::ArrayType;
+        let is_function = pg_sys::getBaseType((*array).elemtype) == pg_sys::REGPROCOID;
+        let (mut elements, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
+        let align = std::ffi::c_char::from_ne_bytes([b'i']);
+        pg_sys::deconstruct_array(
+            array,
+            (*array).elemtype,
+            4,
+            true,
+            align,
+            &mut elements,
+            &mut nulls,
+            &mut count,
+        );
+        let certain = (0..count as usize).filter(|n| !*nulls.add(*n)).all(|n| {
+            let element = *elements.add(n);
+            let output = match is_function {
+                true => pg_sys::F_REGPROCOUT,
+                false => pg_sys::F_REGOPEROUT,
+            };
+            let name = pg_sys::OidOutputFunctionCall(output.into(), element);
+            leads_back(is_function, CStr::from_ptr(name).to_bytes(), element)
+        });
+        if certain {
+            return printed(column, value);
+        }
+        (*array).elemtype = pg_sys::OIDOID;
+        CStr::from_ptr(pg_sys::OidOutputFunctionCall(
+            pg_sys::F_ARRAY_OUT.into(),
+            pg_sys::Datum::from(array),
+        ))
     }
 }
 

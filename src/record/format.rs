@@ -29,6 +29,8 @@ pub enum Codec {
     Char,
     /// regproc and regoper, whose names need not be unique.
     Routine,
+    /// An array of those.
+    Routines,
     /// Types whose own text cannot be read back: their bytes.
     Bytes,
     /// Any other type, through its output function.
@@ -94,7 +96,6 @@ fn codec(type_oid: Oid) -> Codec {
         pg_sys::FLOAT4OID => Codec::Float4,
         pg_sys::FLOAT8OID => Codec::Float8,
         pg_sys::CHAROID => Codec::Char,
-        pg_sys::REGPROCOID | pg_sys::REGOPEROID => Codec::Routine,
         pg_sys::PG_NDISTINCTOID
         | pg_sys::PG_DEPENDENCIESOID
         | pg_sys::PG_MCV_LISTOID
@@ -106,7 +107,27 @@ fn codec(type_oid: Oid) -> Codec {
         pg_sys::JSONOID => Codec::Json,
         // SAFETY: a syscache look-up of a column's type.
         _ if unsafe { pg_sys::getBaseType(type_oid) } == pg_sys::XMLOID => Codec::Json,
-        _ => Codec::Output,
+        _ => of_routines(type_oid).unwrap_or(Codec::Output),
+    }
+}
+
+/// What names functions or operators without their arguments.
+fn of_routines(type_oid: Oid) -> Option<Codec> {
+    // SAFETY: syscache look-ups of a column's type; InvalidOid for what is no array.
+    let (base, element) = unsafe {
+        let element = pg_sys::get_base_element_type(type_oid);
+        (
+            pg_sys::getBaseType(type_oid),
+            match element {
+                pg_sys::InvalidOid => element,
+                _ => pg_sys::getBaseType(element),
+            },
+        )
+    };
+    match (base, element) {
+        (pg_sys::REGPROCOID | pg_sys::REGOPEROID, _) => Some(Codec::Routine),
+        (_, pg_sys::REGPROCOID | pg_sys::REGOPEROID) => Some(Codec::Routines),
+        _ => None,
     }
 }
 
@@ -176,7 +197,7 @@ impl RowFormat {
                 )
             }),
             names_dependent: columns.iter().any(|column| {
-                column.codec == Codec::Routine
+                matches!(column.codec, Codec::Routine | Codec::Routines)
                     || column.codec == Codec::Output
                         && types::holds(column.fact.type_oid, &NAMED_TYPES)
             }),

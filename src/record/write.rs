@@ -138,6 +138,24 @@ pub fn spill(root: &mut Root, nest: i32, buffer_bytes: usize) {
     }
 }
 
+/// Writes what waits in buffers.
+pub fn settle(root: &mut Root) {
+    let waits = |root: &mut Root| {
+        let mut buffers = root.levels().iter().flat_map(|level| &level.buffers);
+        buffers.any(|buffer| buffer.rows > 0)
+    };
+    if root.preview.is_some() || !waits(root) {
+        return;
+    }
+    let id = statement_id(root);
+    for level in root.levels() {
+        for buffer in level.buffers.iter_mut().filter(|buffer| buffer.rows > 0) {
+            write_chunk(id, buffer);
+            level.chunks_written += 1;
+        }
+    }
+}
+
 fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
     let (rows, images) = buffer.take();
     in_scratch(|| {

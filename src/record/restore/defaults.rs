@@ -1,7 +1,8 @@
 //! Defaults of columns that were added after a row was recorded.
 
 use super::target::Target;
-use crate::pg::catalog::ColumnFact;
+use crate::pg::catalog::{self, ColumnFact};
+use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Datum};
 use std::ffi::CString;
 
@@ -57,6 +58,33 @@ impl Target {
                 self.slot.set(*place, (!null).then_some(value));
             }
         }
+    }
+
+    /// Says which column has no value for a row that is to be inserted: one added since, NOT NULL and without a default.
+    ///
+    /// # Safety
+    /// The slot must hold the row.
+    pub unsafe fn check_missing(&self, shape: usize) -> Outcome<()> {
+        let missing = self.shapes[shape].missing.iter();
+        // SAFETY: the caller vouches for the slot.
+        let empty = |column: &&ColumnFact| unsafe {
+            column.not_null && self.slot.get(column.attnum as usize - 1).is_none()
+        };
+        let mut empty = missing
+            .filter_map(|place| self.column(*place))
+            .filter(empty);
+        let Some(column) = empty.next() else {
+            return Ok(());
+        };
+        let (table, name) = (&self.name, catalog::quoted(&column.name));
+        Err(Report::new(
+            sqlstate::NOT_IN_PREREQUISITE_STATE,
+            format!("cannot put rows of table \"{table}\" back: they have no value for column \"{}\"", column.name),
+        )
+        .detail("The column was added since they were recorded; it is NOT NULL and has no default.")
+        .hint(format!(
+            "Give it a default for the time of the restore: ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT ..."
+        )))
     }
 
     fn column(&self, place: usize) -> Option<&ColumnFact> {

@@ -9,10 +9,11 @@
 //! Forwards is quicker, and right where no row was removed twice. Where an image meets a row that this restore wrote, or
 //! one that it could not set back, the statement is `tangled`, and all is done again backwards.
 
+use super::columns::ColumnChanges;
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::json::{self, Span};
-use super::rebuild::{Rebuild, Step};
+use super::rebuild::Rebuild;
 use super::resolve;
 use super::source::{Change, Chunk, Order};
 use super::target::Target;
@@ -38,6 +39,7 @@ pub(super) struct Engine {
     pub targets: Vec<Target>,
     /// The targets of relations as the record has them, by name and OID.
     known: Vec<(String, Oid, usize)>,
+    names: ColumnChanges,
     pub counts: Vec<Count>,
     pub settled: HashMap<Vec<u8>, Settled>,
     /// Conflicts in full, if they are asked for; the first one otherwise.
@@ -50,6 +52,9 @@ pub(super) struct Engine {
     pub members: Vec<(usize, Span)>,
     /// Columns that DDL dropped or converted: (relation, column, converted).
     pub columns: Vec<(String, String, bool)>,
+    /// Columns that a statement before the one being undone converted, and whose former type is back: what later statements
+    /// recorded of them is of another type. The conversion's own images have their values.
+    pub converted_before: Vec<(String, String)>,
     /// The image's changed columns are converted ones.
     pub converted: bool,
     pub scratch: Vec<u8>,
@@ -67,8 +72,8 @@ impl Engine {
         order: Order,
         estate: *mut pg_sys::EState,
         root: Root,
-    ) -> Engine {
-        Engine {
+    ) -> Outcome<Engine> {
+        Ok(Engine {
             request,
             order,
             tangled: false,
@@ -80,6 +85,7 @@ impl Engine {
             root,
             targets: Vec::new(),
             known: Vec::new(),
+            names: ColumnChanges::read()?,
             counts: Vec::new(),
             settled: HashMap::new(),
             conflicts: Vec::new(),
@@ -87,11 +93,12 @@ impl Engine {
             restored_before: None,
             members: Vec::new(),
             columns: Vec::new(),
+            converted_before: Vec::new(),
             converted: false,
             scratch: Vec::new(),
             row: Vec::new(),
             parsed: Vec::new(),
-        }
+        })
     }
 
     /// Where a chunk's rows go and are counted: (target, shape, count).
@@ -125,10 +132,11 @@ impl Engine {
                 target
             }
         };
+        let names = self.names.of(chunk, &self.targets[target])?;
         // SAFETY: as above.
         let shape = unsafe {
             let _acting = self.targets[target].acting();
-            self.targets[target].shape(chunk, self.estate)
+            self.targets[target].shape(chunk, names, self.estate)
         };
         let known = self.counts.iter().position(|count| {
             count.relation == chunk.relation && count.operation == chunk.operation
@@ -143,23 +151,6 @@ impl Engine {
         });
         self.counts[count].captured += chunk.rows;
         Ok((target, shape, count))
-    }
-
-    /// Takes note of the columns that definitions bring back.
-    pub(super) fn note_columns(&mut self, rebuild: &Rebuild) {
-        let of_column = |step: &&Step| matches!(step.kind.as_str(), "column" | "column type");
-        self.columns = rebuild
-            .steps
-            .iter()
-            .filter(of_column)
-            .map(|step| {
-                (
-                    step.relation.clone(),
-                    step.name.clone(),
-                    step.kind == "column type",
-                )
-            })
-            .collect();
     }
 
     /// Makes the record name what this restore has made again, rows or not.
@@ -205,15 +196,15 @@ impl Engine {
     /// # Safety
     /// As for `new`.
     unsafe fn target(&mut self, chunk: &Chunk) -> Outcome<usize> {
-        let relid = resolve::find(chunk)?;
+        let relid = resolve::find(chunk, &self.names)?;
         // The table has been renamed between two statements.
         let renamed = self.targets.iter().position(|target| target.relid == relid);
         if let Some(target) = renamed {
             return Ok(target);
         }
         // SAFETY: the caller vouches for the estate.
-        self.targets
-            .push(unsafe { Target::open(chunk, relid, self.estate)? });
+        let target = unsafe { Target::open(chunk, relid, &self.names, self.estate)? };
+        self.targets.push(target);
         Ok(self.targets.len() - 1)
     }
 
@@ -275,6 +266,11 @@ impl Engine {
                 Some(Change::Column) => self.lost_columns(image),
                 _ => false,
             };
+            if !self.forget_converted(image) {
+                self.counts[count].restored += 1;
+                pg_sys::MemoryContextSwitchTo(before);
+                return Ok(());
+            }
             let _acting = self.targets[target].acting();
             let outcome = match Change::of(&chunk.operation) {
                 Some(Change::Updated) => self.undo_update(image, false),
@@ -285,33 +281,6 @@ impl Engine {
             pg_sys::MemoryContextSwitchTo(before);
             outcome
         }
-    }
-
-    /// Makes the columns that DDL dropped or converted the image's changed columns: a dropped one was left NULL, of a
-    /// converted one nobody knows what its statement left. True when one was converted.
-    fn lost_columns(&mut self, image: Image) -> bool {
-        let target = &self.targets[image.target];
-        let shape = &target.shapes[image.shape];
-        let own = |relation: &String| *relation == target.recorded;
-        // A child's columns are lost under its parent's name.
-        let named = self.columns.iter().any(|(relation, _, _)| own(relation));
-        let lost = |n: usize| {
-            self.columns.iter().find(|(relation, column, _)| {
-                (own(relation) || !named) && *column == shape.columns[n]
-            })
-        };
-        let mut converted = false;
-        for n in 0..shape.columns.len() {
-            match lost(n) {
-                Some((_, _, true)) => {
-                    converted = true;
-                    self.members.push((n, image.spans[n]));
-                }
-                Some(_) => self.members.push((n, Span::NULL)),
-                None => {}
-            }
-        }
-        converted
     }
 
     /// Puts the image's values into the target's slot.

@@ -5,8 +5,15 @@ use super::shortcut::{char_byte, date, hexadecimal, integer, timestamp, uuid};
 use crate::pg::catalog::ColumnFact;
 use crate::pg::memory;
 use crate::record::portable::PortableOutput;
-use crate::report::{Outcome, Report};
+use crate::report::{Outcome, Report, sqlstate};
+use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pg_sys::{self, Datum};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// `ERRCODE_TO_CATEGORY` of utils/elog.h, and class 22.
+const CLASS: i32 = 0xFFF;
+const DATA_EXCEPTION: i32 = pgrx::PgSqlErrorCode::ERRCODE_DATA_EXCEPTION as i32 & CLASS;
 
 /// Types that are read without their input function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,14 +124,35 @@ impl ColumnInput {
         }
         memory::append(scratch, &[0]);
         // SAFETY: the text ends with a NUL; an input function copies what it keeps of it.
-        unsafe {
-            Ok(Some(pg_sys::InputFunctionCall(
+        let call = AssertUnwindSafe(|| unsafe {
+            pg_sys::InputFunctionCall(
                 &mut self.function,
                 scratch.as_mut_ptr().cast(),
                 self.io_param,
                 self.type_mod,
-            )))
+            )
+        });
+        match catch_unwind(call) {
+            Ok(value) => Ok(Some(value)),
+            Err(panic) => Err(self.unreadable(panic)),
         }
+    }
+
+    /// Why the column's type does not take a recorded value; other errors go on as they are. The restore, which this
+    /// ends, is a subtransaction.
+    fn unreadable(&self, panic: Box<dyn Any + Send>) -> Box<Report> {
+        let Some(CaughtError::PostgresError(error)) = panic.downcast_ref::<CaughtError>() else {
+            resume_unwind(panic)
+        };
+        if error.sql_error_code() as i32 & CLASS != DATA_EXCEPTION {
+            resume_unwind(panic)
+        }
+        Report::new(
+            sqlstate::NOT_IN_PREREQUISITE_STATE,
+            format!("column \"{}\" does not take its recorded value", self.name),
+        )
+        .detail(format!("{}.", error.message()))
+        .hint("Its type has changed since, or it is another column of that name: rename it, or change its type back.")
     }
 
     /// NULL: a domain may forbid it, and no other type has an input function that is not strict.

@@ -13,7 +13,10 @@
 //! engine: each is undone against the state that undoing the later ones left.
 
 mod by_values;
+mod columns;
+mod command;
 mod compare;
+mod converted;
 mod defaults;
 mod displace;
 pub mod drill;
@@ -212,7 +215,7 @@ unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
         let root = new_root(request.what);
         let incomplete = request.collect || request.on_conflict == OnConflict::Abort;
         let (collect, drill) = (request.collect, request.drill);
-        let mut engine = Engine::new(request, order, estate, root);
+        let mut engine = Engine::new(request, order, estate, root)?;
         // What reading one statement's record leaves behind goes with the statement.
         let context = pg_sys::AllocSetContextCreateInternal(
             (*estate).es_query_cxt,
@@ -235,12 +238,18 @@ unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             let rows = source.chunks.iter().map(|chunk| chunk.rows).sum();
             progress::restore_phase(&phase, id, Some(rows));
             engine.note_columns(rebuild);
+            engine.note_converted(&rebuilds[n + 1..]);
+            let back = engine.columns_back();
             undo(&mut engine, &mut source)?;
             if engine.tangled {
                 return Ok(Done {
                     tangled: true,
                     ..Done::default()
                 });
+            }
+            if !(collect || incomplete && engine.conflict_count() > 0) {
+                engine.make_visible();
+                rebuild.check_emptied(&back, &engine.columns_back())?;
             }
             engine.count_definitions(rebuild);
             engine.note_made(rebuild);
@@ -264,7 +273,7 @@ unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
         pg_sys::FreeExecutorState(estate);
         pg_sys::AtEOXact_GUC(false, settings);
         for rebuild in rebuilds.iter_mut().filter(|_| complete) {
-            match rebuild.after_rows(&done.counts) {
+            match rebuild.after_rows() {
                 Err(report) if drill => note = Some(report.message),
                 other => other?,
             }

@@ -6,22 +6,13 @@
 //! write into the catalogs run as a superuser: the owner may have lost the privileges he made it with. Those that make
 //! indexes and fill materialized views go over to the owner by themselves.
 
-use super::Count;
+use super::command::{Failure, execute};
 use super::own_rows::scan;
-use super::present::{
-    exists, is_of_kind, owner_of, role_named, rows_of, schema_closed_to, users_casts,
-};
+use super::present::{exists, is_of_kind, owner_of, role_named, rows_of, users_casts};
 use super::since::Wanted;
-use crate::guard_triggers::{self, OwnWork, Privileged};
-use crate::pg::acting::ActingAs;
-use crate::pg::attempt::is_fatal_to_statement;
+use crate::guard_triggers::{self, Privileged};
 use crate::pg::catalog;
-use crate::pg::encoding;
 use crate::report::{Outcome, Report, sqlstate};
-use pgrx::pg_sys::Oid;
-use pgrx::pg_sys::panic::CaughtError;
-use pgrx::{PgSqlErrorCode, pg_sys};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// One command of the record.
 #[derive(Clone, Debug)]
@@ -116,11 +107,10 @@ impl Rebuild {
     }
 
     /// What is added when the rows are back.
-    pub fn after_rows(&mut self, counts: &[Count]) -> Outcome<()> {
+    pub fn after_rows(&mut self) -> Outcome<()> {
         if self.steps.is_empty() {
             return Ok(());
         }
-        self.check_emptied(counts)?;
         self.run(false)?;
         let _privileged = Privileged::begin();
         guard_triggers::adjust();
@@ -145,13 +135,17 @@ impl Rebuild {
         Ok(())
     }
 
-    /// Whether every row of the columns that were emptied has its value back.
-    fn check_emptied(&self, counts: &[Count]) -> Outcome<()> {
+    /// Whether every row of the columns that were emptied has its value back, when the statement's images are undone and
+    /// no earlier one's: rows that have their columns' values back by relation, `before` that and now.
+    pub fn check_emptied(&self, before: &[(String, i64)], now: &[(String, i64)]) -> Outcome<()> {
+        let sum = |counts: &[(String, i64)], of: &str| -> i64 {
+            let of_table = counts.iter().filter(|(relation, _)| relation == of);
+            of_table.map(|(_, rows)| rows).sum()
+        };
         for (relation, table) in &self.emptied {
-            let of_table = counts.iter().filter(|count| count.relation == *relation);
-            let back: i64 = of_table.map(|count| count.restored + count.unchanged).sum();
+            let back = sum(now, relation) - sum(before, relation);
             let rows = rows_of(table);
-            if rows != back {
+            if rows > back {
                 return Err(Report::new(
                     sqlstate::NOT_IN_PREREQUISITE_STATE,
                     format!("cannot change the column types of table \"{table}\" back"),
@@ -304,104 +298,6 @@ impl Step {
     /// It holds nothing that is not elsewhere.
     fn is_derived(&self) -> bool {
         self.kind == "materialized rows"
-    }
-}
-
-/// Why a command failed.
-struct Failure {
-    message: String,
-    detail: Option<String>,
-    /// Something it names does not exist (any more).
-    missing: bool,
-}
-
-/// Runs one command as a superuser, or as the owner of `relation`, under no rule of ours, in a subtransaction.
-fn execute(sql: &str, relation: Option<&str>) -> Result<(), Failure> {
-    let owner = relation.map(|name| {
-        owner_of(name).ok_or_else(|| Failure {
-            message: format!("relation \"{name}\" does not exist"),
-            detail: None,
-            missing: true,
-        })
-    });
-    let user = owner.transpose()?;
-    // He may have lost the way to his own table.
-    let closed = user.zip(relation).and_then(|(user, name)| {
-        let schema = schema_closed_to(name, user)?;
-        Some((schema, role_named(user)))
-    });
-    if let Some((schema, role)) = &closed {
-        execute(&format!("GRANT USAGE ON SCHEMA {schema} TO {role}"), None)?;
-    }
-    let done = run_as(sql, user);
-    if let (Ok(()), Some((schema, role))) = (&done, &closed) {
-        execute(
-            &format!("REVOKE USAGE ON SCHEMA {schema} FROM {role}"),
-            None,
-        )?;
-    }
-    done
-}
-
-fn run_as(sql: &str, user: Option<Oid>) -> Result<(), Failure> {
-    // SAFETY: an internal subtransaction, left by the same memory context and resource owner it was begun with.
-    unsafe {
-        let (context, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
-        pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::MemoryContextSwitchTo(context);
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let _privileged = Privileged::begin();
-            let _own = OwnWork::begin();
-            let _acting = user.map(ActingAs::restricted);
-            // Functions and tables may name each other.
-            pg_sys::set_config_option(
-                c"check_function_bodies".as_ptr(),
-                c"off".as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-            encoding::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
-        }));
-        let result = match outcome {
-            Ok(()) => {
-                pg_sys::ReleaseCurrentSubTransaction();
-                Ok(())
-            }
-            Err(panic) => {
-                pg_sys::MemoryContextSwitchTo(context);
-                pg_sys::RollbackAndReleaseCurrentSubTransaction();
-                Err(failure(panic))
-            }
-        };
-        pg_sys::MemoryContextSwitchTo(context);
-        pg_sys::CurrentResourceOwner = owner;
-        result
-    }
-}
-
-fn failure(panic: Box<dyn std::any::Any + Send>) -> Failure {
-    let caught = panic.downcast_ref::<CaughtError>();
-    let Some(CaughtError::PostgresError(report) | CaughtError::ErrorReport(report)) =
-        caught.filter(|error| !is_fatal_to_statement(error))
-    else {
-        std::panic::resume_unwind(panic)
-    };
-    use PgSqlErrorCode::*;
-    Failure {
-        message: report.message().to_owned(),
-        detail: report.detail().map(str::to_owned),
-        missing: matches!(
-            report.sql_error_code(),
-            ERRCODE_UNDEFINED_TABLE
-                | ERRCODE_UNDEFINED_OBJECT
-                | ERRCODE_UNDEFINED_FUNCTION
-                | ERRCODE_UNDEFINED_COLUMN
-                | ERRCODE_INVALID_SCHEMA_NAME
-        ),
     }
 }
 

@@ -22,8 +22,8 @@ pub struct Known {
 /// The columns of a chunk's rows.
 pub struct Shape {
     pub columns: Rc<[String]>,
-    /// What they are called now.
-    pub names: Vec<String>,
+    /// What they are called now; `None` for one that is gone.
+    pub names: Vec<Option<String>>,
     pub key_count: usize,
     /// Each column's name as the record writes it in JSON, without quotes.
     pub json_names: Vec<Vec<u8>>,
@@ -39,7 +39,7 @@ impl Shape {
     /// `context` must outlive the shape.
     pub unsafe fn new(
         columns: &Rc<[String]>,
-        names: Vec<String>,
+        names: Vec<Option<String>>,
         key_count: usize,
         facts: &[ColumnFact],
         context: pg_sys::MemoryContext,
@@ -47,7 +47,9 @@ impl Shape {
         let known: Vec<Option<Known>> = names
             .iter()
             .map(|name| {
-                let fact = facts.iter().find(|fact| fact.name == *name)?;
+                let fact = facts
+                    .iter()
+                    .find(|fact| Some(&fact.name) == name.as_ref())?;
                 Some(Known {
                     place: (fact.attnum - 1) as usize,
                     generated: fact.generated,
@@ -62,7 +64,10 @@ impl Shape {
             json_names: columns.iter().map(|name| json_name(name)).collect(),
             missing: facts
                 .iter()
-                .filter(|fact| !fact.generated && !names.contains(&fact.name))
+                .filter(|fact| {
+                    let named = |name: &Option<String>| name.as_ref() == Some(&fact.name);
+                    !fact.generated && !names.iter().any(named)
+                })
                 .map(|fact| (fact.attnum - 1) as usize)
                 .collect(),
             session_dependent: known

@@ -38,6 +38,8 @@ impl Change {
 /// What the rows of a chunk have in common.
 #[derive(Debug)]
 pub struct Chunk {
+    /// Its place in the order of changes.
+    pub id: i64,
     pub relation: String,
     pub relid: Oid,
     pub operation: String,
@@ -173,6 +175,7 @@ impl Source {
                     let relations: Vec<String> = row.texts(log::RELATIONS).unwrap_or_default();
                     let images = row.bytes(log::IMAGES);
                     source.chunks.push(Chunk {
+                        id: chunk_id,
                         relation: relations.into_iter().next().unwrap_or_default(),
                         relid: row.get(log::RELID).unwrap_or(pg_sys::InvalidOid),
                         operation: row.text(log::OPERATION).unwrap_or_default(),
@@ -211,6 +214,7 @@ impl Source {
                     _ => Rc::from(columns),
                 };
                 source.chunks.push(Chunk {
+                    id: chunk_id,
                     relation: row.text(chunk::RELATION).unwrap_or_default(),
                     relid: row.get(chunk::RELID).unwrap_or(pg_sys::InvalidOid),
                     operation: row.text(chunk::OPERATION).unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! The tables to restore: found by what the record says of them, opened, and their rows led to the right partition.
 
+use super::columns::ColumnChanges;
 use super::defaults::Default;
 use super::leaf::Leaf;
 use super::resolve::gone;
@@ -23,7 +24,7 @@ pub struct Target {
     pub relid: Oid,
     pub relation: OpenRelation,
     pub columns: Vec<ColumnFact>,
-    /// The key that the record names rows by.
+    /// The key that the record names rows by, as its columns are called now.
     pub recorded_key: Vec<String>,
     /// A row in the table's own shape.
     pub slot: Slot,
@@ -41,7 +42,12 @@ impl Target {
     ///
     /// # Safety
     /// `estate` must be live and outlive the target.
-    pub unsafe fn open(chunk: &Chunk, relid: Oid, estate: *mut pg_sys::EState) -> Outcome<Target> {
+    pub unsafe fn open(
+        chunk: &Chunk,
+        relid: Oid,
+        names: &ColumnChanges,
+        estate: *mut pg_sys::EState,
+    ) -> Outcome<Target> {
         let Some(relation) = OpenRelation::open(relid, pg_sys::RowExclusiveLock) else {
             return Err(gone(&chunk.relation));
         };
@@ -60,7 +66,7 @@ impl Target {
             let slot = Slot::virtual_of((*relation.0).rd_att);
             let mut target = Target {
                 recorded: chunk.relation.clone(),
-                recorded_key: chunk.columns[..chunk.key_count].to_vec(),
+                recorded_key: names.names(chunk, relid, &chunk.columns[..chunk.key_count]),
                 name: name.clone(),
                 relid,
                 columns,
@@ -103,7 +109,7 @@ impl Target {
 
     /// What the recorded columns are called now, where that is certain: in the very table they were recorded from, of which
     /// no column was ever dropped, the record has the key and then the others in the table's order.
-    fn renamed(&self, chunk: &Chunk) -> Option<Vec<String>> {
+    pub(super) fn in_order(&self, chunk: &Chunk) -> Option<Vec<String>> {
         // SAFETY: an open relation has its pg_class row and its descriptor in memory.
         let (class, natts) = unsafe {
             let relation = &*self.relation.0;
@@ -129,14 +135,24 @@ impl Target {
         Some(keys.iter().chain(others).cloned().collect())
     }
 
-    /// The number of the shape of `chunk`'s rows.
+    /// The numbers of the columns that the table has lost.
+    pub(super) fn dropped_places(&self) -> Vec<i16> {
+        // SAFETY: an open relation's descriptor is live.
+        let natts = unsafe { (*(*self.relation.0).rd_att).natts as i16 };
+        let living = |attnum: &i16| self.columns.iter().any(|fact| fact.attnum == *attnum);
+        (1..=natts).filter(|attnum| !living(attnum)).collect()
+    }
+
+    /// The number of the shape of `chunk`'s rows, whose columns have these names now.
     ///
     /// # Safety
     /// `estate` must be the one the target was opened with.
-    pub unsafe fn shape(&mut self, chunk: &Chunk, estate: *mut pg_sys::EState) -> usize {
-        let names = self
-            .renamed(chunk)
-            .unwrap_or_else(|| chunk.columns.to_vec());
+    pub unsafe fn shape(
+        &mut self,
+        chunk: &Chunk,
+        names: Vec<Option<String>>,
+        estate: *mut pg_sys::EState,
+    ) -> usize {
         let known = self.shapes.iter().position(|shape| {
             shape.columns == chunk.columns
                 && shape.key_count == chunk.key_count

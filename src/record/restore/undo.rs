@@ -96,7 +96,11 @@ impl Engine {
                 // Nothing tells the row from one like it: what an earlier restore put back must not come back twice.
                 return self.settle(image, inherited, Fate::Conflict, None);
             }
-            if inherited.is_none() && !deferrable && self.insert(image, leaf, true, true) {
+            let complete = self.targets[image.target]
+                .check_missing(image.shape)
+                .is_ok();
+            let at_once = inherited.is_none() && !deferrable && complete;
+            if at_once && self.insert(image, leaf, true, true)? {
                 return self.settle(image, inherited, Fate::Restored, None);
             }
             if self.order == Order::Forward && inherited.is_some() {
@@ -117,7 +121,7 @@ impl Engine {
                 if free || self.overwrites() {
                     // Another row that has taken a unique value of this one is not this restore's to remove:
                     // PostgreSQL's own error names the constraint.
-                    self.insert(image, leaf, true, false);
+                    self.insert(image, leaf, true, false)?;
                     return self.settle(image, inherited, Fate::Restored, None);
                 }
                 // Shown as the current row: the one that has taken what this one needs.
@@ -147,7 +151,7 @@ impl Engine {
             };
             if matches!(fate, Fate::Restored | Fate::Overwritten) {
                 if !identity {
-                    self.insert(image, leaf, true, false);
+                    self.insert(image, leaf, true, false)?;
                 } else {
                     let places = self.keep_unrecorded(image, leaf);
                     self.write_over(image, leaf, places.into_iter())?;
@@ -235,7 +239,7 @@ impl Engine {
                 let places = self.keep_unrecorded(image, leaf);
                 return self.write_over(image, leaf, places.into_iter());
             }
-            self.insert(image, leaf, false, false);
+            self.insert(image, leaf, false, false)?;
         }
         Ok(())
     }

@@ -14,6 +14,9 @@ impl Engine {
     /// Inserts the row in the leaf's slot and records it. `as_recorded`: it is the image's row, so its text can be
     /// recorded as it is. A unique value that is taken is an error, or, with `unless_taken`, the answer false.
     ///
+    /// # Errors
+    /// When a column added since has no value.
+    ///
     /// # Safety
     /// The slot must hold a whole row.
     pub(super) unsafe fn insert(
@@ -22,16 +25,17 @@ impl Engine {
         leaf: usize,
         as_recorded: bool,
         unless_taken: bool,
-    ) -> bool {
+    ) -> Outcome<bool> {
         // SAFETY: the caller vouches for the slot.
         unsafe {
+            self.targets[image.target].check_missing(image.shape)?;
             let place = &mut self.targets[image.target].leaves[leaf];
             if !place.insert(self.estate, unless_taken) {
-                return false;
+                return Ok(false);
             }
             self.dirty = true;
             if self.request.dry_run {
-                return true;
+                return Ok(true);
             }
             self.row.clear();
             let target = &self.targets[image.target];
@@ -46,7 +50,7 @@ impl Engine {
             }
             self.push(image, leaf, Operation::Insert);
         }
-        true
+        Ok(true)
     }
 
     /// Writes the leaf's slot over its present row, whose `places` change, in another partition if need be.

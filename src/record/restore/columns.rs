@@ -1,0 +1,180 @@
+//! What recorded columns are called now.
+//!
+//! The record notes every renamed and dropped column of the tables it has to do with (`record::column_change`); followed
+//! from an image on, they lead from the names it has to today's. What happened to a table before it was registered, or
+//! while it was not, is noted nowhere: where that could be a new name, nobody guesses.
+
+use super::own_rows::scan;
+use super::source::Chunk;
+use super::target::Target;
+use crate::pg::catalog::ColumnFact;
+use crate::report::{Outcome, Report, sqlstate};
+use pgrx::pg_sys::{self, Oid};
+
+struct Change {
+    id: i64,
+    relation: String,
+    relid: Oid,
+    column: String,
+    /// `None`: it was dropped.
+    new: Option<String>,
+}
+
+/// All that is noted, in the order of the changes.
+pub struct ColumnChanges(Vec<Change>);
+
+/// A recorded column today.
+struct Column {
+    /// `None` where another column has taken the name.
+    name: Option<String>,
+    dropped: bool,
+}
+
+impl ColumnChanges {
+    pub fn read() -> Outcome<ColumnChanges> {
+        let mut changes = Vec::new();
+        scan(c"column_change", c"column_change_pkey", &[], |row| {
+            changes.push(Change {
+                id: row.get(0).unwrap_or(0),
+                relation: row.text(1).unwrap_or_default(),
+                relid: row.get(2).unwrap_or(pg_sys::InvalidOid),
+                column: row.text(3).unwrap_or_default(),
+                new: row.text(4),
+            });
+            Ok(())
+        })?;
+        changes.sort_by_key(|change| change.id);
+        Ok(ColumnChanges(changes))
+    }
+
+    /// What became of a recorded column, if `relid` is its table. A table keeps its OID when it is renamed, and its name
+    /// when it is dumped and restored.
+    fn follow(&self, chunk: &Chunk, relid: Oid, column: &str) -> Column {
+        let (mut name, mut dropped) = (column.to_owned(), false);
+        let of_table = |change: &&Change| {
+            change.id > chunk.id
+                && (change.relation == chunk.relation
+                    || change.relid == chunk.relid && change.relid == relid)
+        };
+        for change in self.0.iter().filter(of_table) {
+            if dropped && change.new.as_ref() == Some(&name) {
+                return Column {
+                    name: None,
+                    dropped,
+                };
+            }
+            if !dropped && change.column == name {
+                match &change.new {
+                    Some(new) => name.clone_from(new),
+                    // It may come back under this name.
+                    None => dropped = true,
+                }
+            }
+        }
+        Column {
+            name: Some(name),
+            dropped,
+        }
+    }
+
+    /// The names that `columns` of a chunk would have in `relid`.
+    pub fn names(&self, chunk: &Chunk, relid: Oid, columns: &[String]) -> Vec<String> {
+        let follow = |column: &String| self.follow(chunk, relid, column).name;
+        columns.iter().filter_map(follow).collect()
+    }
+
+    /// What the chunk's columns are called in `target`; `None` for those that are gone.
+    pub fn of(&self, chunk: &Chunk, target: &Target) -> Outcome<Vec<Option<String>>> {
+        if let Some(names) = target.in_order(chunk) {
+            return Ok(names.into_iter().map(Some).collect());
+        }
+        let follow = |column: &String| self.follow(chunk, target.relid, column);
+        let mut columns: Vec<Column> = chunk.columns.iter().map(follow).collect();
+        let living: Vec<Option<String>> = columns
+            .iter()
+            .map(|column| column.name.clone().filter(|_| !column.dropped))
+            .collect();
+        for column in columns.iter_mut().filter(|column| column.dropped) {
+            column
+                .name
+                .take_if(|name| living.contains(&Some(name.clone())));
+        }
+        check(chunk, target, &columns)?;
+        Ok(columns.into_iter().map(|column| column.name).collect())
+    }
+}
+
+/// Refuses what could be a new name that nobody noted: a recorded column is not there, and the table has another one that
+/// is not recorded.
+fn check(chunk: &Chunk, target: &Target, columns: &[Column]) -> Outcome<()> {
+    let fact = |column: &Column| {
+        let mut facts = target.columns.iter();
+        facts.find(|fact| column.name.as_ref() == Some(&fact.name))
+    };
+    let recorded: Vec<i16> = columns
+        .iter()
+        .filter_map(fact)
+        .map(|fact| fact.attnum)
+        .collect();
+    let mut others = target
+        .columns
+        .iter()
+        .filter(|fact| !fact.generated && !recorded.contains(&fact.attnum));
+    let mut lost = columns.iter().zip(chunk.columns.iter());
+    let lost = lost.find(|(column, _)| !column.dropped && fact(column).is_none());
+    let (Some(other), Some((_, name))) = (others.next(), lost) else {
+        return Ok(());
+    };
+    // What was added after the recorded columns comes behind them.
+    let last = columns
+        .iter()
+        .filter(|column| !column.dropped)
+        .filter_map(fact);
+    let last = last.map(|fact| fact.attnum).max().unwrap_or(0);
+    let same = chunk.relid == target.relid;
+    if same && other.attnum > last && left_places(chunk, target, columns, fact) {
+        return Ok(());
+    }
+    let table = &target.name;
+    Err(Report::new(
+        sqlstate::NOT_IN_PREREQUISITE_STATE,
+        format!("it is not certain what became of column \"{name}\" of table \"{table}\""),
+    )
+    .detail(format!(
+        "It was recorded in rows of \"{}\", and the table has a column \"{}\" that was not: it may have got that name.",
+        chunk.relation, other.name
+    ))
+    .hint(format!(
+        "Give the column its recorded name for the time of the restore, or add a column \"{name}\" that takes the values."
+    )))
+}
+
+/// Whether every column that is not there can have been dropped: a dropped column leaves its place behind. The record has
+/// the key and then the others in the table's order; partitions may have orders of their own.
+fn left_places<'a>(
+    chunk: &Chunk,
+    target: &'a Target,
+    columns: &[Column],
+    fact: impl Fn(&Column) -> Option<&'a ColumnFact>,
+) -> bool {
+    let mut places = target.dropped_places();
+    let mut at = 0;
+    for (n, column) in columns.iter().enumerate() {
+        let in_order = n >= chunk.key_count && !target.partitioned();
+        match fact(column) {
+            Some(fact) if in_order && !column.dropped => at = fact.attnum,
+            Some(_) => {}
+            None => match places.iter().position(|place| *place > at) {
+                Some(place) => {
+                    let place = places.remove(place);
+                    if in_order {
+                        at = place;
+                    }
+                }
+                None if column.dropped => {}
+                None => return false,
+            },
+        }
+    }
+    true
+}

@@ -1,0 +1,109 @@
+//! Runs the record's commands, each as who may and under no rule of ours.
+
+use super::present::{owner_of, role_named, schema_closed_to};
+use crate::guard_triggers::{OwnWork, Privileged};
+use crate::pg::acting::ActingAs;
+use crate::pg::attempt::is_fatal_to_statement;
+use crate::pg::encoding;
+use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::{PgSqlErrorCode, pg_sys};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Why a command failed.
+pub(super) struct Failure {
+    pub message: String,
+    pub detail: Option<String>,
+    /// Something it names does not exist (any more).
+    pub missing: bool,
+}
+
+/// Runs one command as a superuser, or as the owner of `relation`, under no rule of ours, in a subtransaction.
+pub(super) fn execute(sql: &str, relation: Option<&str>) -> Result<(), Failure> {
+    let owner = relation.map(|name| {
+        owner_of(name).ok_or_else(|| Failure {
+            message: format!("relation \"{name}\" does not exist"),
+            detail: None,
+            missing: true,
+        })
+    });
+    let user = owner.transpose()?;
+    // He may have lost the way to his own table.
+    let closed = user.zip(relation).and_then(|(user, name)| {
+        let schema = schema_closed_to(name, user)?;
+        Some((schema, role_named(user)))
+    });
+    if let Some((schema, role)) = &closed {
+        execute(&format!("GRANT USAGE ON SCHEMA {schema} TO {role}"), None)?;
+    }
+    let done = run_as(sql, user);
+    if let (Ok(()), Some((schema, role))) = (&done, &closed) {
+        execute(
+            &format!("REVOKE USAGE ON SCHEMA {schema} FROM {role}"),
+            None,
+        )?;
+    }
+    done
+}
+
+fn run_as(sql: &str, user: Option<Oid>) -> Result<(), Failure> {
+    // SAFETY: an internal subtransaction, left by the same memory context and resource owner it was begun with.
+    unsafe {
+        let (context, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let _privileged = Privileged::begin();
+            let _own = OwnWork::begin();
+            let _acting = user.map(ActingAs::restricted);
+            // Functions and tables may name each other.
+            pg_sys::set_config_option(
+                c"check_function_bodies".as_ptr(),
+                c"off".as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+            encoding::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
+        }));
+        let result = match outcome {
+            Ok(()) => {
+                pg_sys::ReleaseCurrentSubTransaction();
+                Ok(())
+            }
+            Err(panic) => {
+                pg_sys::MemoryContextSwitchTo(context);
+                pg_sys::RollbackAndReleaseCurrentSubTransaction();
+                Err(failure(panic))
+            }
+        };
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+        result
+    }
+}
+
+fn failure(panic: Box<dyn std::any::Any + Send>) -> Failure {
+    let caught = panic.downcast_ref::<CaughtError>();
+    let Some(CaughtError::PostgresError(report) | CaughtError::ErrorReport(report)) =
+        caught.filter(|error| !is_fatal_to_statement(error))
+    else {
+        std::panic::resume_unwind(panic)
+    };
+    use PgSqlErrorCode::*;
+    Failure {
+        message: report.message().to_owned(),
+        detail: report.detail().map(str::to_owned),
+        missing: matches!(
+            report.sql_error_code(),
+            ERRCODE_UNDEFINED_TABLE
+                | ERRCODE_UNDEFINED_OBJECT
+                | ERRCODE_UNDEFINED_FUNCTION
+                | ERRCODE_UNDEFINED_COLUMN
+                | ERRCODE_INVALID_SCHEMA_NAME
+        ),
+    }
+}
