@@ -26,16 +26,20 @@ CREATE TABLE backstop.registered_sequence (
     allow_backward boolean NOT NULL
 );
 
--- Rows written by anything but the policy functions (pg_restore, say) must reach every session's cache too.
+-- Rows inserted by anything but the policy functions (pg_restore, say) must reach every session's cache too. Changing and
+-- removing rows is refused to everything else.
 CREATE FUNCTION backstop.registry_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'backstop_registry_changed';
 
 CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON backstop.registered_table
 FOR EACH STATEMENT EXECUTE FUNCTION backstop.registry_changed();
+ALTER TABLE backstop.registered_table ENABLE ALWAYS TRIGGER registry_changed;
 CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON backstop.registered_column
 FOR EACH STATEMENT EXECUTE FUNCTION backstop.registry_changed();
+ALTER TABLE backstop.registered_column ENABLE ALWAYS TRIGGER registry_changed;
 CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON backstop.registered_sequence
 FOR EACH STATEMENT EXECUTE FUNCTION backstop.registry_changed();
+ALTER TABLE backstop.registered_sequence ENABLE ALWAYS TRIGGER registry_changed;
 
 CREATE VIEW backstop.protected_table AS
 SELECT relation, key_columns, max_rows, expendable, require, approval, registered_at, registered_by

@@ -23,7 +23,14 @@ RETURNS TABLE (statement_id bigint, ok boolean, detail text)
 LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lc_monetary = 'C' AS 'MODULE_PATHNAME', 'backstop_restore_drill';
 COMMENT ON FUNCTION backstop.restore_drill(interval) IS 'tries whether what was recorded since then can be put back; changes nothing';
 
-CREATE FUNCTION backstop.restore_sequence(statement_id bigint, dry_run boolean DEFAULT true, on_conflict text DEFAULT 'abort')
+CREATE FUNCTION backstop.restore_sequence(statement_id bigint, dry_run boolean DEFAULT true)
+RETURNS TABLE (sequence text, present_value bigint, present_is_called boolean, restored_value bigint, restored_is_called boolean,
+    outcome text)
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lc_monetary = 'C' AS 'MODULE_PATHNAME', 'backstop_restore_sequence';
+COMMENT ON FUNCTION backstop.restore_sequence(bigint, boolean) IS 'puts sequences back where they stood before a recorded statement';
+
+-- What to do with a sequence that has moved since: on_conflict as in restore().
+CREATE FUNCTION backstop.restore_sequence(statement_id bigint, dry_run boolean, on_conflict text)
 RETURNS TABLE (sequence text, present_value bigint, present_is_called boolean, restored_value bigint, restored_is_called boolean,
     outcome text)
 LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lc_monetary = 'C' AS 'MODULE_PATHNAME', 'backstop_restore_sequence';
@@ -31,4 +38,4 @@ COMMENT ON FUNCTION backstop.restore_sequence(bigint, boolean, text) IS 'puts se
 
 REVOKE ALL ON FUNCTION backstop.restore(bigint, boolean, text, text[]), backstop.restore_conflicts(bigint),
     backstop.restore_since(timestamptz, text[], boolean, text), backstop.restore_drill(interval),
-    backstop.restore_sequence(bigint, boolean, text) FROM PUBLIC;
+    backstop.restore_sequence(bigint, boolean), backstop.restore_sequence(bigint, boolean, text) FROM PUBLIC;

@@ -80,7 +80,14 @@ SELECT pg_catalog.pg_extension_config_dump('backstop.request_step', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.request_chunk', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.request_id_seq', '');
 
-CREATE FUNCTION backstop.preview(statement text, reason text DEFAULT NULL, parameters jsonb DEFAULT NULL)
+CREATE FUNCTION backstop.preview(statement text, reason text DEFAULT NULL)
+RETURNS TABLE (request_id bigint, step int, relation text, operation text, cause text, rows bigint,
+    expendable_rows bigint, columns text[], cleared_columns text[], rules text[], sample jsonb)
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'backstop_preview';
+
+-- A statement with parameters. A function of its own, as in the other places where an argument is our addition: a GRANT
+-- names a function by all of its arguments.
+CREATE FUNCTION backstop.preview(statement text, reason text, parameters jsonb)
 RETURNS TABLE (request_id bigint, step int, relation text, operation text, cause text, rows bigint,
     expendable_rows bigint, columns text[], cleared_columns text[], rules text[], sample jsonb)
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'backstop_preview';
@@ -93,4 +100,4 @@ RETURNS TABLE (relation text, operation text, rows bigint, statement_id bigint)
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'backstop_run';
 
 REVOKE ALL ON FUNCTION backstop.approve(bigint, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION backstop.preview(text, text, jsonb), backstop.run(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION backstop.preview(text, text), backstop.preview(text, text, jsonb), backstop.run(text) TO PUBLIC;

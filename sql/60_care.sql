@@ -17,8 +17,13 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION backstop.prune(keep interval, max_statements bigint DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION backstop.prune(keep interval) RETURNS bigint
 LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_prune';
-COMMENT ON FUNCTION backstop.prune(interval, bigint) IS 'removes the statements from the record that are older than keep';
+COMMENT ON FUNCTION backstop.prune(interval) IS 'removes the statements from the record that are older than keep';
 
-REVOKE ALL ON FUNCTION backstop.guard_record(), backstop.prune(interval, bigint) FROM PUBLIC;
+-- At most so many of them at a time.
+CREATE FUNCTION backstop.prune(keep interval, max_statements bigint) RETURNS bigint
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'backstop_prune';
+COMMENT ON FUNCTION backstop.prune(interval, bigint) IS 'removes statements from the record that are older than keep, a number of them at most';
+
+REVOKE ALL ON FUNCTION backstop.guard_record(), backstop.prune(interval), backstop.prune(interval, bigint) FROM PUBLIC;

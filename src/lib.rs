@@ -86,6 +86,7 @@ pub extern "C-unwind" fn _PG_init() {
     // With RUST_BACKTRACE in the server's environment, pgrx would put a backtrace into clients' error details.
     // SAFETY: a PostgreSQL process has one thread.
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
+    pg::reserve::keep();
     gucs::define();
     if shared::install() {
         rejection::install();

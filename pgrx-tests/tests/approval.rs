@@ -239,6 +239,27 @@ fn approve_batch_approves_the_transaction() {
 }
 
 #[test]
+fn the_hint_of_a_refusal_is_a_way_that_the_table_accepts() {
+    let (_db, mut admin, mut app) = world();
+    passes(
+        &mut admin,
+        "SELECT backstop.protect('users', max_rows => 2, approval => 'second_person')",
+    );
+    for (owner, statement) in [
+        (false, "DELETE FROM users WHERE plan = 'free'"),
+        (true, "TRUNCATE users CASCADE"),
+        (true, "ALTER TABLE users RENAME COLUMN plan TO tier"),
+    ] {
+        let client = if owner { &mut admin } else { &mut app };
+        let refusal = refused(client, statement);
+        assert!(
+            refusal.hint.contains("by someone else") && !refusal.hint.contains("approve_batch"),
+            "{refusal:?}"
+        );
+    }
+}
+
+#[test]
 fn a_table_that_asks_for_a_second_person_takes_no_word_of_its_own() {
     let (_db, mut admin, mut app) = world();
     passes(

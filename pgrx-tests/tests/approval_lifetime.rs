@@ -51,6 +51,28 @@ fn it_ends_when_it_says_so() {
 }
 
 #[test]
+fn its_end_may_be_written_as_postgresql_prints_it() {
+    let (_db, _admin, mut app) = world();
+    for zone in ["UTC", "Asia/Kolkata", "America/St_Johns"] {
+        let end = |when: &str| {
+            format!(
+                r#"SET timezone = '{zone}'; SELECT set_config('backstop.approval', format('{{"reason": "OPS-142",
+                   "max_rows": 50, "expires": "%s"}}', now() {when}), false)"#
+            )
+        };
+        assert_eq!(
+            refused(&mut app, &end("- interval '1 second'")).sqlstate,
+            "SF010"
+        );
+        passes(&mut app, &end("+ interval '1 hour'"));
+        passes(
+            &mut app,
+            "BEGIN; DELETE FROM users WHERE id > 198; ROLLBACK",
+        );
+    }
+}
+
+#[test]
 fn it_never_outlives_the_time_to_live() {
     let (db, mut admin, _app) = world();
     passes(

@@ -233,3 +233,60 @@ fn a_refused_statement_on_a_large_table_costs_no_scan() {
         "the plan below the verdict is still shown: {plan}"
     );
 }
+
+#[test]
+fn check_says_where_a_setval_of_constants_would_go() {
+    let (db, mut app) = world();
+    passes(
+        &mut db.connect(),
+        "CREATE SEQUENCE numbers START 1000; GRANT ALL ON SEQUENCE numbers TO app;
+         SELECT backstop.protect_sequence('numbers', max_step => 10)",
+    );
+    for statement in [
+        "SELECT setval('numbers', 5)",
+        "SELECT setval('numbers', 5, false)",
+        "SELECT setval('public.numbers'::regclass, 1000 + 500)",
+        "WITH moved AS (SELECT setval('numbers', 2000)) SELECT * FROM moved",
+        "COPY (SELECT setval('numbers', 7)) TO STDOUT",
+        "INSERT INTO plain VALUES (setval('numbers', 8))",
+    ] {
+        let rows = check(&mut app, statement);
+        assert_eq!(rows.len(), 1, "{statement}");
+        assert_eq!(rows[0][1].as_deref(), Some("SF007"), "{statement}");
+        if statement.starts_with("SELECT") {
+            let refusal = refused(&mut app, statement);
+            assert_eq!(rows[0][3].as_deref(), Some(&*refusal.detail));
+            assert_eq!(rows[0][4].as_deref(), Some(&*refusal.hint));
+        }
+    }
+    for statement in [
+        "SELECT setval('numbers', 1005)",
+        "SELECT setval('numbers', NULL)",
+        "SELECT setval('numbers', $1)",
+        "SELECT setval('numbers', id) FROM plain",
+        "SELECT nextval('numbers')",
+    ] {
+        assert!(check(&mut app, statement).is_empty(), "{statement}");
+    }
+    assert_eq!(
+        query_text(&mut app, "SELECT last_value, is_called FROM numbers"),
+        "1000|f"
+    );
+}
+
+#[test]
+fn check_knows_that_the_record_stays_as_it_is() {
+    let (db, _app) = world();
+    let mut admin = db.connect();
+    for statement in [
+        "DELETE FROM backstop.statement_log",
+        "UPDATE backstop.rejection SET message = '' WHERE rejection_id = 1",
+        "WITH gone AS (DELETE FROM backstop.image_chunk RETURNING 1) SELECT count(*) FROM gone",
+    ] {
+        let rows = check(&mut admin, statement);
+        let refusal = refused(&mut admin, statement);
+        assert_eq!(rows[0][1].as_deref(), Some("SF013"), "{statement}");
+        assert_eq!(rows[0][2].as_deref(), Some(&*refusal.message));
+    }
+    assert!(check(&mut admin, "SELECT count(*) FROM backstop.statement").is_empty());
+}

@@ -43,6 +43,12 @@ fn without_the_library_a_destructive_statement_is_refused_and_the_next_one_works
             refusal.hint.contains("preload_libraries"),
             "{statement}: {refusal:?}"
         );
+        assert!(
+            refusal
+                .message
+                .starts_with("pg_backstop was not loaded when this statement"),
+            "{statement}: {refusal:?}"
+        );
         assert_eq!(query_text(&mut fresh, COUNTS), "50|50", "after {statement}");
     }
     let mut admin = db.connect();
@@ -94,4 +100,36 @@ fn a_library_preloaded_per_session_guards_as_one_preloaded_by_the_server() {
             "2"
         );
     }
+}
+
+#[test]
+fn the_triggers_functions_are_nobody_else_s() {
+    let (_server, db) = world(Preload::Shared);
+    let mut admin = db.connect();
+    passes(
+        &mut admin,
+        "CREATE TABLE mine (id bigint PRIMARY KEY); INSERT INTO mine VALUES (1); ALTER TABLE mine OWNER TO app;
+         SELECT backstop.protect('mine')",
+    );
+    let mut app = db.connect_as("app");
+    for statement in [
+        "SELECT backstop.capture_row()",
+        "SELECT * FROM users WHERE backstop.capture_row()",
+        "DO $$ BEGIN PERFORM backstop.capture_row(); END $$",
+    ] {
+        let refusal = refused(&mut app, statement);
+        assert_eq!(refusal.sqlstate, "0A000", "{statement}: {refusal:?}");
+        assert!(refusal.message.contains("capture_row()"), "{refusal:?}");
+    }
+    // A second trigger with the guard's function would write every row down twice.
+    passes(
+        &mut app,
+        "CREATE TRIGGER again AFTER DELETE ON mine FOR EACH ROW EXECUTE FUNCTION backstop.capture()",
+    );
+    let refusal = refused(&mut app, "DELETE FROM mine WHERE id = 1");
+    assert_eq!(refusal.sqlstate, "0A000", "{refusal:?}");
+    assert_eq!(
+        query_text(&mut admin, "SELECT count(*) FROM backstop.preimage"),
+        "0"
+    );
 }

@@ -17,17 +17,89 @@ const WORLD: &str = "
 
 const APPROVE: &str = r#"SET backstop.approval = '{"reason": "memory", "max_rows": 1000000}'"#;
 
-const STATEMENTS: [&str; 4] = [
+/// What is done in a backend with little memory. `{token}`, `{request}`: of a DELETE of everything that is there; the other
+/// names: the statements that destroyed what is gone.
+const STATEMENTS: [&str; 14] = [
     "DELETE FROM small WHERE state = 'old'",
     "DELETE FROM large WHERE state = 'old'",
     "UPDATE large SET state = 'new', body = body || 'z' WHERE state = 'old'",
     "SELECT backstop.preview('DELETE FROM large WHERE state = ''old''', 'memory'),
             backstop.preview('DELETE FROM small WHERE state = ''old''', 'memory')",
+    "SELECT backstop.preview_json('DELETE FROM large WHERE state = ''old''', 'memory')",
+    "SELECT backstop.run('{token}')",
+    "SELECT count(*) FROM backstop.request_rows({request})",
+    "SELECT count(*) FROM backstop.preview_tree({request})",
+    "SELECT backstop.restore({large}, dry_run => false)",
+    "SELECT backstop.restore({small}, dry_run => false)",
+    "SELECT backstop.restore({without_key}, dry_run => false)",
+    "SELECT backstop.restore({changed}, dry_run => false, on_conflict => 'skip')",
+    "SELECT count(*) FROM backstop.restore_conflicts({changed})",
+    "SELECT backstop.restore_since('-infinity', dry_run => false, on_conflict => 'overwrite')",
 ];
+
+/// What is destroyed for good: rows of every size, of a table without a key, and rows that were changed since.
+const GONE: [(&str, &str); 4] = [
+    ("large", "DELETE FROM gone_large WHERE state = 'old'"),
+    ("small", "DELETE FROM gone_small WHERE state = 'old'"),
+    (
+        "without_key",
+        "UPDATE without_key SET state = 'new' WHERE state = 'old'",
+    ),
+    (
+        "changed",
+        "UPDATE changed SET state = 'new' WHERE state = 'old'",
+    ),
+];
+
+const GONE_WORLD: &str = "
+    CREATE TABLE gone_small AS TABLE small; ALTER TABLE gone_small ADD PRIMARY KEY (id);
+    CREATE TABLE gone_large AS SELECT * FROM large WHERE id < 9; ALTER TABLE gone_large ADD PRIMARY KEY (id);
+    CREATE TABLE without_key AS SELECT id, state, left(body, 500000) AS body FROM large UNION ALL TABLE small;
+    CREATE TABLE changed AS SELECT id, state, body FROM small UNION ALL SELECT id + 1000000, state, body FROM large WHERE id < 6;
+    ALTER TABLE changed ADD PRIMARY KEY (id);
+    SELECT backstop.protect('gone_small'), backstop.protect('gone_large'), backstop.protect('changed'),
+           backstop.protect('without_key', key_columns => '{id}')";
 
 const STATE: &str =
     "SELECT (SELECT count(*) FROM small), (SELECT count(*) FROM large WHERE state = 'old'),
+    (SELECT count(*) FROM gone_small), (SELECT count(*) FROM gone_large), (SELECT count(*) FROM changed WHERE state = 'old'),
+    (SELECT count(*) FROM without_key WHERE state = 'old'),
     (SELECT count(*) FROM backstop.statement), (SELECT count(*) FROM backstop.request_log)";
+
+/// Destroys what is gone, has a DELETE of what is there approved, and returns the statements with their numbers filled in.
+fn prepared(admin: &mut Client) -> Vec<String> {
+    passes(admin, GONE_WORLD);
+    passes(admin, APPROVE);
+    let mut filled = Vec::new();
+    for (name, statement) in GONE {
+        passes(admin, statement);
+        let id = query_text(admin, "SELECT max(statement_id) FROM backstop.statement");
+        filled.push((format!("{{{name}}}"), id));
+    }
+    passes(
+        admin,
+        "RESET backstop.approval; SET backstop.mode = off; UPDATE changed SET body = body || '!'; RESET backstop.mode",
+    );
+    let both = "WITH gone AS (DELETE FROM large WHERE state = ''old'') DELETE FROM small WHERE state = ''old''";
+    let request = query_text(
+        admin,
+        &format!("SELECT DISTINCT request_id FROM backstop.preview('{both}', 'memory')"),
+    );
+    let token = query_text(
+        admin,
+        &format!("SELECT backstop.approve({request}, 'memory')"),
+    );
+    filled.push(("{request}".to_owned(), request));
+    filled.push(("{token}".to_owned(), token));
+    let fill = |statement: &str| {
+        let mut statement = statement.to_owned();
+        for (name, value) in &filled {
+            statement = statement.replace(name, value);
+        }
+        statement
+    };
+    STATEMENTS.iter().map(|statement| fill(statement)).collect()
+}
 
 /// The size of a process's address space, in bytes.
 fn address_space(pid: i32) -> u64 {
@@ -49,10 +121,11 @@ fn a_backend_without_memory_gets_an_error_and_the_server_goes_on() {
     let db = server.database();
     let mut admin = db.connect();
     passes(&mut admin, WORLD);
+    let statements = prepared(&mut admin);
     let before = query_text(&mut admin, STATE);
     let admins = pid(&mut admin);
     let (mut starved, mut fed) = (0, 0);
-    for statement in STATEMENTS {
+    for statement in &statements {
         for megabytes in [1, 4, 12, 32, 96] {
             let mut client = db.connect();
             let backend = pid(&mut client);

@@ -59,10 +59,10 @@ const GRANTS: &str = "
     GRANT EXECUTE ON FUNCTION backstop.protect(regclass, text[], bigint, text, text, text), backstop.unprotect(regclass),
         backstop.protect_columns(regclass, text[], text), backstop.unprotect_columns(regclass, text[]),
         backstop.protect_sequence(regclass, bigint, bigint, bigint, boolean), backstop.unprotect_sequence(regclass),
-        backstop.prune(interval, bigint) TO {administrator};
+        backstop.prune(interval) TO {administrator};
     GRANT EXECUTE ON FUNCTION backstop.restore(bigint, boolean, text, text[]), backstop.restore_conflicts(bigint),
         backstop.restore_since(timestamptz, text[], boolean, text), backstop.restore_drill(interval),
-        backstop.restore_sequence(bigint, boolean, text) TO {restorer}";
+        backstop.restore_sequence(bigint, boolean) TO {restorer}";
 
 const ROLES: [&str; 6] = [
     "public",

@@ -198,7 +198,7 @@ fn bad_input_is_named_and_only_those_who_are_granted_it_may() {
     assert_eq!(refused(&mut app, prune).sqlstate, "42501");
     passes(
         &mut admin,
-        "GRANT EXECUTE ON FUNCTION backstop.prune(interval, bigint) TO app",
+        "GRANT EXECUTE ON FUNCTION backstop.prune(interval) TO app",
     );
     assert_eq!(query_text(&mut app, prune), "4");
     let role = "SELECT role FROM backstop.pruned";

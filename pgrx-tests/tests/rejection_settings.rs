@@ -1,25 +1,10 @@
 //! What settings make of rejections: observe mode, limits of a role's own, changes of the mode, no shared memory.
 
-use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{
-    ClusterOptions, Database, Preload, comes_to, database, passes, query_text, refused, start,
-};
+use pg_backstop_tests::{ClusterOptions, Preload, comes_to, passes, query_text, refused, start};
 
-const WORLD: &str = "
-    CREATE TABLE users (id bigint PRIMARY KEY, plan text, phone text);
-    CREATE TABLE posts (id bigint PRIMARY KEY, user_id bigint REFERENCES users ON DELETE CASCADE);
-    INSERT INTO users SELECT n, 'free', '1' FROM generate_series(1, 50) n;
-    INSERT INTO posts SELECT n, n FROM generate_series(1, 50) n;
-    CREATE SEQUENCE numbers;
-    SELECT backstop.protect('users', max_rows => 3), backstop.protect_sequence('numbers');
-    GRANT ALL ON users, posts, numbers TO app";
-
-fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
-}
+#[path = "rejections/world.rs"]
+mod world;
+use world::{WORLD, world};
 
 #[test]
 fn observe_mode_records_what_it_warns_of_and_lets_it_pass() {
@@ -117,6 +102,24 @@ fn changes_of_the_mode_are_recorded() {
         &mut admin,
         "SELECT count(*), (array_agg(message ORDER BY rejection_id DESC))[1] FROM backstop.rejection",
         "6|backstop.mode set to enforce",
+    );
+}
+
+#[test]
+fn status_says_so_when_no_worker_can_write_rejections() {
+    let server = start(&ClusterOptions::default().set("max_worker_processes", "0"));
+    let db = server.database();
+    let mut admin = db.connect();
+    passes(&mut admin, WORLD);
+    assert_eq!(
+        refused(&mut db.connect_as("app"), "DELETE FROM users").sqlstate,
+        "SF002"
+    );
+    let status =
+        "SELECT string_agg(value, '|') FROM backstop.status() WHERE property LIKE 'rejections%'";
+    assert_eq!(
+        query_text(&mut admin, status),
+        "kept in memory: the background worker that writes them has not started (max_worker_processes)|1|0"
     );
 }
 

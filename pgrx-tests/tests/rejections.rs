@@ -1,23 +1,11 @@
 //! Rejections: what was refused is recorded, although it was rolled back.
 
-use pg_backstop_tests::postgres::{Client, NoTls};
-use pg_backstop_tests::{Database, comes_to, database, passes, passes_with, query_text, refused};
+use pg_backstop_tests::postgres::NoTls;
+use pg_backstop_tests::{comes_to, passes, passes_with, query_text, refused};
 
-const WORLD: &str = "
-    CREATE TABLE users (id bigint PRIMARY KEY, plan text, phone text);
-    CREATE TABLE posts (id bigint PRIMARY KEY, user_id bigint REFERENCES users ON DELETE CASCADE);
-    INSERT INTO users SELECT n, 'free', '1' FROM generate_series(1, 50) n;
-    INSERT INTO posts SELECT n, n FROM generate_series(1, 50) n;
-    CREATE SEQUENCE numbers;
-    SELECT backstop.protect('users', max_rows => 3), backstop.protect_sequence('numbers');
-    GRANT ALL ON users, posts, numbers TO app";
-
-fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
-}
+#[path = "rejections/world.rs"]
+mod world;
+use world::world;
 
 const RULES: &str =
     "SELECT string_agg(sqlstate || ' ' || rule, ',' ORDER BY rejection_id) FROM backstop.rejection";

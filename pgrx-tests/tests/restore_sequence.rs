@@ -212,7 +212,7 @@ fn a_sequence_that_was_made_again_goes_on_where_it_stood() {
         assert_eq!(refusal.sqlstate, "42P01", "{refusal:?}");
     }
     assert!(
-        restore(&mut admin, &id, ", on_conflict => 'skip'")
+        restore(&mut admin, &id, ", dry_run => true, on_conflict => 'skip'")
             .ends_with("public.numbers|null|null|100|t|conflict")
     );
     passes(&mut admin, "CREATE SEQUENCE numbers");
@@ -228,7 +228,7 @@ fn bad_input_is_named_and_only_those_who_are_granted_it_may() {
     for (call, named) in [
         ("NULL".to_owned(), "statement_id"),
         (format!("{id}, NULL"), "dry_run"),
-        (format!("{id}, on_conflict => 'maybe'"), "maybe"),
+        (format!("{id}, true, on_conflict => 'maybe'"), "maybe"),
         ("-5".to_owned(), "-5"),
     ] {
         let refusal = refused(

@@ -1,6 +1,6 @@
 //! check: the verdict from planning alone.
 
-use crate::hooks::planner;
+use crate::hooks::unplanned;
 use crate::model::Violation;
 use crate::pg::function::{Call, Rows};
 use crate::pg::raw;
@@ -62,7 +62,7 @@ unsafe fn violations(
                     &registry,
                 ));
             } else {
-                found.extend(planner::judge(&registry, query, false));
+                found.extend(unplanned::violations(&registry, query));
             }
         }
     }

@@ -5,11 +5,11 @@ use crate::guard_triggers;
 use crate::pg::catalog;
 use crate::pg::encoding::Text;
 use crate::pg::function::Call;
+use crate::record::{self, append_only};
+use crate::registry;
 use crate::report::{Outcome, Report, sqlstate};
-use crate::{record, registry};
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::{IntoDatum, Spi};
-use std::cell::Cell;
 
 crate::sql_function!(pg_finfo_backstop_protect, backstop_protect, protect);
 crate::sql_function!(pg_finfo_backstop_unprotect, backstop_unprotect, unprotect);
@@ -29,30 +29,10 @@ crate::sql_function!(
     registry_changed
 );
 
-thread_local! {
-    static POLICY_FUNCTION: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Marks the registry's changes as a policy function's until dropped.
-struct PolicyFunction;
-
-impl PolicyFunction {
-    fn begin() -> PolicyFunction {
-        POLICY_FUNCTION.set(POLICY_FUNCTION.get() + 1);
-        PolicyFunction
-    }
-}
-
-impl Drop for PolicyFunction {
-    fn drop(&mut self) {
-        POLICY_FUNCTION.set(POLICY_FUNCTION.get() - 1);
-    }
-}
-
 /// Runs a statement on the registry and returns the number of rows it changed. search_path is pinned by the function's
 /// own SET clause, and it runs as the extension's owner.
 pub(super) fn execute(sql: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> usize {
-    let _ours = PolicyFunction::begin();
+    let _ours = registry::Writing::begin();
     Spi::connect_mut(|client| {
         client
             .update(sql, None, arguments)
@@ -275,8 +255,15 @@ unsafe fn registry_changed(call: Call) -> Outcome<Datum> {
                 "backstop.registry_changed() must be called as a trigger",
             ));
         }
-        registry::announce_change((*(*data).tg_relation).rd_id);
-        if POLICY_FUNCTION.get() == 0 && !guard_triggers::own_work() {
+        let relid = (*(*data).tg_relation).rd_id;
+        // The hooks refuse before any trigger runs, so this is where the library was not loaded when the statement began.
+        let inserts =
+            (*data).tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_INSERT;
+        if !inserts && let Some(violation) = append_only::violation(relid) {
+            return Err(violation.into());
+        }
+        registry::announce_change(relid);
+        if !registry::is_writing() {
             registry::loaded_by_hand();
         }
     }

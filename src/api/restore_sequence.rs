@@ -3,6 +3,7 @@
 use super::{arguments, restore::on_conflict};
 use crate::pg::function::{Call, Rows};
 use crate::record::datum;
+use crate::record::restore::OnConflict;
 use crate::report::Outcome;
 use crate::sequence::restore::{self, Fate};
 use pgrx::pg_sys::Datum;
@@ -20,7 +21,11 @@ unsafe fn restore_sequence(call: Call) -> Outcome<Datum> {
         (
             arguments::required(call, 0, "statement_id")?,
             arguments::required(call, 1, "dry_run")?,
-            on_conflict(call, 2)?,
+            if call.has(2) {
+                on_conflict(call, 2)?
+            } else {
+                OnConflict::Abort
+            },
             Rows::new(call),
         )
     };

@@ -53,7 +53,7 @@ fn request(id: i64) -> spi::Result<Option<Request>> {
         let mut found = None;
         for row in rows {
             let decision = match (row.text(12)?, row.text(13)?) {
-                (Some(by), Some(at)) => Some((by, at, row.get(14)?)),
+                (Some(by), Some(at)) => Some((by, at, row.text(14)?)),
                 _ => None,
             };
             let used = match row.text(15)? {
@@ -62,15 +62,15 @@ fn request(id: i64) -> spi::Result<Option<Request>> {
             };
             found = Some(Request {
                 id,
-                state: row.get(1)?.unwrap_or_default(),
-                session_role: row.get(2)?.unwrap_or_default(),
-                role: row.get(3)?.unwrap_or_default(),
-                requested_at: row.get(4)?.unwrap_or_default(),
-                until: row.get(5)?.unwrap_or_default(),
-                reason: row.get(6)?,
-                statement: row.get(7)?.unwrap_or_default(),
-                parameters: row.get(8)?,
-                kind: row.get(9)?.unwrap_or_default(),
+                state: row.text(1)?.unwrap_or_default(),
+                session_role: row.text(2)?.unwrap_or_default(),
+                role: row.text(3)?.unwrap_or_default(),
+                requested_at: row.text(4)?.unwrap_or_default(),
+                until: row.text(5)?.unwrap_or_default(),
+                reason: row.text(6)?,
+                statement: row.text(7)?.unwrap_or_default(),
+                parameters: row.text(8)?,
+                kind: row.text(9)?.unwrap_or_default(),
                 rows: row.get(10)?.unwrap_or_default(),
                 expendable_rows: row.get(11)?.unwrap_or_default(),
                 decision,
@@ -111,21 +111,21 @@ fn step(row: &SpiHeapTupleData<'_>) -> spi::Result<Step> {
         Some(Movement {
             from: position(10)?,
             to: position(12)?,
-            next: row.get(14)?,
-            warning: row.get(15)?,
+            next: row.text(14)?,
+            warning: row.text(15)?,
         })
     } else {
         None
     };
     Ok(Step {
-        relation: row.get(1)?.unwrap_or_default(),
-        operation: row.get(2)?.unwrap_or_default(),
-        cause: row.get(3)?,
+        relation: row.text(1)?.unwrap_or_default(),
+        operation: row.text(2)?.unwrap_or_default(),
+        cause: row.text(3)?,
         rows: row.get(4)?.unwrap_or_default(),
         expendable_rows: row.get(5)?.unwrap_or_default(),
-        columns: row.get(6)?.unwrap_or_default(),
-        cleared_columns: row.get(7)?.unwrap_or_default(),
-        rules: row.get(8)?.unwrap_or_default(),
+        columns: row.texts(6)?.unwrap_or_default(),
+        cleared_columns: row.texts(7)?.unwrap_or_default(),
+        rules: row.texts(8)?.unwrap_or_default(),
         movement,
     })
 }

@@ -77,7 +77,7 @@ fn one(finding: &Finding, stage: Stage) -> Outcome<()> {
 
 /// What stands against the action under the approval in force.
 fn table_violation(table: &Table, action: &Action, stage: Stage) -> Option<Violation> {
-    let violation = action.violation(table.subject());
+    let violation = action.violation(table.subject(), table.kind);
     let approvable = action.kind.approvable();
     if approvable == Approvable::Never {
         return Some(violation);

@@ -1,7 +1,7 @@
 //! The queries inside EXPLAIN ANALYZE, EXECUTE and COPY, for `backstop.check()`: when they run, the planner and executor
 //! hooks see them.
 
-use crate::hooks::planner;
+use crate::hooks::unplanned;
 use crate::model::Violation;
 use crate::pg::{compat, raw};
 use crate::registry::Registry;
@@ -45,7 +45,7 @@ pub unsafe fn violations(statement: *mut pg_sys::Node, registry: &Rc<Registry>) 
         (0..raw::list_length(queries))
             .map(|n| raw::list_nth(queries, n) as *mut pg_sys::Query)
             .filter(|query| (**query).commandType != pg_sys::CmdType::CMD_UTILITY)
-            .flat_map(|query| planner::judge(registry, query, false))
+            .flat_map(|query| unplanned::violations(registry, query))
             .collect()
     }
 }

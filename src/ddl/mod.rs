@@ -107,7 +107,7 @@ impl Finding {
     /// What an unapproved statement breaks with it.
     pub fn violation(&self) -> Option<Violation> {
         match self {
-            Finding::Table { table, action } => Some(action.violation(table.subject())),
+            Finding::Table { table, action } => Some(action.violation(table.subject(), table.kind)),
             Finding::Sequence { policy, change, .. } => match change {
                 Change::Move {
                     old,

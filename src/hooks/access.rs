@@ -83,10 +83,9 @@ unsafe fn judge(
     arg: *mut c_void,
 ) -> Outcome<()> {
     if access == OAT_TRUNCATE
-        && let Some(table) = append_only::table(address.oid)
-        && !upgrading()
+        && let Some(violation) = append_only::violation(address.oid)
     {
-        return Err(append_only::violation(table).into());
+        return Err(violation.into());
     }
     if guard_triggers::own_work() {
         return Ok(());

@@ -8,6 +8,7 @@ mod executor;
 pub mod planner;
 mod record;
 mod targets;
+pub mod unplanned;
 pub mod utility;
 mod verdict;
 

@@ -1,4 +1,4 @@
-//! Statements that would change rows of the record itself are refused before they start: no trigger that could be
+//! Statements that would change rows of the record or of the registry are refused before they start: no trigger that could be
 //! disabled, no setting and no mode stands between.
 
 use super::targets::modify_tables;
@@ -7,7 +7,7 @@ use crate::record::append_only;
 use crate::report::Outcome;
 use pgrx::pg_sys;
 
-/// Refuses a plan that updates or deletes rows of the record.
+/// Refuses a plan that updates or deletes rows of the record or of the registry.
 ///
 /// # Safety
 /// `planned` must be live.
@@ -21,10 +21,8 @@ pub unsafe fn stays(planned: *mut pg_sys::PlannedStmt) -> Outcome<()> {
             for index in compat::int_list((*modify).resultRelations) {
                 let entry =
                     raw::list_nth((*planned).rtable, index - 1) as *mut pg_sys::RangeTblEntry;
-                if let Some(table) = append_only::table((*entry).relid)
-                    && !super::access::upgrading()
-                {
-                    return Err(append_only::violation(table).into());
+                if let Some(violation) = append_only::violation((*entry).relid) {
+                    return Err(violation.into());
                 }
             }
         }

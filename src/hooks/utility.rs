@@ -41,7 +41,7 @@ pub fn install() {
 struct Entered {
     /// This frame opened the root statement.
     root: bool,
-    /// The registry before DDL that can make followers or children, NULL for other statements.
+    /// The registry before DDL that can make or part followers and children, NULL for other statements.
     before: *mut Rc<Registry>,
     /// What it destroys has been captured.
     captured: bool,
@@ -172,6 +172,16 @@ unsafe fn before(
         captured: false,
     };
     let Some(registry) = registry::current() else {
+        // Who switches the mode off moves partitions, and switches it on again: their triggers move with them.
+        // SAFETY: the caller vouches for the statement.
+        unsafe {
+            if let Some(registry) = registry::current_even_if_off()
+                && guard_triggers::parts_family(statement)
+            {
+                guard_triggers::make_way(statement, &registry);
+                entered.before = memory::leak_into(pg_sys::CurrentMemoryContext, registry);
+            }
+        }
         return Ok(entered);
     };
     // SAFETY: the caller vouches for the statement and the frame.
@@ -184,6 +194,8 @@ unsafe fn before(
             underway::clear();
         }
         if guard_triggers::own_work() {
+            // A restore attaches what was detached.
+            guard_triggers::make_way(statement, &registry);
             return Ok(entered);
         }
         if (*statement).type_ == NodeTag::T_TruncateStmt {
@@ -195,6 +207,7 @@ unsafe fn before(
                 own_trigger::replace_same(statement.cast());
             }
             entered.captured = capture::before(statement, &registry)?;
+            guard_triggers::make_way(statement, &registry);
         }
         let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
         if whole && makes_relations((*statement).type_) {
@@ -222,7 +235,7 @@ fn after(entered: Entered) -> Outcome<()> {
     }
     if !entered.before.is_null() {
         // SAFETY: leaked into the memory of the statement that is ending.
-        guard_triggers::adjust_new(unsafe { &*entered.before });
+        guard_triggers::adjust_changed(unsafe { &*entered.before });
     }
     if entered.root {
         executor::close_root(UTILITY, true)?;

@@ -213,15 +213,33 @@ pub fn weaker_kind(asked: Kind, held: Kind) -> String {
     )
 }
 
-/// RFC 3339 to microseconds since the Unix epoch.
+/// RFC 3339, or the way PostgreSQL prints a timestamptz, to microseconds since the Unix epoch.
 fn parse_time(text: &str) -> Result<i64, String> {
-    OffsetDateTime::parse(text, &Rfc3339)
+    OffsetDateTime::parse(&rfc3339(text), &Rfc3339)
         .map(|time| (time.unix_timestamp_nanos() / 1000) as i64)
         .map_err(|_| {
             format!(
                 "The member \"expires\" is not a time like \"2026-11-21T12:00:00Z\": \"{text}\"."
             )
         })
+}
+
+/// `2026-11-21 12:00:00.5+00`, which is how `now() + interval '10 minutes'` becomes text, as RFC 3339 wants it.
+fn rfc3339(text: &str) -> String {
+    let mut time = text.to_owned();
+    if time.as_bytes().get(10) == Some(&b' ') {
+        time.replace_range(10..11, "T");
+    }
+    if let Some(sign) = time.rfind(['+', '-']).filter(|sign| *sign > 10)
+        && time[sign + 1..].bytes().all(|digit| digit.is_ascii_digit())
+    {
+        match time.len() - sign {
+            3 => time.push_str(":00"),
+            5 => time.insert(sign + 3, ':'),
+            _ => {}
+        }
+    }
+    time
 }
 
 /// Refuses a member that is unknown or of the wrong type.
@@ -277,6 +295,30 @@ mod tests {
             kind: Kind::Session,
             now: 1_000_000,
             ttl: 900_000_000,
+        }
+    }
+
+    #[test]
+    fn a_time_may_be_written_as_postgresql_prints_it() {
+        let utc = parse_time("2026-11-21T12:00:00.5Z").unwrap();
+        for same in [
+            "2026-11-21 12:00:00.5+00",
+            "2026-11-21 12:00:00.500000+00:00",
+            "2026-11-21 17:30:00.5+05:30",
+            "2026-11-21T17:30:00.5+0530",
+            "2026-11-21 09:00:00.5-03",
+        ] {
+            assert_eq!(parse_time(same).unwrap(), utc, "{same}");
+        }
+        for none in [
+            "2026-11-21 12:00:00",
+            "2026-11-21",
+            "now",
+            "2026-11-21 12:00:00+\u{e9}",
+            "2026-11-2\u{e9}+1\u{e9}2",
+            "",
+        ] {
+            assert!(parse_time(none).is_err(), "{none}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The rules that count: row limit, transaction limit, budgets, and mixed upstreams. What they say.
 
-use super::approval::Refusal;
+use super::approval::{Kind, Refusal};
 use crate::model::{Operation, Rule, Violation};
 
 /// The relation a refusal is about.
@@ -25,8 +25,12 @@ impl Subject<'_> {
         }
     }
 
-    /// The next step after a limit: narrow the statement, or have exactly what it destroys approved.
-    pub fn approve_hint(&self, operation: Operation) -> String {
+    /// The next step after a limit: narrow the statement, or have exactly what it destroys approved, in a way that is
+    /// of the kind asked for.
+    pub fn approve_hint(&self, operation: Operation, asked: Kind) -> String {
+        if let Some(approve) = approve_previewed(asked) {
+            return format!("Narrow the statement, or see what it would destroy: {approve}");
+        }
         format!(
             "Narrow the statement, or see what it would destroy: SELECT * FROM backstop.preview($$<statement>$$, 'why') \
              (programs: backstop.preview_json). Then have that approved with backstop.approve(<request_id>, 'why'), or \
@@ -38,6 +42,21 @@ impl Subject<'_> {
     }
 }
 
+/// How to come to an approval of the kind asked for; `None` where a statement of intent will do.
+pub fn approve_previewed(asked: Kind) -> Option<String> {
+    let by = match asked {
+        Kind::Session => return None,
+        Kind::Preview => "",
+        Kind::SecondPerson => " by someone else, in a session of another role",
+    };
+    Some(format!(
+        "SELECT * FROM backstop.preview($$<statement>$$, 'why') (programs: backstop.preview_json). Then have that \
+         approved{by}: SELECT backstop.approve(<request_id>, 'why'), and run it: SELECT * FROM backstop.run('<token>'). \
+         The table asks for an approval of kind \"{}\".",
+        asked.name()
+    ))
+}
+
 fn rows(count: i64) -> String {
     if count == 1 {
         "1 row".to_owned()
@@ -47,7 +66,13 @@ fn rows(count: i64) -> String {
 }
 
 /// SF005.
-pub fn row_limit(subject: Subject, operation: Operation, limit: i64, always: bool) -> Violation {
+pub fn row_limit(
+    subject: Subject,
+    operation: Operation,
+    limit: i64,
+    always: bool,
+    asked: Kind,
+) -> Violation {
     let (message, detail) = if always {
         (
             format!(
@@ -78,7 +103,7 @@ pub fn row_limit(subject: Subject, operation: Operation, limit: i64, always: boo
         Rule::RowLimit,
         message,
         detail,
-        subject.approve_hint(operation),
+        subject.approve_hint(operation, asked),
     )
 }
 
@@ -88,6 +113,7 @@ pub fn transaction_limit(
     operation: Operation,
     limit: i64,
     earlier: i64,
+    asked: Kind,
 ) -> Violation {
     subject.violation(
         Rule::TransactionLimit,
@@ -96,7 +122,7 @@ pub fn transaction_limit(
             "Earlier statements of this transaction destroyed {}; backstop.max_rows_per_transaction is {limit}.",
             rows(earlier)
         ),
-        subject.approve_hint(operation),
+        subject.approve_hint(operation, asked),
     )
 }
 
@@ -204,13 +230,14 @@ pub fn mixed_upstreams(subject: Subject, column: &str, upstreams: &[&str]) -> Vi
 
 /// SF012.
 pub fn not_loaded(subject: Option<Subject>) -> Violation {
-    let table = subject
-        .map(|subject| format!(" \"{}\"", subject.table))
-        .unwrap_or_default();
+    let statement = subject
+        .map(|subject| format!("statement on protected table \"{}\"", subject.table))
+        .unwrap_or_else(|| "statement".to_owned());
     Violation {
         rule: Rule::NotLoaded,
-        message: format!("pg_backstop was not loaded when this statement on protected table{table} was planned"),
-        detail: "The statement was refused because its rules could not be checked. Nothing was changed.".to_owned(),
+        message: format!("pg_backstop was not loaded when this {statement} was planned"),
+        detail: "It reached what is protected, whose rules could not be checked, so it was refused. Nothing was changed."
+            .to_owned(),
         hint: "The library is loaded now: run the statement again. To load it in every session, add pg_backstop to \
                shared_preload_libraries, or ALTER DATABASE ... SET session_preload_libraries = 'pg_backstop'."
             .to_owned(),
@@ -240,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_limit_names_the_count_and_the_next_step() {
-        let violation = row_limit(USERS, Operation::Delete, 1, false);
+        let violation = row_limit(USERS, Operation::Delete, 1, false, Kind::Session);
         assert_eq!(
             violation.message,
             "DELETE on table \"users\" would destroy more than 1 row"
@@ -248,6 +275,21 @@ mod tests {
         assert!(violation.detail.contains("row 2"));
         assert!(violation.hint.contains("approve_batch"));
         assert_eq!(violation.table.as_deref(), Some("users"));
+    }
+
+    #[test]
+    fn the_next_step_is_of_the_kind_that_the_table_accepts() {
+        for asked in [Kind::Preview, Kind::SecondPerson] {
+            for violation in [
+                row_limit(USERS, Operation::Delete, 1, true, asked),
+                transaction_limit(USERS, Operation::Delete, 1, 1, asked),
+            ] {
+                assert!(!violation.hint.contains("approve_batch"));
+                assert!(violation.hint.contains("backstop.preview($$"));
+                let other = asked == Kind::SecondPerson;
+                assert_eq!(violation.hint.contains("someone else"), other);
+            }
+        }
     }
 
     #[test]

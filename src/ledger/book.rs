@@ -125,12 +125,13 @@ fn count_unapproved(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option
     let (limit, policy) = root.limit.clone()?;
     // What was only warned of, or noted by a preview, is not said of every further row.
     let said = |rule| root.observed.contains(&rule);
+    let asked = policy.approval.max(row.table.kind());
     let violation = if root.counted() > limit {
         if said(Rule::RowLimit) {
             return None;
         }
         subject_of(&policy, |subject| {
-            limits::row_limit(subject, row.operation, limit, policy.always)
+            limits::row_limit(subject, row.operation, limit, policy.always, asked)
         })
     } else if earlier + root.counted_in_transaction() > gucs::max_rows_per_transaction() {
         if said(Rule::TransactionLimit) {
@@ -138,7 +139,7 @@ fn count_unapproved(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option
         }
         let limit = gucs::max_rows_per_transaction();
         subject_of(&policy, |subject| {
-            limits::transaction_limit(subject, row.operation, limit, earlier)
+            limits::transaction_limit(subject, row.operation, limit, earlier, asked)
         })
     } else {
         return None;

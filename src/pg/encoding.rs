@@ -5,6 +5,7 @@
 //! converted: in a database of another encoding than UTF-8, bytes that are not valid UTF-8 stand as characters of their
 //! own, from the end of the last private use plane, and so do the bytes of such characters themselves.
 
+use crate::pg::memory;
 use pgrx::datum::{DatumWithOid, UnboxDatum};
 use pgrx::spi::{SpiHeapTupleData, SpiTupleTable};
 use pgrx::{FromDatum, IntoDatum, Spi, pg_sys};
@@ -30,13 +31,19 @@ fn is_utf8() -> bool {
 /// The database's bytes as Rust's text.
 pub fn decode(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
-        Ok(text) if bytes.is_ascii() || is_utf8() => text.to_owned(),
+        Ok(text) if bytes.is_ascii() || is_utf8() => {
+            let mut copy = String::new();
+            memory::room_in(&mut copy, text.len());
+            copy.push_str(text);
+            copy
+        }
         _ => decode_any(bytes),
     }
 }
 
 fn decode_any(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
+    let mut text = String::new();
+    memory::room_in(&mut text, bytes.len());
     let byte = |text: &mut String, byte: u8| {
         text.push(char::from_u32(BYTES + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER));
     };
@@ -68,7 +75,8 @@ pub fn encode(text: &str) -> Cow<'_, [u8]> {
 }
 
 fn encode_any(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
+    let mut bytes = Vec::new();
+    memory::make_room(&mut bytes, text.len());
     for character in text.chars() {
         match stands_for(character) {
             Some(byte) => bytes.push(byte),
@@ -87,7 +95,11 @@ pub fn decoded(text: &CStr) -> String {
 pub fn c_string(text: &str) -> CString {
     let bytes = encode(text);
     let end = bytes.iter().position(|byte| *byte == 0);
-    CString::new(&bytes[..end.unwrap_or(bytes.len())]).unwrap_or_default()
+    let end = end.unwrap_or(bytes.len());
+    let mut copy = Vec::new();
+    memory::make_room(&mut copy, end + 1);
+    copy.extend_from_slice(&bytes[..end]);
+    CString::new(copy).unwrap_or_default()
 }
 
 /// A `text` value as functions and queries take and return it.
@@ -135,6 +147,37 @@ unsafe impl UnboxDatum for Text {
     {
         // SAFETY: the caller vouches for a text value that is not NULL.
         unsafe { Text::from_datum(datum.sans_lifetime(), false) }.unwrap_or_default()
+    }
+}
+
+/// A `bytea` value, read without more than asking for memory.
+#[derive(Default)]
+pub struct Bytes(pub Vec<u8>);
+
+impl FromDatum for Bytes {
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _: pg_sys::Oid,
+    ) -> Option<Bytes> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller vouches for a bytea value.
+        unsafe {
+            let flat = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+            Some(Bytes(memory::copied(pgrx::varlena_to_byte_slice(flat))))
+        }
+    }
+}
+
+impl IntoDatum for Bytes {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        self.0.into_datum()
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::BYTEAOID
     }
 }
 

@@ -10,13 +10,22 @@ use pgrx::{FromDatum, pg_sys};
 pub struct Call(pub pg_sys::FunctionCallInfo);
 
 impl Call {
-    /// Argument `n` (from 0), `None` when it is NULL.
+    /// Argument `n` (from 0), `None` when it is NULL, or when the function is declared without it too.
     ///
     /// # Safety
-    /// The SQL declaration must give argument `n` the type that `T` reads.
+    /// The SQL declarations that have an argument `n` must give it the type that `T` reads.
     pub unsafe fn arg<T: FromDatum>(self, n: usize) -> Option<T> {
+        if !self.has(n) {
+            return None;
+        }
         // SAFETY: the caller vouches for the type; PostgreSQL passes as many arguments as are declared.
         unsafe { pgrx::fcinfo::pg_getarg(self.0, n) }
+    }
+
+    /// Whether the function called is declared with an argument `n`: one body may stand behind two declarations.
+    pub fn has(self, n: usize) -> bool {
+        // SAFETY: PostgreSQL hands every function a valid FunctionCallInfo.
+        unsafe { usize::try_from((*self.0).nargs).is_ok_and(|count| n < count) }
     }
 
     /// A text argument.

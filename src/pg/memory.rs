@@ -2,12 +2,21 @@
 
 use crate::pg::raw;
 use pgrx::pg_sys;
+use std::collections::HashMap;
 use std::ffi::c_void;
+use std::hash::{BuildHasher, Hash};
 
 /// Room for `more` bytes, where they may be many (a row's values): without memory, PostgreSQL's own error. Rust's way of
 /// not having it ends the process, and with it every session of the server.
 pub fn make_room(bytes: &mut Vec<u8>, more: usize) {
     if bytes.try_reserve(more).is_err() {
+        no_room(more);
+    }
+}
+
+/// As `make_room`, for a text.
+pub fn room_in(text: &mut String, more: usize) {
+    if text.try_reserve(more).is_err() {
         no_room(more);
     }
 }
@@ -22,9 +31,36 @@ pub fn copied(bytes: &[u8]) -> Vec<u8> {
     copy
 }
 
+/// `text` behind what is there already.
+pub fn append(bytes: &mut Vec<u8>, text: &[u8]) {
+    make_room(bytes, text.len());
+    bytes.extend_from_slice(text);
+}
+
+/// One more member of a list that grows with the number of rows.
+pub fn push<T>(list: &mut Vec<T>, member: T) {
+    if list.len() == list.capacity() && list.try_reserve(1).is_err() {
+        no_room(list.len() * size_of::<T>());
+    }
+    list.push(member);
+}
+
+/// Room for one more entry of a map that grows with the number of rows.
+pub fn room_for_entry<K: Eq + Hash, V, S: BuildHasher>(map: &mut HashMap<K, V, S>) {
+    if map.len() == map.capacity() && map.try_reserve(1).is_err() {
+        no_room(map.len() * size_of::<(K, V)>());
+    }
+}
+
+/// For loops of ours that may be long: a cancelled statement ends there, and so does one that has no memory left.
+pub fn check() {
+    pgrx::check_for_interrupts!();
+    super::reserve::refill();
+}
+
 /// Raises the error: does not return.
 #[cold]
-fn no_room(bytes: usize) {
+pub(super) fn no_room(bytes: usize) {
     // The encoder's unit tests run without a server, and so without PostgreSQL's functions.
     #[cfg(test)]
     panic!("out of memory: {bytes} bytes");

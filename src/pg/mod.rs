@@ -13,6 +13,7 @@ pub mod objects;
 pub mod privileged;
 pub mod query;
 pub mod raw;
+pub mod reserve;
 pub mod settings;
 pub mod slot;
 pub mod spi;

@@ -2,6 +2,7 @@
 
 use super::seen::Step;
 use crate::pg::encoding;
+use crate::pg::memory;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -20,7 +21,11 @@ pub fn of(step: &Step) -> String {
 }
 
 fn object(step: &Step, image: &[u8]) -> Option<String> {
-    let text = format!("[0{}", encoding::decode(image));
+    let mut text = String::from("[0");
+    let decoded = encoding::decode(image);
+    memory::room_in(&mut text, decoded.len());
+    text.push_str(&decoded);
+    drop(decoded);
     let values: Vec<&RawValue> = serde_json::from_str(&text).ok()?;
     let columns = &step.format.columns;
     let members = |count: usize| {
@@ -62,13 +67,67 @@ fn shown_members(object: &str) -> Option<String> {
 
 /// A value, cut when it is long.
 fn shown(value: &str) -> Cow<'_, str> {
-    if value.len() <= LONGEST {
-        return Cow::Borrowed(value);
+    let is_text = value.starts_with('"');
+    match cut(value) {
+        Some((end, bytes)) if is_text => {
+            Cow::Owned(format!("{}... ({bytes} bytes)\"", &value[..end]))
+        }
+        _ => Cow::Borrowed(value),
     }
-    let Ok(text) = serde_json::from_str::<String>(value) else {
-        return Cow::Borrowed(value);
-    };
-    let cut: String = text.chars().take(LONGEST).collect();
-    let cut = format!("{cut}... ({} bytes)", text.len());
-    Cow::Owned(serde_json::to_string(&cut).unwrap_or_default())
+}
+
+/// Where a JSON string is cut, and how many bytes its text has; `None` for one that is shown whole. It may be large, so
+/// it is walked through, and copied nowhere.
+fn cut(value: &str) -> Option<(usize, usize)> {
+    if value.len() <= LONGEST {
+        return None;
+    }
+    let (mut characters, mut bytes, mut end) = (0, 0, None);
+    let mut rest = value.char_indices().skip(1);
+    while let Some((at, character)) = rest.next() {
+        if character == '"' {
+            break;
+        }
+        if characters == LONGEST {
+            end = Some(at);
+        }
+        characters += 1;
+        // The record escapes what is one byte: a quote, a backslash, a control character.
+        bytes += match character {
+            '\\' => {
+                if matches!(rest.next(), Some((_, 'u'))) {
+                    rest.nth(3);
+                }
+                1
+            }
+            other => other.len_utf8(),
+        };
+    }
+    end.map(|end| (end, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters_and_escapes() {
+        assert_eq!(shown("\"short\""), "\"short\"");
+        let numbers = format!("[{}]", "1,".repeat(2000));
+        assert_eq!(shown(&numbers), numbers);
+        for (piece, bytes) in [
+            ("x", 1),
+            ("\\n", 1),
+            ("\\u0001", 1),
+            ("\\\"", 1),
+            ("č", 2),
+            ("🙂", 4),
+        ] {
+            let value = format!("\"{}\"", piece.repeat(1500));
+            let told = format!("\"{}... ({} bytes)\"", piece.repeat(LONGEST), bytes * 1500);
+            assert_eq!(shown(&value), told);
+            let short = format!("\"{}\"", piece.repeat(LONGEST));
+            assert_eq!(shown(&short), short);
+        }
+    }
 }

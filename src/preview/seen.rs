@@ -152,7 +152,7 @@ pub fn note_row(
     {
         // What is left to COMMIT is shown, and does not belong to the statement that a token is for: zero.
         let print = if collect::is_deferred() { 0 } else { print };
-        buffer.fingerprints.extend_from_slice(&print.to_le_bytes());
+        memory::append(&mut buffer.fingerprints, &print.to_le_bytes());
     }
     let step = level.seen.step(captured.format, captured.operation, cause);
     step.rows += 1;
@@ -205,11 +205,14 @@ pub fn keep_chunk(chunks: &mut Vec<StoredChunk>, buffer: &mut Buffer) {
     let fingerprints = std::mem::take(&mut buffer.fingerprints);
     let (rows, images) = buffer.take();
     progress::previewed(&buffer.format.relation, rows.into());
-    chunks.push(StoredChunk {
-        number: store::put(&buffer.format, rows, &images, &fingerprints),
-        format: buffer.format.clone(),
-        operation: buffer.operation,
-        cause: buffer.cause.clone(),
-    });
+    memory::push(
+        chunks,
+        StoredChunk {
+            number: store::put(&buffer.format, rows, &images, &fingerprints),
+            format: buffer.format.clone(),
+            operation: buffer.operation,
+            cause: buffer.cause.clone(),
+        },
+    );
     buffer.reuse(images);
 }

@@ -136,7 +136,7 @@ pub fn drain(mut take: impl FnMut(i64, &[Datum; COLUMNS.len()])) {
     unsafe {
         let slot = pg_sys::MakeSingleTupleTableSlot(desc, &raw const pg_sys::TTSOpsMinimalTuple);
         while pg_sys::tuplestore_gettupleslot(tuples, true, false, slot) {
-            pgrx::check_for_interrupts!();
+            crate::pg::memory::check();
             raw::slot_getsomeattrs_int(slot, COLUMNS.len() as i32);
             let values = std::array::from_fn(|n| *(*slot).tts_values.add(n));
             take(values[0].value() as i64, &values);

@@ -1,5 +1,6 @@
-//! Which tables are the record, and that their rows stay as they were written: for everyone, whatever is protected, in every
-//! mode. Only `prune` removes rows, and it does so in the heap, where no statement gets.
+//! Which tables are the record or the registry, and that their rows stay as they were written: for everyone, whatever is
+//! protected, in every mode. Of the record, only `prune` removes rows, and it does so in the heap, where no statement gets;
+//! the registry is changed by the policy functions alone.
 
 use crate::judge::ddl;
 use crate::model::Violation;
@@ -11,7 +12,7 @@ use std::cell::Cell;
 use std::ffi::CStr;
 
 /// The tables whose rows nobody changes. INSERT passes: a dump that is restored brings its rows that way.
-pub const TABLES: [&CStr; 7] = [
+const TABLES: [&CStr; 10] = [
     c"statement_log",
     c"image_chunk",
     c"definition",
@@ -19,6 +20,9 @@ pub const TABLES: [&CStr; 7] = [
     c"committed",
     c"pruned",
     c"rejection",
+    c"registered_table",
+    c"registered_column",
+    c"registered_sequence",
 ];
 
 thread_local! {
@@ -27,8 +31,25 @@ thread_local! {
         const { Cell::new((0, [pg_sys::InvalidOid; TABLES.len()])) };
 }
 
-/// The record's table of this OID.
-pub fn table(relid: Oid) -> Option<&'static CStr> {
+/// What the statement that runs breaks when it changes or removes rows of the table.
+pub fn violation(relid: Oid) -> Option<Violation> {
+    let table = table(relid)?.to_string_lossy();
+    if crate::hooks::access::upgrading() {
+        return None;
+    }
+    match is_registry(&table) {
+        true if registry::is_writing() => None,
+        true => Some(ddl::by_functions_only(&table)),
+        false => Some(ddl::append_only(&table)),
+    }
+}
+
+fn is_registry(table: &str) -> bool {
+    table.starts_with("registered_")
+}
+
+/// The table of this OID.
+fn table(relid: Oid) -> Option<&'static CStr> {
     // Reads the registry anew where the extension has come or gone.
     let _ = registry::current_even_if_off();
     let generation = registry::generation();
@@ -52,11 +73,6 @@ fn look_up() -> [Oid; TABLES.len()] {
     }
 }
 
-/// What changing rows of the table breaks.
-pub fn violation(table: &CStr) -> Violation {
-    ddl::append_only(&table.to_string_lossy())
-}
-
 crate::sql_function!(
     pg_finfo_backstop_guard_record,
     backstop_guard_record,
@@ -66,15 +82,14 @@ crate::sql_function!(
 /// `backstop.guard_record()`, the trigger of the record's tables: the hooks refuse before any trigger runs, so it fires
 /// where the library was not loaded when the statement began.
 unsafe fn guard_record(call: Call) -> Outcome<Datum> {
-    if crate::hooks::access::upgrading() {
-        return Ok(call.null());
-    }
     // SAFETY: a trigger's call has its data in the context.
     let relid = unsafe {
         let data = (*call.0).context as *mut pg_sys::TriggerData;
         let is_trigger = !data.is_null() && (*data).type_ == pg_sys::NodeTag::T_TriggerData;
         is_trigger.then(|| (*(*data).tg_relation).rd_id)
     };
-    let table = relid.and_then(table).unwrap_or(c"statement_log");
-    Err(violation(table).into())
+    match relid.and_then(violation) {
+        Some(violation) => Err(violation.into()),
+        None => Ok(call.null()),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::format::RowFormat;
 use crate::model::Operation;
-use crate::pg::memory::make_room;
+use crate::pg::memory::{append, make_room};
 use std::rc::Rc;
 
 /// A chunk is written when it holds this many bytes. lz4 looks for repetition within 64 kB, and looks more closely where
@@ -84,14 +84,14 @@ impl Buffer {
             self.bytes.push(b',');
             self.bytes.extend_from_slice(&other.bytes[HEADER + 1..]);
         }
-        self.fingerprints.extend(other.fingerprints);
+        append(&mut self.fingerprints, &other.fingerprints);
         self.rows += other.rows;
     }
 
     /// Takes the rows out, with their number: a JSON array as a `text` value that can be used as a datum as it is.
     pub fn take(&mut self) -> (i32, Vec<u8>) {
         let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.push(b']');
+        append(&mut bytes, b"]");
         let length = bytes.len();
         bytes[..HEADER].copy_from_slice(&super::datum::varlena_header(length));
         (std::mem::take(&mut self.rows), bytes)

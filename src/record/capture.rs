@@ -236,6 +236,13 @@ unsafe fn capture(call: Call) -> Outcome<Datum> {
                 "backstop.capture() must be called as a trigger",
             ));
         }
+        // Anybody may make a trigger with this function on a table of his own.
+        if !pg_sys::IsLogicalWorker() {
+            return Err(report::Report::new(
+                "0A000",
+                "backstop.capture() is the function of pg_backstop's own triggers",
+            ));
+        }
         let Some(registry) = registry::current() else {
             return Ok(Datum::null());
         };

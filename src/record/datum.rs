@@ -1,6 +1,7 @@
 //! Datums built by hand for the record's own tables.
 
 use crate::pg::encoding;
+use crate::pg::memory;
 use pgrx::pg_sys;
 
 /// A `text` value around `bytes`, in the current memory context.
@@ -58,7 +59,9 @@ pub fn varlena_header(length: usize) -> [u8; 4] {
 
 /// A jsonb value from JSON text.
 pub fn jsonb(json: &[u8]) -> pg_sys::Datum {
-    let mut text = json.to_vec();
+    let mut text = Vec::new();
+    memory::make_room(&mut text, json.len() + 1);
+    text.extend_from_slice(json);
     text.push(0);
     // SAFETY: jsonb_in reads a C string; JSON text has no NUL inside.
     unsafe {

@@ -11,7 +11,9 @@ use crate::judge::approval::Kind;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
 use crate::pg::encoding;
+use crate::pg::memory;
 use crate::pg::raw;
+use crate::pg::reserve;
 use crate::report::Outcome;
 use crate::running::queries::ActiveQuery;
 use crate::{preview, running};
@@ -46,6 +48,7 @@ pub struct Captured<'a> {
 pub unsafe fn keep(captured: &Captured) -> Outcome<()> {
     let (query, format, operation) = (captured.query, captured.format, captured.operation);
     let key = ledger::with(|ledger| ledger.root(query.root, running::new_root).fingerprint_key());
+    reserve::refill();
     ROW.with_borrow_mut(|row| {
         row.clear();
         // SAFETY: the caller vouches for the slots.
@@ -130,7 +133,7 @@ fn mark(root: &mut Root, nest: i32, captured: &Captured, print: u128, row: &[u8]
     if one_too_many {
         enforce::refuse(token::more_rows(root, &claim))?;
     }
-    root.level(nest).fingerprints.push(print);
+    memory::push(&mut root.level(nest).fingerprints, print);
     Ok(())
 }
 

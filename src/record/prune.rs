@@ -21,7 +21,7 @@ pub fn prune(cutoff: i64, limit: Option<i64>) -> Outcome<i64> {
     let sequences = Table::open(c"sequence_change", c"sequence_change_statement_id");
     let mut pruned = 0;
     for id in ids {
-        pgrx::check_for_interrupts!();
+        crate::pg::memory::check();
         // The statement's own row first: who waits here for another prune finds nothing left to do.
         if log.delete(1, Compare::Equal(id), pg_sys::F_INT8EQ) == 0 {
             continue;

@@ -7,7 +7,10 @@ use crate::judge::approval::Kind;
 use crate::pg::memory;
 use crate::pg::raw;
 use crate::registry::{self, Guarded, Registry};
-use crate::running::queries::{self, ActiveQuery};
+use crate::running::{
+    self,
+    queries::{self, ActiveQuery},
+};
 use pgrx::pg_sys;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -93,6 +96,9 @@ pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
         // SAFETY: reads the backend's kind.
         return if unsafe { pg_sys::IsLogicalWorker() } {
             Found::Outside
+        } else if running::root_key().is_some() {
+            // Our hooks have seen the statement from its beginning, and no destructive query of it that calls this.
+            Found::Foreign
         } else {
             Found::NotLoaded
         };

@@ -59,7 +59,10 @@ pub unsafe fn capture(
         root.rule_broken |= covered;
     });
     // What the mode or the kind of table lets pass uncovered was judged as a whole: its rows are recorded, not refused.
-    let counts = covered || !guarded.is_protected();
+    // Nor are a publisher's: replication would stop.
+    // SAFETY: reads the backend's kind.
+    let replica = unsafe { pg_sys::IsLogicalWorker() };
+    let counts = covered || (!guarded.is_protected() && !replica);
     let kind = guarded.kind();
     // SAFETY: the caller vouches for the relation. Rows are read with a registered snapshot and encoded in a context of
     // their own; after an error the resource owner and the memory contexts of the statement clean up.
@@ -81,7 +84,7 @@ pub unsafe fn capture(
         let before = pg_sys::MemoryContextSwitchTo(context);
         let mut outcome = Ok(());
         while outcome.is_ok() {
-            pgrx::check_for_interrupts!();
+            crate::pg::memory::check();
             pg_sys::MemoryContextReset(context);
             if pg_sys::systable_getnext(scan).is_null() {
                 break;

@@ -144,6 +144,7 @@ fn read() -> (Registry, HashSet<Oid>) {
     for relid in registry.tables.keys() {
         watched.extend(parents.ancestors(*relid));
     }
+    registry.parents = parents.0;
     (registry, watched)
 }
 

@@ -7,6 +7,9 @@
 mod invalidation;
 mod load;
 mod target;
+mod writing;
+
+pub use writing::{Writing, is_writing};
 
 pub use invalidation::{announce_change, install, is_being_restored, loaded_by_hand};
 
@@ -89,6 +92,8 @@ pub struct Registry {
     sequences: HashMap<Oid, Rc<SequencePolicy>>,
     /// Inheritance and partitioning of the whole database, parent to children.
     children: HashMap<Oid, Vec<Oid>>,
+    /// The same, child to parents.
+    parents: HashMap<Oid, Vec<Oid>>,
     targets: RefCell<Targets>,
 }
 
@@ -132,6 +137,25 @@ impl Registry {
             next += 1;
         }
         all
+    }
+
+    /// What `relid` inherits from or is a partition of.
+    pub fn parents(&self, relid: Oid) -> &[Oid] {
+        self.parents.get(&relid).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every relation that inherits or is a partition.
+    pub fn children(&self) -> impl Iterator<Item = Oid> {
+        self.parents.keys().copied()
+    }
+
+    /// How many generations are above `relid`.
+    pub fn depth(&self, relid: Oid) -> usize {
+        let above = self.parents(relid).iter();
+        above
+            .map(|parent| self.depth(*parent) + 1)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The policies that a command on `relid` meets: its own and its ancestors', and its children's when the command

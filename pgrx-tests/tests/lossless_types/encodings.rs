@@ -130,6 +130,19 @@ fn names_and_values(encoding: &str) {
            token := backstop.approve(r, 'yes ~'); PERFORM backstop.run(token); END $x$"#,
     );
     passes(&mut admin, &previewed);
+    // A request as people read it. Checked in the server: these texts cannot be sent to this client.
+    run(
+        &mut admin,
+        r#"DO $x$ DECLARE r bigint; tree text; shown text; BEGIN
+           SELECT max(request_id) INTO r FROM backstop.preview('UPDATE "s~"."t~" SET "v~" = NULL WHERE "k~" = ''k~5''', 'why ~');
+           PERFORM backstop.deny(r, 'no ~');
+           SELECT string_agg(line, E'\n') INTO tree FROM backstop.preview_tree(r) AS line;
+           FOREACH shown IN ARRAY ARRAY['why ~', 'no ~', '"k~" = ''k~5''', 'UPDATE "s~"."t~"', 'v~'] LOOP
+               IF position(shown IN tree) = 0 THEN RAISE EXCEPTION 'the tree does not show a part of the request'; END IF;
+           END LOOP;
+           IF backstop.request_json(r) ->> 'decision_reason' <> 'no ~' THEN RAISE EXCEPTION 'another reason'; END IF;
+           END $x$"#,
+    );
     assert_eq!(query_text(&mut admin, restore), "0", "{encoding}: run");
     same(&mut admin, "run");
     let drill = "SELECT count(*) FROM backstop.restore_drill() WHERE NOT ok AND detail NOT LIKE '%conflict%'";

@@ -4,7 +4,8 @@ use super::{Claim, State, prints};
 use crate::approval::fingerprint::Key;
 use crate::judge::approval::{Kind, Refusal};
 use crate::judge::token::{Issued, Roles, Token};
-use crate::pg::encoding::{self, RowText};
+use crate::pg::encoding::{self, Bytes, RowText};
+use crate::pg::memory;
 use crate::pg::privileged::Privileged;
 use pgrx::Spi;
 use pgrx::pg_sys::{self, Datum};
@@ -145,11 +146,13 @@ fn take(issued: &Issued) -> Result<Claim, pgrx::spi::Error> {
             None,
             &[id.into()],
         )? {
-            for print in prints(&chunk.get::<Vec<u8>>(1)?.unwrap_or_default()) {
+            memory::check();
+            for print in prints(&chunk.get::<Bytes>(1)?.unwrap_or_default().0) {
                 // What deferred triggers do at COMMIT is not the statement's.
                 if print == 0 {
                     continue;
                 }
+                memory::room_for_entry(&mut expected);
                 *expected.entry(print).or_default() += 1;
                 total += 1;
             }

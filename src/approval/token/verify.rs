@@ -6,11 +6,13 @@ use crate::judge::approval::Refusal;
 use crate::judge::limits;
 use crate::ledger::Root;
 use crate::model::Violation;
-use crate::pg::encoding::RowText;
+use crate::pg::encoding::{Bytes, RowText};
+use crate::pg::memory;
 use crate::pg::privileged::Privileged;
 use crate::record;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::Spi;
+use serde_json::value::RawValue;
 use std::collections::HashMap;
 
 /// Writes what a root destroyed into the record, and ends its token: what it destroyed must be what the preview showed,
@@ -37,7 +39,7 @@ pub fn settle(root: &mut Root) -> Outcome<Option<i64>> {
 /// # Errors
 /// SF011.
 fn verify(root: &mut Root, claim: &Claim) -> Outcome<()> {
-    let mut left = claim.expected.clone();
+    let mut left = copied(&claim.expected);
     let unseen = unseen(root, &mut left);
     left.retain(|_, count| *count > 0);
     let missing: usize = left.values().map(|count| *count as usize).sum();
@@ -58,16 +60,29 @@ fn verify(root: &mut Root, claim: &Claim) -> Outcome<()> {
 /// SF011 before the root is over: it destroys more rows than the preview showed.
 pub fn more_rows(root: &mut Root, claim: &Claim) -> Violation {
     // The row that is one too many has not left its fingerprint yet.
-    let unseen = unseen(root, &mut claim.expected.clone()) + 1;
+    let unseen = unseen(root, &mut copied(&claim.expected)) + 1;
     let examples = examples(root);
     limits::other_rows(claim.request_id, (unseen, &examples), (0, &[]), false)
+}
+
+/// What the preview showed, to be ticked off.
+fn copied(expected: &HashMap<u128, u32>) -> HashMap<u128, u32> {
+    let mut copy = HashMap::new();
+    for (print, count) in expected {
+        memory::room_for_entry(&mut copy);
+        copy.insert(*print, *count);
+    }
+    copy
 }
 
 /// How many rows were not shown; takes those that were out of `left`.
 fn unseen(root: &mut Root, left: &mut HashMap<u128, u32>) -> usize {
     let prints = root.levels().iter().flat_map(|level| &level.fingerprints);
     let mut unseen = 0;
-    for print in prints {
+    for (n, print) in prints.enumerate() {
+        if n % 4096 == 0 {
+            memory::check();
+        }
         match left.get_mut(print) {
             Some(count) if *count > 0 => *count -= 1,
             _ => unseen += 1,
@@ -99,7 +114,8 @@ fn describe(id: i64, mut wanted: HashMap<u128, u32>) -> Result<Vec<String>, pgrx
             &[id.into()],
         )?;
         for chunk in chunks {
-            let stored = chunk.get::<Vec<u8>>(6)?.unwrap_or_default();
+            memory::check();
+            let stored = chunk.get::<Bytes>(6)?.unwrap_or_default().0;
             if !prints(&stored).any(|print| wanted.contains_key(&print)) {
                 continue;
             }
@@ -108,7 +124,8 @@ fn describe(id: i64, mut wanted: HashMap<u128, u32>) -> Result<Vec<String>, pgrx
             let columns = chunk.texts(4)?.unwrap_or_default();
             let keys = usize::from(chunk.get::<i16>(3)?.unwrap_or(0).unsigned_abs());
             let images = chunk.text(5)?.unwrap_or_default();
-            let images: Vec<serde_json::Value> = serde_json::from_str(&images).unwrap_or_default();
+            // Rows may be large: nothing of them is copied.
+            let images: Vec<Vec<&RawValue>> = serde_json::from_str(&images).unwrap_or_default();
             for (print, image) in prints(&stored).zip(images) {
                 let Some(count) = wanted.get_mut(&print).filter(|count| **count > 0) else {
                     continue;
@@ -117,7 +134,12 @@ fn describe(id: i64, mut wanted: HashMap<u128, u32>) -> Result<Vec<String>, pgrx
                 let key: Vec<String> = columns[..keys.min(columns.len())]
                     .iter()
                     .enumerate()
-                    .map(|(n, column)| format!("{column} = {}", image[n + 1]))
+                    .map(|(n, column)| {
+                        format!(
+                            "{column} = {}",
+                            image.get(n + 1).map_or("null", |value| value.get())
+                        )
+                    })
                     .collect();
                 named.push(row_name(&operation, &relation, &key));
                 if named.len() == EXAMPLES {

@@ -81,6 +81,7 @@ fn forget(tables: &[Oid]) {
     }
     let _privileged = Privileged::begin();
     let _own = OwnWork::begin();
+    let _writing = registry::Writing::begin();
     for (table, column) in [
         ("registered_table", "relation"),
         ("registered_column", "relation"),

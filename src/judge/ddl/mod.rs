@@ -4,7 +4,8 @@ mod kind;
 
 pub use kind::{Approvable, Kind};
 
-use crate::judge::limits::Subject;
+use crate::judge::approval::Kind as ApprovalKind;
+use crate::judge::limits::{Subject, approve_previewed};
 use crate::model::{Rule, Violation};
 
 /// One thing that a statement would do to a protected table.
@@ -26,8 +27,8 @@ impl Action {
         }
     }
 
-    /// The unapproved action, refused.
-    pub fn violation(&self, subject: Subject) -> Violation {
+    /// The unapproved action, refused; `asked` is the weakest kind of approval that the table accepts.
+    pub fn violation(&self, subject: Subject, asked: ApprovalKind) -> Violation {
         let message = match (self.through, &self.object) {
             (Some(through), _) => {
                 format!(
@@ -46,21 +47,22 @@ impl Action {
                 subject.table
             ),
         };
-        let hint = match self.kind.approvable() {
-            Approvable::Yes => format!(
+        let hint = match (self.kind.approvable(), approve_previewed(asked)) {
+            (Approvable::Never, _) => self.give_up(subject),
+            (_, Some(approve)) => format!("If it is meant, see what it would destroy: {approve}"),
+            (Approvable::Yes, None) => format!(
                 "If it is meant, approve it in the same transaction: SELECT backstop.approve_batch('why', max_rows => \
                  1, relations => '{{{}}}', operations => '{{{}}}').",
                 subject.qualified,
                 self.kind.operation().approval_name()
             ),
-            Approvable::Captured => format!(
+            (Approvable::Captured, None) => format!(
                 "If every row of it is meant, approve it in the same transaction with as many rows as it holds: SELECT \
                  backstop.approve_batch('why', max_rows => 20, relations => '{{{}}}', operations => '{{{}}}'). They are \
                  recorded first, and backstop.restore() brings them back.",
                 subject.qualified,
                 self.kind.operation().approval_name()
             ),
-            Approvable::Never => give_up(subject),
         };
         self.refused(subject, message, self.kind.why().to_owned(), hint)
     }
@@ -80,6 +82,18 @@ impl Action {
                 self.kind.why()
             ),
             self.way_out(subject),
+        )
+    }
+
+    fn give_up(&self, subject: Subject) -> String {
+        let instead = match self.kind {
+            Kind::SwitchAllTriggers => "Name the one trigger that is meant, or give",
+            _ => "Give",
+        };
+        format!(
+            "{instead} up the protection in the same transaction: SELECT backstop.unprotect('{0}'); ...; SELECT \
+             backstop.protect('{0}').",
+            subject.qualified
         )
     }
 
@@ -125,14 +139,6 @@ impl Action {
     }
 }
 
-fn give_up(subject: Subject) -> String {
-    format!(
-        "Name the one trigger or column that is meant, or give up the protection in the same transaction: SELECT \
-         backstop.unprotect('{0}'); ...; SELECT backstop.protect('{0}').",
-        subject.qualified
-    )
-}
-
 /// SF013: the guard itself would be changed. `what` is the object, as in `schema "backstop"`.
 pub fn tamper(what: &str, subject: Option<Subject>) -> Violation {
     Violation {
@@ -163,6 +169,23 @@ pub fn append_only(table: &str) -> Violation {
     }
 }
 
+/// A registration would be changed or removed other than by the functions that are there for it.
+pub fn by_functions_only(table: &str) -> Violation {
+    Violation {
+        rule: Rule::Tamper,
+        message: format!("change of what is in table \"{table}\" is refused"),
+        detail: "It says what pg_backstop protects, and its functions alone change it, for superusers too: triggers and \
+                 other sessions follow only them."
+            .to_owned(),
+        hint: "backstop.protect(), protect_columns() and protect_sequence() change a registration, backstop.unprotect(), \
+               unprotect_columns() and unprotect_sequence() end it."
+            .to_owned(),
+        schema: Some("backstop".to_owned()),
+        table: Some(table.to_owned()),
+        column: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,7 +205,9 @@ mod tests {
             Kind::AlterColumnType,
         ] {
             assert_eq!(kind.approvable(), Approvable::Captured);
-            let hint = Action::new(kind, None).violation(USERS).hint;
+            let hint = Action::new(kind, None)
+                .violation(USERS, ApprovalKind::Session)
+                .hint;
             assert!(
                 hint.contains("max_rows => 20") && hint.contains("restore"),
                 "{hint}"
@@ -200,14 +225,16 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_column_and_how_to_approve() {
-        let rename = Action::new(Kind::RenameColumn, Some("plan".to_owned())).violation(USERS);
+        let rename = Action::new(Kind::RenameColumn, Some("plan".to_owned()))
+            .violation(USERS, ApprovalKind::Session);
         assert_eq!(
             rename.message,
             "RENAME COLUMN \"plan\" of protected table \"users\" is refused"
         );
         assert_eq!(rename.column.as_deref(), Some("plan"));
         assert!(rename.hint.contains("operations => '{alter}'"));
-        let trigger = Action::new(Kind::DropTrigger, Some("purge".to_owned())).violation(USERS);
+        let trigger = Action::new(Kind::DropTrigger, Some("purge".to_owned()))
+            .violation(USERS, ApprovalKind::Session);
         assert_eq!(trigger.column, None);
     }
 
@@ -218,9 +245,28 @@ mod tests {
             ..Action::new(Kind::DropTable, None)
         };
         assert_eq!(
-            action.violation(USERS).message,
+            action.violation(USERS, ApprovalKind::Session).message,
             "DROP SCHEMA would reach protected table \"users\""
         );
+    }
+
+    #[test]
+    fn the_next_step_is_of_the_kind_that_the_table_accepts() {
+        for kind in [Kind::Truncate, Kind::DropColumn, Kind::RenameColumn] {
+            let violation = Action::new(kind, None).violation(USERS, ApprovalKind::SecondPerson);
+            assert!(violation.hint.contains("approved by someone else"));
+            assert!(!violation.hint.contains("approve_batch"));
+        }
+        for kind in [Kind::SwitchAllTriggers, Kind::RenameRegisteredColumn] {
+            let violation = Action::new(kind, None).violation(USERS, ApprovalKind::SecondPerson);
+            assert!(
+                violation
+                    .hint
+                    .contains("backstop.unprotect('public.users')")
+            );
+            let one = kind == Kind::SwitchAllTriggers;
+            assert_eq!(violation.hint.contains("the one trigger"), one);
+        }
     }
 
     #[test]

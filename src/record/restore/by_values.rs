@@ -7,6 +7,7 @@ use super::engine::Engine;
 use super::find::fetch_visible;
 use super::image::Image;
 use super::leaf::Leaf;
+use crate::pg::memory;
 use crate::pg::slot::Slot;
 use crate::record::encode;
 use crate::record::portable::PortableOutput;
@@ -75,6 +76,7 @@ impl Leaf {
             // SAFETY: the caller vouches for the slot.
             let text = unsafe { text(self, self.slot, &index.places) };
             let hash = hash(&text);
+            memory::room_for_entry(&mut index.added);
             index.added.entry(hash).or_default().push(self.slot.tid());
             self.values = Some(index);
         }
@@ -108,7 +110,7 @@ impl ValuesIndex {
             );
             let before = pg_sys::MemoryContextSwitchTo(context);
             loop {
-                pgrx::check_for_interrupts!();
+                crate::pg::memory::check();
                 pg_sys::MemoryContextReset(context);
                 let tuple = pg_sys::systable_getnext(scan);
                 if tuple.is_null() {
@@ -122,7 +124,8 @@ impl ValuesIndex {
                     (*slot.0).tts_isnull,
                 );
                 slot.store();
-                rows.push((hash(&text(leaf, slot, &places)), (*tuple).t_self));
+                let row = (hash(&text(leaf, slot, &places)), (*tuple).t_self);
+                memory::push(&mut rows, row);
             }
             pg_sys::MemoryContextSwitchTo(before);
             pg_sys::systable_endscan(scan);
@@ -130,7 +133,10 @@ impl ValuesIndex {
             pg_sys::ExecDropSingleTupleTableSlot(slot.0);
             pg_sys::MemoryContextDelete(context);
         }
-        rows.sort_by_key(|(hash, _)| *hash);
+        // In place, and in the order of the scan where hashes are the same.
+        rows.sort_unstable_by_key(|(hash, tid)| {
+            (*hash, tid.ip_blkid.bi_hi, tid.ip_blkid.bi_lo, tid.ip_posid)
+        });
         ValuesIndex {
             shape,
             converted: false,
@@ -154,15 +160,18 @@ impl ValuesIndex {
                 fetch_visible(leaf.relation.0, tid, leaf.present)
                     && text(leaf, leaf.present, &self.places) == wanted
             };
-            let added = self.added.entry(hash).or_default();
-            while let Some(tid) = added.last() {
-                if is(*tid) {
+            let mut added = self.added.get_mut(&hash);
+            while let Some(tid) = added.as_mut().and_then(|added| added.last().copied()) {
+                if is(tid) {
                     return true;
                 }
-                added.pop();
+                if let Some(added) = &mut added {
+                    added.pop();
+                }
             }
             let start = self.rows.partition_point(|(of, _)| *of < hash);
             let same = self.rows[start..].iter().take_while(|(of, _)| *of == hash);
+            memory::room_for_entry(&mut self.passed);
             let passed = self.passed.entry(hash).or_default();
             for (_, tid) in same.skip(*passed) {
                 if is(*tid) {
@@ -184,7 +193,7 @@ unsafe fn text(leaf: &Leaf, slot: Slot, places: &[usize]) -> Vec<u8> {
     let _portable = leaf.format.session_dependent.then(PortableOutput::begin);
     let mut text = Vec::new();
     for place in places {
-        text.push(b',');
+        memory::append(&mut text, b",");
         if let Some(column) = leaf.format.column_at(*place) {
             // SAFETY: the caller vouches for the row.
             unsafe {

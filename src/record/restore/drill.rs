@@ -151,7 +151,7 @@ fn missing_sequences(statement_id: i64) -> Option<String> {
 /// When it is cancelled.
 pub fn all(since: i64, mut each: impl FnMut(Drilled)) -> Outcome<()> {
     for recorded in statements(since) {
-        pgrx::check_for_interrupts!();
+        crate::pg::memory::check();
         each(drill(recorded));
     }
     Ok(())

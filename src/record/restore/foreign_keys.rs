@@ -190,7 +190,7 @@ fn check_outgoing(leaf: &Leaf, key: &ForeignKey, xid: pg_sys::TransactionId) -> 
     let (child, parent, join) = (&key.child_name, &key.parent_name, key.join());
     let whole = key.each("IS NOT NULL");
     for rows in leaf.inserted.chunks(BATCH).chain(updated.chunks(BATCH)) {
-        pgrx::check_for_interrupts!();
+        crate::pg::memory::check();
         let places = tid_array(rows);
         // SAFETY: a tid[] value that outlives the query.
         let rows = || unsafe {

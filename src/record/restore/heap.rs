@@ -3,6 +3,7 @@
 use super::leaf::Leaf;
 use crate::pg::catalog;
 use crate::pg::compat::{self, IndexesToUpdate};
+use crate::pg::memory;
 use crate::pg::raw;
 use pgrx::pg_sys;
 
@@ -59,7 +60,7 @@ impl Leaf {
             }
             self.note_values();
         }
-        self.inserted.push(self.slot.tid());
+        memory::push(&mut self.inserted, self.slot.tid());
         true
     }
 
@@ -96,7 +97,7 @@ impl Leaf {
         } else {
             &mut self.updated
         };
-        versions.push(self.slot.tid());
+        memory::push(versions, self.slot.tid());
     }
 
     /// Deletes the present row.

@@ -3,6 +3,7 @@
 use super::json::{self, Kind, Span};
 use super::shortcut::{char_byte, date, hexadecimal, integer, timestamp, uuid};
 use crate::pg::catalog::ColumnFact;
+use crate::pg::memory;
 use crate::record::portable::PortableOutput;
 use crate::report::{Outcome, Report};
 use pgrx::pg_sys::{self, Datum};
@@ -111,10 +112,10 @@ impl ColumnInput {
                 if let Some(value) = self.short(span.bytes(text)) {
                     return Ok(Some(value));
                 }
-                scratch.extend_from_slice(span.bytes(text));
+                memory::append(scratch, span.bytes(text));
             }
         }
-        scratch.push(0);
+        memory::append(scratch, &[0]);
         // SAFETY: the text ends with a NUL; an input function copies what it keeps of it.
         unsafe {
             Ok(Some(pg_sys::InputFunctionCall(

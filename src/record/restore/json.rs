@@ -4,6 +4,7 @@
 //! copied; a value is a span of the chunk's text.
 
 use super::scanner::Reader;
+use crate::pg::memory;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,14 +97,15 @@ pub fn rows(text: &[u8]) -> Parsed<Rows> {
         while reader.peek() == Some(b',') {
             reader.at += 1;
             let value = reader.value()?;
-            all.spans.push(value);
+            memory::push(&mut all.spans, value);
         }
         reader.expect(b']')?;
-        all.rows.push(Row {
+        let row = Row {
             ordinal,
             body: (body, reader.at as u32),
             spans: (first, all.spans.len() as u32 - first),
-        });
+        };
+        memory::push(&mut all.rows, row);
         match reader.next()? {
             b',' => {}
             b']' => return Ok(all),
@@ -171,7 +173,7 @@ pub fn unescape(escaped: &[u8], out: &mut Vec<u8>) -> Parsed<()> {
             .iter()
             .position(|byte| *byte == b'\\')
             .unwrap_or(escaped.len() - at);
-        out.extend_from_slice(&escaped[at..at + run]);
+        memory::append(out, &escaped[at..at + run]);
         at += run;
         if at == escaped.len() {
             break;

@@ -288,7 +288,7 @@ unsafe fn undo(engine: &mut Engine, source: &mut Source) -> Outcome<()> {
             .collect::<Outcome<Vec<_>>>()?;
         let mut done = 0;
         while let Some((n, row)) = source.next()? {
-            pgrx::check_for_interrupts!();
+            crate::pg::memory::check();
             engine.undo(&source.chunks[n], places[n], row)?;
             if engine.tangled {
                 break;

@@ -1,6 +1,7 @@
 //! Rows of the record's own tables.
 
 use crate::pg::encoding::{self, Text};
+use crate::pg::memory;
 use crate::record::write;
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum};
@@ -55,7 +56,7 @@ impl Fields {
         unsafe {
             let original = self.values[n].cast_mut_ptr::<pg_sys::varlena>();
             let flat = detoast(original);
-            let bytes = pgrx::varlena_to_byte_slice(flat).to_vec();
+            let bytes = memory::copied(pgrx::varlena_to_byte_slice(flat));
             if flat != original {
                 pg_sys::pfree(flat.cast());
             }
@@ -100,6 +101,7 @@ pub fn scan(
         let natts = (*(*relation).rd_att).natts as usize;
         let mut outcome = Ok(());
         loop {
+            memory::check();
             let tuple = pg_sys::systable_getnext(scan);
             if tuple.is_null() || outcome.is_err() {
                 break;

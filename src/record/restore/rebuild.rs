@@ -195,7 +195,7 @@ impl Rebuild {
     }
 
     fn take(&mut self, step: Step, before: bool) -> Outcome<()> {
-        pgrx::check_for_interrupts!();
+        crate::pg::memory::check();
         if self.is_done(&step) {
             return Ok(());
         }

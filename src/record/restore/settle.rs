@@ -4,6 +4,7 @@ use super::engine::Engine;
 use super::image::{Conflict, Fate, Image, Settled};
 use super::json::Span;
 use super::source::Change;
+use crate::pg::memory;
 use crate::record::encode;
 use crate::record::portable::PortableOutput;
 use crate::report::Outcome;
@@ -35,7 +36,7 @@ impl Engine {
         let mut key = (image.target as u32).to_ne_bytes().to_vec();
         for n in 0..shape.key_count {
             key.push(b',');
-            key.extend_from_slice(self.span(image, n, after).raw(image.text));
+            memory::append(&mut key, self.span(image, n, after).raw(image.text));
         }
         Some(key)
     }
@@ -94,15 +95,17 @@ impl Engine {
             // SAFETY: the caller vouches for the present row.
             let current_row = leaf.map(|leaf| unsafe { self.present_json(image, leaf) });
             settled.conflict = Some(self.conflicts.len());
-            self.conflicts.push(Some(Conflict {
+            let conflict = Some(Conflict {
                 relation: self.targets[image.target].recorded.clone(),
                 key: self.key_json(image),
                 old_row: self.old_json(image),
-                left_as: settled.left_as.clone(),
+                left_as: settled.left_as.as_deref().map(memory::copied),
                 current_row,
-            }));
+            });
+            memory::push(&mut self.conflicts, conflict);
         }
         if let Some(key) = self.row_key(image, false) {
+            memory::room_for_entry(&mut self.settled);
             self.settled.insert(key, settled);
         }
         Ok(())
@@ -131,7 +134,8 @@ impl Engine {
             json.push(b'"');
             json.extend_from_slice(name);
             json.extend_from_slice(b"\":");
-            json.extend_from_slice(self.span(image, n, after).raw(image.text));
+            let value = self.span(image, n, after).raw(image.text);
+            memory::append(&mut json, value);
         }
         json.push(b'}');
         json

@@ -3,6 +3,7 @@
 use super::engine::Engine;
 use super::image::Image;
 use crate::model::Operation;
+use crate::pg::memory;
 use crate::pg::slot::Slot;
 use crate::record::portable::PortableOutput;
 use crate::record::{image, write};
@@ -37,7 +38,7 @@ impl Engine {
             let shape = &target.shapes[image.shape];
             let place = &target.leaves[leaf];
             if as_recorded && !place.generated && place.format.is_named(&shape.columns) {
-                self.row.extend_from_slice(image.body);
+                memory::append(&mut self.row, image.body);
             } else {
                 let _portable = place.format.session_dependent.then(PortableOutput::begin);
                 image::values(&mut self.row, &place.format, place.slot.0, None);

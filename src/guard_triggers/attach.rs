@@ -1,0 +1,101 @@
+//! ATTACH PARTITION clones the parent's row trigger to the partition, and fails where one of that name is.
+
+// PostgreSQL names its commands like this.
+#![allow(non_upper_case_globals)]
+
+use super::present::Present;
+use super::{OwnWork, Privileged, run};
+use crate::ddl::scope::resolve;
+use crate::pg::{catalog, compat, raw};
+use crate::registry::Registry;
+use pgrx::pg_sys::{self, AlterTableType::*, NodeTag, Oid};
+
+/// Takes the row triggers off a table that is protected by itself, and off its partitions, when it is about to be attached
+/// to a guarded table: the clone takes their place, in the same statement and under the same lock.
+///
+/// # Safety
+/// `statement` must be a live utility statement that the rules let pass.
+pub unsafe fn make_way(statement: *mut pg_sys::Node, registry: &Registry) {
+    // SAFETY: the caller vouches for the node.
+    let Some((parent, partition)) = (unsafe { attached(statement) }) else {
+        return;
+    };
+    // SAFETY: both exist. Who does not own them gets PostgreSQL's error, and no lock.
+    let theirs = |relid| unsafe { compat::owns(pg_sys::RelationRelationId, relid) };
+    if registry.table(parent).is_none() || !theirs(parent) || !theirs(partition) {
+        return;
+    }
+    // SAFETY: the locks of the statement itself, in its order.
+    unsafe {
+        pg_sys::LockRelationOid(parent, pg_sys::ShareUpdateExclusiveLock as i32);
+        pg_sys::LockRelationOid(partition, pg_sys::AccessExclusiveLock as i32);
+    }
+    let present = Present::read();
+    let family = registry.with_children(partition);
+    let _privileged = Privileged::begin();
+    let _own = OwnWork::begin();
+    // Its clones go with it: what is under them has none of its own.
+    for relid in family.iter().filter(|relid| present.owns_capture(**relid)) {
+        let name = catalog::display_name(*relid);
+        run(&format!("DROP TRIGGER backstop_capture ON {name}"));
+    }
+}
+
+/// Whether the statement puts a table into a family of partitions or inheritance, or takes it out.
+///
+/// # Safety
+/// `statement` must be a live utility statement.
+pub unsafe fn parts_family(statement: *mut pg_sys::Node) -> bool {
+    // SAFETY: the caller vouches for the node; the cast follows its tag.
+    unsafe {
+        if (*statement).type_ != NodeTag::T_AlterTableStmt {
+            return false;
+        }
+        let statement = statement as *mut pg_sys::AlterTableStmt;
+        // ALTER INDEX ... ATTACH PARTITION looks alike.
+        let table = resolve((*statement).relation).is_some_and(|relid| {
+            let kind = pg_sys::get_rel_relkind(relid) as u8;
+            [
+                pg_sys::RELKIND_RELATION,
+                pg_sys::RELKIND_PARTITIONED_TABLE,
+                pg_sys::RELKIND_FOREIGN_TABLE,
+            ]
+            .contains(&kind)
+        });
+        let commands = (*statement).cmds;
+        table
+            && (0..raw::list_length(commands)).any(|n| {
+                let command = raw::list_nth(commands, n) as *mut pg_sys::AlterTableCmd;
+                matches!(
+                    (*command).subtype,
+                    AT_AttachPartition
+                        | AT_DetachPartition
+                        | AT_DetachPartitionFinalize
+                        | AT_AddInherit
+                        | AT_DropInherit
+                )
+            })
+    }
+}
+
+/// The parent and the partition of ALTER TABLE ... ATTACH PARTITION.
+///
+/// # Safety
+/// `statement` must be live.
+unsafe fn attached(statement: *mut pg_sys::Node) -> Option<(Oid, Oid)> {
+    // SAFETY: casts follow the tags; `def` of ATTACH is a PartitionCmd (parsenodes.h).
+    unsafe {
+        if (*statement).type_ != NodeTag::T_AlterTableStmt {
+            return None;
+        }
+        let statement = statement as *mut pg_sys::AlterTableStmt;
+        let commands = (*statement).cmds;
+        // It is the only command of its statement.
+        let command = raw::list_nth(commands, 0) as *mut pg_sys::AlterTableCmd;
+        if (*command).subtype != AT_AttachPartition {
+            return None;
+        }
+        let partition = (*command).def as *mut pg_sys::PartitionCmd;
+        Some((resolve((*statement).relation)?, resolve((*partition).name)?))
+    }
+}

@@ -1,0 +1,160 @@
+//! Makes the triggers that are missing, and drops those that are not needed any more.
+
+use super::present::Present;
+use super::{CAPTURE, Privileged, has_trigger, run};
+use crate::pg::catalog;
+use crate::registry::{self, Guarded, Registry};
+use pgrx::pg_sys::{self, Oid};
+use std::rc::Rc;
+
+/// Makes the triggers that are missing.
+pub fn adjust() {
+    if let Some(registry) = registry::current_even_if_off() {
+        make(&registry, registry.tables().cloned().collect());
+    }
+}
+
+/// Sets right the triggers of tables that DDL has made followers or children, or has taken out of a family: `before` is
+/// what was guarded before it.
+///
+/// Only those are looked at, because looking locks: two sessions that alter one guarded table each would wait for each
+/// other.
+pub fn adjust_changed(before: &Rc<Registry>) {
+    let Some(registry) = registry::current_even_if_off() else {
+        return;
+    };
+    if Rc::ptr_eq(before, &registry) {
+        return;
+    }
+    let moved = before
+        .children()
+        .filter(|relid| before.parents(*relid) != registry.parents(*relid));
+    let left: Vec<Oid> = moved
+        .flat_map(|relid| before.with_children(relid))
+        .filter(|relid| before.table(*relid).is_some() && registry.table(*relid).is_none())
+        .collect();
+    if !left.is_empty() {
+        let _privileged = Privileged::begin();
+        release(&left);
+    }
+    // A partition that is detached loses the clones it had, and its partitions theirs.
+    let is_new = |table: &&Rc<Guarded>| {
+        before.table(table.relid).is_none_or(|known| {
+            (table.is_protected() && !known.is_protected())
+                || known.recorded_relid != table.recorded_relid
+        })
+    };
+    let tables: Vec<Rc<Guarded>> = registry.tables().filter(is_new).cloned().collect();
+    if !tables.is_empty() {
+        let _privileged = Privileged::begin();
+        make(&registry, tables);
+    }
+}
+
+/// Locks a table as making a trigger does, and returns its schema and name: `None` when it is gone.
+fn locked(relid: Oid) -> Option<(String, String)> {
+    // SAFETY: any OID can be locked; held to the end of the transaction.
+    unsafe { pg_sys::LockRelationOid(relid, pg_sys::ShareRowExclusiveLock as i32) };
+    catalog::relation_name(relid)
+}
+
+fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
+    // Parents come first: their partitions get clones. Else a fixed order, so that two sessions that adjust at once lock
+    // alike.
+    tables.sort_by_key(|table| (registry.depth(table.relid), table.relid.to_u32()));
+    let present = Present::read();
+    for table in tables {
+        // SAFETY: a syscache look-up. A foreign table has no TRUNCATE triggers.
+        let foreign =
+            unsafe { pg_sys::get_rel_relkind(table.relid) } as u8 == pg_sys::RELKIND_FOREIGN_TABLE;
+        let (capture, truncate) = (
+            !present.capture.contains(&table.relid),
+            !present.truncate.contains(&table.relid),
+        );
+        let capture = capture && !clones_parent(registry, table.relid);
+        let truncate = truncate && !foreign;
+        if !capture && !truncate {
+            continue;
+        }
+        // Another session may have dropped or renamed it since the registry was read.
+        let Some((schema, relation)) = locked(table.relid) else {
+            continue;
+        };
+        let name = catalog::qualified(&schema, &relation);
+        // It may have made them meanwhile. One of their name that is not ours stays in the way: PostgreSQL says so.
+        let present = Present::read();
+        if capture && !present.capture.contains(&table.relid) {
+            let create = create(registry, table.relid, &present);
+            run(&format!(
+                "{create} TRIGGER backstop_capture AFTER DELETE OR UPDATE ON {name} FOR EACH ROW \
+                 WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()"
+            ));
+            run(&format!(
+                "ALTER TABLE {name} ENABLE ALWAYS TRIGGER backstop_capture"
+            ));
+        }
+        if truncate && !present.truncate.contains(&table.relid) {
+            run(&format!(
+                "CREATE TRIGGER backstop_guard_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT \
+                 EXECUTE FUNCTION backstop.guard_truncate()"
+            ));
+            run(&format!(
+                "ALTER TABLE ONLY {name} ENABLE ALWAYS TRIGGER backstop_guard_truncate"
+            ));
+        }
+    }
+}
+
+/// Whether the table's row trigger is its parent's.
+fn clones_parent(registry: &Registry, relid: Oid) -> bool {
+    // SAFETY: a syscache look-up; a table that only inherits has a trigger of its own.
+    let partition = unsafe { pg_sys::get_rel_relispartition(relid) };
+    partition
+        && registry
+            .parents(relid)
+            .iter()
+            .any(|parent| registry.table(*parent).is_some())
+}
+
+/// A partition that was guarded before its parent has a trigger of its own: it becomes the clone, and no reader waits for
+/// that. Where somebody else's trigger has its name, nothing is replaced.
+fn create(registry: &Registry, relid: Oid, present: &Present) -> &'static str {
+    let family = registry.with_children(relid);
+    let ours = |relid: &Oid| present.capture.contains(relid) || !has_trigger(*relid, CAPTURE);
+    let replaces = family.iter().any(|relid| present.capture.contains(relid));
+    match replaces && family.iter().all(ours) {
+        true => "CREATE OR REPLACE",
+        false => "CREATE",
+    }
+}
+
+/// The guarded tables before a registration is removed, for `release`.
+pub fn guarded_now() -> Vec<Oid> {
+    registry::current_even_if_off()
+        .map(|registry| registry.tables().map(|table| table.relid).collect())
+        .unwrap_or_default()
+}
+
+/// Drops the triggers of tables that were guarded and are no longer. What is still guarded under one of them gets a
+/// trigger of its own.
+pub fn release(before: &[Oid]) {
+    let registry = registry::current_even_if_off();
+    let present = Present::read();
+    for relid in before {
+        let kept = registry
+            .as_ref()
+            .is_some_and(|registry| registry.table(*relid).is_some());
+        if kept || catalog::relation_name(*relid).is_none() {
+            continue;
+        }
+        let name = catalog::display_name(*relid);
+        // A clone goes with its parent's.
+        if present.owns_capture(*relid) {
+            run(&format!("DROP TRIGGER backstop_capture ON {name}"));
+        }
+        if present.truncate.contains(relid) {
+            run(&format!("DROP TRIGGER backstop_guard_truncate ON {name}"));
+        }
+    }
+    adjust();
+}

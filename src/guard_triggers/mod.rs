@@ -1,0 +1,102 @@
+//! The triggers on guarded tables: made where they are missing, dropped where nothing is guarded any more.
+//!
+//! A row trigger on a partitioned table is cloned to its partitions, present and future; a table that inherits gets its
+//! own. So a partition has a clone where its parent is guarded, and a trigger of its own where it alone is. TRUNCATE
+//! triggers are cloned to nobody, so every guarded table has one.
+
+mod attach;
+mod make;
+mod present;
+
+pub use attach::{make_way, parts_family};
+pub use make::{adjust, adjust_changed, guarded_now, release};
+
+use crate::pg::encoding;
+use crate::pg::settings::OwnSettings;
+use pgrx::pg_sys::{self, Oid};
+use std::cell::Cell;
+use std::ffi::CStr;
+
+/// The row trigger's name.
+pub const CAPTURE: &CStr = c"backstop_capture";
+const TRUNCATE: &CStr = c"backstop_guard_truncate";
+
+thread_local! {
+    static OWN_WORK: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether the DDL that runs now is our own, which no rule judges.
+pub fn own_work() -> bool {
+    OWN_WORK.get() > 0
+}
+
+/// Marks our own DDL until dropped.
+pub struct OwnWork;
+
+impl OwnWork {
+    pub fn begin() -> OwnWork {
+        OWN_WORK.set(OWN_WORK.get() + 1);
+        OwnWork
+    }
+}
+
+impl Drop for OwnWork {
+    fn drop(&mut self) {
+        OWN_WORK.set(OWN_WORK.get() - 1);
+    }
+}
+
+/// Whether a trigger is one of ours, by name.
+pub fn is_ours(name: &str) -> bool {
+    [CAPTURE, TRUNCATE]
+        .iter()
+        .any(|ours| ours.to_bytes() == name.as_bytes())
+}
+
+/// Whether the table has the trigger that every protected table has.
+pub fn guards_truncate(relid: Oid) -> bool {
+    has_trigger(relid, TRUNCATE)
+}
+
+fn has_trigger(relid: Oid, name: &CStr) -> bool {
+    // SAFETY: a catalog look-up; missing_ok.
+    unsafe { pg_sys::get_trigger_oid(relid, name.as_ptr(), true) != pg_sys::InvalidOid }
+}
+
+/// Our own DDL runs as a superuser, with a search_path in which nobody can have put anything.
+pub struct Privileged {
+    user: Oid,
+    context: i32,
+    _settings: OwnSettings,
+}
+
+impl Privileged {
+    pub fn begin() -> Privileged {
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        // SAFETY: in a transaction, whose abort undoes all of it; else Drop does.
+        unsafe {
+            pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+            pg_sys::SetUserIdAndSecContext(
+                Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID),
+                context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
+            );
+        }
+        Privileged {
+            user,
+            context,
+            _settings: OwnSettings::pinned(),
+        }
+    }
+}
+
+impl Drop for Privileged {
+    fn drop(&mut self) {
+        // SAFETY: restores what begin() found; after an error the abort does it. The settings go after it.
+        unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) };
+    }
+}
+
+fn run(sql: &str) {
+    let _own = OwnWork::begin();
+    encoding::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
+}

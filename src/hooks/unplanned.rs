@@ -1,0 +1,44 @@
+//! Everything that a query would be refused for before it runs, for `backstop.check()`: what the judge reads in it, and
+//! what only its execution would meet.
+
+use super::planner;
+use crate::model::Violation;
+use crate::pg::raw;
+use crate::record::append_only;
+use crate::registry::Registry;
+use crate::sequence::constant;
+use pgrx::pg_sys::{self, CmdType::*};
+use std::rc::Rc;
+
+/// # Safety
+/// `query` must be a rewritten query that is no utility statement.
+pub unsafe fn violations(registry: &Rc<Registry>, query: *mut pg_sys::Query) -> Vec<Violation> {
+    // SAFETY: the caller vouches for the query; the judge comes last, because it writes. Only a query of the top level has
+    // other queries in its WITH that change rows.
+    unsafe {
+        let mut found = constant::violations(registry, query);
+        found.extend(record(query));
+        for n in 0..raw::list_length((*query).cteList) {
+            let cte = raw::list_nth((*query).cteList, n) as *mut pg_sys::CommonTableExpr;
+            found.extend(record((*cte).ctequery.cast()));
+        }
+        found.extend(planner::judge(registry, query, false));
+        found
+    }
+}
+
+/// What changing rows of the record breaks.
+///
+/// # Safety
+/// `query` must be a rewritten query.
+unsafe fn record(query: *mut pg_sys::Query) -> Option<Violation> {
+    // SAFETY: resultRelation is an index into the range table, from 1.
+    unsafe {
+        if !matches!((*query).commandType, CMD_UPDATE | CMD_DELETE) {
+            return None;
+        }
+        let entry = raw::list_nth((*query).rtable, (*query).resultRelation - 1);
+        let relid = (*(entry as *mut pg_sys::RangeTblEntry)).relid;
+        append_only::violation(relid)
+    }
+}
