@@ -1,7 +1,7 @@
 //! Turns what the judge found, and a user's mistakes, into the one error a person reads.
 
 use crate::model::Violation;
-use crate::pg::encoding;
+use crate::pg::{attempt, encoding};
 use pgrx::pg_sys;
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -61,6 +61,13 @@ impl Report {
         let mut report = Report::new(&sqlstate, message);
         report.original = error;
         report
+    }
+
+    /// Whether it is PostgreSQL's word that the statement is over: a cancel, a timeout, no memory.
+    pub fn ends_statement(&self) -> bool {
+        // SAFETY: NULL or alive until the report is raised.
+        let error = unsafe { self.original.as_ref() };
+        error.is_some_and(|error| attempt::ends_statement(error.sqlerrcode))
     }
 
     pub fn detail(mut self: Box<Self>, detail: impl Into<String>) -> Box<Report> {

@@ -106,6 +106,24 @@ fn changes_of_the_mode_are_recorded() {
 }
 
 #[test]
+fn status_says_so_when_no_worker_can_write_rejections() {
+    let server = start(&ClusterOptions::default().set("max_worker_processes", "0"));
+    let db = server.database();
+    let mut admin = db.connect();
+    passes(&mut admin, WORLD);
+    assert_eq!(
+        refused(&mut db.connect_as("app"), "DELETE FROM users").sqlstate,
+        "SF002"
+    );
+    let status =
+        "SELECT string_agg(value, '|') FROM backstop.status() WHERE property LIKE 'rejections%'";
+    assert_eq!(
+        query_text(&mut admin, status),
+        "kept in memory: the background worker that writes them has not started (max_worker_processes)|1|0"
+    );
+}
+
+#[test]
 fn without_shared_memory_statements_are_refused_and_status_says_where_to_look() {
     let server = start(&ClusterOptions::default().preload(Preload::Session));
     let db = server.database();

@@ -68,6 +68,11 @@ fn a_standby_reads_and_a_promoted_one_agrees_with_its_record() {
     assert_eq!(query_text(&mut reader, "SELECT pg_is_in_recovery()"), "t");
     let protected = "SELECT value FROM backstop.status() WHERE property = 'protected table'";
     assert_eq!(query_text(&mut reader, protected), "public.users");
+    let rejections = "SELECT value FROM backstop.status() WHERE property = 'rejections'";
+    assert_eq!(
+        query_text(&mut reader, rejections),
+        "in the server log only: a standby writes nothing"
+    );
     assert_eq!(query_text(&mut reader, AGREE), "1|1|0");
     let plan = query_text(
         &mut reader,

@@ -30,10 +30,15 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
     // SAFETY: reads a backend variable.
     match rejection::waiting_and_lost(unsafe { pg_sys::MyDatabaseId }) {
         Some((waiting, lost)) => {
-            row(
-                "rejections",
-                "written to backstop.rejection by a background worker".to_owned(),
-            );
+            // SAFETY: reads shared state.
+            let how = if unsafe { pg_sys::RecoveryInProgress() } {
+                "in the server log only: a standby writes nothing"
+            } else if rejection::is_attended() {
+                "written to backstop.rejection by a background worker"
+            } else {
+                "kept in memory: the background worker that writes them has not started (max_worker_processes)"
+            };
+            row("rejections", how.to_owned());
             row("rejections waiting", waiting.to_string());
             row("rejections lost", lost.to_string());
         }

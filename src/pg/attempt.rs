@@ -5,8 +5,28 @@
 
 use crate::report::Report;
 use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
+use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pg_sys::{self, MemoryContext};
 use std::mem::MaybeUninit;
+
+/// Whether an error ends the statement, whoever could go on without what failed: it was cancelled, ran out of its time, or
+/// the server is out of something (SQLSTATE classes 57 and 53). A timeout comes once.
+pub fn ends_statement(sqlerrcode: i32) -> bool {
+    const CLASS: i32 = (1 << 12) - 1;
+    const INTERVENTION: i32 = 5 + (7 << 6);
+    const RESOURCES: i32 = 5 + (3 << 6);
+    [INTERVENTION, RESOURCES].contains(&(sqlerrcode & CLASS))
+}
+
+/// The same of an error that pgrx has caught.
+pub fn is_fatal_to_statement(error: &CaughtError) -> bool {
+    let (CaughtError::PostgresError(report)
+    | CaughtError::ErrorReport(report)
+    | CaughtError::RustPanic {
+        ereport: report, ..
+    }) = error;
+    ends_statement(report.sql_error_code() as i32)
+}
 
 /// Runs `work`; an error comes back as a report that raises PostgreSQL's own ErrorData, kept in `context`. The caller
 /// must raise it or roll back a subtransaction that was begun before the call.

@@ -102,7 +102,7 @@ unsafe fn bind(inferred: &Inferred, parameters: Option<&Value>) -> Outcome<pg_sy
                 given.len()
             ),
         )
-        .hint("Pass them as parameters => '[\"first\", 2, null]'."));
+        .hint("Pass them behind the reason, as '[\"first\", 2, null]'."));
     }
     if count == 0 {
         return Ok(ptr::null_mut());

@@ -135,7 +135,7 @@ unsafe fn work(statement: &CString, parameters: Option<&Value>) -> Outcome<(Seen
     let deferred = unsafe {
         spi::execute(statement, parameters)?;
         collect::defer();
-        fire_deferred()
+        fire_deferred()?
     };
     let root = ledger::with(|ledger| ledger.remove_root(running::PREVIEW));
     Ok((root.map(collected).unwrap_or_default(), deferred))
@@ -154,11 +154,11 @@ fn collected(mut root: Root) -> Seen {
 }
 
 /// Fires what is deferred to COMMIT, so that the preview shows what it would destroy. An error of theirs may be one that
-/// a later statement of the transaction would have mended: it is told, not raised.
+/// a later statement of the transaction would have mended: it is told, not raised. A cancelled statement is over.
 ///
 /// # Safety
 /// Inside the subtransaction.
-unsafe fn fire_deferred() -> Option<String> {
+unsafe fn fire_deferred() -> Outcome<Option<String>> {
     // SAFETY: a subtransaction of its own around the triggers; the closure owns nothing.
     unsafe {
         let (context, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
@@ -176,6 +176,9 @@ unsafe fn fire_deferred() -> Option<String> {
         }
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
-        fired.err().map(|report| report.message)
+        match fired {
+            Err(report) if report.ends_statement() => Err(report),
+            fired => Ok(fired.err().map(|report| report.message)),
+        }
     }
 }

@@ -115,6 +115,11 @@ fn blank() -> Entry {
     }
 }
 
+/// Whether the worker has come to write what is refused: it needs one of `max_worker_processes`, and the end of recovery.
+pub fn is_attended() -> bool {
+    queue::is_attended()
+}
+
 /// What `status()` says: how many refusals of this database wait, and how many were lost. `None` without shared memory.
 pub fn waiting_and_lost(database: Oid) -> Option<(usize, u64)> {
     queue::count(database)

@@ -106,6 +106,11 @@ pub fn attend(latch: *mut pg_sys::Latch) {
     with(|queue| queue.launcher = latch);
 }
 
+/// Whether the launcher has been here since the server started.
+pub fn is_attended() -> bool {
+    with(|queue| !queue.launcher.is_null()).unwrap_or(false)
+}
+
 /// A database's count of lost entries; when there are too many databases the last one stands for the rest.
 fn lost_of(queue: &mut Queue, database: Oid) -> Option<&mut Lost> {
     let known = |lost: &Lost| lost.database == database || lost.database == pg_sys::InvalidOid;

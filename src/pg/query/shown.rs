@@ -7,6 +7,7 @@ use super::node::{Node, items};
 use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{ExprId, InstanceId};
 use crate::judge::wording::Texts;
+use crate::pg::attempt::is_fatal_to_statement;
 use crate::pg::catalog::display_name;
 
 /// Longer expressions are cut.
@@ -20,7 +21,10 @@ impl Texts for Gatherer<'_> {
             // SAFETY: the gatherer's scopes and expressions are valid while it lives, which its maker vouches for.
             Some(unsafe { self.deparse(scope, node) })
         }))
-        .catch_others(|_| None)
+        .catch_others(|error| match is_fatal_to_statement(&error) {
+            true => error.rethrow(),
+            false => None,
+        })
         .execute()?;
         match text.char_indices().nth(MOST_CHARACTERS) {
             Some((cut, _)) => Some(format!("{}...", &text[..cut])),

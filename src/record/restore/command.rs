@@ -3,6 +3,7 @@
 use super::present::{owner_of, role_named, schema_closed_to};
 use crate::guard_triggers::{OwnWork, Privileged};
 use crate::pg::acting::ActingAs;
+use crate::pg::attempt::is_fatal_to_statement;
 use crate::pg::encoding;
 use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::CaughtError;
@@ -86,8 +87,9 @@ fn run_as(sql: &str, user: Option<Oid>) -> Result<(), Failure> {
 }
 
 fn failure(panic: Box<dyn std::any::Any + Send>) -> Failure {
+    let caught = panic.downcast_ref::<CaughtError>();
     let Some(CaughtError::PostgresError(report) | CaughtError::ErrorReport(report)) =
-        panic.downcast_ref::<CaughtError>()
+        caught.filter(|error| !is_fatal_to_statement(error))
     else {
         std::panic::resume_unwind(panic)
     };

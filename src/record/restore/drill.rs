@@ -6,6 +6,7 @@
 //! failure; a table that is gone, a damaged image, a value its type no longer accepts, a constraint made since are.
 
 use super::{Done, OnConflict, Request, What, run};
+use crate::pg::attempt::is_fatal_to_statement;
 use crate::pg::encoding::RowText;
 use crate::report::Outcome;
 use pgrx::datum::DatumWithOid;
@@ -112,15 +113,15 @@ fn judge(done: &Done, rows: i64) -> (bool, String) {
 
 /// PostgreSQL's own errors: whoever cancels the drill ends it.
 fn failed(error: CaughtError) -> (bool, String) {
+    if is_fatal_to_statement(&error) {
+        error.rethrow();
+    }
     let (CaughtError::PostgresError(report)
     | CaughtError::ErrorReport(report)
     | CaughtError::RustPanic {
         ereport: report, ..
     }) = &error;
     match report.sql_error_code() {
-        PgSqlErrorCode::ERRCODE_QUERY_CANCELED
-        | PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN
-        | PgSqlErrorCode::ERRCODE_CRASH_SHUTDOWN => error.rethrow(),
         // A deferrable constraint: another row has taken a value since.
         PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION | PgSqlErrorCode::ERRCODE_EXCLUSION_VIOLATION => {
             (true, report.message().to_owned())

@@ -44,8 +44,6 @@ impl Claims {
     /// When the world can't be made.
     pub fn prepare(db: &Database, world: &str) -> Result<Claims> {
         let mut admin = db.connect();
-        // Checking and going back is not what has to be quick here.
-        admin.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
         admin
             .batch_execute(world)
             .context("could not make the world")?;

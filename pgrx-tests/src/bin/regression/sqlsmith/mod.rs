@@ -36,7 +36,7 @@ const SESSIONS: [&str; 5] = [
 /// How long the sessions work between two checks.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// A statement may take no longer than `statement_timeout`, which is far less. One that takes this long hangs.
+/// A statement may take no longer than its role's `statement_timeout`, which is far less. One that takes this long hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs for that long, prints what happened, and returns the number of defects.
@@ -119,8 +119,6 @@ fn work(
 
 fn options() -> ClusterOptions {
     ClusterOptions::default()
-        .set("statement_timeout", "1s")
-        .set("lock_timeout", "500ms")
         .set("deadlock_timeout", "100ms")
         .set("temp_file_limit", "100MB")
         .set("max_wal_size", "512MB")

@@ -79,6 +79,12 @@ CREATE ROLE smith_approved LOGIN;
 CREATE ROLE smith_observed LOGIN;
 ALTER ROLE smith_approved SET backstop.approval = '{"reason": "sqlsmith", "max_rows": 1000000}';
 ALTER ROLE smith_observed SET backstop.mode = 'observe';
+ALTER ROLE smith_guarded SET statement_timeout = '1s';
+ALTER ROLE smith_guarded SET lock_timeout = '500ms';
+ALTER ROLE smith_approved SET statement_timeout = '1s';
+ALTER ROLE smith_approved SET lock_timeout = '500ms';
+ALTER ROLE smith_observed SET statement_timeout = '1s';
+ALTER ROLE smith_observed SET lock_timeout = '500ms';
 GRANT ALL ON ALL TABLES IN SCHEMA public TO smith_guarded, smith_approved, smith_observed;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO smith_guarded, smith_approved, smith_observed;
 
