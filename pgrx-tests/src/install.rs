@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::shell::{self, step, which};
+use crate::tree::Tree;
 use crate::wheel;
 
 /// Makes sure PostgreSQL `major` with its server headers is there, and the tools to build an extension for it.
@@ -75,6 +76,31 @@ pub fn packages<S: AsRef<str>>(names: &[S]) -> Result<()> {
             .args(names),
     )?;
     Ok(())
+}
+
+/// Puts another extension that Debian packages for the tree's version into the tree; false where there is none.
+///
+/// # Errors
+/// When its package can't be installed: the message says what to type.
+pub fn extension(tree: &Tree, package: &str, name: &str) -> Result<bool> {
+    let library = format!("{name}.so");
+    let place = tree.library.join(&library);
+    let folder = PathBuf::from(format!("/usr/lib/postgresql/{}/lib", tree.major));
+    if place.is_file() || !folder.is_dir() {
+        return Ok(place.is_file());
+    }
+    if !folder.join(&library).is_file() {
+        packages(&[format!("postgresql-{}-{package}", tree.major)])?;
+    }
+    let shared = PathBuf::from(format!("/usr/share/postgresql/{}/extension", tree.major));
+    for entry in std::fs::read_dir(shared)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(name) {
+            let into = tree.share.join("extension").join(entry.file_name());
+            std::fs::copy(entry.path(), into)?;
+        }
+    }
+    std::fs::copy(folder.join(&library), &place)?;
+    Ok(true)
 }
 
 /// The `pg_config` of a packaged PostgreSQL that has server headers.

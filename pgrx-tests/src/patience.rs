@@ -6,8 +6,8 @@ use postgres::Client;
 
 use crate::client::query_text;
 
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take; a scheduler may wait for the next minute first.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Asks `sql` until the answer is `wanted`.
 ///

@@ -1,8 +1,6 @@
 //! Beside other extensions that hook into statements, in every order: our verdicts are the same, and so are their counts
 //! and plans.
 
-use std::path::Path;
-
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{Cluster, ClusterOptions, install, passes, query_text, refused, start};
 
@@ -175,11 +173,7 @@ fn orders<'a>(libraries: &[&'a str]) -> Vec<Vec<&'a str>> {
 fn others() -> Vec<&'static str> {
     let installation = pg_backstop_tests::installation();
     let major = installation.major;
-    let folder = Path::new("/usr/lib/postgresql").join(format!("{major}/lib"));
-    if folder.is_dir()
-        && !folder.join("pgaudit.so").is_file()
-        && let Err(error) = install::packages(&[format!("postgresql-{major}-pgaudit")])
-    {
+    if let Err(error) = install::extension(installation, "pgaudit", "pgaudit") {
         println!("{error:#}");
     }
     let library = &installation.library;
