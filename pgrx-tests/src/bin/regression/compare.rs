@@ -59,7 +59,9 @@ fn listing(output: &str, own: &HashSet<String>) -> String {
         .collect()
 }
 
-fn diff(without: &str, with: &str) -> Result<String> {
+/// # Errors
+/// When diff can't be run.
+pub fn diff(without: &str, with: &str) -> Result<String> {
     let folder = scratch::folder()?.join(scratch::unique("diff"));
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("without"), without)?;

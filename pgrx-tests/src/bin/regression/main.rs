@@ -8,6 +8,7 @@
 //! `--only sqlsmith` is a test of its own, and as long as one likes.
 
 mod compare;
+mod explain;
 mod run;
 mod servers;
 mod sources;
@@ -110,8 +111,8 @@ fn all(compare: bool, observe: bool) -> Result<usize> {
             }
             Ok((run, broken.len()))
         };
+        let without = run(&Server::without(&tree)?, "without the extension")?.0;
         if compare {
-            let without = run(&Server::without(&tree)?, "without the extension")?.0;
             let server = Server::with(&tree)?;
             let (with, broken) = run(&server, "with the extension")?;
             let differing = compare::differences(&without, &with, &server.own_objects(suite)?)?;
@@ -125,6 +126,7 @@ fn all(compare: bool, observe: bool) -> Result<usize> {
             let server = Server::observing(&tree)?;
             let (run, broken) = run(&server, "with every table protected in observe mode")?;
             println!("{}", server.observed(suite)?);
+            println!("{}", explain::explained(&without, &run)?);
             defects += broken + usize::from(run.results.is_empty());
         }
     }
