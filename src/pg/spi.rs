@@ -146,7 +146,7 @@ fn given(parameters: Option<&Value>) -> Outcome<Vec<&Value>> {
                         sqlstate::INVALID_PARAMETER,
                         format!("argument \"parameters\" has no member \"${n}\""),
                     )
-                    .hint("Pass parameters => '[\"first\", 2, null]', or '{\"$1\": \"first\", \"$2\": 2}'.")
+                    .hint("Pass them behind the reason, as '[\"first\", 2, null]', or '{\"$1\": \"first\", \"$2\": 2}'.")
                 })
             })
             .collect(),
