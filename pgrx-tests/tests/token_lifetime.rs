@@ -6,7 +6,7 @@ mod preview {
 
 use pg_backstop_tests::{passes, refused};
 use preview::world::{
-    FIVE, approve, ask, left, passes_under, refused_under, run, set_local, token, world,
+    FIVE, approve, ask, left, passes_under, refused_under, run, set_local, token, users, world,
 };
 
 #[test]
@@ -135,7 +135,7 @@ fn work_that_is_rolled_back_gives_the_token_back() {
     passes(&mut world.app, "ROLLBACK");
     passes(&mut world.app, "BEGIN; SAVEPOINT s");
     passes(&mut world.app, &run(&token));
-    assert_eq!(left(&mut world), "195");
+    assert_eq!(users(&mut world.app), "195");
     passes(&mut world.app, "ROLLBACK TO s");
     passes(&mut world.app, &set_local(&token));
     passes(&mut world.app, "SAVEPOINT s2");
