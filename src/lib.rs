@@ -91,6 +91,7 @@ pub extern "C-unwind" fn _PG_init() {
     if shared::install() {
         rejection::install();
     }
+    running::install();
     registry::install();
     ledger::install();
     hooks::install();

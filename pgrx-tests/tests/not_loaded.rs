@@ -109,18 +109,22 @@ fn the_triggers_functions_are_nobody_else_s() {
     passes(
         &mut admin,
         "CREATE TABLE mine (id bigint PRIMARY KEY); INSERT INTO mine VALUES (1); ALTER TABLE mine OWNER TO app;
-         SELECT backstop.protect('mine')",
+         CREATE TABLE other (id int); INSERT INTO other VALUES (1); GRANT ALL ON other TO app; SELECT backstop.protect('mine')",
     );
     let mut app = db.connect_as("app");
+    // The condition has nothing to say outside the trigger.
     for statement in [
-        "SELECT backstop.capture_row()",
-        "SELECT * FROM users WHERE backstop.capture_row()",
-        "DO $$ BEGIN PERFORM backstop.capture_row(); END $$",
+        "SELECT count(*) FROM users WHERE backstop.capture_row()",
+        "WITH gone AS (DELETE FROM other WHERE backstop.capture_row() RETURNING *) SELECT count(*) FROM gone",
     ] {
-        let refusal = refused(&mut app, statement);
-        assert_eq!(refusal.sqlstate, "0A000", "{statement}: {refusal:?}");
-        assert!(refusal.message.contains("capture_row()"), "{refusal:?}");
+        assert_eq!(query_text(&mut app, statement), "0", "{statement}");
     }
+    let refusal = refused(
+        &mut app,
+        "DELETE FROM mine WHERE id = 1 AND backstop.capture_row()",
+    );
+    assert_eq!(refusal.sqlstate, "0A000", "{refusal:?}");
+    assert!(refusal.message.contains("capture_row()"), "{refusal:?}");
     // A second trigger with the guard's function would write every row down twice.
     passes(
         &mut app,

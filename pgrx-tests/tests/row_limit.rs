@@ -360,3 +360,41 @@ fn it_stops_at_the_first_row_past_the_limit() {
         .expect("a number");
     assert!(looked <= 12, "{looked} rows were looked at");
 }
+
+/// Its triggers stay behind: dropping them would take a lock that the statement did not ask for.
+#[test]
+fn a_table_that_follows_no_longer_is_its_own_again() {
+    let db = database();
+    let mut admin = db.connect();
+    passes(
+        &mut admin,
+        "CREATE TABLE users (id bigint PRIMARY KEY); INSERT INTO users VALUES (1), (2);
+         CREATE TABLE notes (id bigint PRIMARY KEY, user_id bigint CONSTRAINT owner REFERENCES users ON DELETE CASCADE);
+         INSERT INTO notes SELECT n, 1 FROM generate_series(1, 20) n; INSERT INTO notes VALUES (30, 2);
+         SELECT backstop.protect('users', max_rows => 5); GRANT ALL ON notes, users TO app",
+    );
+    let mut app = db.connect_as("app");
+    passes(&mut app, "DELETE FROM notes WHERE id = 1");
+    passes(&mut admin, "ALTER TABLE notes DROP CONSTRAINT owner");
+    passes(&mut app, "DELETE FROM notes WHERE id = 2");
+    passes(&mut app, "UPDATE notes SET user_id = 2 WHERE id > 10");
+    passes(
+        &mut app,
+        "DO $$ BEGIN DELETE FROM notes WHERE id > 15; END $$",
+    );
+    passes(&mut app, "TRUNCATE notes");
+    passes(&mut app, "DELETE FROM users WHERE id = 1");
+    let recorded = "SELECT string_agg(array_to_string(relations, ' ') || ' ' || rows, ', ' ORDER BY statement_id) FROM backstop.statement";
+    assert_eq!(
+        query_text(&mut admin, recorded),
+        "public.notes 1, public.users 1"
+    );
+    // It may follow again.
+    passes(
+        &mut admin,
+        "INSERT INTO notes VALUES (1, 2); ALTER TABLE notes ADD CONSTRAINT owner FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE",
+    );
+    passes(&mut app, "DELETE FROM notes WHERE id = 1");
+    let last = "SELECT relations FROM backstop.statement ORDER BY statement_id DESC LIMIT 1";
+    assert_eq!(query_text(&mut admin, last), "{public.notes}");
+}

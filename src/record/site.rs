@@ -46,7 +46,7 @@ pub enum Found {
     Outside,
     /// Our hooks did not see this query start.
     NotLoaded,
-    /// The function was called by something else than our trigger's condition.
+    /// In a query that changes a guarded table, something else than our trigger's condition called the function.
     Foreign,
 }
 
@@ -96,9 +96,10 @@ pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
         // SAFETY: reads the backend's kind.
         return if unsafe { pg_sys::IsLogicalWorker() } {
             Found::Outside
-        } else if running::root_key().is_some() {
-            // Our hooks have seen the statement from its beginning, and no destructive query of it that calls this.
-            Found::Foreign
+        } else if running::root_key().is_some() && running::seen_from_the_beginning() {
+            // Our hooks have seen every query of this statement, and none that changes a guarded table: this one was
+            // guarded once, a follower whose foreign key is gone.
+            Found::Nothing
         } else {
             Found::NotLoaded
         };

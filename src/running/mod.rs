@@ -147,6 +147,23 @@ pub fn leave() {
     OPEN.set(None);
 }
 
+thread_local! {
+    /// When the statement began in which the library was loaded.
+    static LOADED_IN: Cell<pg_sys::TimestampTz> = const { Cell::new(0) };
+}
+
+/// Called when the library is loaded.
+pub fn install() {
+    // SAFETY: reads the backend's clock of statements, which stands at 0 before the first one.
+    LOADED_IN.set(unsafe { pg_sys::GetCurrentStatementStartTimestamp() });
+}
+
+/// Whether the hooks were there when the client's statement began.
+pub fn seen_from_the_beginning() -> bool {
+    // SAFETY: as above.
+    LOADED_IN.get() != unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
+}
+
 /// The open root's key.
 pub fn root_key() -> Option<usize> {
     OPEN.get().map(|(frame, _)| frame.key)
