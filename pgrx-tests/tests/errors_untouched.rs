@@ -144,3 +144,25 @@ fn a_unique_violation_names_its_constraint_table_and_context() {
         Some(15)
     );
 }
+
+/// What PostgreSQL refuses by itself keeps its own words where a rule of ours looks first.
+#[test]
+fn postgresqls_own_refusals_of_ddl_keep_their_words() {
+    let db = database();
+    let mut admin = db.connect();
+    passes(
+        &mut admin,
+        "CREATE TABLE users (id bigint PRIMARY KEY); INSERT INTO users VALUES (1); SELECT backstop.protect('users')",
+    );
+    let refusal = refused(&mut admin, "CREATE TEMP VIEW public.v AS SELECT 1");
+    assert_eq!(
+        refusal.message,
+        "cannot create temporary relation in non-temporary schema"
+    );
+    let approved = "BEGIN; SELECT backstop.approve_batch('r', 10); SET TRANSACTION READ ONLY; DROP TABLE users";
+    let refusal = refused(&mut admin, approved);
+    assert_eq!(
+        refusal.message,
+        "cannot execute DROP TABLE in a read-only transaction"
+    );
+}

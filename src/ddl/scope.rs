@@ -191,7 +191,12 @@ impl Scope {
 pub unsafe fn resolve(relation: *mut pg_sys::RangeVar) -> Option<Oid> {
     // SAFETY: missing_ok, without a lock: what is judged here is judged again by OID when it happens.
     let relid = unsafe {
-        if relation.is_null() {
+        // A temporary relation with a schema is the statement's own error to report.
+        let temporary = |relation: &pg_sys::RangeVar| {
+            relation.relpersistence as u8 == pg_sys::RELPERSISTENCE_TEMP
+                && !relation.schemaname.is_null()
+        };
+        if relation.is_null() || temporary(&*relation) {
             return None;
         }
         pg_sys::RangeVarGetRelidExtended(

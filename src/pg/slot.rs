@@ -1,6 +1,6 @@
 //! Tuple table slots: what tuptable.h does inline.
 
-use crate::pg::raw;
+use crate::pg::{compat, raw};
 use pgrx::pg_sys::{self, Datum};
 use std::ffi::c_int;
 
@@ -77,15 +77,22 @@ impl Slot {
         }
     }
 
-    /// Gives the slot's values memory of their own (`ExecMaterializeSlot`): they may be another slot's.
+    /// Copies the values, which may be another slot's, into the current memory context. (What ExecMaterializeSlot copies
+    /// goes with the slot's row, and other slots may have been given it by then.)
     ///
     /// # Safety
-    /// The slot must hold a row.
+    /// The slot must be virtual and hold a row.
     pub unsafe fn keep(self) {
-        // SAFETY: the caller vouches for the slot; every kind of slot has the callback.
+        // SAFETY: the caller vouches for the slot; a value is copied as its attribute's type says.
         unsafe {
-            if let Some(materialize) = (*(*self.0).tts_ops).materialize {
-                pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| materialize(self.0));
+            for place in 0..self.width() {
+                let attribute = compat::attribute((*self.0).tts_tupleDescriptor, place);
+                if let Some(value) = self.get(place).filter(|_| !attribute.attbyval) {
+                    let copy = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+                        raw::datumCopy(value, false, attribute.attlen.into())
+                    });
+                    self.set(place, Some(copy));
+                }
             }
         }
     }

@@ -33,6 +33,10 @@ pub use truncate::reached as truncate_reached;
 /// # Safety
 /// `statement` must be a live utility statement that the rules let pass.
 pub unsafe fn before(statement: *mut pg_sys::Node, registry: &Rc<Registry>) -> Outcome<bool> {
+    // SAFETY: a variable of the backend's. PostgreSQL refuses such statements in a read-only transaction.
+    if unsafe { pg_sys::XactReadOnly } {
+        return Ok(false);
+    }
     // SAFETY: node casts follow the node's tag.
     let found = unsafe {
         match (*statement).type_ {
