@@ -31,14 +31,19 @@ pub(super) unsafe fn targets(
             for index in relations {
                 let entry =
                     raw::list_nth((*planned).rtable, index - 1) as *mut pg_sys::RangeTblEntry;
-                let Some(table) = registry.table((*entry).relid) else {
-                    continue;
+                // The plan of an INSERT does not name the partitions in which it may meet a row.
+                let routed = (*modify).operation == pg_sys::CmdType::CMD_INSERT
+                    && !operations.is_empty()
+                    && (*entry).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
+                let reached = if routed {
+                    registry.with_children((*entry).relid)
+                } else {
+                    vec![(*entry).relid]
                 };
-                targets.extend(
-                    operations
-                        .iter()
-                        .map(|operation| (table.clone(), *operation)),
-                );
+                for table in reached.iter().filter_map(|relid| registry.table(*relid)) {
+                    let all = operations.iter();
+                    targets.extend(all.map(|operation| (table.clone(), *operation)));
+                }
             }
         }
     }

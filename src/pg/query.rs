@@ -111,9 +111,11 @@ unsafe fn concerns(query: *mut pg_sys::Query, protection: &dyn Protection) -> bo
     // SAFETY: passed on from the caller; CTEs of a rewritten query hold Query nodes.
     unsafe {
         if target::is_destructive(query) {
-            let rte = node::nth_rte((*query).rtable, (*query).resultRelation);
+            let rtindex = (*query).resultRelation;
+            let rte = node::nth_rte((*query).rtable, rtindex);
+            let reaches = target::reaches_children(query, rtindex, rte);
             if (*rte).rtekind == pg_sys::RTEKind::RTE_RELATION
-                && protection.target((*rte).relid, (*rte).inh).is_some()
+                && protection.target((*rte).relid, reaches).is_some()
             {
                 return true;
             }

@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 
 use super::Protection;
 use super::node::{Node, items, nth_rte, tag};
+use super::target::reaches_children;
 use crate::judge::predicate::{BodyId, ColumnId, ExprId, InstanceId, Predicate, Reading};
 use crate::judge::statement::{Body, Instance, InstanceKind, Statement};
 use crate::model::ProtectedTarget;
@@ -199,7 +200,8 @@ impl<'a> Gatherer<'a> {
             let rte = self.rte(scope, rtindex);
             let source = match (*rte).rtekind {
                 pg_sys::RTEKind::RTE_RELATION => {
-                    let target = self.target((*rte).relid, (*rte).inh);
+                    let reaches = reaches_children(self.scopes[scope].query, rtindex, rte);
+                    let target = self.target((*rte).relid, reaches);
                     let instance =
                         self.instance(scope, InstanceKind::Relation, (*rte).relid.to_u32());
                     self.statement.instances[instance].target = target;

@@ -45,6 +45,25 @@ pub unsafe fn is_destructive(query: *mut pg_sys::Query) -> bool {
     }
 }
 
+/// Whether what a query does to a relation of its range table reaches the relation's children: rows that an INSERT inserts
+/// into a partitioned table, or meets there, are in the partitions.
+///
+/// # Safety
+/// `query` is a valid Query, and `rte` its range-table entry of number `rtindex`.
+pub unsafe fn reaches_children(
+    query: *mut pg_sys::Query,
+    rtindex: i32,
+    rte: *mut pg_sys::RangeTblEntry,
+) -> bool {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        (*rte).inh
+            || (*query).commandType == pg_sys::CmdType::CMD_INSERT
+                && (*query).resultRelation == rtindex
+                && (*rte).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE
+    }
+}
+
 impl Gatherer<'_> {
     /// Gathers the destructive statement that the scope's query is.
     ///
