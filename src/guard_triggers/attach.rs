@@ -4,8 +4,9 @@
 #![allow(non_upper_case_globals)]
 
 use super::present::Present;
-use super::{OwnWork, Privileged, run};
+use super::{OwnWork, run};
 use crate::ddl::scope::resolve;
+use crate::pg::privileged::Privileged;
 use crate::pg::{catalog, compat, raw};
 use crate::registry::Registry;
 use pgrx::pg_sys::{self, AlterTableType::*, NodeTag, Oid};
@@ -32,7 +33,7 @@ pub unsafe fn make_way(statement: *mut pg_sys::Node, registry: &Registry) {
     }
     let present = Present::read();
     let family = registry.with_children(partition);
-    let _privileged = Privileged::begin();
+    let _privileged = Privileged::for_ddl();
     let _own = OwnWork::begin();
     // Its clones go with it: what is under them has none of its own.
     for relid in family.iter().filter(|relid| present.owns_capture(**relid)) {

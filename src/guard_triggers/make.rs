@@ -1,8 +1,8 @@
 //! Makes the triggers that are missing, and drops those that are not needed any more.
 
 use super::present::Present;
-use super::{CAPTURE, Privileged, has_trigger, run};
-use crate::pg::catalog;
+use super::{CAPTURE, has_trigger, run};
+use crate::pg::{catalog, privileged::Privileged};
 use crate::registry::{self, Guarded, Registry};
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
@@ -34,7 +34,7 @@ pub fn adjust_changed(before: &Rc<Registry>) {
         .filter(|relid| before.table(*relid).is_some() && registry.table(*relid).is_none())
         .collect();
     if !left.is_empty() {
-        let _privileged = Privileged::begin();
+        let _privileged = Privileged::for_ddl();
         release(&left);
     }
     // A partition that is detached loses the clones it had, and its partitions theirs.
@@ -46,7 +46,7 @@ pub fn adjust_changed(before: &Rc<Registry>) {
     };
     let tables: Vec<Rc<Guarded>> = registry.tables().filter(is_new).cloned().collect();
     if !tables.is_empty() {
-        let _privileged = Privileged::begin();
+        let _privileged = Privileged::for_ddl();
         make(&registry, tables);
     }
 }

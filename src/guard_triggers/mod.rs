@@ -12,7 +12,6 @@ pub use attach::{make_way, parts_family};
 pub use make::{adjust, adjust_changed, guarded_now, release};
 
 use crate::pg::encoding;
-use crate::pg::settings::OwnSettings;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -61,39 +60,6 @@ pub fn guards_truncate(relid: Oid) -> bool {
 fn has_trigger(relid: Oid, name: &CStr) -> bool {
     // SAFETY: a catalog look-up; missing_ok.
     unsafe { pg_sys::get_trigger_oid(relid, name.as_ptr(), true) != pg_sys::InvalidOid }
-}
-
-/// Our own DDL runs as a superuser, with a search_path in which nobody can have put anything.
-pub struct Privileged {
-    user: Oid,
-    context: i32,
-    _settings: OwnSettings,
-}
-
-impl Privileged {
-    pub fn begin() -> Privileged {
-        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
-        // SAFETY: in a transaction, whose abort undoes all of it; else Drop does.
-        unsafe {
-            pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
-            pg_sys::SetUserIdAndSecContext(
-                Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID),
-                context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
-            );
-        }
-        Privileged {
-            user,
-            context,
-            _settings: OwnSettings::pinned(),
-        }
-    }
-}
-
-impl Drop for Privileged {
-    fn drop(&mut self) {
-        // SAFETY: restores what begin() found; after an error the abort does it. The settings go after it.
-        unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) };
-    }
 }
 
 fn run(sql: &str) {

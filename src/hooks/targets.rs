@@ -35,14 +35,17 @@ pub(super) unsafe fn targets(
                 let routed = (*modify).operation == pg_sys::CmdType::CMD_INSERT
                     && !operations.is_empty()
                     && (*entry).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
-                let reached = if routed {
-                    registry.with_children((*entry).relid)
-                } else {
-                    vec![(*entry).relid]
+                let mut add = |relid| {
+                    if let Some(table) = registry.table(relid) {
+                        let all = operations.iter();
+                        targets.extend(all.map(|operation| (table.clone(), *operation)));
+                    }
                 };
-                for table in reached.iter().filter_map(|relid| registry.table(*relid)) {
-                    let all = operations.iter();
-                    targets.extend(all.map(|operation| (table.clone(), *operation)));
+                if routed {
+                    let reached = registry.with_children((*entry).relid);
+                    reached.into_iter().for_each(add);
+                } else {
+                    add((*entry).relid);
                 }
             }
         }

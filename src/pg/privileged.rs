@@ -3,8 +3,8 @@
 use super::settings::OwnSettings;
 use pgrx::pg_sys::{self, Oid};
 
-/// The bootstrap superuser until dropped. SQL that runs meanwhile must name schemas and operators in full: search_path
-/// is the user's.
+/// The bootstrap superuser until dropped. SQL that runs meanwhile must name schemas and operators in full where the
+/// search_path is the user's.
 pub struct Privileged {
     user: Oid,
     context: i32,
@@ -15,6 +15,23 @@ pub struct Privileged {
 
 impl Privileged {
     pub fn begin() -> Privileged {
+        // SAFETY: in a transaction; popped in Drop, or by the abort.
+        let snapshot = unsafe { !pg_sys::ActiveSnapshotSet() };
+        let mut privileged = Privileged::with(OwnSettings::plain_plans());
+        if snapshot {
+            // SAFETY: as above.
+            unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
+        }
+        privileged.snapshot = snapshot;
+        privileged
+    }
+
+    /// For DDL of our own, with a search_path in which nobody can have put anything. It takes its snapshots by itself.
+    pub fn for_ddl() -> Privileged {
+        Privileged::with(OwnSettings::pinned())
+    }
+
+    fn with(settings: OwnSettings) -> Privileged {
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
         // SAFETY: reads and sets the backend's user; undone in Drop, and by an abort in any case.
         unsafe {
@@ -24,17 +41,11 @@ impl Privileged {
                 context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
             );
         }
-        // SAFETY: in a transaction; popped in Drop, or by the abort.
-        let snapshot = unsafe { !pg_sys::ActiveSnapshotSet() };
-        if snapshot {
-            // SAFETY: as above.
-            unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
-        }
         Privileged {
             user,
             context,
-            snapshot,
-            _settings: OwnSettings::plain_plans(),
+            snapshot: false,
+            _settings: settings,
         }
     }
 }

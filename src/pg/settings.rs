@@ -18,14 +18,19 @@ const QUOTES: (&CStr, &CStr) = (c"quote_all_identifiers", c"off");
 pub struct OwnSettings(c_int);
 
 impl OwnSettings {
-    /// Plain plans; names must be written in full.
-    pub fn plain_plans() -> OwnSettings {
+    /// Some settings and their values, all of them any user's.
+    pub fn of(values: &[(&CStr, &CStr)]) -> OwnSettings {
         // SAFETY: a level of settings that Drop (or the abort) ends.
-        let level = unsafe { pg_sys::NewGUCNestLevel() };
-        for (name, value) in PLAIN_PLANS {
+        let settings = OwnSettings(unsafe { pg_sys::NewGUCNestLevel() });
+        for (name, value) in values {
             set(name, value);
         }
-        OwnSettings(level)
+        settings
+    }
+
+    /// Plain plans; names must be written in full.
+    pub fn plain_plans() -> OwnSettings {
+        OwnSettings::of(&PLAIN_PLANS)
     }
 
     /// Plain plans, and names that mean the same in every session.

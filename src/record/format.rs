@@ -59,7 +59,7 @@ pub struct RowFormat {
     pub last_attnum: i16,
     /// Some column is printed by an output function that may heed the session's settings (DateStyle, TimeZone, ...).
     pub session_dependent: bool,
-    /// Some column holds names of objects or amounts of money: see `PinnedNames`.
+    /// Some column holds names of objects or amounts of money: see `portable::pinned_names`.
     pub names_dependent: bool,
     /// `columns` names as a text[] datum, in memory of its own.
     pub names: Box<[u8]>,

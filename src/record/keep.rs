@@ -2,7 +2,7 @@
 
 use super::format::RowFormat;
 use super::image::{changes, has_now, one_value, values};
-use super::portable::{PinnedNames, PortableOutput};
+use super::portable::{PortableOutput, pinned_names};
 use super::write;
 use crate::approval::fingerprint::{Clock, Key};
 use crate::approval::token;
@@ -53,7 +53,7 @@ pub unsafe fn keep(captured: &Captured) -> Outcome<()> {
         row.clear();
         // SAFETY: the caller vouches for the slots.
         let print = unsafe {
-            let _pinned = format.names_dependent.then(PinnedNames::begin);
+            let _pinned = format.names_dependent.then(pinned_names);
             let _portable = format.session_dependent.then(PortableOutput::begin);
             image(row, captured, None);
             key.map(|key| fingerprint(key, captured, row))

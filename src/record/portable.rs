@@ -1,7 +1,7 @@
 //! The settings values are printed under, so that they read back as they were whatever the session has set.
 
+use crate::pg::settings::OwnSettings;
 use pgrx::pg_sys;
-use std::ffi::CStr;
 
 /// Makes output functions print what input functions read back exactly, whatever the session has set; undone on drop.
 pub struct PortableOutput {
@@ -59,42 +59,9 @@ unsafe extern "C" {
 ///
 /// Settings with a text cannot be swapped like those of `PortableOutput`; this goes through the GUC machinery, and is
 /// for the few tables that have such columns.
-pub struct PinnedNames(i32);
-
-const PINNED: [(&CStr, &CStr); 2] = [
-    (c"search_path", c"pg_catalog, pg_temp"),
-    (c"lc_monetary", c"C"),
-];
-
-impl PinnedNames {
-    pub fn begin() -> PinnedNames {
-        // SAFETY: what a function with a SET clause does; both settings are any user's.
-        unsafe {
-            let level = pg_sys::NewGUCNestLevel();
-            for (name, value) in PINNED {
-                pg_sys::set_config_option(
-                    name.as_ptr(),
-                    value.as_ptr(),
-                    pg_sys::GucContext::PGC_USERSET,
-                    pg_sys::GucSource::PGC_S_SESSION,
-                    pg_sys::GucAction::GUC_ACTION_SAVE,
-                    true,
-                    0,
-                    false,
-                );
-            }
-            PinnedNames(level)
-        }
-    }
-}
-
-impl Drop for PinnedNames {
-    fn drop(&mut self) {
-        // SAFETY: ends the level begun above. After an error the (sub)transaction's abort has to end it.
-        unsafe {
-            if !std::thread::panicking() {
-                pg_sys::AtEOXact_GUC(true, self.0);
-            }
-        }
-    }
+pub fn pinned_names() -> OwnSettings {
+    OwnSettings::of(&[
+        (c"search_path", c"pg_catalog, pg_temp"),
+        (c"lc_monetary", c"C"),
+    ])
 }

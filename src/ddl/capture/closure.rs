@@ -1,7 +1,7 @@
 //! What a drop takes along, from the catalog of dependencies.
 
-use crate::guard_triggers::Privileged;
 use crate::pg::encoding::Text;
+use crate::pg::privileged::Privileged;
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
@@ -93,7 +93,7 @@ pub fn columns(relid: Oid, name: &str, inh: bool, all: bool) -> Vec<Object> {
 }
 
 fn read(sql: &str, arguments: &[DatumWithOid]) -> Vec<Object> {
-    let _privileged = Privileged::begin();
+    let _privileged = Privileged::for_ddl();
     // SAFETY: popped below; after an error the abort pops it.
     unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
     let found = Spi::connect(|client| {

@@ -10,9 +10,10 @@ mod drop;
 mod truncate;
 
 use super::{Table, enforce};
-use crate::guard_triggers::{OwnWork, Privileged};
+use crate::guard_triggers::OwnWork;
 use crate::judge::ddl::{Action, Kind};
 use crate::model::Operation;
+use crate::pg::privileged::Privileged;
 use crate::pg::{catalog, raw};
 use crate::record::whole::{self, Destroyer};
 use crate::registry::{self, Guarded, Registry};
@@ -83,7 +84,7 @@ fn forget(tables: &[Oid]) {
     if tables.is_empty() {
         return;
     }
-    let _privileged = Privileged::begin();
+    let _privileged = Privileged::for_ddl();
     let _own = OwnWork::begin();
     let _writing = registry::Writing::begin();
     for (table, column) in [

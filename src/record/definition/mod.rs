@@ -11,10 +11,10 @@ pub use columns::{altered_columns, detached, dropped_columns};
 pub use others::others;
 
 use super::{datum, write};
-use crate::guard_triggers::Privileged;
 use crate::ledger;
 use crate::model::Operation;
 use crate::pg::encoding::RowText;
+use crate::pg::privileged::Privileged;
 use crate::pg::{catalog, raw};
 use crate::registry::Guarded;
 use crate::report::Outcome;
@@ -60,7 +60,7 @@ impl Definition {
 /// Runs a query that returns definitions, by the newest snapshot and as a superuser: what is about to vanish is recorded
 /// whole, whoever takes it away.
 fn read(sql: &str, arguments: &[DatumWithOid]) -> Vec<Definition> {
-    let _privileged = Privileged::begin();
+    let _privileged = Privileged::for_ddl();
     // SAFETY: popped below; after an error the abort pops it.
     unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
     let found = Spi::connect(|client| {

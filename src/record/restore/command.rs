@@ -1,10 +1,12 @@
 //! Runs the record's commands, each as who may and under no rule of ours.
 
 use super::present::{owner_of, role_named, schema_closed_to};
-use crate::guard_triggers::{OwnWork, Privileged};
+use crate::guard_triggers::OwnWork;
 use crate::pg::acting::ActingAs;
 use crate::pg::attempt::is_fatal_to_statement;
 use crate::pg::encoding;
+use crate::pg::privileged::Privileged;
+use crate::pg::settings::OwnSettings;
 use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgSqlErrorCode, pg_sys};
@@ -53,20 +55,11 @@ fn run_as(sql: &str, user: Option<Oid>) -> Result<(), Failure> {
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(context);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let _privileged = Privileged::begin();
+            let _privileged = Privileged::for_ddl();
             let _own = OwnWork::begin();
             let _acting = user.map(ActingAs::restricted);
             // Functions and tables may name each other.
-            pg_sys::set_config_option(
-                c"check_function_bodies".as_ptr(),
-                c"off".as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
+            let _bodies = OwnSettings::of(&[(c"check_function_bodies", c"off")]);
             encoding::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
         }));
         let result = match outcome {

@@ -94,7 +94,7 @@ fn asks(sql: &str, object: &str, name: &str) -> bool {
 }
 
 fn ask<T: pgrx::FromDatum + pgrx::IntoDatum>(sql: &str, object: &str, name: &str) -> Option<T> {
-    let _privileged = crate::guard_triggers::Privileged::begin();
+    let _privileged = crate::pg::privileged::Privileged::for_ddl();
     let sql = &format!("SELECT ({sql})"); // one row, whatever is found
     // What this restore has made must be seen.
     // SAFETY: inside the restore's subtransaction; popped below, after an error by the abort.

@@ -10,8 +10,9 @@ use super::command::{Failure, execute};
 use super::own_rows::scan;
 use super::present::{exists, is_of_kind, owner_of, role_named, rows_of, users_casts};
 use super::since::Wanted;
-use crate::guard_triggers::{self, Privileged};
+use crate::guard_triggers;
 use crate::pg::catalog;
+use crate::pg::privileged::Privileged;
 use crate::report::{Outcome, Report, sqlstate};
 
 /// One command of the record.
@@ -112,7 +113,7 @@ impl Rebuild {
             return Ok(());
         }
         self.run(false)?;
-        let _privileged = Privileged::begin();
+        let _privileged = Privileged::for_ddl();
         guard_triggers::adjust();
         Ok(())
     }
