@@ -73,6 +73,20 @@ fn without_the_library_a_destructive_statement_is_refused_and_the_next_one_works
 }
 
 #[test]
+fn a_plan_made_without_the_library_is_judged_once_it_is_loaded() {
+    let (_server, db) = world(Preload::None);
+    let mut app = db.connect_as("app");
+    passes(
+        &mut app,
+        "SET plan_cache_mode = force_generic_plan; PREPARE promote (bigint) AS UPDATE users SET plan = 'pro' WHERE id < $1;
+         EXPLAIN EXECUTE promote (3)",
+    );
+    assert_eq!(refused(&mut app, "EXECUTE promote (3)").sqlstate, "SF012");
+    assert_eq!(refused(&mut app, "EXECUTE promote (3)").sqlstate, "SF001");
+    assert_eq!(query_text(&mut app, COUNTS), "50|50");
+}
+
+#[test]
 fn without_the_library_what_destroys_nothing_protected_passes() {
     let (_server, db) = world(Preload::None);
     for statement in [

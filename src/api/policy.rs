@@ -106,6 +106,7 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
     };
     // CREATE TRIGGER refuses a table that its own session holds open; the lock stays.
     drop(relation);
+    let before = guard_triggers::guarded_now();
     let require = arguments::word(&require, "require", &["over_limit", "always"])?;
     let approval = arguments::word(
         &approval,
@@ -127,15 +128,22 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
         ],
     );
     judge_again(relid);
-    guard_triggers::adjust();
+    guard_triggers::adjust(&before);
     Ok(call.null())
 }
 
-/// Plans that were judged under an earlier registration of a table are made anew, in every session.
+/// Plans that were judged under an earlier registration of a table are made anew, in every session: those that name it, a
+/// child, or (the plan of an INSERT names no partition) what it is a partition of.
 fn judge_again(relid: Oid) {
-    let family = registry::current_even_if_off().map(|registry| registry.with_children(relid));
-    for member in family.unwrap_or_else(|| vec![relid]) {
-        registry::announce_change(member);
+    let registry = registry::current_even_if_off();
+    let family = registry.map_or_else(
+        || vec![relid],
+        |registry| [registry.with_children(relid), registry.ancestors(relid)].concat(),
+    );
+    for member in family {
+        if catalog::relation_name(member).is_some() {
+            registry::announce_change(member);
+        }
     }
 }
 
@@ -144,6 +152,7 @@ unsafe fn unprotect(call: Call) -> Outcome<Datum> {
     let relid = unsafe { arguments::required::<Oid>(call, 0, "relation")? };
     let name = catalog::display_name(relid);
     let before = guard_triggers::guarded_now();
+    judge_again(relid);
     let removed = execute(
         "DELETE FROM backstop.registered_table WHERE relation = $1 RETURNING 1",
         &[typed(relid, pg_sys::REGCLASSOID)],
@@ -187,6 +196,7 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
             "argument \"upstream\" must not be empty",
         ));
     }
+    let before = guard_triggers::guarded_now();
     execute(
         "INSERT INTO backstop.registered_column (relation, column_name, upstream) \
          SELECT $1, name, $3 FROM unnest($2) AS name \
@@ -198,7 +208,7 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
         ],
     );
     judge_again(relid);
-    guard_triggers::adjust();
+    guard_triggers::adjust(&before);
     Ok(call.null())
 }
 
@@ -223,6 +233,7 @@ unsafe fn unprotect_columns(call: Call) -> Outcome<Datum> {
         ));
     }
     let before = guard_triggers::guarded_now();
+    judge_again(relid);
     let name = catalog::display_name(relid);
     for column in &columns {
         let removed = execute(

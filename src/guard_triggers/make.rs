@@ -5,12 +5,14 @@ use super::{CAPTURE, has_trigger, run};
 use crate::pg::{catalog, privileged::Privileged};
 use crate::registry::{self, Guarded, Registry};
 use pgrx::pg_sys::{self, Oid};
+use std::collections::HashSet;
 use std::rc::Rc;
 
-/// Makes the triggers that are missing.
-pub fn adjust() {
+/// Makes the triggers that are missing. `before` is what was guarded until now.
+pub fn adjust(before: &[Oid]) {
     if let Some(registry) = registry::current_even_if_off() {
-        make(&registry, registry.tables().cloned().collect());
+        let all = registry.tables().cloned().collect();
+        make(&registry, all, |relid| before.contains(&relid));
     }
 }
 
@@ -37,6 +39,7 @@ pub fn adjust_changed(before: &Rc<Registry>) {
         let _privileged = Privileged::for_ddl();
         release(&left);
     }
+    judge_moved_again(before, &registry);
     // A partition that is detached loses the clones it had, and its partitions theirs.
     let is_new = |table: &&Rc<Guarded>| {
         before.table(table.relid).is_none_or(|known| {
@@ -47,7 +50,24 @@ pub fn adjust_changed(before: &Rc<Registry>) {
     let tables: Vec<Rc<Guarded>> = registry.tables().filter(is_new).cloned().collect();
     if !tables.is_empty() {
         let _privileged = Privileged::for_ddl();
-        make(&registry, tables);
+        make(&registry, tables, |relid| before.table(relid).is_some());
+    }
+}
+
+/// Plans of INSERTs into what a protected table has become a partition of, or no longer is, are made anew, in every session:
+/// they name the table they are addressed to, and PostgreSQL makes anew those that name the partition's parent alone.
+fn judge_moved_again(before: &Registry, now: &Registry) {
+    let children: HashSet<Oid> = before.children().chain(now.children()).collect();
+    let moved = children
+        .into_iter()
+        .filter(|relid| before.parents(*relid) != now.parents(*relid));
+    let above: HashSet<Oid> = moved
+        .flat_map(|relid| [before.ancestors(relid), now.ancestors(relid)].concat())
+        .collect();
+    for relid in above {
+        if catalog::relation_name(relid).is_some() {
+            registry::announce_change(relid);
+        }
     }
 }
 
@@ -58,7 +78,7 @@ fn locked(relid: Oid) -> Option<(String, String)> {
     catalog::relation_name(relid)
 }
 
-fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
+fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>, was_guarded: impl Fn(Oid) -> bool) {
     // Parents come first: their partitions get clones. Else a fixed order, so that two sessions that adjust at once lock
     // alike.
     tables.sort_by_key(|table| (registry.depth(table.relid), table.relid.to_u32()));
@@ -74,6 +94,11 @@ fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
         let capture = capture && !clones_parent(registry, table.relid);
         let truncate = truncate && !foreign;
         if !capture && !truncate {
+            // Its triggers are left from an earlier time: who is changing it now must not go on without knowing that they are
+            // in use again.
+            if !was_guarded(table.relid) {
+                locked(table.relid);
+            }
             continue;
         }
         // Another session may have dropped or renamed it since the registry was read.
@@ -156,5 +181,5 @@ pub fn release(before: &[Oid]) {
             run(&format!("DROP TRIGGER backstop_guard_truncate ON {name}"));
         }
     }
-    adjust();
+    adjust(before);
 }

@@ -86,6 +86,11 @@ unsafe extern "C-unwind" fn assign(new_value: c_int, extra: *mut c_void) {
     // SAFETY: extra is what `check` made for this value. The variable still has the old one.
     let source = unsafe { extra.cast::<pg_sys::GucSource::Type>().as_ref() };
     let source = source.copied().unwrap_or(pg_sys::GucSource::PGC_S_DEFAULT);
+    if mode() == Mode::Off && new_value != Mode::Off as c_int {
+        // Plans made until now were judged by nobody.
+        // SAFETY: marks saved plans as invalid; needs no transaction.
+        unsafe { pg_sys::ResetPlanCache() };
+    }
     rejection::assigned(mode(), Mode::of(new_value), source);
 }
 

@@ -180,11 +180,24 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
         entered.changes = !(*(*desc).plannedstmt).resultRelations.is_null();
         targets(&registry, (*desc).plannedstmt)
     };
+    let root = running::root_key().unwrap_or(usize::MAX);
     if targets.is_empty() {
+        if entered.changes {
+            queries::push(ActiveQuery {
+                desc: desc as usize,
+                judged_by: None,
+                estate: std::ptr::null_mut(),
+                root,
+                // SAFETY: reads the transaction state.
+                nest: unsafe { raw::GetCurrentTransactionNestLevel() },
+                cause: trigger::cause(),
+                coverage: queries::Coverage::Absent,
+                trigger_depth: 0,
+            });
+        }
         return Ok(entered);
     }
     entered.protected = targets.iter().any(|(table, _)| table.is_protected());
-    let root = running::root_key().unwrap_or(usize::MAX);
     let referential = eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as c_int != 0;
     // SAFETY: reads backend state and the live QueryDesc.
     let (nest, cause) = unsafe {
@@ -204,15 +217,17 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
     };
     let parent =
         queries::innermost().filter(|parent| referential || trigger_depth > parent.trigger_depth);
+    let policies = || targets.iter().flat_map(|(table, _)| &table.policies);
     let coverage = queries::coverage(&targets, parent.as_ref());
     ledger::with(|ledger| {
         let root = ledger.root(root, running::new_root);
-        for policy in targets.iter().flat_map(|(table, _)| &table.policies) {
+        for policy in policies() {
             root.touch(policy, gucs::max_rows());
         }
     });
     queries::push(ActiveQuery {
         desc: desc as usize,
+        judged_by: Some(policies().map(|policy| policy.relid).collect()),
         estate: std::ptr::null_mut(),
         root,
         nest,

@@ -247,6 +247,24 @@ pub fn not_loaded(subject: Option<Subject>) -> Violation {
     }
 }
 
+/// SF012, of a table that has become protected since the statement's rules were asked.
+pub fn protected_since(subject: Subject) -> Violation {
+    Violation {
+        rule: Rule::NotLoaded,
+        message: format!(
+            "table \"{}\" has been protected since this statement began",
+            subject.table
+        ),
+        detail:
+            "Its rules could not be checked, so the statement was refused. Nothing was changed."
+                .to_owned(),
+        hint: "Run the statement again.".to_owned(),
+        schema: Some(subject.schema.to_owned()),
+        table: Some(subject.table.to_owned()),
+        column: None,
+    }
+}
+
 fn listed(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
     match quoted.split_last() {

@@ -41,6 +41,10 @@ unsafe fn capture_row(call: Call) -> Outcome<Datum> {
         if (*flinfo).fn_extra.is_null() {
             match site::find(call.0) {
                 Found::Site(site) => (*flinfo).fn_extra = site.cast(),
+                Found::Late(site) => {
+                    late(&*site)?;
+                    (*flinfo).fn_extra = site.cast();
+                }
                 Found::Nothing => return Ok(FALSE),
                 Found::Outside => return Ok(Datum::from(true)),
                 Found::NotLoaded => return Err(not_loaded()),
@@ -220,6 +224,18 @@ unsafe fn moved_to(info: *mut pg_sys::ResultRelInfo) -> Option<*mut pg_sys::Tupl
     }
 }
 
+/// The table has been protected since the query started: an upsert locks a partition only when it first comes to it.
+fn late(site: &Site) -> Outcome<()> {
+    ledger::with(|ledger| {
+        let root = ledger.root(site.query.root, running::new_root);
+        for policy in &site.guarded.policies {
+            root.touch(policy, gucs::max_rows());
+        }
+    });
+    let violation = ledger::with_subject(&site.guarded, limits::protected_since);
+    refuse(&site.query, Box::new(violation))
+}
+
 fn not_loaded() -> Box<report::Report> {
     limits::not_loaded(None).into()
 }
@@ -264,6 +280,7 @@ unsafe fn capture(call: Call) -> Outcome<Datum> {
         }
         let query = ActiveQuery {
             desc: 0,
+            judged_by: None,
             estate: std::ptr::null_mut(),
             root: running::root_key().unwrap_or(usize::MAX),
             nest: raw::GetCurrentTransactionNestLevel(),

@@ -40,6 +40,8 @@ pub struct Site {
 /// What the look-up found.
 pub enum Found {
     Site(*mut Site),
+    /// As `Site`, of a table that was not protected yet when the query started.
+    Late(*mut Site),
     /// The row is of no interest: nothing protected (any more), or a partitioned table's part of a row's move.
     Nothing,
     /// The row is changed outside the executor: the AFTER trigger captures it.
@@ -97,8 +99,7 @@ pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
         return if unsafe { pg_sys::IsLogicalWorker() } {
             Found::Outside
         } else if running::root_key().is_some() && running::seen_from_the_beginning() {
-            // Our hooks have seen every query of this statement, and none that changes a guarded table: this one was
-            // guarded once, a follower whose foreign key is gone.
+            // Our hooks have seen every query of this statement: this one changes no rows, so no trigger asks.
             Found::Nothing
         } else {
             Found::NotLoaded
@@ -106,15 +107,21 @@ pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
     };
     // SAFETY: the query is running, so its estate, the row's slot and the result relation that owns it are live.
     unsafe {
+        // A query that targets nothing guarded comes here by a trigger that is left from when its table was guarded, a
+        // follower whose foreign key is gone; or the table has become guarded since the query started.
+        let foreign = match query.judged_by {
+            Some(_) => Found::Foreign,
+            None => Found::Nothing,
+        };
         if (*query.estate).es_per_tuple_exprcontext.is_null() {
-            return Found::Foreign;
+            return foreign;
         }
         let slot = (*(*query.estate).es_per_tuple_exprcontext).ecxt_innertuple;
         let Some(info) = result_relation(query.estate, slot) else {
             return Found::Nothing;
         };
         if !is_our_trigger(info, call) {
-            return Found::Foreign;
+            return foreign;
         }
         let relation = (*info).ri_RelationDesc;
         if (*(*relation).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE {
@@ -123,6 +130,9 @@ pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
         let Some(guarded) = registry.table((*relation).rd_id) else {
             return Found::Nothing;
         };
+        let judged_by = query.judged_by.as_deref().unwrap_or_default();
+        let mut policies = guarded.policies.iter();
+        let late = policies.any(|policy| !judged_by.contains(&policy.relid));
         let format = format(&registry, guarded, (*relation).rd_att);
         let site = Site {
             estate: query.estate,
@@ -137,7 +147,11 @@ pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
             last: pg_sys::ItemPointerData::default(),
             query,
         };
-        Found::Site(memory::leak_into(context, site))
+        let site = memory::leak_into(context, site);
+        match late {
+            true => Found::Late(site),
+            false => Found::Site(site),
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub unsafe fn capture(
 ) -> Outcome<()> {
     let query = ActiveQuery {
         desc: 0,
+        judged_by: None,
         estate: ptr::null_mut(),
         root: running::root_key().unwrap_or(usize::MAX),
         // SAFETY: reads the transaction state.

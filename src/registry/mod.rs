@@ -144,6 +144,21 @@ impl Registry {
         self.parents.get(&relid).map_or(&[], Vec::as_slice)
     }
 
+    /// Everything that `relid` inherits from or is a partition of, directly or not.
+    pub fn ancestors(&self, relid: Oid) -> Vec<Oid> {
+        let mut all = self.parents(relid).to_vec();
+        let mut next = 0;
+        while next < all.len() {
+            for parent in self.parents(all[next]) {
+                if !all.contains(parent) {
+                    all.push(*parent);
+                }
+            }
+            next += 1;
+        }
+        all
+    }
+
     /// Every relation that inherits or is a partition.
     pub fn children(&self) -> impl Iterator<Item = Oid> {
         self.parents.keys().copied()

@@ -156,6 +156,9 @@ thread_local! {
 pub fn install() {
     // SAFETY: reads the backend's clock of statements, which stands at 0 before the first one.
     LOADED_IN.set(unsafe { pg_sys::GetCurrentStatementStartTimestamp() });
+    // Plans made until now were judged by nobody.
+    // SAFETY: marks saved plans as invalid.
+    unsafe { pg_sys::ResetPlanCache() };
 }
 
 /// Whether the hooks were there when the client's statement began.

@@ -1,4 +1,4 @@
-//! The destructive queries that are executing now: roots' own, and those of functions, triggers and referential actions.
+//! The queries that change rows and are executing now: roots' own, and those of functions, triggers and referential actions.
 
 use crate::approval;
 use crate::approval::setting::Held;
@@ -10,7 +10,7 @@ use crate::model::Operation;
 use crate::pg::raw;
 use crate::registry::Guarded;
 use crate::{ledger, preview, running};
-use pgrx::pg_sys;
+use pgrx::pg_sys::{self, Oid};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -24,11 +24,14 @@ pub enum Coverage {
     Refused(Refusal),
 }
 
-/// A destructive query on guarded tables, from its ExecutorStart to its ExecutorEnd.
+/// A query that changes rows, from its ExecutorStart to its ExecutorEnd.
 #[derive(Clone)]
 pub struct ActiveQuery {
     /// The QueryDesc's address.
     pub desc: usize,
+    /// The protected tables whose rules it was judged by; `None` where it targets nothing guarded, as far as was known when
+    /// it started.
+    pub judged_by: Option<Rc<[Oid]>>,
     /// Set once the executor has started.
     pub estate: *mut pg_sys::EState,
     pub root: usize,
@@ -67,9 +70,12 @@ pub fn trigger_depth() -> i32 {
     unsafe { pgrx::direct_function_call(pg_sys::pg_trigger_depth, &[]) }.unwrap_or(0)
 }
 
-/// The innermost query.
+/// The innermost query that targets a guarded table.
 pub fn innermost() -> Option<ActiveQuery> {
-    ACTIVE.with_borrow(|active| active.last().cloned())
+    ACTIVE.with_borrow(|active| {
+        let guarded = active.iter().rfind(|query| query.judged_by.is_some());
+        guarded.cloned()
+    })
 }
 
 /// The query in whose memory an expression was compiled.
