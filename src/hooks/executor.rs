@@ -187,6 +187,7 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
                 desc: desc as usize,
                 judged_by: None,
                 estate: std::ptr::null_mut(),
+                waiting: Vec::new(),
                 root,
                 // SAFETY: reads the transaction state.
                 nest: unsafe { raw::GetCurrentTransactionNestLevel() },
@@ -229,6 +230,7 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
         desc: desc as usize,
         judged_by: Some(policies().map(|policy| policy.relid).collect()),
         estate: std::ptr::null_mut(),
+        waiting: Vec::new(),
         root,
         nest,
         cause,

@@ -13,6 +13,7 @@ pub mod utility;
 mod verdict;
 
 pub use executor::close_root;
+pub use verdict::enforce;
 
 use crate::pg::raw;
 use crate::report::{self, Outcome};

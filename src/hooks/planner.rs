@@ -2,7 +2,8 @@
 //! planner folds and splits its conditions. What is found rides in the plan and is enforced when the plan starts
 //! (`verdict`), so a plan made under an approval does not stay approved.
 
-use super::{guarded, raise, verdict};
+use super::verdict::{self, Concern};
+use super::{guarded, raise};
 use crate::model::Violation;
 use crate::pg::{query, raw};
 use crate::registry::{self, Registry};
@@ -26,8 +27,8 @@ pub fn install() {
 #[derive(Clone, Copy)]
 struct Findings {
     violations: *mut pg_sys::List,
-    /// The query feeds a cursor: its findings concern what may be done WHERE CURRENT OF it.
-    cursor: bool,
+    /// What they concern.
+    concern: Concern,
     /// setval calls that inlining brings in later must be looked for in the finished plan.
     sequences: bool,
     /// This frame opened the root that planning runs under.
@@ -37,7 +38,7 @@ struct Findings {
 impl Findings {
     const NONE: Findings = Findings {
         violations: ptr::null_mut(),
-        cursor: false,
+        concern: Concern::Statement,
         sequences: false,
         root: false,
     };
@@ -68,7 +69,7 @@ unsafe extern "C-unwind" fn plan(
                     super::executor::close_root(running::PLANNING, true)?;
                 }
                 if !findings.violations.is_null() {
-                    verdict::attach(planned, findings.violations, findings.cursor);
+                    verdict::attach(planned, findings.violations, findings.concern);
                 }
                 Ok(())
             });
@@ -108,12 +109,19 @@ unsafe fn before(
         // What may be changed WHERE CURRENT OF it: a cursor's query, or one that locks its rows.
         let feeds_cursor = cursor_options & pg_sys::CURSOR_OPT_FAST_PLAN as c_int != 0
             || !(*parse).rowMarks.is_null();
-        findings.cursor = feeds_cursor && (*parse).commandType == pg_sys::CmdType::CMD_SELECT;
+        let cursor = feeds_cursor && (*parse).commandType == pg_sys::CmdType::CMD_SELECT;
         let destructive =
             (*parse).commandType != pg_sys::CmdType::CMD_SELECT || (*parse).hasModifyingCTE;
-        if destructive || findings.cursor {
-            findings.violations =
-                verdict::pack(&judge(&registry, parse, findings.cursor && !destructive));
+        if destructive || cursor {
+            let violations = judge(&registry, parse, cursor && !destructive);
+            findings.concern = if cursor {
+                Concern::Cursor
+            } else if !violations.is_empty() && query::rows_decide(parse, &*registry) {
+                Concern::Rows
+            } else {
+                Concern::Statement
+            };
+            findings.violations = verdict::pack(&violations);
         }
     }
     findings

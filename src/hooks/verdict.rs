@@ -84,6 +84,20 @@ unsafe fn unpack(list: *mut pg_sys::List) -> Vec<Violation> {
     }
 }
 
+/// What a plan's findings concern.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Concern {
+    /// The statement, from its start on.
+    Statement,
+    /// The statement, once it comes to a row of a protected table.
+    Rows,
+    /// What may be done WHERE CURRENT OF the cursor that the query feeds.
+    Cursor,
+}
+
+/// `CustomScan.flags` of findings that concern rows; PostgreSQL's own flags are the lowest bits.
+const ROWS: u32 = 1 << 31;
+
 /// Puts the findings into a finished plan.
 ///
 /// # Safety
@@ -91,7 +105,7 @@ unsafe fn unpack(list: *mut pg_sys::List) -> Vec<Violation> {
 pub unsafe fn attach(
     planned: *mut pg_sys::PlannedStmt,
     violations: *mut pg_sys::List,
-    cursor: bool,
+    concern: Concern,
 ) {
     // SAFETY: fresh nodes in the plan's own memory.
     unsafe {
@@ -101,9 +115,12 @@ pub unsafe fn attach(
         node.scan.plan.type_ = pg_sys::NodeTag::T_CustomScan;
         node.custom_private = violations;
         node.methods = &raw const SCAN.0;
-        if cursor {
+        if concern == Concern::Cursor {
             (*planned).subplans = pg_sys::lappend((*planned).subplans, scan.cast());
             return;
+        }
+        if concern == Concern::Rows {
+            node.flags = ROWS;
         }
         node.scan.plan.startup_cost = (*child).startup_cost;
         node.scan.plan.total_cost = (*child).total_cost;
@@ -197,7 +214,7 @@ unsafe extern "C-unwind" fn create_state(scan: *mut pg_sys::CustomScan) -> *mut 
         ) as *mut pg_sys::CustomScanState;
         (*state).ss.ps.type_ = pg_sys::NodeTag::T_CustomScanState;
         (*state).methods = &raw const EXEC.0;
-        (*state).flags = (*scan).flags;
+        (*state).flags = (*scan).flags & !ROWS;
         state.cast()
     }
 }
@@ -214,7 +231,14 @@ unsafe extern "C-unwind" fn begin(
             return;
         }
         if eflags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int == 0 {
-            let (_, error) = guarded((), || enforce(&unpack((*scan).custom_private)));
+            let (_, error) = guarded((), || {
+                let violations = unpack((*scan).custom_private);
+                if (*scan).flags & ROWS == 0 {
+                    return enforce(&violations);
+                }
+                queries::wait_for_rows(violations);
+                Ok(())
+            });
             raise(error);
         }
         let child = raw::ExecInitNode(

@@ -124,6 +124,27 @@ unsafe fn concerns(query: *mut pg_sys::Query, protection: &dyn Protection) -> bo
     }
 }
 
+/// Whether only the rows that the query meets tell if what was found in it concerns them: it is an upsert into a table of
+/// which nothing but partitions is protected, and an INSERT says of no partition that it won't come there.
+///
+/// # Safety
+/// As for `judge_query`.
+pub unsafe fn rows_decide(query: *mut pg_sys::Query, protection: &dyn Protection) -> bool {
+    // SAFETY: as in `concerns`; the result relation of a destructive query is one of its range table.
+    unsafe {
+        let routed = || {
+            let rte = node::nth_rte((*query).rtable, (*query).resultRelation);
+            (*query).commandType == pg_sys::CmdType::CMD_INSERT
+                && protection.target((*rte).relid, false).is_none()
+        };
+        let own = !target::is_destructive(query) || routed();
+        own && (!(*query).hasModifyingCTE
+            || ctes(query)
+                .into_iter()
+                .all(|cte| rows_decide(cte, protection)))
+    }
+}
+
 unsafe fn gather(gatherer: &mut Gatherer<'_>, scope: ScopeId) {
     let query = gatherer.scopes[scope].query;
     // SAFETY: as in `concerns`.

@@ -17,8 +17,8 @@ use crate::model::{Operation, Violation};
 use crate::pg::function::Call;
 use crate::pg::raw;
 use crate::report::{self, Outcome};
-use crate::running::queries::{ActiveQuery, Coverage};
-use crate::{gucs, preview, registry, running};
+use crate::running::queries::{self, ActiveQuery, Coverage};
+use crate::{gucs, hooks, preview, registry, running};
 use pgrx::pg_sys::{self, Datum};
 use std::ffi::c_int;
 use std::rc::Rc;
@@ -40,7 +40,12 @@ unsafe fn capture_row(call: Call) -> Outcome<Datum> {
         let flinfo = (*call.0).flinfo;
         if (*flinfo).fn_extra.is_null() {
             match site::find(call.0) {
-                Found::Site(site) => (*flinfo).fn_extra = site.cast(),
+                Found::Site(site) => {
+                    if (*site).guarded.is_protected() {
+                        hooks::enforce(&queries::take_waiting((*site).query.desc))?;
+                    }
+                    (*flinfo).fn_extra = site.cast();
+                }
                 Found::Late(site) => {
                     late(&*site)?;
                     (*flinfo).fn_extra = site.cast();
@@ -282,6 +287,7 @@ unsafe fn capture(call: Call) -> Outcome<Datum> {
             desc: 0,
             judged_by: None,
             estate: std::ptr::null_mut(),
+            waiting: Vec::new(),
             root: running::root_key().unwrap_or(usize::MAX),
             nest: raw::GetCurrentTransactionNestLevel(),
             cause: Some(Rc::from("logical replication")),

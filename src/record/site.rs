@@ -145,7 +145,10 @@ pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
             format,
             foreign: (*(*relation).rd_rel).relkind as u8 == pg_sys::RELKIND_FOREIGN_TABLE,
             last: pg_sys::ItemPointerData::default(),
-            query,
+            query: ActiveQuery {
+                waiting: Vec::new(),
+                ..query
+            },
         };
         let site = memory::leak_into(context, site);
         match late {

@@ -6,7 +6,7 @@ use crate::approval::token;
 use crate::judge::approval::{Kind, Refusal, Request, weaker_kind};
 use crate::judge::token::Token;
 use crate::ledger::Cover;
-use crate::model::Operation;
+use crate::model::{Operation, Violation};
 use crate::pg::raw;
 use crate::registry::Guarded;
 use crate::{ledger, preview, running};
@@ -36,6 +36,8 @@ pub struct ActiveQuery {
     pub estate: *mut pg_sys::EState,
     pub root: usize,
     pub nest: i32,
+    /// What is found in it concerns the rows of protected tables that it may come to.
+    pub waiting: Vec<Violation>,
     /// What led here, `None` for a statement's own target.
     pub cause: Option<Rc<str>>,
     pub coverage: Coverage,
@@ -62,6 +64,23 @@ pub fn started(desc: usize, estate: *mut pg_sys::EState) {
 
 pub fn ended(desc: usize) {
     ACTIVE.with_borrow_mut(|active| active.retain(|query| query.desc != desc));
+}
+
+/// Findings in the innermost query that are enforced when it comes to a row of a protected table.
+pub fn wait_for_rows(violations: Vec<Violation>) {
+    ACTIVE.with_borrow_mut(|active| {
+        if let Some(query) = active.iter_mut().rfind(|query| query.judged_by.is_some()) {
+            query.waiting = violations;
+        }
+    });
+}
+
+/// Takes what waits for the first row of a protected table that `desc` comes to.
+pub fn take_waiting(desc: usize) -> Vec<Violation> {
+    ACTIVE.with_borrow_mut(|active| {
+        let query = active.iter_mut().rfind(|query| query.desc == desc);
+        query.map_or_else(Vec::new, |query| std::mem::take(&mut query.waiting))
+    })
 }
 
 /// How deep in triggers the backend is (`pg_trigger_depth()`).
