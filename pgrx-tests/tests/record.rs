@@ -106,6 +106,36 @@ fn every_pre_image_says_what_led_there() {
     assert_eq!(query_text(&mut admin, one), "1|5|5");
 }
 
+/// Nothing protects the departments, but their rows take users with them; a user's other key is not the cause.
+#[test]
+fn a_cascade_from_an_unprotected_table_is_the_cause_too() {
+    let (_db, mut admin, mut app) = world();
+    passes(
+        &mut admin,
+        "CREATE TABLE departments (id int PRIMARY KEY); INSERT INTO departments VALUES (1), (2);
+         CREATE TABLE badges (id bigint PRIMARY KEY, user_id bigint REFERENCES users ON DELETE CASCADE,
+             department int REFERENCES departments ON DELETE CASCADE);
+         INSERT INTO badges VALUES (1, 7, 1), (2, 8, 2); GRANT ALL ON departments TO app;
+         ALTER TABLE users ADD department int REFERENCES departments ON DELETE SET NULL;
+         UPDATE users SET department = 1 WHERE id = 7",
+    );
+    let before = query_text(
+        &mut admin,
+        "SELECT max(statement_id) FROM backstop.statement",
+    );
+    passes(&mut app, "DELETE FROM departments WHERE id = 1");
+    assert_eq!(
+        query_text(
+            &mut admin,
+            &format!(
+                "SELECT relation, operation, cause FROM backstop.preimage WHERE statement_id > {before} ORDER BY 1"
+            )
+        ),
+        "public.badges|DELETE|cascade from public.departments\n\
+         public.users|UPDATE|cascade from public.departments"
+    );
+}
+
 #[test]
 fn an_update_keeps_the_old_row_and_the_columns_that_changed() {
     let (_db, mut admin, mut app) = world();

@@ -229,6 +229,16 @@ fn guarded(
             }
         }
     }
+    // Rows of tables that nothing protects take guarded rows with them too, and are the cause then.
+    for (child, parent, columns) in keys.iter().filter(|(_, key, _)| !reached.contains(key)) {
+        let guarded = registry.with_children(*child).into_iter();
+        for relid in guarded.filter(|relid| members.contains_key(relid)) {
+            cascades.entry(relid).or_default().push(CascadeEdge {
+                parent_name: catalog::display_name(parents.partition_root(*parent)),
+                columns: columns.clone(),
+            });
+        }
+    }
     members
         .into_iter()
         .filter_map(|(relid, (policies, fed))| {
