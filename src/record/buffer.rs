@@ -1,13 +1,14 @@
 //! Captured rows that are not written yet.
 
 use super::format::RowFormat;
+use super::json::rows;
 use crate::model::Operation;
 use crate::pg::memory::{append, make_room};
 use std::rc::Rc;
 
-/// A chunk is written when it holds this many bytes. lz4 looks for repetition within 64 kB, and looks more closely where
-/// all of its input is that small; a chunk with a last row of some size stays below.
-pub const CHUNK_BYTES: usize = 60 * 1024;
+/// A chunk is written when one more row would make it longer than this. lz4 looks for repetition within 64 kB, and looks
+/// more closely where all of its input is that small; a row that is longer than the others still fits.
+const CHUNK_BYTES: usize = 64 * 1024 - 256;
 
 /// The rows of one relation, destroyed by one operation for one cause, as the elements of a JSON array.
 pub struct Buffer {
@@ -53,13 +54,15 @@ impl Buffer {
         self.takes(&other.format, other.operation, other.cause.as_ref())
     }
 
-    /// Whether it holds a chunk's worth of rows.
+    /// Whether it has no room for another row like those it holds.
     pub fn is_full(&self) -> bool {
-        self.bytes.len() >= CHUNK_BYTES
+        let length = self.bytes.len();
+        length >= CHUNK_BYTES / 2 && length + length / self.rows.max(1) as usize >= CHUNK_BYTES
     }
 
-    /// Adds one encoded row, `,value,...]`, behind its ordinal.
-    pub fn push_numbered(&mut self, ordinal: i64, row: &[u8]) {
+    /// Adds one encoded row, `,value,...]`, behind its number: its ordinal less the rows before it in the chunk, which
+    /// is the same number for all rows of most chunks.
+    pub fn push(&mut self, ordinal: i64, row: &[u8]) {
         // Headers, brackets, commas and the ordinal, and the array's last bracket.
         make_room(&mut self.bytes, row.len() + 40);
         if self.rows == 0 {
@@ -70,22 +73,30 @@ impl Buffer {
             self.bytes.push(b',');
         }
         self.bytes.push(b'[');
-        super::text::integer(&mut self.bytes, ordinal);
+        super::text::integer(&mut self.bytes, ordinal - i64::from(self.rows));
         self.bytes.extend_from_slice(row);
         self.rows += 1;
     }
 
     /// Adds the rows of a committed subtransaction's buffer.
-    pub fn append(&mut self, other: Buffer) {
-        if self.rows == 0 {
-            self.bytes = other.bytes;
-        } else if other.rows > 0 {
-            make_room(&mut self.bytes, other.bytes.len() + 1);
-            self.bytes.push(b',');
-            self.bytes.extend_from_slice(&other.bytes[HEADER + 1..]);
-        }
+    pub fn absorb(&mut self, mut other: Buffer) {
         append(&mut self.fingerprints, &other.fingerprints);
-        self.rows += other.rows;
+        if self.rows == 0 {
+            (self.bytes, self.rows) = (other.bytes, other.rows);
+            return;
+        }
+        let (_, images) = other.take();
+        let text = &images[HEADER..];
+        let Ok(read) = rows(text) else {
+            pgrx::error!(
+                "pg_backstop cannot read the rows of relation \"{}\" it has captured",
+                self.format.relation
+            )
+        };
+        for row in read.rows {
+            let (start, end) = row.body;
+            self.push(row.ordinal, &text[start as usize..end as usize]);
+        }
     }
 
     /// Takes the rows out, with their number: a JSON array as a `text` value that can be used as a datum as it is.

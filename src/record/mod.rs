@@ -19,6 +19,7 @@ mod expendable;
 mod foreign;
 pub mod format;
 pub mod image;
+pub mod json;
 pub mod keep;
 mod numeric;
 mod parameters;
