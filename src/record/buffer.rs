@@ -2,13 +2,10 @@
 
 use super::format::RowFormat;
 use super::json::rows;
+use super::pack;
 use crate::model::Operation;
 use crate::pg::memory::{append, make_room};
 use std::rc::Rc;
-
-/// A chunk is written when one more row would make it longer than this. lz4 looks for repetition within 64 kB, and looks
-/// more closely where all of its input is that small; a row that is longer than the others still fits.
-const CHUNK_BYTES: usize = 64 * 1024 - 256;
 
 /// The rows of one relation, destroyed by one operation for one cause, as the elements of a JSON array.
 pub struct Buffer {
@@ -20,6 +17,8 @@ pub struct Buffer {
     pub bytes: Vec<u8>,
     /// In a preview: 16 bytes for each row.
     pub fingerprints: Vec<u8>,
+    /// The bytes of a chunk, after what the last one was compressed to.
+    length: usize,
 }
 
 /// Room for the varlena header.
@@ -34,6 +33,7 @@ impl Buffer {
             rows: 0,
             bytes: Vec::new(),
             fingerprints: Vec::new(),
+            length: pack::CHUNK_BYTES,
         }
     }
 
@@ -57,7 +57,7 @@ impl Buffer {
     /// Whether it has no room for another row like those it holds.
     pub fn is_full(&self) -> bool {
         let length = self.bytes.len();
-        length >= CHUNK_BYTES / 2 && length + length / self.rows.max(1) as usize >= CHUNK_BYTES
+        length >= self.length / 2 && length + length / self.rows.max(1) as usize >= self.length
     }
 
     /// Adds one encoded row, `,value,...]`, behind its number: its ordinal less the rows before it in the chunk, which
@@ -108,8 +108,11 @@ impl Buffer {
         (std::mem::take(&mut self.rows), bytes)
     }
 
-    /// Gives back the memory of rows that are written, for the next ones.
-    pub fn reuse(&mut self, mut bytes: Vec<u8>) {
+    /// Gives back the memory of rows that are written, for the next ones; `packed` is what they were compressed to.
+    pub fn reuse(&mut self, mut bytes: Vec<u8>, packed: Option<usize>) {
+        if let Some(packed) = packed {
+            self.length = pack::next_length(bytes.len(), packed);
+        }
         if self.rows == 0 {
             bytes.clear();
             self.bytes = bytes;

@@ -22,6 +22,7 @@ pub mod image;
 pub mod json;
 pub mod keep;
 mod numeric;
+pub mod pack;
 mod parameters;
 mod portable;
 pub mod prune;

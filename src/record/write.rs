@@ -3,7 +3,7 @@
 
 use super::buffer::Buffer;
 use super::format::RowFormat;
-use super::{commit, datum, who};
+use super::{commit, datum, pack, who};
 use crate::approval::token;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
@@ -160,16 +160,21 @@ pub fn settle(root: &mut Root) {
 fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
     let (rows, images) = buffer.take();
     let (operation, cause) = (buffer.operation, buffer.cause.as_deref());
-    insert_chunk(
-        statement_id,
-        &buffer.format,
-        operation,
-        cause,
-        rows,
-        &images,
-    );
-    buffer.reuse(images);
+    let size = in_scratch(|| {
+        let plain = Datum::from(images.as_ptr());
+        // What is shorter than a page's quarter is stored as it is.
+        let packed = (images.len() > pack::PIECE)
+            .then(|| pack::packed(&images, pack::method(c"image_chunk", IMAGES)))
+            .flatten();
+        let stored = packed.unwrap_or(plain);
+        insert_chunk(statement_id, &buffer.format, operation, cause, rows, stored);
+        packed.map(pack::size)
+    });
+    buffer.reuse(images, size);
 }
+
+/// The place of `images` in `backstop.image_chunk`.
+const IMAGES: usize = 9;
 
 /// Writes `images`, a varlena of images that the record has already, as a chunk.
 pub fn copy(
@@ -181,35 +186,35 @@ pub fn copy(
     images: &[u8],
 ) {
     let id = statement_id(root);
-    insert_chunk(id, format, operation, None, rows, images);
+    let images = Datum::from(images.as_ptr());
+    in_scratch(|| insert_chunk(id, format, operation, None, rows, images));
     root.level(nest).chunks_written += 1;
 }
 
+/// In the scratch context.
 fn insert_chunk(
     statement_id: i64,
     format: &RowFormat,
     operation: Operation,
     cause: Option<&str>,
     rows: i32,
-    images: &[u8],
+    images: Datum,
 ) {
-    in_scratch(|| {
-        insert(
-            c"image_chunk",
-            &mut [
-                Some(Datum::from(draw(c"chunk_id_seq"))),
-                Some(Datum::from(statement_id)),
-                Some(datum::string(&format.relation)),
-                Some(Datum::from(format.recorded_relid)),
-                Some(datum::string(operation.record_name())),
-                cause.map(datum::string),
-                Some(Datum::from(rows)),
-                Some(Datum::from(format.key_count)),
-                Some(Datum::from(format.names.as_ptr())),
-                Some(Datum::from(images.as_ptr())),
-            ],
-        );
-    });
+    insert(
+        c"image_chunk",
+        &mut [
+            Some(Datum::from(draw(c"chunk_id_seq"))),
+            Some(Datum::from(statement_id)),
+            Some(datum::string(&format.relation)),
+            Some(Datum::from(format.recorded_relid)),
+            Some(datum::string(operation.record_name())),
+            cause.map(datum::string),
+            Some(Datum::from(rows)),
+            Some(Datum::from(format.key_count)),
+            Some(Datum::from(format.names.as_ptr())),
+            Some(images),
+        ],
+    );
 }
 
 /// Writes what `root` destroyed since its last statement row: remaining chunks, then the statement. Returns the
