@@ -43,7 +43,8 @@ CREATE INDEX statement_log_at ON backstop.statement_log USING brin (at);
 
 -- Row images, many to a chunk. chunk_id is drawn when the chunk is written, while the rows' locks are still held: for
 -- any one row, chunk order is the order in which it was really changed. images is an array with one array per row:
--- [ordinal within the statement, column values in the order of "columns" ..., for an UPDATE an object of changed columns].
+-- [number, column values in the order of "columns" ..., for an UPDATE an object of changed columns]. A row's ordinal within
+-- the statement is its number and the rows before it in the chunk.
 -- A value is a JSON number or boolean where that is lossless, else the text PostgreSQL prints for it; SQL NULL is null.
 CREATE TABLE backstop.image_chunk (
     chunk_id bigint NOT NULL,
@@ -136,7 +137,7 @@ FROM backstop.image_chunk;
 -- size, so that they hide no other value and no other row. backstop.chunk has them in full, and restore reads that.
 CREATE VIEW backstop.preimage AS
 SELECT c.statement_id, c.relation, c.operation, c.cause,
-       (image.value ->> 0)::bigint AS ordinal,
+       (image.value ->> 0)::bigint + image.before AS ordinal,
        (SELECT pg_catalog.jsonb_object_agg(c.columns[n], image.value -> n)
         FROM pg_catalog.generate_series(1, c.key_count::int) AS n) AS key,
        CASE WHEN c.operation <> 'INSERT' THEN
@@ -162,8 +163,8 @@ CROSS JOIN LATERAL (
                                 ELSE pg_catalog.to_jsonb(pg_catalog.format('(%s bytes)', pg_catalog.octet_length(part::text)))
                            END ORDER BY place)
                 FROM pg_catalog.json_array_elements(row_image) WITH ORDINALITY AS member(part, place))
-           END AS value
-    FROM pg_catalog.json_array_elements(c.images) AS element(row_image)
+           END AS value, nth - 1 AS before
+    FROM pg_catalog.json_array_elements(c.images) WITH ORDINALITY AS element(row_image, nth)
     OFFSET 0 -- one conversion per row, not one per column
 ) AS image;
 

@@ -32,7 +32,7 @@ FROM backstop.request_step AS s JOIN backstop.request AS r USING (request_id);
 
 -- Every row they would destroy, in the format of backstop.preimage.
 CREATE VIEW backstop.request_row WITH (security_barrier) AS
-SELECT c.request_id, c.step, s.relation, s.operation, (image.value ->> 0)::bigint AS ordinal,
+SELECT c.request_id, c.step, s.relation, s.operation, (image.value ->> 0)::bigint + image.before AS ordinal,
        CASE WHEN allowed.readable THEN
            (SELECT pg_catalog.jsonb_object_agg(c.columns[n], image.value -> n)
             FROM pg_catalog.generate_series(1, c.key_count::int) AS n) END AS key,
@@ -57,7 +57,8 @@ CROSS JOIN LATERAL (
     OFFSET 0 -- asked once for each chunk, not for each row
 ) AS allowed
 CROSS JOIN LATERAL (
-    SELECT row_image::jsonb AS value FROM pg_catalog.json_array_elements(c.images) AS element(row_image)
+    SELECT row_image::jsonb AS value, nth - 1 AS before
+    FROM pg_catalog.json_array_elements(c.images) WITH ORDINALITY AS element(row_image, nth)
     OFFSET 0 -- one conversion per row, not one per column
 ) AS image;
 

@@ -4,7 +4,7 @@ mod preview {
     pub mod world;
 }
 
-use pg_backstop_tests::{passes, refused};
+use pg_backstop_tests::{passes, query_text, refused};
 use preview::world::{
     FIVE, approve, ask, left, passes_under, refused_under, run, set_local, token, users, world,
 };
@@ -183,4 +183,37 @@ fn a_token_runs_once_in_one_statement() {
     assert_eq!(refused(&mut world.app, &twice).sqlstate, "SF010");
     assert_eq!(left(&mut world), "200");
     passes(&mut world.app, &run(&token));
+}
+
+#[test]
+fn ddl_elsewhere_while_it_waits_for_its_lock_is_not_a_difference() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "CREATE TABLE logs (id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY); INSERT INTO logs SELECT FROM generate_series(1, 20);
+         ALTER TABLE logs OWNER TO app; SELECT backstop.protect('logs'), backstop.protect_sequence('logs_id_seq')",
+    );
+    let truncate = "TRUNCATE logs RESTART IDENTITY";
+    let token = token(&mut world, truncate);
+    let mut reader = world.db.connect();
+    passes(&mut reader, "BEGIN; SELECT count(*) FROM logs");
+    let mut app = world.app;
+    let waiting = std::thread::spawn(move || {
+        passes(&mut app, &run(&token));
+    });
+    let blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while query_text(&mut world.admin, blocked) == "0" {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // PostgreSQL looks the name up again.
+    passes(&mut world.admin, "CREATE TABLE elsewhere (id int)");
+    passes(&mut reader, "COMMIT");
+    waiting.join().expect("the token is good");
+    assert_eq!(
+        query_text(
+            &mut world.admin,
+            "SELECT count(*), (SELECT count(*) FROM backstop.sequence_change) FROM logs"
+        ),
+        "0|1"
+    );
 }

@@ -12,6 +12,7 @@ use crate::preview;
 use crate::record::{append_only, column_change};
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
+use crate::running::underway;
 use crate::sequence::{preview as sequence_preview, rewrite};
 use pgrx::pg_sys::{self, ObjectAccessType::*, Oid};
 use std::ffi::{c_int, c_void};
@@ -101,6 +102,9 @@ unsafe fn judge(
         return Ok(());
     };
     if upgrading() {
+        return Ok(());
+    }
+    if access == OAT_TRUNCATE && !underway::comes_to(address.oid) {
         return Ok(());
     }
     let findings: Vec<Finding> = match access {

@@ -94,7 +94,7 @@ impl Level {
                 .iter_mut()
                 .find(|known| known.continues(&buffer))
             {
-                Some(known) => known.append(buffer),
+                Some(known) => known.absorb(buffer),
                 None => self.buffers.push(buffer),
             }
         }

@@ -205,14 +205,15 @@ pub fn keep_chunk(chunks: &mut Vec<StoredChunk>, buffer: &mut Buffer) {
     let fingerprints = std::mem::take(&mut buffer.fingerprints);
     let (rows, images) = buffer.take();
     progress::previewed(&buffer.format.relation, rows.into());
+    let (number, packed) = store::put(&buffer.format, rows, &images, &fingerprints);
     memory::push(
         chunks,
         StoredChunk {
-            number: store::put(&buffer.format, rows, &images, &fingerprints),
+            number,
             format: buffer.format.clone(),
             operation: buffer.operation,
             cause: buffer.cause.clone(),
         },
     );
-    buffer.reuse(images);
+    buffer.reuse(images, packed);
 }

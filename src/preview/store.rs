@@ -3,7 +3,7 @@
 
 use crate::pg::raw;
 use crate::record::format::RowFormat;
-use crate::record::{datum, write};
+use crate::record::{datum, pack};
 use pgrx::pg_sys::{self, Datum};
 use std::cell::RefCell;
 
@@ -39,7 +39,7 @@ pub fn open() {
         Store {
             tuples: pg_sys::tuplestore_begin_heap(false, false, pg_sys::maintenance_work_mem),
             desc,
-            compression: compression(),
+            compression: pack::method(c"request_chunk", IMAGES),
             next: 1,
         }
     };
@@ -59,53 +59,33 @@ pub fn end() {
     }
 }
 
-/// How the images of `backstop.request_chunk` are compressed.
-fn compression() -> std::ffi::c_char {
-    const IMAGES: usize = 6;
-    // SAFETY: our own table, which has more columns than that.
-    unsafe {
-        let relation = pg_sys::table_open(
-            write::own_relation(c"request_chunk"),
-            pg_sys::AccessShareLock as i32,
-        );
-        let method = crate::pg::compat::attribute((*relation).rd_att, IMAGES).attcompression;
-        pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
-        if method == 0 {
-            raw::default_compression()
-        } else {
-            method
-        }
-    }
-}
+/// The place of `images` in `backstop.request_chunk`.
+const IMAGES: usize = 6;
 
-/// Adds a chunk; returns its number.
-pub fn put(format: &RowFormat, rows: i32, images: &[u8], fingerprints: &[u8]) -> i64 {
+/// Adds a chunk; returns its number, and what its images were compressed to.
+pub fn put(
+    format: &RowFormat,
+    rows: i32,
+    images: &[u8],
+    fingerprints: &[u8],
+) -> (i64, Option<usize>) {
     STORE.with_borrow_mut(|store| {
         let Some(store) = store else {
-            return 0;
+            return (0, None);
         };
         let number = store.next;
         store.next += 1;
         let fingerprints = datum::text(fingerprints);
-        // SAFETY: values of the descriptor's types; tuplestore copies them. A NULL result of the compression means that
-        // it does not pay.
+        let packed = pack::packed(images, store.compression);
+        let size = packed.map(pack::size);
+        // SAFETY: values of the descriptor's types; tuplestore copies them.
         unsafe {
-            let plain = Datum::from(images.as_ptr());
-            let method = store.compression;
-            let compressed = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                raw::toast_compress_datum(plain, method)
-            });
-            let images = if compressed.is_null() {
-                plain
-            } else {
-                compressed
-            };
             let mut values = [
                 Datum::from(number),
                 Datum::from(rows),
                 Datum::from(format.key_count),
                 Datum::from(format.names.as_ptr()),
-                images,
+                packed.unwrap_or(Datum::from(images.as_ptr())),
                 fingerprints,
             ];
             pg_sys::tuplestore_putvalues(
@@ -114,12 +94,12 @@ pub fn put(format: &RowFormat, rows: i32, images: &[u8], fingerprints: &[u8]) ->
                 values.as_mut_ptr(),
                 [false; COLUMNS.len()].as_mut_ptr(),
             );
-            if !compressed.is_null() {
-                pg_sys::pfree(compressed.cast_mut_ptr());
+            if let Some(packed) = packed {
+                pg_sys::pfree(packed.cast_mut_ptr());
             }
             pg_sys::pfree(fingerprints.cast_mut_ptr());
         }
-        number
+        (number, size)
     })
 }
 

@@ -1,13 +1,11 @@
 //! Captured rows that are not written yet.
 
 use super::format::RowFormat;
+use super::json::rows;
+use super::pack;
 use crate::model::Operation;
 use crate::pg::memory::{append, make_room};
 use std::rc::Rc;
-
-/// A chunk is written when it holds this many bytes. lz4 looks for repetition within 64 kB, and looks more closely where
-/// all of its input is that small; a chunk with a last row of some size stays below.
-pub const CHUNK_BYTES: usize = 60 * 1024;
 
 /// The rows of one relation, destroyed by one operation for one cause, as the elements of a JSON array.
 pub struct Buffer {
@@ -19,6 +17,8 @@ pub struct Buffer {
     pub bytes: Vec<u8>,
     /// In a preview: 16 bytes for each row.
     pub fingerprints: Vec<u8>,
+    /// The bytes of a chunk, after what the last one was compressed to.
+    length: usize,
 }
 
 /// Room for the varlena header.
@@ -33,6 +33,7 @@ impl Buffer {
             rows: 0,
             bytes: Vec::new(),
             fingerprints: Vec::new(),
+            length: pack::CHUNK_BYTES,
         }
     }
 
@@ -53,13 +54,15 @@ impl Buffer {
         self.takes(&other.format, other.operation, other.cause.as_ref())
     }
 
-    /// Whether it holds a chunk's worth of rows.
+    /// Whether it has no room for another row like those it holds.
     pub fn is_full(&self) -> bool {
-        self.bytes.len() >= CHUNK_BYTES
+        let length = self.bytes.len();
+        length >= self.length / 2 && length + length / self.rows.max(1) as usize >= self.length
     }
 
-    /// Adds one encoded row, `,value,...]`, behind its ordinal.
-    pub fn push_numbered(&mut self, ordinal: i64, row: &[u8]) {
+    /// Adds one encoded row, `,value,...]`, behind its number: its ordinal less the rows before it in the chunk, which
+    /// is the same number for all rows of most chunks.
+    pub fn push(&mut self, ordinal: i64, row: &[u8]) {
         // Headers, brackets, commas and the ordinal, and the array's last bracket.
         make_room(&mut self.bytes, row.len() + 40);
         if self.rows == 0 {
@@ -70,22 +73,30 @@ impl Buffer {
             self.bytes.push(b',');
         }
         self.bytes.push(b'[');
-        super::text::integer(&mut self.bytes, ordinal);
+        super::text::integer(&mut self.bytes, ordinal - i64::from(self.rows));
         self.bytes.extend_from_slice(row);
         self.rows += 1;
     }
 
     /// Adds the rows of a committed subtransaction's buffer.
-    pub fn append(&mut self, other: Buffer) {
-        if self.rows == 0 {
-            self.bytes = other.bytes;
-        } else if other.rows > 0 {
-            make_room(&mut self.bytes, other.bytes.len() + 1);
-            self.bytes.push(b',');
-            self.bytes.extend_from_slice(&other.bytes[HEADER + 1..]);
-        }
+    pub fn absorb(&mut self, mut other: Buffer) {
         append(&mut self.fingerprints, &other.fingerprints);
-        self.rows += other.rows;
+        if self.rows == 0 {
+            (self.bytes, self.rows) = (other.bytes, other.rows);
+            return;
+        }
+        let (_, images) = other.take();
+        let text = &images[HEADER..];
+        let Ok(read) = rows(text) else {
+            pgrx::error!(
+                "pg_backstop cannot read the rows of relation \"{}\" it has captured",
+                self.format.relation
+            )
+        };
+        for row in read.rows {
+            let (start, end) = row.body;
+            self.push(row.ordinal, &text[start as usize..end as usize]);
+        }
     }
 
     /// Takes the rows out, with their number: a JSON array as a `text` value that can be used as a datum as it is.
@@ -97,8 +108,11 @@ impl Buffer {
         (std::mem::take(&mut self.rows), bytes)
     }
 
-    /// Gives back the memory of rows that are written, for the next ones.
-    pub fn reuse(&mut self, mut bytes: Vec<u8>) {
+    /// Gives back the memory of rows that are written, for the next ones; `packed` is what they were compressed to.
+    pub fn reuse(&mut self, mut bytes: Vec<u8>, packed: Option<usize>) {
+        if let Some(packed) = packed {
+            self.length = pack::next_length(bytes.len(), packed);
+        }
         if self.rows == 0 {
             bytes.clear();
             self.bytes = bytes;

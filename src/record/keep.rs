@@ -66,12 +66,12 @@ pub unsafe fn keep(captured: &Captured) -> Outcome<()> {
             let ordinal = root.next_ordinal;
             root.next_ordinal += 1;
             let buffer = root.buffer(nest, format, operation, query.cause.as_ref());
-            buffer.push_numbered(ordinal, row);
-            let size = buffer.bytes.len();
+            buffer.push(ordinal, row);
+            let full = buffer.is_full();
             if let Some(print) = print {
                 mark(root, nest, captured, print, row)?;
             }
-            write::spill(root, nest, size);
+            write::spill(root, nest, full);
             Ok(())
         })
     })

@@ -1,8 +1,9 @@
 //! Writes chunks and statement rows straight into the record's tables: no SPI, no planner, no triggers, and no
 //! privileges of the user whose statement is recorded.
 
-use super::buffer::{Buffer, CHUNK_BYTES};
-use super::{commit, datum, who};
+use super::buffer::Buffer;
+use super::format::RowFormat;
+use super::{commit, datum, pack, who};
 use crate::approval::token;
 use crate::ledger::{self, Root};
 use crate::model::Operation;
@@ -117,9 +118,9 @@ pub fn statement_id(root: &mut Root) -> i64 {
         .get_or_insert_with(|| draw(c"statement_id_seq"))
 }
 
-/// Writes `buffer` as a chunk if it is full.
-pub fn spill(root: &mut Root, nest: i32, buffer_bytes: usize) {
-    if buffer_bytes < CHUNK_BYTES {
+/// Writes what is full; `full`: some buffer of the level is.
+pub fn spill(root: &mut Root, nest: i32, full: bool) {
+    if !full {
         return;
     }
     if root.preview.is_some() {
@@ -158,25 +159,62 @@ pub fn settle(root: &mut Root) {
 
 fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
     let (rows, images) = buffer.take();
-    in_scratch(|| {
-        let format = &buffer.format;
-        insert(
-            c"image_chunk",
-            &mut [
-                Some(Datum::from(draw(c"chunk_id_seq"))),
-                Some(Datum::from(statement_id)),
-                Some(datum::string(&format.relation)),
-                Some(Datum::from(format.recorded_relid)),
-                Some(datum::string(buffer.operation.record_name())),
-                buffer.cause.as_ref().map(|cause| datum::string(cause)),
-                Some(Datum::from(rows)),
-                Some(Datum::from(format.key_count)),
-                Some(Datum::from(format.names.as_ptr())),
-                Some(Datum::from(images.as_ptr())),
-            ],
-        );
+    let (operation, cause) = (buffer.operation, buffer.cause.as_deref());
+    let size = in_scratch(|| {
+        let plain = Datum::from(images.as_ptr());
+        // What is shorter than a page's quarter is stored as it is.
+        let packed = (images.len() > pack::PIECE)
+            .then(|| pack::packed(&images, pack::method(c"image_chunk", IMAGES)))
+            .flatten();
+        let stored = packed.unwrap_or(plain);
+        insert_chunk(statement_id, &buffer.format, operation, cause, rows, stored);
+        packed.map(pack::size)
     });
-    buffer.reuse(images);
+    buffer.reuse(images, size);
+}
+
+/// The place of `images` in `backstop.image_chunk`.
+const IMAGES: usize = 9;
+
+/// Writes `images`, a varlena of images that the record has already, as a chunk.
+pub fn copy(
+    root: &mut Root,
+    nest: i32,
+    format: &RowFormat,
+    operation: Operation,
+    rows: i32,
+    images: &[u8],
+) {
+    let id = statement_id(root);
+    let images = Datum::from(images.as_ptr());
+    in_scratch(|| insert_chunk(id, format, operation, None, rows, images));
+    root.level(nest).chunks_written += 1;
+}
+
+/// In the scratch context.
+fn insert_chunk(
+    statement_id: i64,
+    format: &RowFormat,
+    operation: Operation,
+    cause: Option<&str>,
+    rows: i32,
+    images: Datum,
+) {
+    insert(
+        c"image_chunk",
+        &mut [
+            Some(Datum::from(draw(c"chunk_id_seq"))),
+            Some(Datum::from(statement_id)),
+            Some(datum::string(&format.relation)),
+            Some(Datum::from(format.recorded_relid)),
+            Some(datum::string(operation.record_name())),
+            cause.map(datum::string),
+            Some(Datum::from(rows)),
+            Some(Datum::from(format.key_count)),
+            Some(Datum::from(format.names.as_ptr())),
+            Some(images),
+        ],
+    );
 }
 
 /// Writes what `root` destroyed since its last statement row: remaining chunks, then the statement. Returns the

@@ -24,6 +24,8 @@ pub struct Underway {
     pub columns: Vec<(Oid, i16)>,
     /// Tables that TRUNCATE will empty and whose trigger has not captured them yet.
     pub awaited: Vec<Oid>,
+    /// Tables that TRUNCATE has come to.
+    pub truncated: Vec<Oid>,
 }
 
 thread_local! {
@@ -41,6 +43,19 @@ pub fn pop() -> Option<Underway> {
 /// Runs `work` on the innermost statement, if one is under way.
 pub fn with<R>(work: impl FnOnce(&mut Underway) -> R) -> Option<R> {
     STACK.with_borrow_mut(|stack| stack.last_mut().map(work))
+}
+
+/// Whether TRUNCATE comes to a table for the first time. It asks once for each name, and once more whenever anybody's DDL
+/// was committed between looking the name up and locking what it names.
+pub fn comes_to(relid: Oid) -> bool {
+    with(|statement| {
+        let first = !statement.truncated.contains(&relid);
+        if first {
+            statement.truncated.push(relid);
+        }
+        first
+    })
+    .unwrap_or(true)
 }
 
 /// Whether the table vanishes with everything on it, and is captured.

@@ -164,14 +164,17 @@ pub fn sent_by_pg_restore() -> bool {
     }
 }
 
-/// A change under an approval costs one row of its budget.
+/// A change under an approval costs one row of its budget. A token's budget are the rows that its preview showed: how many
+/// changes of sequences it covers, the fingerprints that they leave say.
 fn spend(cover: &Cover) {
     // SAFETY: reads the transaction state.
     let nest = unsafe { crate::pg::raw::GetCurrentTransactionNestLevel() };
     let key = running::root_key().unwrap_or(usize::MAX);
     ledger::with(|ledger| {
         ledger.root(key, running::new_root).approval = Some(cover.json.clone());
-        ledger.spend(nest, cover.serial, 1);
+        if cover.claim.is_none() {
+            ledger.spend(nest, cover.serial, 1);
+        }
     });
 }
 

@@ -3,12 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pg_backstop_fuzz::record::restore::json::{self, Kind};
+use pg_backstop_fuzz::record::json::{self, Kind};
 use pg_backstop_fuzz::record::restore::shortcut;
 use pg_backstop_fuzz::record::{numeric, text};
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = json::last_ordinal(bytes);
+    let _ = json::last_ordinal(bytes, 1);
     if let Ok(all) = json::rows(bytes) {
         for row in 0..all.rows.len() {
             for span in all.of(row) {

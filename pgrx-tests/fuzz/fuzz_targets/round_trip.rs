@@ -3,7 +3,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use pg_backstop_fuzz::record::restore::json::{self, Kind, Span};
+use pg_backstop_fuzz::record::json::{self, Kind, Span};
 use pg_backstop_fuzz::record::restore::shortcut;
 use pg_backstop_fuzz::record::{numeric, text};
 

@@ -110,6 +110,7 @@ fn begun(coverage: Coverage, named: Vec<Oid>, cause: Option<Rc<str>>) -> Underwa
         tables: Vec::new(),
         columns: Vec::new(),
         awaited: Vec::new(),
+        truncated: Vec::new(),
     }
 }
 

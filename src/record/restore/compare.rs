@@ -2,10 +2,10 @@
 
 use super::engine::Engine;
 use super::image::Image;
-use super::json::{Kind, Span};
 use crate::pg::raw;
 use crate::record::encode;
 use crate::record::image::same_by_value;
+use crate::record::json::{Kind, Span};
 use crate::record::portable::PortableOutput;
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum};

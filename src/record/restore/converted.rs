@@ -2,9 +2,9 @@
 
 use super::engine::Engine;
 use super::image::{Count, Image};
-use super::json::Span;
 use super::rebuild::{Rebuild, Step};
 use super::source::Change;
+use crate::record::json::Span;
 
 impl Engine {
     /// Takes note of the columns that definitions bring back.

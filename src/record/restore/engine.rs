@@ -12,7 +12,6 @@
 use super::columns::ColumnChanges;
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
-use super::json::{self, Span};
 use super::rebuild::Rebuild;
 use super::resolve;
 use super::source::{Change, Chunk, Order};
@@ -21,6 +20,7 @@ use super::{OnConflict, Request};
 use crate::ledger::Root;
 use crate::model::Operation;
 use crate::pg::raw;
+use crate::record::json::{self, Span};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
@@ -221,7 +221,6 @@ impl Engine {
         let Some(open) = chunk.open() else {
             return Ok(());
         };
-        let row = open.rows.rows[n];
         let columns = chunk.columns.len();
         let spans = open.rows.of(n);
         let damaged = || {
@@ -235,8 +234,9 @@ impl Engine {
             return Err(damaged());
         }
         let image = Image {
+            open,
+            n,
             text: &open.text,
-            body: &open.text[row.body.0 as usize..row.body.1 as usize],
             spans: &spans[..columns],
             target,
             shape,

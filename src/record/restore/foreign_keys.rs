@@ -17,8 +17,8 @@ use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum, Oid};
 
-/// Rows checked by one query.
-const BATCH: usize = 50_000;
+/// Rows checked by one query, which may read all rows of the table they reference.
+const BATCH: usize = 1_000_000;
 
 /// A foreign key that references a table, and keys of the table that a restore took away.
 pub struct Incoming {

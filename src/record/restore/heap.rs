@@ -45,7 +45,7 @@ impl Leaf {
         // row is entered saves asking them before; a row that was stored in vain is deleted like any other.
         unsafe {
             self.check(estate);
-            pg_sys::simple_table_tuple_insert(self.relation.0, self.slot.0);
+            self.store(estate);
             let arbiters = unless_taken.then_some(self.all_arbiters);
             if !self.index(estate, arbiters, false) {
                 pg_sys::CommandCounterIncrement();
@@ -64,6 +64,29 @@ impl Leaf {
             memory::push(&mut self.inserted, self.slot.tid());
         }
         true
+    }
+
+    /// Stores the slot's row.
+    ///
+    /// # Safety
+    /// As for `insert`.
+    unsafe fn store(&mut self, estate: *mut pg_sys::EState) {
+        // SAFETY: table_tuple_insert, which is inline in C. The page that the last row went to stays pinned for the next
+        // one, until the leaf is closed; after an error the resource owner lets go of it.
+        unsafe {
+            if self.bulk.is_null() {
+                let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
+                self.bulk = pg_sys::GetBulkInsertState();
+                pg_sys::MemoryContextSwitchTo(before);
+            }
+            let Some(insert) = (*(*self.relation.0).rd_tableam).tuple_insert else {
+                return pg_sys::simple_table_tuple_insert(self.relation.0, self.slot.0);
+            };
+            let command = pg_sys::GetCurrentCommandId(true);
+            pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+                insert(self.relation.0, self.slot.0, command, 0, self.bulk);
+            });
+        }
     }
 
     /// Writes the slot's row over the present one. `ours`: this restore wrote that one, perhaps by inserting it, so all

@@ -1,18 +1,27 @@
 //! A recorded row on its way back, and what became of it.
 
-use super::json::Span;
+use super::source::Open;
+use crate::record::json::Span;
 
 /// One recorded row.
 #[derive(Clone, Copy)]
 pub(super) struct Image<'a> {
+    pub open: &'a Open,
+    /// Its place in its chunk.
+    pub n: usize,
     pub text: &'a [u8],
-    /// `,value,...]`
-    pub body: &'a [u8],
     /// Its columns; an UPDATE's changed columns are in the engine's `members`.
     pub spans: &'a [Span],
     pub target: usize,
     pub shape: usize,
     pub count: usize,
+}
+
+impl Image<'_> {
+    /// `,value,...]`
+    pub(super) fn body(&self) -> &[u8] {
+        self.open.body(self.n)
+    }
 }
 
 /// What happened to the images of one relation and operation.

@@ -1,9 +1,9 @@
 //! Text to values: the counterpart of `encode`.
 
-use super::json::{self, Kind, Span};
 use super::shortcut::{char_byte, date, hexadecimal, integer, timestamp, uuid};
 use crate::pg::catalog::ColumnFact;
 use crate::pg::memory;
+use crate::record::json::{self, Kind, Span};
 use crate::record::portable::PortableOutput;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::panic::CaughtError;

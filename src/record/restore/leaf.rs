@@ -48,6 +48,8 @@ pub struct Leaf {
     /// Per attribute, its place in the target's row; `None` when the shapes are the same.
     map: Option<Vec<Option<usize>>>,
     own_slot: bool,
+    /// Where the next row is stored; made for the first one.
+    pub(super) bulk: pg_sys::BulkInsertState,
     pub(super) constraints: bool,
     pub generated: bool,
     pub(super) partition_check: bool,
@@ -112,6 +114,7 @@ impl Leaf {
                     Slot::virtual_of(desc)
                 },
                 own_slot: !itself,
+                bulk: ptr::null_mut(),
                 present: Slot(pg_sys::table_slot_create(relation.0, ptr::null_mut())),
                 identity: None,
                 arbiters: Vec::new(),
@@ -299,6 +302,10 @@ impl Leaf {
     pub unsafe fn close(&mut self) {
         // SAFETY: the caller vouches for the moment.
         unsafe {
+            if !self.bulk.is_null() {
+                pg_sys::FreeBulkInsertState(self.bulk);
+                self.bulk = ptr::null_mut();
+            }
             pg_sys::ExecCloseIndices(self.info);
             pg_sys::ExecDropSingleTupleTableSlot(self.present.0);
             if self.own_slot {

@@ -17,6 +17,7 @@ mod columns;
 mod command;
 mod compare;
 mod converted;
+mod copy;
 mod defaults;
 mod displace;
 pub mod drill;
@@ -26,7 +27,6 @@ mod foreign_keys;
 mod heap;
 mod image;
 mod input;
-mod json;
 mod keys;
 mod leaf;
 mod lookup;
@@ -36,7 +36,6 @@ mod rebuild;
 mod recheck;
 mod resolve;
 mod routing;
-mod scanner;
 mod settle;
 mod shape;
 mod shortcut;
@@ -306,7 +305,10 @@ unsafe fn undo(engine: &mut Engine, source: &mut Source) -> Outcome<()> {
             if done % PROGRESS_EVERY == 0 {
                 progress::restored(&source.chunks[n].relation, done);
             }
-            source.close_if_done(n);
+            if source.is_done(n) {
+                engine.record_standing(&source.chunks[n], places[n]);
+                source.close(n);
+            }
         }
     }
     Ok(())

@@ -2,10 +2,10 @@
 
 use super::engine::Engine;
 use super::image::{Conflict, Fate, Image, Settled};
-use super::json::Span;
 use super::source::Change;
 use crate::pg::memory;
 use crate::record::encode;
+use crate::record::json::Span;
 use crate::record::portable::PortableOutput;
 use crate::report::Outcome;
 

@@ -1,10 +1,10 @@
 //! How the columns of a chunk meet the columns of the table as it is now.
 
 use super::input::{ColumnInput, PortableInput};
-use super::json::Span;
 use crate::pg::catalog::ColumnFact;
 use crate::pg::encoding;
 use crate::pg::slot::Slot;
+use crate::record::json::Span;
 use crate::record::text;
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum};

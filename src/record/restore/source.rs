@@ -1,12 +1,13 @@
 //! A statement of the record: its chunks, and their rows from the last to the first, or from the first to the last.
 
-use super::json::{self, Rows};
-use super::own_rows::scan;
+use super::own_rows::{Fields, scan, unpacked};
 use crate::pg::privileged::Privileged;
+use crate::record::json::{self, Rows};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
+use std::cell::Cell;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 
@@ -64,9 +65,22 @@ enum Place {
 #[derive(Debug)]
 pub struct Open {
     pub text: Vec<u8>,
+    /// The images as they are stored, if compressed.
+    pub packed: Option<Vec<u8>>,
     pub rows: Rows,
+    /// How many of its first rows are back as they were recorded, in which leaf, without being recorded yet; `None` when
+    /// its rows are recorded one by one (see `copy`).
+    pub standing: Cell<Option<(usize, usize)>>,
     /// Rows that are done.
     done: usize,
+}
+
+impl Open {
+    /// The text of row `n` behind its ordinal: `,value,...]`.
+    pub fn body(&self, n: usize) -> &[u8] {
+        let (start, end) = self.rows.rows[n].body;
+        &self.text[start as usize..end as usize]
+    }
 }
 
 impl Chunk {
@@ -125,10 +139,10 @@ const FIRST_ORDINAL: usize = 32;
 
 impl Order {
     /// The ordinal of the chunk's row to begin with. Forward, the images' first bytes are enough.
-    fn begin(self, images: &[u8], chunk_id: i64) -> Outcome<i64> {
+    fn begin(self, images: &[u8], rows: i64, chunk_id: i64) -> Outcome<i64> {
         let ordinal = match self {
             Order::Forward => json::first_ordinal(images),
-            Order::Backward => json::last_ordinal(images),
+            Order::Backward => json::last_ordinal(images, rows),
         };
         ordinal.map_err(|json::Malformed(at)| {
             Report::new(
@@ -174,6 +188,7 @@ impl Source {
                 if let Some(chunk_id) = row.get::<i64>(log::CHUNK_ID) {
                     let relations: Vec<String> = row.texts(log::RELATIONS).unwrap_or_default();
                     let images = row.bytes(log::IMAGES);
+                    let rows = row.get::<i32>(log::ROW_COUNT).unwrap_or(0).into();
                     source.chunks.push(Chunk {
                         id: chunk_id,
                         relation: relations.into_iter().next().unwrap_or_default(),
@@ -181,8 +196,8 @@ impl Source {
                         operation: row.text(log::OPERATION).unwrap_or_default(),
                         key_count: row.get::<i16>(log::KEY_COUNT).unwrap_or(0) as usize,
                         columns: Rc::from(row.texts(log::COLUMNS).unwrap_or_default()),
-                        rows: row.get::<i32>(log::ROW_COUNT).unwrap_or(0).into(),
-                        ordinal: source.order.begin(&images, chunk_id)?,
+                        rows,
+                        ordinal: source.order.begin(&images, rows, chunk_id)?,
                         place: Place::Statement(images),
                         open: None,
                     });
@@ -207,6 +222,7 @@ impl Source {
                     Order::Forward => row.prefix(chunk::IMAGES, FIRST_ORDINAL),
                     Order::Backward => row.bytes(chunk::IMAGES),
                 };
+                let rows = row.get::<i32>(chunk::ROW_COUNT).unwrap_or(0).into();
                 let columns: Vec<String> = row.texts(chunk::COLUMNS).unwrap_or_default();
                 // Most chunks have the columns of the one before.
                 let columns = match source.chunks.last() {
@@ -220,8 +236,8 @@ impl Source {
                     operation: row.text(chunk::OPERATION).unwrap_or_default(),
                     key_count: row.get::<i16>(chunk::KEY_COUNT).unwrap_or(0) as usize,
                     columns,
-                    rows: row.get::<i32>(chunk::ROW_COUNT).unwrap_or(0).into(),
-                    ordinal: source.order.begin(&images, chunk_id)?,
+                    rows,
+                    ordinal: source.order.begin(&images, rows, chunk_id)?,
                     place: Place::Chunk(chunk_id),
                     open: None,
                 });
@@ -252,14 +268,17 @@ impl Source {
         let open = match &mut chunk.open {
             Some(open) => open,
             None => {
-                let text = match &mut chunk.place {
-                    Place::Statement(images) => std::mem::take(images),
+                let (text, packed) = match &mut chunk.place {
+                    Place::Statement(images) => (std::mem::take(images), None),
                     Place::Chunk(chunk_id) => images(self.statement_id, *chunk_id)?,
                 };
                 let rows = json::rows(&text).map_err(|_| damaged(&chunk.relation))?;
+                let copied = self.order == Order::Forward && packed.is_some();
                 chunk.open.insert(Open {
                     text,
                     rows,
+                    standing: Cell::new(copied.then_some((0, 0))),
+                    packed,
                     done: 0,
                 })
             }
@@ -283,15 +302,15 @@ impl Source {
         Ok(Some((n, row)))
     }
 
-    /// Forgets the images of a chunk all of whose rows are done.
-    pub fn close_if_done(&mut self, n: usize) {
-        if self.chunks[n]
-            .open
-            .as_ref()
-            .is_some_and(|open| open.done == open.rows.rows.len())
-        {
-            self.chunks[n].open = None;
-        }
+    /// Whether all rows of a chunk have been taken.
+    pub fn is_done(&self, n: usize) -> bool {
+        let open = self.chunks[n].open.as_ref();
+        open.is_some_and(|open| open.done == open.rows.rows.len())
+    }
+
+    /// Forgets the images of a chunk.
+    pub fn close(&mut self, n: usize) {
+        self.chunks[n].open = None;
     }
 }
 
@@ -340,17 +359,20 @@ fn damaged(relation: &str) -> Box<Report> {
     )
 }
 
-/// The images of one chunk.
-fn images(statement_id: i64, chunk_id: i64) -> Outcome<Vec<u8>> {
-    let mut text = Vec::new();
+/// The images of one chunk, and what they are stored as.
+fn images(statement_id: i64, chunk_id: i64) -> Outcome<(Vec<u8>, Option<Vec<u8>>)> {
+    let mut images = (Vec::new(), None);
     scan(
         c"image_chunk",
         c"image_chunk_pkey",
         &[(2, statement_id), (1, chunk_id)],
-        |row| {
-            text = row.bytes(chunk::IMAGES);
+        |row: Fields| {
+            images = match row.packed(chunk::IMAGES) {
+                Some(packed) => (unpacked(&packed), Some(packed)),
+                None => (row.bytes(chunk::IMAGES), None),
+            };
             Ok(())
         },
     )?;
-    Ok(text)
+    Ok(images)
 }

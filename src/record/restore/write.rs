@@ -42,7 +42,10 @@ impl Engine {
             let shape = &target.shapes[image.shape];
             let place = &target.leaves[leaf];
             if as_recorded && !place.generated && place.format.is_named(&shape.columns) {
-                memory::append(&mut self.row, image.body);
+                if self.stands(image, leaf) {
+                    return Ok(true);
+                }
+                memory::append(&mut self.row, image.body());
             } else {
                 let _portable = place.format.session_dependent.then(PortableOutput::begin);
                 image::values(&mut self.row, &place.format, place.slot.0, None);
@@ -125,15 +128,16 @@ impl Engine {
 
     /// Puts the encoded row into its buffer; a full buffer is written.
     fn push(&mut self, image: Image, leaf: usize, operation: Operation) {
+        self.record_one_by_one(image.open, image.target);
         let target = &self.targets[image.target];
         let format = &target.leaves[leaf].format;
         let ordinal = self.root.next_ordinal;
         self.root.next_ordinal += 1;
         self.root.level(self.nest).tally(&target.name, operation);
         let buffer = self.root.buffer(self.nest, format, operation, None);
-        buffer.push_numbered(ordinal, &self.row);
-        let size = buffer.bytes.len();
-        write::spill(&mut self.root, self.nest, size);
+        buffer.push(ordinal, &self.row);
+        let full = buffer.is_full();
+        write::spill(&mut self.root, self.nest, full);
     }
 
     /// The columns that the record doesn't have stay as the present row has them; the places of the others.

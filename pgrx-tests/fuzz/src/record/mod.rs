@@ -1,5 +1,7 @@
 //! How row images are written.
 
+#[path = "../../../../src/record/json.rs"]
+pub mod json;
 #[path = "../../../../src/record/numeric.rs"]
 pub mod numeric;
 pub mod restore;

@@ -1,6 +1,6 @@
 //! Reads the tokens of the record's JSON.
 
-use super::json::{Kind, Malformed, Parsed, Span};
+use super::{Kind, Malformed, Parsed, Span};
 
 /// A text and where reading it has come to.
 pub struct Reader<'a> {

@@ -1,10 +1,14 @@
-//! Reads the images of a chunk: an array with one array per row, `[ordinal, value, ..., {changed columns}]`.
+//! Reads the images of a chunk: an array with one array per row, `[number, value, ..., {changed columns}]`. A row's ordinal
+//! is its number and the rows before it in the chunk: where a chunk's rows follow each other, as most do, the numbers are all
+//! the same, and compress to nothing.
 //!
 //! The text is PostgreSQL's, in the server's encoding: only ASCII bytes mean something here, all others pass. Nothing is
 //! copied; a value is a span of the chunk's text.
 
-use super::scanner::Reader;
+mod scanner;
+
 use crate::pg::memory;
+use scanner::Reader;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +59,7 @@ impl Span {
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     pub ordinal: i64,
-    /// Where the row's text begins behind its ordinal, and where it ends: `,value,...]`.
+    /// Where the row's text begins behind its number, and where it ends: `,value,...]`.
     pub body: (u32, u32),
     /// Where its spans begin, and how many it has.
     pub spans: (u32, u32),
@@ -92,7 +96,10 @@ pub fn rows(text: &[u8]) -> Parsed<Rows> {
     }
     loop {
         reader.expect(b'[')?;
-        let ordinal = reader.integer()?;
+        let number = reader.integer()?;
+        let ordinal = number
+            .checked_add(all.rows.len() as i64)
+            .ok_or(Malformed(reader.at))?;
         let (body, first) = (reader.at as u32, all.spans.len() as u32);
         while reader.peek() == Some(b',') {
             reader.at += 1;
@@ -146,8 +153,8 @@ pub fn first_ordinal(text: &[u8]) -> Parsed<i64> {
     reader.integer()
 }
 
-/// The ordinal of the last row, read from the end: outside strings, the last `[` opens it.
-pub fn last_ordinal(text: &[u8]) -> Parsed<i64> {
+/// The ordinal of the last of so many rows, read from the end: outside strings, the last `[` opens it.
+pub fn last_ordinal(text: &[u8], rows: i64) -> Parsed<i64> {
     let (mut at, mut quoted) = (text.len(), false);
     while at > 0 {
         at -= 1;
@@ -158,7 +165,10 @@ pub fn last_ordinal(text: &[u8]) -> Parsed<i64> {
                     quoted = !quoted;
                 }
             }
-            b'[' if !quoted => return Reader { text, at: at + 1 }.integer(),
+            b'[' if !quoted => {
+                let number = Reader { text, at: at + 1 }.integer()?;
+                return number.checked_add(rows - 1).ok_or(Malformed(at));
+            }
             _ => {}
         }
     }
@@ -214,7 +224,7 @@ mod tests {
         let all = rows(CHUNK).expect("well formed");
         assert_eq!(
             all.rows.iter().map(|row| row.ordinal).collect::<Vec<_>>(),
-            [1, 22, 23]
+            [1, 23, 25]
         );
         let kinds: Vec<Kind> = all.of(0).iter().map(|span| span.kind).collect();
         assert_eq!(kinds, [Kind::Number, Kind::Escaped, Kind::Null]);
@@ -235,8 +245,8 @@ mod tests {
 
     #[test]
     fn the_last_ordinal_is_found_from_the_end() {
-        assert_eq!(last_ordinal(CHUNK), Ok(23));
-        assert_eq!(last_ordinal(br#"[[7,"[[8,\\\"[9,"]]"#), Ok(7));
+        assert_eq!(last_ordinal(CHUNK, 3), Ok(25));
+        assert_eq!(last_ordinal(br#"[[7,"[[8,\\\"[9,"]]"#, 1), Ok(7));
     }
 
     #[test]
