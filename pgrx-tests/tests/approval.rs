@@ -164,6 +164,59 @@ fn it_covers_the_relations_it_names_and_what_they_cascade_to() {
 }
 
 #[test]
+fn it_covers_what_a_table_that_nothing_protects_cascades_to() {
+    let (_db, mut admin, mut app) = world();
+    passes(
+        &mut admin,
+        "CREATE TABLE hubs (id bigint PRIMARY KEY); INSERT INTO hubs VALUES (1), (2);
+         ALTER TABLE teams ADD hub_id bigint REFERENCES hubs ON DELETE CASCADE; SET LOCAL backstop.mode = off; UPDATE teams SET hub_id = 1 + id % 2; RESET backstop.mode;
+         GRANT ALL ON hubs TO app",
+    );
+    let delete = "DELETE FROM hubs WHERE id = 1";
+    assert_eq!(refused(&mut app, delete).sqlstate, "SF005");
+    for (members, sqlstate) in [
+        (
+            "\"max_rows\": 50, \"relations\": [\"public.users\"]",
+            "SF010",
+        ),
+        (
+            "\"max_rows\": 24, \"relations\": [\"public.hubs\"]",
+            "SF010",
+        ),
+        (
+            "\"max_rows\": 50, \"relations\": [\"public.hubs\"], \"operations\": [\"update\"]",
+            "SF010",
+        ),
+    ] {
+        assert_eq!(
+            refused_under(&mut app, members, delete),
+            sqlstate,
+            "{members}"
+        );
+    }
+    let hubs = "\"max_rows\": 25, \"relations\": [\"public.hubs\"], \"operations\": [\"delete\"]";
+    under(&mut app, hubs, delete);
+    let left = "SELECT count(*) FROM teams";
+    assert_eq!(query_text(&mut app, left), "25");
+    // Between a statement that is covered and what it cascades to.
+    passes(
+        &mut admin,
+        "CREATE FUNCTION pull() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM hubs; RETURN NULL; END $$;
+         CREATE TRIGGER pull AFTER DELETE ON users FOR EACH STATEMENT EXECUTE FUNCTION pull()",
+    );
+    let users = "\"max_rows\": 30, \"relations\": [\"public.users\"]";
+    under(&mut app, users, "DELETE FROM users WHERE id = 150");
+    assert_eq!(query_text(&mut app, left), "0");
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT count(*), count(approval), sum(rows) FROM backstop.statement"
+        ),
+        "2|2|51"
+    );
+}
+
+#[test]
 fn it_covers_the_operations_it_names() {
     let (_db, _admin, mut app) = world();
     let deletes = "\"max_rows\": 50, \"operations\": [\"delete\"]";

@@ -103,6 +103,11 @@ pub fn is_set() -> bool {
     ASSIGNED.get().is_some()
 }
 
+/// Whether it is a statement of intent.
+pub fn is_intent() -> bool {
+    is_set() && matches!(current(), Some((_, Held::Intent(_))))
+}
+
 /// Rows spent from the approval `serial`.
 pub fn spent(serial: u64) -> i64 {
     SPENT.with_borrow(|spent| match place(spent, serial) {

@@ -1,7 +1,7 @@
 //! The executor hooks: they know which root statement is running, find out before a destructive query starts whether an
 //! approval covers it, and close the root's books when it is over. Rows are counted and captured by the trigger.
 
-use super::targets::{cascade_cause, targets};
+use super::targets::{cascade_cause, named_targets, targets};
 use super::{guarded, raise, verdict};
 use crate::approval::token;
 use crate::gucs;
@@ -181,6 +181,14 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
         targets(&registry, (*desc).plannedstmt)
     };
     let root = running::root_key().unwrap_or(usize::MAX);
+    let trigger_depth = if crate::approval::setting::is_set() {
+        queries::trigger_depth()
+    } else {
+        0
+    };
+    let referential = eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as c_int != 0;
+    let parent =
+        queries::covered().filter(|parent| referential || trigger_depth > parent.trigger_depth);
     if targets.is_empty() {
         if entered.changes {
             queries::push(ActiveQuery {
@@ -192,14 +200,14 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
                 // SAFETY: reads the transaction state.
                 nest: unsafe { raw::GetCurrentTransactionNestLevel() },
                 cause: trigger::cause(),
-                coverage: queries::Coverage::Absent,
-                trigger_depth: 0,
+                // SAFETY: the executor's live QueryDesc.
+                coverage: unsafe { unguarded_coverage((*desc).plannedstmt, parent) },
+                trigger_depth,
             });
         }
         return Ok(entered);
     }
     entered.protected = targets.iter().any(|(table, _)| table.is_protected());
-    let referential = eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as c_int != 0;
     // SAFETY: reads backend state and the live QueryDesc.
     let (nest, cause) = unsafe {
         let cause = if referential {
@@ -211,13 +219,6 @@ fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered>
         };
         (raw::GetCurrentTransactionNestLevel(), cause)
     };
-    let trigger_depth = if crate::approval::setting::is_set() {
-        queries::trigger_depth()
-    } else {
-        0
-    };
-    let parent =
-        queries::innermost().filter(|parent| referential || trigger_depth > parent.trigger_depth);
     let policies = || targets.iter().flat_map(|(table, _)| &table.policies);
     let coverage = queries::coverage(&targets, parent.as_ref());
     ledger::with(|ledger| {
@@ -256,6 +257,33 @@ fn after_start(desc: *mut pg_sys::QueryDesc, protected: bool) -> Outcome<()> {
         }
         Ok(())
     }
+}
+
+/// Whether the approval in force names the tables, all unguarded, that a query takes rows of, or covers what it is a cascade
+/// of: what the query cascades to is covered with it.
+///
+/// # Safety
+/// `planned` must be live.
+unsafe fn unguarded_coverage(
+    planned: *mut pg_sys::PlannedStmt,
+    parent: Option<ActiveQuery>,
+) -> queries::Coverage {
+    if !crate::approval::setting::is_set() {
+        return queries::Coverage::Absent;
+    }
+    if let Some(ActiveQuery {
+        coverage: covered @ queries::Coverage::Covered(_),
+        ..
+    }) = parent
+    {
+        return covered;
+    }
+    if !crate::approval::setting::is_intent() {
+        return queries::Coverage::Absent;
+    }
+    // SAFETY: the caller vouches for the plan.
+    let targets = unsafe { named_targets(planned) };
+    queries::unguarded_coverage(&targets)
 }
 
 /// What the judge found in the cursor that a statement runs WHERE CURRENT OF.

@@ -2,7 +2,7 @@
 
 use super::verdict;
 use crate::model::Operation;
-use crate::pg::{encoding, raw};
+use crate::pg::{catalog, encoding, raw};
 use crate::registry::Registry;
 use crate::running::queries::Target;
 use pgrx::pg_sys;
@@ -48,6 +48,37 @@ pub(super) unsafe fn targets(
                     add((*entry).relid);
                 }
             }
+        }
+    }
+    targets
+}
+
+/// The relations that a plan is addressed to and takes rows of, each by the names an approval may have for it.
+///
+/// # Safety
+/// `planned` must be live.
+pub(super) unsafe fn named_targets(
+    planned: *mut pg_sys::PlannedStmt,
+) -> Vec<(Vec<String>, Operation)> {
+    let mut targets = Vec::new();
+    // SAFETY: as in `targets`.
+    unsafe {
+        for modify in modify_tables(planned) {
+            let index = match (*modify).rootRelation {
+                0 => (*modify).nominalRelation,
+                root => root,
+            };
+            let entry =
+                raw::list_nth((*planned).rtable, index as i32 - 1) as *mut pg_sys::RangeTblEntry;
+            let Some((schema, table)) = catalog::relation_name((*entry).relid) else {
+                continue;
+            };
+            let names = vec![
+                catalog::qualified(&schema, &table),
+                format!("{schema}.{table}"),
+            ];
+            let all = operations(modify).into_iter();
+            targets.extend(all.map(|operation| (names.clone(), operation)));
         }
     }
     targets

@@ -97,6 +97,16 @@ pub fn innermost() -> Option<ActiveQuery> {
     })
 }
 
+/// The innermost query that changes rows, if an approval covers it.
+pub fn covered() -> Option<ActiveQuery> {
+    ACTIVE.with_borrow(|active| {
+        let innermost = active.last();
+        innermost
+            .filter(|query| matches!(query.coverage, Coverage::Covered(_)))
+            .cloned()
+    })
+}
+
 /// The query in whose memory an expression was compiled.
 pub fn of_context(context: pg_sys::MemoryContext) -> Option<ActiveQuery> {
     ACTIVE.with_borrow(|active| {
@@ -162,6 +172,19 @@ pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
         match named_coverage(&approval_names(table), *operation, table.kind()) {
             Coverage::Covered(cover) => covered = Coverage::Covered(cover),
             other => return other,
+        }
+    }
+    covered
+}
+
+/// Whether a statement of intent covers a query that takes rows of nothing but such relations, none of them guarded, by
+/// their names.
+pub fn unguarded_coverage(targets: &[(Vec<String>, Operation)]) -> Coverage {
+    let mut covered = Coverage::Absent;
+    for (names, operation) in targets {
+        match named_coverage(names, *operation, Kind::Session) {
+            Coverage::Covered(cover) => covered = Coverage::Covered(cover),
+            _ => return Coverage::Absent,
         }
     }
     covered
