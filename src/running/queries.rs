@@ -66,10 +66,10 @@ pub fn ended(desc: usize) {
     ACTIVE.with_borrow_mut(|active| active.retain(|query| query.desc != desc));
 }
 
-/// Findings in the innermost query that are enforced when it comes to a row of a protected table.
+/// Findings in the query that is starting, enforced when it comes to a row of a protected table.
 pub fn wait_for_rows(violations: Vec<Violation>) {
     ACTIVE.with_borrow_mut(|active| {
-        if let Some(query) = active.iter_mut().rfind(|query| query.judged_by.is_some()) {
+        if let Some(query) = active.last_mut() {
             query.waiting = violations;
         }
     });
