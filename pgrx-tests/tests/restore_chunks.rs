@@ -216,3 +216,58 @@ fn rows_of_subtransactions_keep_their_order() {
     restore(&mut admin, 1, "");
     assert_eq!(checksums(&mut admin), before);
 }
+
+/// A loop that takes each row in a subtransaction of its own, as who skips failing rows writes it.
+const ONE_BY_ONE: &str = "DO $$ BEGIN FOR n IN 1..3000 LOOP
+        BEGIN DELETE FROM t WHERE id = n; EXCEPTION WHEN foreign_key_violation THEN NULL; END;
+    END LOOP; END $$";
+
+const LARGE_ROWS: &str = "CREATE TABLE t (id int PRIMARY KEY, body text);
+    INSERT INTO t SELECT n, repeat('b', 1000) || n FROM generate_series(1, 3000) n;
+    SELECT backstop.protect('t', max_rows => 100000)";
+
+#[test]
+fn chunks_of_many_subtransactions_are_as_long_as_others() {
+    let db = database();
+    let mut admin = db.connect();
+    passes(&mut admin, LARGE_ROWS);
+    passes(
+        &mut admin,
+        &format!(
+            "SET backstop.max_rows_per_transaction = 1000000;
+             SET backstop.approval = '{{\"reason\": \"all\", \"max_rows\": 100000}}'; {ONE_BY_ONE}; RESET backstop.approval"
+        ),
+    );
+    // One chunk of all rows would be 3 MB, and of enough rows more than the 1 GB that a value can be.
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT sum(row_count), max(octet_length(images::text)) < 70000, count(*) < 60 FROM backstop.chunk"
+        ),
+        "3000|t|t"
+    );
+    assert_eq!(query_text(&mut admin, DISORDER), "0");
+    assert_eq!(restore(&mut admin, 1, ""), "3000|0|0");
+}
+
+#[test]
+fn a_preview_of_many_subtransactions_shows_and_allows_what_it_saw() {
+    let db = database();
+    let mut admin = db.connect();
+    passes(&mut admin, LARGE_ROWS);
+    let rows = "SELECT count(*), count(DISTINCT key), count(*) FILTER (WHERE old_row ->> 'body' LIKE '%b' || (key ->> 'id'))
+        FROM backstop.request_rows(1)";
+    passes(
+        &mut admin,
+        &format!("SELECT backstop.preview($preview${ONE_BY_ONE}$preview$, 'OPS-9')"),
+    );
+    assert_eq!(query_text(&mut admin, rows), "3000|3000|3000");
+    let token = query_text(&mut admin, "SELECT backstop.approve(1, 'OPS-9')");
+    assert_eq!(
+        query_text(
+            &mut admin,
+            &format!("SELECT rows FROM backstop.run('{token}')")
+        ),
+        "3000"
+    );
+}

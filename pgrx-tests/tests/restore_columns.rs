@@ -430,3 +430,39 @@ fn after_a_dump_the_oids_of_the_record_mean_nothing() {
     assert_eq!(refusal.sqlstate, "42P01", "{refusal:?}");
     assert_eq!(query_text(&mut copied, "SELECT count(*) FROM other"), "0");
 }
+
+#[test]
+fn a_key_that_gave_its_name_away_is_followed() {
+    // A follower's columns can be renamed without giving up any protection; the key's new name is noted.
+    let (_db, mut admin) = world(
+        "CREATE TABLE p (id int PRIMARY KEY);
+         CREATE TABLE a (id int PRIMARY KEY, uid int, p int REFERENCES p ON DELETE CASCADE, v text);
+         INSERT INTO p VALUES (1), (2); INSERT INTO a VALUES (1, 100, 1, 'v'), (2, 200, 2, 'v');
+         SELECT backstop.protect('p'); DELETE FROM p WHERE id = 1;
+         ALTER TABLE a RENAME id TO old_id; ALTER TABLE a RENAME uid TO id",
+    );
+    passes(&mut admin, &restore("1"));
+    assert_eq!(
+        rows(&mut admin, "SELECT old_id, id, p, v FROM a"),
+        "(1,100,1,v) (2,200,2,v)"
+    );
+}
+
+#[test]
+fn a_key_that_may_have_given_its_name_away_is_not_guessed() {
+    let (_db, mut admin) = world(
+        "CREATE TABLE a (id int PRIMARY KEY, uid int, v text); INSERT INTO a VALUES (1, 100, 'v'), (2, 200, 'v');
+         SELECT backstop.protect('a'); DELETE FROM a WHERE id = 1",
+    );
+    passes(
+        &mut admin,
+        "SELECT backstop.unprotect('a'); ALTER TABLE a RENAME id TO old_id; ALTER TABLE a RENAME uid TO id",
+    );
+    let refusal = refused(&mut admin, &restore("1"));
+    assert_eq!(refusal.sqlstate, "55000", "{refusal:?}");
+    assert!(
+        refusal.message.contains("not certain what became"),
+        "{refusal:?}"
+    );
+    assert_eq!(rows(&mut admin, "SELECT old_id, id, v FROM a"), "(2,200,v)");
+}

@@ -1,6 +1,7 @@
 //! What one (sub)transaction level of a root statement destroyed.
 
 use crate::model::Operation;
+use crate::pg::memory::push;
 use crate::preview::Seen;
 use crate::record::Buffer;
 use std::rc::Rc;
@@ -73,6 +74,18 @@ impl Level {
         }
     }
 
+    /// Forgets empty buffers but the last one of each kind, which is filled next.
+    pub fn forget_spare(&mut self) {
+        let mut kept: Vec<Buffer> = Vec::new();
+        for buffer in std::mem::take(&mut self.buffers).into_iter().rev() {
+            if buffer.rows > 0 || !kept.iter().any(|known| known.is_like(&buffer)) {
+                push(&mut kept, buffer);
+            }
+        }
+        kept.reverse();
+        self.buffers = kept;
+    }
+
     /// Takes over what a committed child level destroyed.
     pub fn absorb(&mut self, child: Level) {
         self.counted += child.counted;
@@ -89,13 +102,15 @@ impl Level {
             }
         }
         for buffer in child.buffers {
+            // The last one of its kind is the one that is being filled.
             match self
                 .buffers
                 .iter_mut()
-                .find(|known| known.continues(&buffer))
+                .rfind(|known| known.is_like(&buffer))
+                .filter(|known| known.has_room_for(&buffer))
             {
                 Some(known) => known.absorb(buffer),
-                None => self.buffers.push(buffer),
+                None => push(&mut self.buffers, buffer),
             }
         }
         self.fingerprints.extend(child.fingerprints);

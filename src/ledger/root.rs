@@ -186,7 +186,7 @@ impl Root {
         let place = match level
             .buffers
             .iter()
-            .position(|buffer| buffer.takes(format, operation, cause))
+            .rposition(|buffer| buffer.takes(format, operation, cause))
         {
             Some(place) => place,
             None => {

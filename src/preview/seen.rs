@@ -148,7 +148,7 @@ pub fn note_row(
     if let Some(buffer) = level
         .buffers
         .iter_mut()
-        .find(|buffer| buffer.takes(captured.format, captured.operation, cause))
+        .rfind(|buffer| buffer.takes(captured.format, captured.operation, cause))
     {
         // What is left to COMMIT is shown, and does not belong to the statement that a token is for: zero.
         let print = if collect::is_deferred() { 0 } else { print };

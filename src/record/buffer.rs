@@ -24,6 +24,9 @@ pub struct Buffer {
 /// Room for the varlena header.
 const HEADER: usize = 4;
 
+/// `MaxAllocSize` of utils/memutils.h: no value of PostgreSQL's is longer, header included.
+const LONGEST: usize = 0x3FFF_FFFF;
+
 impl Buffer {
     pub fn new(format: Rc<RowFormat>, operation: Operation, cause: Option<Rc<str>>) -> Buffer {
         Buffer {
@@ -49,9 +52,14 @@ impl Buffer {
             && self.cause.as_ref() == cause
     }
 
-    /// Whether `other`'s rows can stand behind this buffer's in one chunk.
-    pub fn continues(&self, other: &Buffer) -> bool {
+    /// Whether `other` holds rows of the same kind.
+    pub fn is_like(&self, other: &Buffer) -> bool {
         self.takes(&other.format, other.operation, other.cause.as_ref())
+    }
+
+    /// Whether it has room for `other`'s rows: chunks stay short, however many subtransactions their rows come from.
+    pub fn has_room_for(&self, other: &Buffer) -> bool {
+        self.rows == 0 || self.bytes.len() + other.bytes.len() <= self.length
     }
 
     /// Whether it has no room for another row like those it holds.
@@ -63,6 +71,9 @@ impl Buffer {
     /// Adds one encoded row, `,value,...]`, behind its number: its ordinal less the rows before it in the chunk, which
     /// is the same number for all rows of most chunks.
     pub fn push(&mut self, ordinal: i64, row: &[u8]) {
+        if self.bytes.len().saturating_add(row.len() + 40) > LONGEST {
+            self.refuse_row();
+        }
         // Headers, brackets, commas and the ordinal, and the array's last bracket.
         make_room(&mut self.bytes, row.len() + 40);
         if self.rows == 0 {
@@ -76,6 +87,20 @@ impl Buffer {
         super::text::integer(&mut self.bytes, ordinal - i64::from(self.rows));
         self.bytes.extend_from_slice(row);
         self.rows += 1;
+    }
+
+    /// A row that no value can hold could not be read back: it is not destroyed.
+    #[cold]
+    fn refuse_row(&self) {
+        pgrx::ereport!(
+            ERROR,
+            pgrx::PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            format!(
+                "a row of relation \"{}\" is too large for the record",
+                self.format.relation
+            ),
+            "Its values are longer than 1 GB together, as the record writes them. Nothing was changed."
+        );
     }
 
     /// Adds the rows of a committed subtransaction's buffer.

@@ -128,6 +128,7 @@ pub fn spill(root: &mut Root, nest: i32, full: bool) {
         for buffer in level.buffers.iter_mut().filter(|buffer| buffer.is_full()) {
             preview::keep_chunk(&mut level.seen.chunks, buffer);
         }
+        level.forget_spare();
         return;
     }
     let id = statement_id(root);
@@ -137,6 +138,7 @@ pub fn spill(root: &mut Root, nest: i32, full: bool) {
         write_chunk(id, buffer);
         level.chunks_written += 1;
     }
+    level.forget_spare();
 }
 
 /// Writes what waits in buffers.

@@ -85,11 +85,13 @@ impl ColumnChanges {
 
     /// What the chunk's columns are called in `target`; `None` for those that are gone.
     pub fn of(&self, chunk: &Chunk, target: &Target) -> Outcome<Vec<Option<String>>> {
-        if let Some(names) = target.in_order(chunk) {
-            return Ok(names.into_iter().map(Some).collect());
-        }
         let follow = |column: &String| self.follow(chunk, target.relid, column);
         let mut columns: Vec<Column> = chunk.columns.iter().map(follow).collect();
+        let keys = columns[..chunk.key_count].iter();
+        let keys: Vec<String> = keys.filter_map(|column| column.name.clone()).collect();
+        if let Some(names) = target.in_order(chunk, &keys) {
+            return Ok(names.into_iter().map(Some).collect());
+        }
         let living: Vec<Option<String>> = columns
             .iter()
             .map(|column| column.name.clone().filter(|_| !column.dropped))

@@ -108,8 +108,10 @@ impl Target {
     }
 
     /// What the recorded columns are called now, where that is certain: in the very table they were recorded from, of which
-    /// no column was ever dropped, the record has the key and then the others in the table's order.
-    pub(super) fn in_order(&self, chunk: &Chunk) -> Option<Vec<String>> {
+    /// no column was ever dropped, the record has the key and then the others in the table's order. `keys` is what the
+    /// key's columns are called now, as far as renaming was noted; another column may have got such a name unnoted, but not
+    /// the primary key's place.
+    pub(super) fn in_order(&self, chunk: &Chunk, keys: &[String]) -> Option<Vec<String>> {
         // SAFETY: an open relation has its pg_class row and its descriptor in memory.
         let (class, natts) = unsafe {
             let relation = &*self.relation.0;
@@ -126,12 +128,19 @@ impl Target {
         if chunk.relid != self.relid || inherits || self.partitioned() || !whole {
             return None;
         }
-        let keys = &chunk.columns[..chunk.key_count];
-        let recorded = || facts[..count].iter().map(|fact| &fact.name);
-        if !keys.iter().all(|key| recorded().any(|name| name == key)) {
+        let mut places: Vec<i16> = Vec::new();
+        for key in keys {
+            let fact = facts[..count].iter().find(|fact| fact.name == *key)?;
+            places.push(fact.attnum);
+        }
+        places.sort_unstable();
+        if keys.len() != chunk.key_count
+            || !keys.is_empty() && places != catalog::primary_key(self.relid)
+        {
             return None;
         }
-        let others = recorded().filter(|name| !keys.contains(name));
+        let recorded = facts[..count].iter().map(|fact| &fact.name);
+        let others = recorded.filter(|name| !keys.contains(name));
         Some(keys.iter().chain(others).cloned().collect())
     }
 
