@@ -2,7 +2,7 @@
 //! from the moment it is there, and leaves nothing behind when it goes.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, comes_to, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, comes_to, database_with_app, passes, query_text, refused};
 
 const WORLD: &str = "
     CREATE TABLE parted (a int PRIMARY KEY, v text) PARTITION BY RANGE (a);
@@ -27,11 +27,7 @@ const RECORDED: &str =
     "SELECT relation, operation, count(*) FROM backstop.preimage GROUP BY 1, 2 ORDER BY 1, 2";
 
 fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
+    database_with_app(WORLD)
 }
 
 fn approved(client: &mut Client, statement: &str) {

@@ -1,13 +1,10 @@
 //! Columns that were renamed, dropped, added or retyped since: a restored value goes into its own column or into none.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, cluster, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, cluster, database_with, passes, query_text, refused};
 
 fn world(sql: &str) -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, sql);
-    (db, admin)
+    database_with(sql)
 }
 
 fn approved(client: &mut Client, statement: &str) {

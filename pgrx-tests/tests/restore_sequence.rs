@@ -1,7 +1,7 @@
 //! Sequences go back to where a recorded statement found them, unless values would come again.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database, passes, query_text, refused, until_someone_waits};
 
 const WORLD: &str = "
     CREATE SEQUENCE numbers; SELECT setval('numbers', 100);
@@ -164,10 +164,7 @@ fn nobody_draws_from_it_between_the_look_and_the_move() {
     let call = format!("SELECT * FROM backstop.restore_sequence({id}{GO})");
     let mut other = db.connect();
     let restoring = std::thread::spawn(move || refused(&mut other, &call));
-    let blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    while query_text(&mut admin, blocked) == "0" {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    until_someone_waits(&mut admin);
     passes(&mut app, "SELECT nextval('numbers'); COMMIT");
     let refusal = restoring.join().expect("a refusal");
     assert!(refusal.detail.contains("91111104"), "{refusal:?}");

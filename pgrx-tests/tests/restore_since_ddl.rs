@@ -1,13 +1,10 @@
 //! Going back to a moment across DDL: renamed tables, detached partitions, truncated and dropped tables.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database_with, passes, query_text, refused};
 
 fn world(sql: &str) -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, sql);
-    (db, admin)
+    database_with(sql)
 }
 
 fn approved(client: &mut Client, statement: &str) {
