@@ -38,6 +38,7 @@ pub mod shell;
 mod template;
 mod tree;
 mod wheel;
+mod words;
 pub mod workspace;
 
 use std::sync::OnceLock;
@@ -56,6 +57,7 @@ pub use pooler::Pooler;
 pub use postgres;
 pub use python::python_venv;
 pub use tree::Tree;
+pub use words::{approved, last_statement, now};
 
 /// A fresh database of the shared server, with the extension in it.
 ///

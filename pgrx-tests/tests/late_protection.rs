@@ -2,7 +2,9 @@
 //! from the moment it is there, and leaves nothing behind when it goes.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, comes_to, database_with_app, passes, query_text, refused};
+use pg_backstop_tests::{
+    Database, approved, comes_to, database_with_app, passes, query_text, refused,
+};
 
 const WORLD: &str = "
     CREATE TABLE parted (a int PRIMARY KEY, v text) PARTITION BY RANGE (a);
@@ -30,13 +32,6 @@ fn world() -> (Database, Client, Client) {
     database_with_app(WORLD)
 }
 
-fn approved(client: &mut Client, statement: &str) {
-    passes(
-        client,
-        &format!("BEGIN; SELECT backstop.approve_batch('meant', 1); {statement}; COMMIT"),
-    );
-}
-
 #[test]
 fn an_upsert_prepared_earlier_meets_the_rules_its_partitions_have_now() {
     let (_db, mut admin, mut app) = world();
@@ -56,11 +51,12 @@ fn an_upsert_prepared_earlier_meets_partitions_that_were_attached_since_at_any_d
     passes(&mut app, PREPARE);
     approved(
         &mut admin,
+        1,
         "ALTER TABLE half ATTACH PARTITION low FOR VALUES FROM (0) TO (50)",
     );
     assert_eq!(refused(&mut app, UPSERT).sqlstate, "SF003");
     assert_eq!(query_text(&mut app, LOST), "0");
-    approved(&mut admin, "ALTER TABLE half DETACH PARTITION low");
+    approved(&mut admin, 1, "ALTER TABLE half DETACH PARTITION low");
     passes(&mut app, "EXECUTE upsert (148, 149)");
 }
 

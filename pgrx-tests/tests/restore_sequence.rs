@@ -1,7 +1,9 @@
 //! Sequences go back to where a recorded statement found them, unless values would come again.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused, until_someone_waits};
+use pg_backstop_tests::{
+    Database, approved, database, passes, query_text, refused, until_someone_waits,
+};
 
 const WORLD: &str = "
     CREATE SEQUENCE numbers; SELECT setval('numbers', 100);
@@ -17,6 +19,7 @@ fn world() -> (Database, Client, Client, String) {
     let mut app = db.connect_as("app");
     approved(
         &mut app,
+        10,
         "SELECT setval('numbers', 91111101), setval('numbers', 91111102), setval('down', -1)",
     );
     let id = query_text(
@@ -24,13 +27,6 @@ fn world() -> (Database, Client, Client, String) {
         "SELECT max(statement_id) FROM backstop.statement",
     );
     (db, admin, app, id)
-}
-
-fn approved(client: &mut Client, statement: &str) {
-    passes(
-        client,
-        &format!("BEGIN; SELECT backstop.approve_batch('OPS-7', 10); {statement}; COMMIT"),
-    );
 }
 
 fn state(client: &mut Client) -> String {
@@ -175,6 +171,7 @@ fn bounds_made_since_refuse_before_anything_has_moved() {
     let (_db, mut admin, _app, id) = world();
     approved(
         &mut admin,
+        10,
         "ALTER SEQUENCE numbers MINVALUE 1000 START 1000",
     );
     let before = state(&mut admin);
@@ -198,7 +195,7 @@ fn bounds_made_since_refuse_before_anything_has_moved() {
 #[test]
 fn a_sequence_that_was_made_again_goes_on_where_it_stood() {
     let (_db, mut admin, _app, id) = world();
-    approved(&mut admin, "DROP SEQUENCE numbers");
+    approved(&mut admin, 10, "DROP SEQUENCE numbers");
     let dropped = query_text(
         &mut admin,
         "SELECT max(statement_id) FROM backstop.statement",

@@ -2,7 +2,7 @@
 
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
-    Database, database_with_app, passes, query_text, refused, until_someone_waits,
+    Database, database_with_app, now, passes, query_text, refused, until_someone_waits,
 };
 
 const WORLD: &str = "
@@ -14,10 +14,6 @@ const WORLD: &str = "
 
 fn world() -> (Database, Client, Client) {
     database_with_app(WORLD)
-}
-
-fn now(client: &mut Client) -> String {
-    query_text(client, "SELECT clock_timestamp()")
 }
 
 /// Totals: captured, restored, unchanged, conflicts; `null`s when there is nothing to do.

@@ -21,10 +21,6 @@ pub fn world() -> (Database, Client, Client) {
     database_with_app(WORLD)
 }
 
-pub fn last_statement(client: &mut Client) -> String {
-    query_text(client, "SELECT max(statement_id) FROM backstop.statement")
-}
-
 /// Totals of a restore: captured, restored, unchanged, conflicts.
 pub fn restore(client: &mut Client, statement: &str, options: &str) -> String {
     let sql = format!(
