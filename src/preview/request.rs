@@ -9,7 +9,7 @@ use crate::judge::approval::Kind;
 use crate::model::{Operation, Rule, Violation};
 use crate::pg::encoding;
 use crate::pg::{catalog, raw};
-use crate::record::{datum, who, write};
+use crate::record::{datum, tables, who};
 use crate::{gucs, registry};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::collections::HashMap;
@@ -174,13 +174,13 @@ pub fn write(
     reason: Option<&str>,
     parameters: Option<Datum>,
 ) -> i64 {
-    let id = write::draw(c"request_id_seq");
+    let id = tables::draw(c"request_id_seq");
     let expendable: i64 = lines.iter().map(|line| line.expendable_rows).sum();
     let rows: i64 = lines.iter().map(|line| line.rows).sum::<i64>() - expendable;
     let session = who::session();
     // SAFETY: reads the clock.
     let now = unsafe { pg_sys::GetCurrentTimestamp() };
-    write::insert(
+    tables::insert(
         c"request_log",
         &mut [
             Some(Datum::from(id)),
@@ -232,7 +232,7 @@ fn write_line(id: i64, step: i32, line: &Line) {
     let columns = texts(&line.columns);
     let cleared = texts(&line.cleared_columns);
     let rules = datum::text_array(&line.rules);
-    write::insert(
+    tables::insert(
         c"request_step",
         &mut [
             Some(Datum::from(id)),
@@ -269,7 +269,7 @@ fn write_chunks(id: i64, previewed: &Previewed, numbers: &[i32]) {
         .collect();
     store::drain(|number, values| {
         if let Some(step) = steps.get(&number) {
-            write::insert(
+            tables::insert(
                 c"request_chunk",
                 &mut [
                     Some(Datum::from(id)),
@@ -297,7 +297,7 @@ fn write_marks(id: i64, previewed: &Previewed) {
         .flat_map(|mark| mark.to_le_bytes())
         .collect();
     let none = datum::text_array(&[]);
-    write::insert(
+    tables::insert(
         c"request_chunk",
         &mut [
             Some(Datum::from(id)),
