@@ -225,12 +225,8 @@ pub fn write(
 }
 
 fn write_line(id: i64, step: i32, line: &Line) {
-    let texts = |items: &[String]| {
-        let items: Vec<&str> = items.iter().map(String::as_str).collect();
-        datum::text_array(&items)
-    };
-    let columns = texts(&line.columns);
-    let cleared = texts(&line.cleared_columns);
+    let columns = datum::text_array(&line.columns);
+    let cleared = datum::text_array(&line.cleared_columns);
     let rules = datum::text_array(&line.rules);
     tables::insert(
         c"request_step",
