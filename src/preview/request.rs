@@ -292,7 +292,7 @@ fn write_marks(id: i64, previewed: &Previewed) {
         .iter()
         .flat_map(|mark| mark.to_le_bytes())
         .collect();
-    let none = datum::text_array(&[]);
+    let none = datum::text_array(&[""; 0]);
     tables::insert(
         c"request_chunk",
         &mut [
