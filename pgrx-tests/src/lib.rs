@@ -38,10 +38,12 @@ pub mod shell;
 mod template;
 mod tree;
 mod wheel;
+mod words;
 pub mod workspace;
 
 use std::sync::OnceLock;
 
+use ::postgres::Client;
 use anyhow::{Context, Result};
 
 pub use client::{Refusal, passes, passes_with, query_rows, query_text, refused, refused_with};
@@ -50,11 +52,12 @@ pub use database::{Database, Notices};
 pub use endpoint::{Endpoint, export};
 pub use node::node_modules;
 pub use options::{ClusterOptions, Preload};
-pub use patience::comes_to;
+pub use patience::{comes_to, until_someone_waits};
 pub use pooler::Pooler;
 pub use postgres;
 pub use python::python_venv;
 pub use tree::Tree;
+pub use words::{approved, last_statement, now};
 
 /// A fresh database of the shared server, with the extension in it.
 ///
@@ -62,6 +65,29 @@ pub use tree::Tree;
 /// When there is no server and none can be started.
 pub fn database() -> Database {
     cluster().database()
+}
+
+/// A fresh database in which its superuser, who comes with it, has run `sql`.
+///
+/// # Panics
+/// When it is refused.
+#[track_caller]
+pub fn database_with(sql: &str) -> (Database, Client) {
+    let db = database();
+    let mut admin = db.connect();
+    passes(&mut admin, sql);
+    (db, admin)
+}
+
+/// As `database_with`, and a session of `app`, who owns nothing.
+///
+/// # Panics
+/// When it is refused.
+#[track_caller]
+pub fn database_with_app(sql: &str) -> (Database, Client, Client) {
+    let (db, admin) = database_with(sql);
+    let app = db.connect_as("app");
+    (db, admin, app)
 }
 
 /// The server this process's tests share: the suite's, or one of this process.

@@ -28,3 +28,13 @@ pub fn comes_to(client: &mut Client, sql: &str, wanted: &str) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// Waits until a session of this database waits for a lock.
+///
+/// # Panics
+/// When none does.
+#[track_caller]
+pub fn until_someone_waits(client: &mut Client) {
+    let waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    comes_to(client, waits, "t");
+}

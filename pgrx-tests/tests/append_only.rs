@@ -2,7 +2,7 @@
 
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
-    ClusterOptions, Database, Preload, database, passes, query_text, refused, start,
+    ClusterOptions, Database, Preload, database_with, passes, query_text, refused, start,
 };
 
 const WORLD: &str = "
@@ -16,10 +16,7 @@ const WORLD: &str = "
     UPDATE users SET plan = 'b' WHERE id = 1";
 
 fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
+    database_with(WORLD)
 }
 
 const TABLES: &[&str] = &[

@@ -1,7 +1,7 @@
 //! WHERE CURRENT OF: what the cursor reads decides, wherever the cursor was opened and wherever the statement stands.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database_with_app, passes, query_text, refused};
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, plan text);
@@ -10,11 +10,7 @@ const WORLD: &str = "
     GRANT ALL ON users, plain TO app; SELECT backstop.protect('users', max_rows => 10)";
 
 fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
+    database_with_app(WORLD)
 }
 
 /// Ways to change rows of `users` by a cursor over those for which `CONDITION` holds.

@@ -4,7 +4,7 @@
 mod world;
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database_with, passes, query_text, refused};
 use world::{approval, approved, destroyed, restore_last};
 
 const WORLD: &str = "
@@ -24,10 +24,7 @@ const WORLD: &str = "
     SELECT backstop.protect('stock')";
 
 fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
+    database_with(WORLD)
 }
 
 fn count(client: &mut Client, table: &str) -> String {

@@ -2,7 +2,7 @@
 //! triggers that DDL has to make.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database_with, passes, query_text, refused};
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, plan text, email text UNIQUE);
@@ -19,10 +19,7 @@ const WORLD: &str = "
     SELECT backstop.protect_columns('users', '{email}', 'crm')";
 
 fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
+    database_with(WORLD)
 }
 
 fn approved(statement: &str) -> String {

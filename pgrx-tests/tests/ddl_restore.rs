@@ -4,17 +4,14 @@
 mod world;
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, cluster, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, cluster, database_with, passes, query_text, refused};
 use world::{approved, destroyed, restore_last};
 
 /// One of everything that a table can have.
 const SHOP: &str = include_str!("ddl/shop.sql");
 
 fn shop() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, SHOP);
-    (db, admin)
+    database_with(SHOP)
 }
 
 /// The schema as pg_dump sees it, and what is registered; lines in one order, because rows come back in another.

@@ -1,7 +1,7 @@
 //! Tables that are made in uncommon ways, and things that stand on tables, come back after a drop.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{cluster, database, passes, query_text};
+use pg_backstop_tests::{approved, cluster, database, passes, query_text};
 
 const WORLD: &str = r#"
     CREATE SCHEMA w; SET search_path = w;
@@ -47,11 +47,6 @@ fn dump(database: &str) -> Vec<String> {
     lines
 }
 
-fn approved(client: &mut Client, statement: &str) {
-    let approve = "SELECT backstop.approve_batch('OPS-8', 1000)";
-    passes(client, &format!("BEGIN; {approve}; {statement}; COMMIT"));
-}
-
 fn restore(admin: &mut Client) {
     passes(
         admin,
@@ -77,7 +72,7 @@ fn every_table_comes_back_as_pg_dump_saw_it() {
         "w.parts",
         "w.holder",
     ] {
-        approved(&mut admin, &format!("DROP TABLE {table} CASCADE"));
+        approved(&mut admin, 1000, &format!("DROP TABLE {table} CASCADE"));
         assert_ne!(dump(&db.name), before, "{table}");
         restore(&mut admin);
         assert_eq!(dump(&db.name), before, "{table}");
@@ -89,7 +84,7 @@ fn what_stands_on_a_dropped_table_and_on_its_views_comes_back() {
     let db = database();
     let (mut admin, notices) = db.connect_listening("postgres");
     passes(&mut admin, WORLD);
-    approved(&mut admin, "DROP TABLE w.parts, w.counted CASCADE");
+    approved(&mut admin, 1000, "DROP TABLE w.parts, w.counted CASCADE");
     let lost = "SELECT to_regclass('w.called') IS NULL, (SELECT count(*) FROM pg_proc WHERE proname ~ '^of_')";
     assert_eq!(query_text(&mut admin, lost), "t|0");
     notices.take();

@@ -2,7 +2,7 @@
 //! owners' rights, never with those of whom the restore is.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text};
+use pg_backstop_tests::{Database, database_with, passes, query_text};
 
 /// Objects of `app` that tell who runs their code, everywhere a definition can call a function.
 const WORLD: &str = "
@@ -35,10 +35,7 @@ const WORLD: &str = "
     SELECT backstop.protect('shop.users'), backstop.protect('shop.parts', '{id}')";
 
 fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
+    database_with(WORLD)
 }
 
 /// Who ran whose code when the last statement was restored.

@@ -1,7 +1,7 @@
 //! Destructive DDL (SF008): what takes a protected table, its rows, its key or its guard away.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database_with, passes, query_text, refused};
 
 const WORLD: &str = "
     CREATE SCHEMA shop; CREATE SCHEMA attic;
@@ -22,10 +22,7 @@ const WORLD: &str = "
     SELECT backstop.protect('shop.users'); SELECT backstop.protect('shop.events'); SELECT backstop.protect('shop.stock')";
 
 fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
+    database_with(WORLD)
 }
 
 /// The columns, triggers, rules and rows of the protected tables.

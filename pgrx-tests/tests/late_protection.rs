@@ -2,7 +2,10 @@
 //! from the moment it is there, and leaves nothing behind when it goes.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, comes_to, database, passes, query_text, refused};
+use pg_backstop_tests::{
+    Database, approved, comes_to, database, database_with_app, passes, query_text, refused,
+    until_someone_waits,
+};
 
 const WORLD: &str = "
     CREATE TABLE parted (a int PRIMARY KEY, v text) PARTITION BY RANGE (a);
@@ -27,18 +30,7 @@ const RECORDED: &str =
     "SELECT relation, operation, count(*) FROM backstop.preimage GROUP BY 1, 2 ORDER BY 1, 2";
 
 fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
-}
-
-fn approved(client: &mut Client, statement: &str) {
-    passes(
-        client,
-        &format!("BEGIN; SELECT backstop.approve_batch('meant', 1); {statement}; COMMIT"),
-    );
+    database_with_app(WORLD)
 }
 
 #[test]
@@ -60,22 +52,29 @@ fn an_upsert_prepared_earlier_meets_partitions_that_were_attached_since_at_any_d
     passes(&mut app, PREPARE);
     approved(
         &mut admin,
+        1,
         "ALTER TABLE half ATTACH PARTITION low FOR VALUES FROM (0) TO (50)",
     );
     assert_eq!(refused(&mut app, UPSERT).sqlstate, "SF003");
     assert_eq!(query_text(&mut app, LOST), "0");
-    approved(&mut admin, "ALTER TABLE half DETACH PARTITION low");
+    approved(&mut admin, 1, "ALTER TABLE half DETACH PARTITION low");
     passes(&mut app, "EXECUTE upsert (148, 149)");
 }
 
 #[test]
 fn a_transaction_that_wrote_to_the_family_before_destroys_nothing_in_a_partition_protected_since() {
     let (_db, mut admin, mut app) = world();
+    passes(
+        &mut admin,
+        "CREATE FUNCTION put(first int, last int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO parted SELECT n, 'new' FROM generate_series(first, last) n ON CONFLICT (a) DO UPDATE SET v = excluded.v;
+         END $$",
+    );
     passes(&mut app, PREPARE);
     // It has locked the parent, so it has no reason to hear of what others do, until it comes to the partition.
-    passes(&mut app, "BEGIN; EXECUTE upsert (149, 149)");
+    passes(&mut app, "BEGIN; SELECT put(149, 149)");
     passes(&mut admin, "SELECT backstop.protect('low', max_rows => 3)");
-    let refusal = refused(&mut app, UPSERT);
+    let refusal = refused(&mut app, "SELECT put(1, 9)");
     assert_eq!(refusal.sqlstate, "SF012", "{refusal:?}");
     assert_eq!(
         refusal.message,
@@ -203,4 +202,63 @@ fn a_plan_made_while_the_mode_was_off_is_judged_when_it_is_on_again() {
          RESET backstop.mode",
     );
     assert_eq!(refused(&mut admin, "EXECUTE promote (3)").sqlstate, "SF001");
+}
+
+/// PostgreSQL locks what DDL names after it has been judged.
+#[test]
+fn ddl_that_waited_for_the_protection_is_refused() {
+    let db = database();
+    let mut admin = db.connect();
+    passes(
+        &mut admin,
+        "CREATE TABLE notes (id int PRIMARY KEY, v text); INSERT INTO notes SELECT n, n FROM generate_series(1, 9) n",
+    );
+    for (ddl, sqlstate) in [
+        ("ALTER TABLE notes ALTER COLUMN v TYPE int USING 0", "SF012"),
+        ("ALTER TABLE notes RENAME COLUMN v TO w", "SF012"),
+        ("ALTER TABLE notes RENAME TO others", "SF012"),
+        ("ALTER TABLE notes DROP COLUMN v", "SF008"),
+        ("TRUNCATE notes", "SF008"),
+        // The first that goes of it is its trigger.
+        ("DROP TABLE notes", "SF013"),
+        ("DELETE FROM notes", "SF002"),
+    ] {
+        let mut other = db.connect();
+        passes(&mut other, "SELECT 1 FROM pg_class");
+        passes(&mut admin, "BEGIN; SELECT backstop.protect('notes')");
+        let waiting = std::thread::spawn(move || refused(&mut other, ddl));
+        until_someone_waits(&mut db.connect());
+        passes(&mut admin, "COMMIT");
+        let refusal = waiting.join().expect("it is refused");
+        assert_eq!(refusal.sqlstate, sqlstate, "{ddl}: {refusal:?}");
+        assert!(
+            ["notes", "others"].contains(&refusal.table.as_str()),
+            "{ddl}: {refusal:?}"
+        );
+        passes(&mut admin, "SELECT backstop.unprotect('notes')");
+    }
+    let whole = "SELECT count(*), count(DISTINCT v) FROM notes";
+    assert_eq!(query_text(&mut admin, whole), "9|9");
+}
+
+#[test]
+fn ddl_of_a_transaction_that_began_before_the_protection_is_judged_by_it() {
+    let db = database();
+    let mut admin = db.connect();
+    let mut other = db.connect();
+    passes(
+        &mut admin,
+        "CREATE TABLE notes (id int PRIMARY KEY, v text); INSERT INTO notes SELECT n, n FROM generate_series(1, 9) n",
+    );
+    passes(&mut other, "BEGIN; SELECT count(*) FROM notes");
+    passes(&mut admin, "SELECT backstop.protect('notes')");
+    let convert = "ALTER TABLE notes ALTER COLUMN v TYPE int USING 0";
+    assert_eq!(refused(&mut other, convert).sqlstate, "SF008");
+    passes(&mut other, "ROLLBACK");
+    // Its own protection, and an approval, in one transaction.
+    passes(
+        &mut other,
+        "BEGIN; SELECT backstop.unprotect('notes'), backstop.protect('notes'), backstop.approve_batch('meant', 9);
+         ALTER TABLE notes ALTER COLUMN v TYPE int USING v::int; COMMIT",
+    );
 }

@@ -1,7 +1,7 @@
 //! Mixed upstreams (SF009): one statement clears the columns of one pipeline, never of two.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database_with_app, passes, query_text, refused};
 
 const WORLD: &str = "
     CREATE TABLE results (
@@ -19,11 +19,7 @@ const WORLD: &str = "
     SELECT backstop.protect_columns('results', '{cache_e}', 'pipeline e')";
 
 fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
+    database_with_app(WORLD)
 }
 
 const ALL: &str = "SELECT md5(string_agg(r::text, ',' ORDER BY id)) FROM results r";

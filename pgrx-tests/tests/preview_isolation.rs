@@ -223,6 +223,8 @@ fn what_changes_in_its_middle_is_not_destroyed() {
             "UPDATE users SET plan = 'saved', auth_source = 'new' WHERE id = 5; UPDATE users SET plan = 'doomed' WHERE id = 5",
         ] {
             doom(&mut world);
+            // The first one is the first of the table again, whatever room earlier rounds have left in it.
+            passes(&mut world.admin, "CLUSTER users USING users_pkey");
             let token = token(&mut world, DOOMED);
             let told = format!("{level} {meddling}");
             passes(&mut world.admin, "SELECT pg_advisory_lock(4713)");

@@ -3,7 +3,7 @@
 use std::thread::{self, JoinHandle};
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, comes_to, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, comes_to, database_with, passes, query_text, refused};
 
 /// The advisory lock that holds work up in its middle: at row 10,000, whether it is deleted or put back.
 const GATE: &str = "SELECT pg_advisory_lock(4711)";
@@ -47,10 +47,7 @@ impl Held {
 }
 
 fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
+    database_with(WORLD)
 }
 
 /// Starts `sql` and waits until it stands at the gate.

@@ -1,7 +1,7 @@
 //! Protecting: what a registration covers, from when, and until when.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database_with_app, passes, query_text, refused};
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, auth_source text, plan text);
@@ -19,11 +19,7 @@ const WORLD: &str = "
     CREATE VIEW everyone AS SELECT * FROM users";
 
 fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
+    database_with_app(WORLD)
 }
 
 fn is_follower(client: &mut Client, table: &str) -> bool {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text};
+use pg_backstop_tests::{Database, database, database_with, passes, query_text};
 
 const WORLD: &str = "
     CREATE TABLE one (id bigint PRIMARY KEY, n int); CREATE TABLE two (id bigint PRIMARY KEY, n int);
@@ -20,10 +20,7 @@ const WORLD: &str = "
     SELECT backstop.protect('one'); SELECT backstop.protect('two'); SELECT backstop.protect('parts')";
 
 fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
+    database_with(WORLD)
 }
 
 /// Locks of the session that a writer of the table could wait for.

@@ -1,7 +1,9 @@
 //! Prune: the one way to shorten the record.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{
+    Database, database_with, passes, query_text, refused, until_someone_waits,
+};
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, plan text, body text);
@@ -18,10 +20,7 @@ const COUNTS: &str = "
            (SELECT count(*) FROM backstop.sequence_change), (SELECT count(*) FROM backstop.committed)";
 
 fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
+    database_with(WORLD)
 }
 
 #[test]
@@ -164,11 +163,8 @@ fn two_prunes_at_once_remove_each_statement_once() {
     let mut other = db.connect();
     passes(&mut admin, "BEGIN; SELECT backstop.prune('0')");
     let second = std::thread::spawn(move || query_text(&mut other, "SELECT backstop.prune('0')"));
-    let blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
     let mut watcher = db.connect();
-    while query_text(&mut watcher, blocked) == "0" {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    until_someone_waits(&mut watcher);
     passes(&mut admin, "COMMIT");
     assert_eq!(second.join().expect("the second prune"), "0");
     assert_eq!(query_text(&mut admin, COUNTS), "0|f|0|0");

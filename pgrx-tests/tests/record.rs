@@ -1,7 +1,7 @@
 //! The record: what a statement destroyed, written in the transaction that destroyed it, and every value of it.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, passes_with, query_text};
+use pg_backstop_tests::{Database, database_with_app, passes, passes_with, query_text};
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, plan text, email text UNIQUE);
@@ -20,11 +20,7 @@ const WORLD: &str = "
     SELECT backstop.protect('users'); SELECT backstop.protect('teams')";
 
 fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
+    database_with_app(WORLD)
 }
 
 fn statements(client: &mut Client) -> String {

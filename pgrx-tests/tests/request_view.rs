@@ -2,7 +2,7 @@
 //! The requests here are written by hand: what a preview writes is the concern of the preview's own tests.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database_with, passes, query_text, refused};
 
 /// Request 1 is app's and open, 2 outsider's and open, 3 approved, 4 denied, 5 used, 6 expired, 7 approved but out of date.
 const WORLD: &str = r#"
@@ -44,10 +44,7 @@ const WORLD: &str = r#"
     FROM generate_series(1, 7) AS r"#;
 
 fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
+    database_with(WORLD)
 }
 
 const STATES: &str = "SELECT request_id, state FROM backstop.request ORDER BY 1";

@@ -5,8 +5,8 @@ mod restore {
 }
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{passes, query_text, refused};
-use restore::world::{last_statement, restore, world};
+use pg_backstop_tests::{last_statement, passes, query_text, refused};
+use restore::world::{restore, world};
 
 /// Every row of the world, as text.
 fn dump(client: &mut Client) -> String {

@@ -1,7 +1,7 @@
 //! Restore of rows that one statement changed several times, and of rows that have changed since.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database, last_statement, passes, query_text, refused};
 
 /// Ten rows `(n, vn, un)`, u unique; functions `often` and `twice` change rows several times in one statement.
 fn world() -> (Database, Client) {
@@ -22,10 +22,6 @@ fn world() -> (Database, Client) {
          SELECT backstop.protect('t', max_rows => 1000)",
     );
     (db, admin)
-}
-
-fn last_statement(client: &mut Client) -> String {
-    query_text(client, "SELECT max(statement_id) FROM backstop.statement")
 }
 
 fn restore(client: &mut Client, id: &str, options: &str) -> String {

@@ -1,26 +1,12 @@
 //! Columns that were renamed, dropped, added or retyped since: a restored value goes into its own column or into none.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, cluster, database, passes, query_text, refused};
+use pg_backstop_tests::{
+    Database, approved, cluster, database_with, last_statement, now, passes, query_text, refused,
+};
 
 fn world(sql: &str) -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, sql);
-    (db, admin)
-}
-
-fn approved(client: &mut Client, statement: &str) {
-    let approve = "SELECT backstop.approve_batch('OPS-8', 1000)";
-    passes(client, &format!("BEGIN; {approve}; {statement}; COMMIT"));
-}
-
-fn now(client: &mut Client) -> String {
-    query_text(client, "SELECT clock_timestamp()")
-}
-
-fn last_statement(client: &mut Client) -> String {
-    query_text(client, "SELECT max(statement_id) FROM backstop.statement")
+    database_with(sql)
 }
 
 /// Totals: restored, conflicts.
@@ -49,7 +35,7 @@ fn values_follow_their_columns(tables: &str, destroy: &str) {
     let (_db, mut admin) = world(tables);
     let (then, at) = (rows(&mut admin, "SELECT id, v, w FROM a"), now(&mut admin));
     passes(&mut admin, destroy);
-    approved(&mut admin, SWAP);
+    approved(&mut admin, 1000, SWAP);
     passes(&mut admin, "UPDATE a SET v = 'later' WHERE id = 3");
     go_back(&mut admin, &at);
     assert_eq!(rows(&mut admin, "SELECT id, former, v FROM a"), then);
@@ -96,7 +82,7 @@ fn renamed_in_the_middle_of_one_statement() {
     let (then, at) = (rows(&mut admin, "SELECT * FROM a"), now(&mut admin));
     let block = "DO $$ BEGIN DELETE FROM a WHERE id = 1; ALTER TABLE a RENAME v TO former; ALTER TABLE a RENAME w TO v;
                  DELETE FROM a WHERE id = 2; UPDATE a SET v = 'x' WHERE id = 3; END $$";
-    approved(&mut admin, block);
+    approved(&mut admin, 1000, block);
     assert_eq!(go_back(&mut admin, &at), "3|0");
     assert_eq!(rows(&mut admin, "SELECT id, former, v FROM a"), then);
     // What was rolled back has renamed nothing.
@@ -170,10 +156,15 @@ fn a_type_that_changed_twice_goes_back_at_once_and_step_by_step() {
              SELECT backstop.protect('a')",
         );
         let (then, at) = (rows(&mut admin, "SELECT * FROM a"), now(&mut admin));
-        approved(&mut admin, "ALTER TABLE a ALTER v TYPE int USING v::int");
+        approved(
+            &mut admin,
+            1000,
+            "ALTER TABLE a ALTER v TYPE int USING v::int",
+        );
         let first = last_statement(&mut admin);
         approved(
             &mut admin,
+            1000,
             "ALTER TABLE a ALTER v TYPE numeric USING v / 2.0",
         );
         let second = last_statement(&mut admin);
@@ -200,12 +191,12 @@ fn values_that_only_a_later_type_takes_are_no_obstacle() {
          SELECT backstop.protect('a')",
     );
     let (then, at) = (rows(&mut admin, "SELECT * FROM a"), now(&mut admin));
-    approved(&mut admin, "ALTER TABLE a ALTER v TYPE text");
+    approved(&mut admin, 1000, "ALTER TABLE a ALTER v TYPE text");
     passes(
         &mut admin,
         "UPDATE a SET v = 'one', w = 'x' WHERE id = 1; UPDATE a SET v = 'uno' WHERE id = 1; UPDATE a SET w = 'x' WHERE id = 3",
     );
-    approved(&mut admin, "ALTER TABLE a ALTER v TYPE varchar(9)");
+    approved(&mut admin, 1000, "ALTER TABLE a ALTER v TYPE varchar(9)");
     passes(&mut admin, "UPDATE a SET v = 'two' WHERE id = 2");
     go_back(&mut admin, &at);
     assert_eq!(rows(&mut admin, "SELECT * FROM a"), then);
@@ -228,6 +219,7 @@ fn a_column_that_took_a_dropped_one_s_name_gets_none_of_its_values() {
     passes(&mut admin, "DELETE FROM a WHERE id = 3");
     approved(
         &mut admin,
+        1000,
         "ALTER TABLE a DROP COLUMN v; ALTER TABLE a ADD COLUMN v int DEFAULT 9",
     );
     passes(
@@ -242,7 +234,7 @@ fn a_column_that_took_a_dropped_one_s_name_gets_none_of_its_values() {
         "{refusal:?}"
     );
     // Renamed, it makes room, and gets its own values back.
-    approved(&mut admin, "ALTER TABLE a RENAME v TO number");
+    approved(&mut admin, 1000, "ALTER TABLE a RENAME v TO number");
     go_back(&mut admin, &at);
     assert_eq!(rows(&mut admin, "SELECT id, v, w FROM a"), then);
     assert_eq!(
@@ -257,6 +249,7 @@ fn a_column_that_took_a_dropped_one_s_name_gets_none_of_its_values() {
     let id = last_statement(&mut admin);
     approved(
         &mut admin,
+        1000,
         "ALTER TABLE a DROP COLUMN v; ALTER TABLE a RENAME w TO v",
     );
     passes(&mut admin, &restore(&id));
@@ -272,6 +265,7 @@ fn a_column_added_since_says_what_it_needs() {
     let id = last_statement(&mut admin);
     approved(
         &mut admin,
+        1000,
         r#"ALTER TABLE a ADD COLUMN "New One" int; UPDATE a SET "New One" = 1; ALTER TABLE a ALTER "New One" SET NOT NULL;
            ALTER TABLE a ADD COLUMN given int NOT NULL DEFAULT 5"#,
     );
@@ -294,10 +288,15 @@ fn a_column_added_since_says_what_it_needs() {
     }
     approved(
         &mut admin,
+        1000,
         r#"ALTER TABLE a ALTER "New One" SET DEFAULT 77"#,
     );
     passes(&mut admin, &restore(&id));
-    approved(&mut admin, r#"ALTER TABLE a ALTER "New One" DROP DEFAULT"#);
+    approved(
+        &mut admin,
+        1000,
+        r#"ALTER TABLE a ALTER "New One" DROP DEFAULT"#,
+    );
     assert_eq!(
         rows(&mut admin, "SELECT * FROM a"),
         "(1,a,77,5) (2,b,1,5) (3,c,1,5)"
@@ -315,12 +314,12 @@ fn a_detached_partition_comes_back_unless_it_was_dropped_unprotected() {
         let (_db, mut admin) = world(tables);
         let (then, at) = (rows(&mut admin, "TABLE p"), now(&mut admin));
         passes(&mut admin, "UPDATE p SET v = 'x' WHERE id = 1 AND k = 1");
-        approved(&mut admin, "ALTER TABLE p DETACH PARTITION p1");
+        approved(&mut admin, 1000, "ALTER TABLE p DETACH PARTITION p1");
         let detached = last_statement(&mut admin);
         match protected {
             true => {
                 passes(&mut admin, "SELECT backstop.protect('p1')");
-                approved(&mut admin, "DROP TABLE p1");
+                approved(&mut admin, 1000, "DROP TABLE p1");
             }
             false => passes(&mut admin, "DROP TABLE p1"),
         }
@@ -368,7 +367,7 @@ fn a_dump_brings_the_new_names_along() {
          DELETE FROM a WHERE id = 1",
     );
     let id = last_statement(&mut admin);
-    approved(&mut admin, SWAP);
+    approved(&mut admin, 1000, SWAP);
     let database = dumped(&db);
     let mut copy = database.connect();
     passes(&mut copy, &restore(&id));
@@ -381,6 +380,7 @@ fn a_dump_brings_the_new_names_along() {
     let second = last_statement(&mut copy);
     approved(
         &mut copy,
+        1000,
         "ALTER TABLE a RENAME v TO w; ALTER TABLE a RENAME former TO v; DELETE FROM a WHERE id = 1",
     );
     passes(&mut copy, &restore(&id));

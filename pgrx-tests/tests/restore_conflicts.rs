@@ -5,8 +5,8 @@ mod restore {
 }
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, passes, query_text, refused};
-use restore::world::{last_statement, restore, world};
+use pg_backstop_tests::{Database, last_statement, passes, query_text, refused};
+use restore::world::{restore, world};
 
 /// Statement `id` updated users 5 and 7; since then 7 has got another plan.
 fn conflict() -> (Database, Client, String) {

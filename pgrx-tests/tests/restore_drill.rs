@@ -1,7 +1,7 @@
 //! The drill: proof that the record can be used, without a trace.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database_with_app, passes, query_text, refused};
 
 const WORLD: &str = r#"
     CREATE TABLE users (id bigint PRIMARY KEY, plan text, email text UNIQUE, tags int[]);
@@ -13,11 +13,7 @@ const WORLD: &str = r#"
         backstop.protect_sequence('numbers', max_step => 100)"#;
 
 fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
+    database_with_app(WORLD)
 }
 
 fn drill(client: &mut Client) -> String {

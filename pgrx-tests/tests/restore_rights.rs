@@ -2,7 +2,7 @@
 //! generated columns) must not get them: it runs as the owner, as in REINDEX.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database_with, passes, query_text, refused};
 
 /// A table of `app` that tells who runs its code.
 const WORLD: &str = "
@@ -26,10 +26,7 @@ const WORLD: &str = "
     SELECT backstop.protect('shop.users'); SELECT backstop.protect('shop.parts')";
 
 fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
+    database_with(WORLD)
 }
 
 const RESTORE: &str = "SELECT sum(restored) FROM backstop.restore((SELECT max(statement_id) FROM backstop.statement), dry_run => false)";

@@ -1,7 +1,9 @@
 //! Sequences go back to where a recorded statement found them, unless values would come again.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{
+    Database, approved, database, passes, query_text, refused, until_someone_waits,
+};
 
 const WORLD: &str = "
     CREATE SEQUENCE numbers; SELECT setval('numbers', 100);
@@ -17,6 +19,7 @@ fn world() -> (Database, Client, Client, String) {
     let mut app = db.connect_as("app");
     approved(
         &mut app,
+        10,
         "SELECT setval('numbers', 91111101), setval('numbers', 91111102), setval('down', -1)",
     );
     let id = query_text(
@@ -24,13 +27,6 @@ fn world() -> (Database, Client, Client, String) {
         "SELECT max(statement_id) FROM backstop.statement",
     );
     (db, admin, app, id)
-}
-
-fn approved(client: &mut Client, statement: &str) {
-    passes(
-        client,
-        &format!("BEGIN; SELECT backstop.approve_batch('OPS-7', 10); {statement}; COMMIT"),
-    );
 }
 
 fn state(client: &mut Client) -> String {
@@ -164,10 +160,7 @@ fn nobody_draws_from_it_between_the_look_and_the_move() {
     let call = format!("SELECT * FROM backstop.restore_sequence({id}{GO})");
     let mut other = db.connect();
     let restoring = std::thread::spawn(move || refused(&mut other, &call));
-    let blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    while query_text(&mut admin, blocked) == "0" {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    until_someone_waits(&mut admin);
     passes(&mut app, "SELECT nextval('numbers'); COMMIT");
     let refusal = restoring.join().expect("a refusal");
     assert!(refusal.detail.contains("91111104"), "{refusal:?}");
@@ -178,6 +171,7 @@ fn bounds_made_since_refuse_before_anything_has_moved() {
     let (_db, mut admin, _app, id) = world();
     approved(
         &mut admin,
+        10,
         "ALTER SEQUENCE numbers MINVALUE 1000 START 1000",
     );
     let before = state(&mut admin);
@@ -201,7 +195,7 @@ fn bounds_made_since_refuse_before_anything_has_moved() {
 #[test]
 fn a_sequence_that_was_made_again_goes_on_where_it_stood() {
     let (_db, mut admin, _app, id) = world();
-    approved(&mut admin, "DROP SEQUENCE numbers");
+    approved(&mut admin, 10, "DROP SEQUENCE numbers");
     let dropped = query_text(
         &mut admin,
         "SELECT max(statement_id) FROM backstop.statement",

@@ -1,7 +1,9 @@
 //! Going back to a moment: every row gets its earliest pre-image since then, in the order in which rows really changed.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{
+    Database, database_with_app, now, passes, query_text, refused, until_someone_waits,
+};
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, plan text, email text UNIQUE);
@@ -11,15 +13,7 @@ const WORLD: &str = "
     SELECT backstop.protect('users', max_rows => 1000), backstop.protect('notes', max_rows => 1000)";
 
 fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
-}
-
-fn now(client: &mut Client) -> String {
-    query_text(client, "SELECT clock_timestamp()")
+    database_with_app(WORLD)
 }
 
 /// Totals: captured, restored, unchanged, conflicts; `null`s when there is nothing to do.
@@ -197,10 +191,7 @@ fn what_counts_is_the_order_in_which_rows_changed() {
         );
         passes(&mut second, "COMMIT");
     });
-    let blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    while query_text(&mut admin, blocked) == "0" {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    until_someone_waits(&mut admin);
     passes(&mut first, "UPDATE users SET plan = 'later' WHERE id = 7");
     passes(&mut first, "COMMIT");
     waiting.join().expect("the second transaction passes");

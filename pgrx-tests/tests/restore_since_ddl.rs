@@ -1,22 +1,10 @@
 //! Going back to a moment across DDL: renamed tables, detached partitions, truncated and dropped tables.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, approved, database_with, now, passes, query_text, refused};
 
 fn world(sql: &str) -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, sql);
-    (db, admin)
-}
-
-fn approved(client: &mut Client, statement: &str) {
-    let approve = "SELECT backstop.approve_batch('OPS-8', 1000)";
-    passes(client, &format!("BEGIN; {approve}; {statement}; COMMIT"));
-}
-
-fn now(client: &mut Client) -> String {
-    query_text(client, "SELECT clock_timestamp()")
+    database_with(sql)
 }
 
 fn go_back(at: &str) -> String {
@@ -40,6 +28,7 @@ fn tables_that_exchanged_their_names_never_get_each_other_s_rows() {
     let at = now(&mut admin);
     approved(
         &mut admin,
+        1000,
         "DELETE FROM a WHERE id = 1; DELETE FROM b WHERE id = 2;
          ALTER TABLE a RENAME TO c; ALTER TABLE b RENAME TO a; ALTER TABLE c RENAME TO b;
          DELETE FROM a WHERE id = 1; DELETE FROM b WHERE id = 3",
@@ -50,6 +39,7 @@ fn tables_that_exchanged_their_names_never_get_each_other_s_rows() {
     assert!(refusal.message.contains("not certain"), "{refusal:?}");
     approved(
         &mut admin,
+        1000,
         "ALTER TABLE a RENAME TO c; ALTER TABLE b RENAME TO a; ALTER TABLE c RENAME TO b",
     );
     let refusal = refused(&mut admin, &go_back(&at));
@@ -66,7 +56,7 @@ fn a_table_that_kept_its_new_name_goes_back() {
     );
     let (then, at) = (rows(&mut admin, "a"), now(&mut admin));
     approved(
-        &mut admin,
+        &mut admin, 1000,
         "UPDATE a SET v = 'x' WHERE id = 1; ALTER TABLE a RENAME TO b; UPDATE b SET v = 'y' WHERE id = 1;
          ALTER TABLE b RENAME v TO w; UPDATE b SET w = 'z' WHERE id IN (1, 2); TRUNCATE b; INSERT INTO b VALUES (4, 'new');
          DELETE FROM b WHERE id = 4; INSERT INTO b VALUES (5, 'stays')",
@@ -86,7 +76,7 @@ fn a_detached_partition_that_is_gone_keeps_nothing_else_from_going_back() {
     );
     let (then, at) = (rows(&mut admin, "p"), now(&mut admin));
     approved(
-        &mut admin,
+        &mut admin, 1000,
         "UPDATE p SET k = 2 WHERE k = 1; UPDATE p SET v = 'm' WHERE k = 2; ALTER TABLE p DETACH PARTITION p1;
          UPDATE p SET k = 1 WHERE k = 2 AND id < 10; TRUNCATE p2; DROP TABLE p1; DROP TABLE p2",
     );
@@ -104,6 +94,7 @@ fn going_back_twice_across_a_drop_undoes_the_undoing() {
     let (then, at) = (rows(&mut admin, "a"), now(&mut admin));
     approved(
         &mut admin,
+        1000,
         "DELETE FROM a WHERE id = 1; UPDATE a SET v = 'x' WHERE id = 2; DROP TABLE a",
     );
     for _ in 0..3 {
@@ -126,6 +117,7 @@ fn columns_that_were_renamed_get_their_values_back() {
     // The old name is another column's now.
     approved(
         &mut admin,
+        1000,
         "ALTER TABLE a RENAME v TO former; ALTER TABLE a RENAME w TO v; ALTER TABLE a ADD COLUMN w int DEFAULT 7",
     );
     let total = "SELECT sum(restored), sum(conflicts) FROM backstop.restore_since";

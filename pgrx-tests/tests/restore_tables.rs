@@ -1,7 +1,7 @@
 //! Restore and what tables can be: partitioned, without a key, with constraints that triggers enforce, changed since.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database, last_statement, passes, query_text, refused};
 
 /// A protected table `name` with a copy `name_before` of its rows.
 fn table(name: &str, definition: &str, rows: &str) -> (Database, Client) {
@@ -24,10 +24,6 @@ fn differences(client: &mut Client, name: &str) -> String {
          UNION ALL (SELECT t::text FROM before t EXCEPT ALL SELECT t::text FROM {name} t)) d"
     );
     query_text(client, &sql)
-}
-
-fn last_statement(client: &mut Client) -> String {
-    query_text(client, "SELECT max(statement_id) FROM backstop.statement")
 }
 
 /// Restores the last statement; captured, restored, unchanged, conflicts.

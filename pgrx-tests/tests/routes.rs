@@ -6,7 +6,7 @@ mod routes {
 }
 
 use pg_backstop_tests::postgres::{Client, NoTls};
-use pg_backstop_tests::{Database, cluster, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, cluster, database_with_app, passes, query_text, refused};
 use routes::fast_path;
 
 /// A hundred users of whom three rows may go at a time; `app` may do all with them but owns nothing.
@@ -18,11 +18,7 @@ const WORLD: &str = "
     GRANT ALL ON users TO app; GRANT ALL ON SEQUENCE numbers TO app; GRANT CREATE ON SCHEMA public TO app";
 
 fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
+    database_with_app(WORLD)
 }
 
 #[track_caller]

@@ -1,7 +1,7 @@
 //! Row limit (SF005): one root statement destroys so many rows and no more, wherever they are.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, database, database_with_app, passes, query_text, refused};
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, auth_source text, plan text, email text UNIQUE);
@@ -14,11 +14,7 @@ const WORLD: &str = "
     SELECT backstop.protect('users', max_rows => 10, expendable => $$auth_source = 'test'$$)";
 
 fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
+    database_with_app(WORLD)
 }
 
 fn count(client: &mut Client, table: &str) -> String {

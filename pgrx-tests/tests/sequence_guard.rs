@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused, refused_with};
+use pg_backstop_tests::{Database, database_with_app, passes, query_text, refused, refused_with};
 
 /// The sequence of incident A stands at 100 and may be set forward by ten, up to a million.
 const WORLD: &str = "
@@ -26,11 +26,7 @@ const WORLD: &str = "
     SELECT backstop.protect_sequence('web_user_id_seq', max_step => 10, max_value => 1000000)";
 
 fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
+    database_with_app(WORLD)
 }
 
 fn state(client: &mut Client) -> String {

@@ -1,7 +1,9 @@
 //! Tamper (SF013): while anything is protected, the guard's own objects stay as they are, for superusers too.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{ClusterOptions, Database, database, passes, query_text, refused, start};
+use pg_backstop_tests::{
+    ClusterOptions, Database, database_with, passes, query_text, refused, start,
+};
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, plan text);
@@ -11,10 +13,7 @@ const WORLD: &str = "
     SELECT backstop.protect('users')";
 
 fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
+    database_with(WORLD)
 }
 
 const REFUSED: &[&str] = &[

@@ -4,7 +4,7 @@ mod preview {
     pub mod world;
 }
 
-use pg_backstop_tests::{passes, query_text, refused};
+use pg_backstop_tests::{passes, query_text, refused, until_someone_waits};
 use preview::world::{
     FIVE, approve, ask, left, passes_under, refused_under, run, set_local, token, users, world,
 };
@@ -201,10 +201,7 @@ fn ddl_elsewhere_while_it_waits_for_its_lock_is_not_a_difference() {
     let waiting = std::thread::spawn(move || {
         passes(&mut app, &run(&token));
     });
-    let blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    while query_text(&mut world.admin, blocked) == "0" {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    until_someone_waits(&mut world.admin);
     // PostgreSQL looks the name up again.
     passes(&mut world.admin, "CREATE TABLE elsewhere (id int)");
     passes(&mut reader, "COMMIT");

@@ -76,12 +76,8 @@ unsafe fn preview(call: Call) -> Outcome<Datum> {
         (id, lines, Rows::new(call))
     };
     for (n, line) in lines.into_iter().enumerate() {
-        let texts = |items: &[String]| {
-            let items: Vec<&str> = items.iter().map(String::as_str).collect();
-            datum::text_array(&items)
-        };
-        let columns = texts(&line.columns);
-        let cleared = texts(&line.cleared_columns);
+        let columns = datum::text_array(&line.columns);
+        let cleared = datum::text_array(&line.cleared_columns);
         let rules = datum::text_array(&line.rules);
         let readable = line.relid == pg_sys::InvalidOid || may_read(line.relid);
         rows.push(vec![

@@ -5,14 +5,14 @@
 use super::{guarded, raise, utility};
 use crate::ddl::enforce::Stage;
 use crate::ddl::object::{self, Address};
-use crate::ddl::{Finding, capture, enforce};
+use crate::ddl::{Finding, Table, capture, enforce};
 use crate::guard_triggers;
-use crate::judge::sequence;
+use crate::judge::{limits, sequence};
 use crate::preview;
 use crate::record::{append_only, column_change};
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
-use crate::running::underway;
+use crate::running::{judged, underway};
 use crate::sequence::{preview as sequence_preview, rewrite};
 use pgrx::pg_sys::{self, ObjectAccessType::*, Oid};
 use std::ffi::{c_int, c_void};
@@ -103,6 +103,13 @@ unsafe fn judge(
     };
     if upgrading() {
         return Ok(());
+    }
+    if access == OAT_POST_ALTER
+        && address.class == pg_sys::RelationRelationId
+        && !judged::knew(address.oid)
+        && let Some(table) = Table::protected(&registry, address.oid, false)
+    {
+        return enforce::refuse(limits::protected_since(table.subject()));
     }
     if access == OAT_TRUNCATE && !underway::comes_to(address.oid) {
         return Ok(());

@@ -247,7 +247,7 @@ fn after_start(desc: *mut pg_sys::QueryDesc, protected: bool) -> Outcome<()> {
         let estate = (*desc).estate;
         queries::started(desc as usize, estate);
         if protected {
-            verdict::enforce(&cursor_violations(desc))?;
+            super::enforce(&cursor_violations(desc))?;
         }
         for n in 0..raw::list_length((*estate).es_opened_result_relations) {
             trigger::announce(

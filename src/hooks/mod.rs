@@ -4,6 +4,7 @@
 //! from below pass with all their fields (see `pg::raw`). Its Rust work sits in guarded functions before and after.
 
 pub mod access;
+mod enforce;
 mod executor;
 pub mod planner;
 mod record;
@@ -12,8 +13,8 @@ pub mod unplanned;
 pub mod utility;
 mod verdict;
 
+pub use enforce::enforce;
 pub use executor::close_root;
-pub use verdict::enforce;
 
 use crate::pg::raw;
 use crate::report::{self, Outcome};

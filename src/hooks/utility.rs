@@ -10,7 +10,7 @@ use crate::pg::{memory, raw};
 use crate::record::commit;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
-use crate::running::{self, Frame, underway};
+use crate::running::{self, Frame, judged, underway};
 use crate::{guard_triggers, ledger};
 use pgrx::pg_sys::{self, NodeTag};
 use std::cell::Cell;
@@ -41,10 +41,23 @@ pub fn install() {
 struct Entered {
     /// This frame opened the root statement.
     root: bool,
+    /// What it was judged by is remembered.
+    judged: bool,
     /// The registry before DDL that can make or part followers and children, NULL for other statements.
     before: *mut Rc<Registry>,
     /// What it destroys has been captured.
     captured: bool,
+}
+
+impl Default for Entered {
+    fn default() -> Entered {
+        Entered {
+            root: false,
+            judged: false,
+            before: ptr::null_mut(),
+            captured: false,
+        }
+    }
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -60,11 +73,7 @@ unsafe extern "C-unwind" fn utility(
 ) {
     // SAFETY: a bare frame; PostgreSQL passes a live statement.
     unsafe {
-        let mut entered = Entered {
-            root: false,
-            before: ptr::null_mut(),
-            captured: false,
-        };
+        let mut entered = Entered::default();
         if concerns((*(*pstmt).utilityStmt).type_) {
             let (found, error) = guarded(entered, || {
                 let frame = Frame {
@@ -109,6 +118,9 @@ unsafe extern "C-unwind" fn utility(
                 Ok(())
             });
             raise(error);
+        }
+        if entered.judged {
+            judged::pop();
         }
         if entered.root || entered.captured || !entered.before.is_null() {
             let (_, error) = guarded((), || after(entered));
@@ -166,12 +178,16 @@ unsafe fn before(
     frame: Frame,
     context: pg_sys::ProcessUtilityContext::Type,
 ) -> Outcome<Entered> {
+    // What others have protected since this session last locked something counts.
+    // SAFETY: in a transaction, as for any statement that `concerns` lets through.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    let registry = registry::current();
+    judged::push(registry.clone());
     let mut entered = Entered {
-        root: false,
-        before: ptr::null_mut(),
-        captured: false,
+        judged: true,
+        ..Entered::default()
     };
-    let Some(registry) = registry::current() else {
+    let Some(registry) = registry else {
         // Who switches the mode off moves partitions, and switches it on again: their triggers move with them.
         // SAFETY: the caller vouches for the statement.
         unsafe {

@@ -9,7 +9,7 @@ use crate::judge::approval::Kind;
 use crate::model::{Operation, Rule, Violation};
 use crate::pg::encoding;
 use crate::pg::{catalog, raw};
-use crate::record::{datum, who, write};
+use crate::record::{datum, tables, who};
 use crate::{gucs, registry};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::collections::HashMap;
@@ -174,13 +174,13 @@ pub fn write(
     reason: Option<&str>,
     parameters: Option<Datum>,
 ) -> i64 {
-    let id = write::draw(c"request_id_seq");
+    let id = tables::draw(c"request_id_seq");
     let expendable: i64 = lines.iter().map(|line| line.expendable_rows).sum();
     let rows: i64 = lines.iter().map(|line| line.rows).sum::<i64>() - expendable;
     let session = who::session();
     // SAFETY: reads the clock.
     let now = unsafe { pg_sys::GetCurrentTimestamp() };
-    write::insert(
+    tables::insert(
         c"request_log",
         &mut [
             Some(Datum::from(id)),
@@ -225,14 +225,10 @@ pub fn write(
 }
 
 fn write_line(id: i64, step: i32, line: &Line) {
-    let texts = |items: &[String]| {
-        let items: Vec<&str> = items.iter().map(String::as_str).collect();
-        datum::text_array(&items)
-    };
-    let columns = texts(&line.columns);
-    let cleared = texts(&line.cleared_columns);
+    let columns = datum::text_array(&line.columns);
+    let cleared = datum::text_array(&line.cleared_columns);
     let rules = datum::text_array(&line.rules);
-    write::insert(
+    tables::insert(
         c"request_step",
         &mut [
             Some(Datum::from(id)),
@@ -269,7 +265,7 @@ fn write_chunks(id: i64, previewed: &Previewed, numbers: &[i32]) {
         .collect();
     store::drain(|number, values| {
         if let Some(step) = steps.get(&number) {
-            write::insert(
+            tables::insert(
                 c"request_chunk",
                 &mut [
                     Some(Datum::from(id)),
@@ -296,8 +292,8 @@ fn write_marks(id: i64, previewed: &Previewed) {
         .iter()
         .flat_map(|mark| mark.to_le_bytes())
         .collect();
-    let none = datum::text_array(&[]);
-    write::insert(
+    let none = datum::text_array(&[""; 0]);
+    tables::insert(
         c"request_chunk",
         &mut [
             Some(Datum::from(id)),

@@ -1,7 +1,7 @@
 //! What becomes of the columns of recorded tables: images have the names that columns had when they were taken, so a
 //! restore must know what they are called now, and whether a column of that name is still the one.
 
-use super::{datum, write};
+use super::{datum, tables, write};
 use crate::ledger;
 use crate::pg::{catalog, objects};
 use crate::registry;
@@ -22,11 +22,11 @@ pub fn note(relid: Oid, attnum: i16, dropped: bool) {
     }
     // Images that wait in a buffer would get an id behind this one.
     ledger::with(|ledger| ledger.roots().iter_mut().for_each(write::settle));
-    write::in_scratch(|| {
-        write::insert(
+    tables::in_scratch(|| {
+        tables::insert(
             c"column_change",
             &mut [
-                Some(Datum::from(write::change_id())),
+                Some(Datum::from(tables::change_id())),
                 Some(datum::string(&catalog::display_name(relid))),
                 Some(Datum::from(relid)),
                 Some(datum::string(&before)),

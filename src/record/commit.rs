@@ -6,7 +6,7 @@
 //! taken where PostgreSQL takes a commit's own timestamp, just before the commit is written. PREPARE TRANSACTION leaves
 //! such a row too; COMMIT PREPARED, whoever sends it, leaves the one that counts.
 
-use super::write;
+use super::tables;
 use crate::pg::encoding;
 use crate::pg::raw;
 use pgrx::Spi;
@@ -79,8 +79,8 @@ pub fn note() {
 }
 
 fn insert(xid: u64, first: i64, last: i64, at: i64) {
-    write::in_scratch(|| {
-        write::insert(
+    tables::in_scratch(|| {
+        tables::insert(
             c"committed",
             &mut [
                 Some(Datum::from(xid)),
@@ -144,7 +144,7 @@ pub fn committed(prepared: Prepared) {
     // SAFETY: our own table and its index on "at"; the snapshot is registered while the scan lasts.
     unsafe {
         let relation = pg_sys::table_open(
-            write::own_relation(c"committed"),
+            tables::own_relation(c"committed"),
             pg_sys::AccessShareLock as i32,
         );
         let mut key = pg_sys::ScanKeyData::default();
@@ -156,7 +156,7 @@ pub fn committed(prepared: Prepared) {
             Datum::from(prepared.prepared_at - SHORTLY_US),
         );
         let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
-        let index = write::own_relation(c"committed_at");
+        let index = tables::own_relation(c"committed_at");
         let scan = pg_sys::systable_beginscan(relation, index, true, snapshot, 1, &mut key);
         while found.is_none() {
             let tuple = pg_sys::systable_getnext(scan);

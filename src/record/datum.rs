@@ -22,14 +22,14 @@ pub fn string(text: &str) -> pg_sys::Datum {
 
 /// A one-dimensional `text[]` (no NULLs) as bytes that can be used as a datum as they are: 8-byte aligned storage is
 /// the allocator's, which aligns boxes of this size to 16.
-pub fn text_array(items: &[&str]) -> Box<[u8]> {
+pub fn text_array(items: &[impl AsRef<str>]) -> Box<[u8]> {
     const HEADER: usize = 24;
     let align = |n: usize| n.div_ceil(4) * 4;
     let dimensions = i32::from(!items.is_empty());
     let header = if items.is_empty() { 16 } else { HEADER };
     let mut bytes = vec![0u8; header];
     for item in items {
-        let item = encoding::encode(item);
+        let item = encoding::encode(item.as_ref());
         bytes.extend_from_slice(&varlena_header(4 + item.len()));
         bytes.extend_from_slice(&item);
         // The last member is padded like the others: readers step over it by its aligned length.

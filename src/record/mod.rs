@@ -28,6 +28,7 @@ mod portable;
 pub mod prune;
 pub mod restore;
 mod site;
+pub mod tables;
 pub mod text;
 pub mod turned;
 pub mod who;

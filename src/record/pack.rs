@@ -4,7 +4,7 @@
 //! leaves as much of its page unused: one twentieth of the record, unless chunks end where a piece does.
 
 use crate::pg::{compat, raw};
-use crate::record::write;
+use crate::record::tables;
 use pgrx::pg_sys::{self, Datum};
 use std::ffi::{CStr, c_char};
 
@@ -24,7 +24,7 @@ pub fn method(table: &CStr, column: usize) -> c_char {
     // SAFETY: our own table, which has the column.
     unsafe {
         let lock = pg_sys::AccessShareLock as i32;
-        let relation = pg_sys::table_open(write::own_relation(table), lock);
+        let relation = pg_sys::table_open(tables::own_relation(table), lock);
         let method = compat::attribute((*relation).rd_att, column).attcompression;
         pg_sys::table_close(relation, lock);
         if method == 0 {

@@ -3,7 +3,7 @@
 //! Rows are deleted in the heap, one by one, the way a DELETE would: writers are not disturbed, and no lock is stronger
 //! than a DELETE's. No statement does this, so none has to be let through.
 
-use super::{who, write};
+use super::{tables, who};
 use crate::report::Outcome;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum};
@@ -38,11 +38,11 @@ pub fn prune(cutoff: i64, limit: Option<i64>) -> Outcome<i64> {
     committed.delete(4, Compare::UpTo(up_to), pg_sys::F_TIMESTAMPTZ_LE);
     committed.close();
     if pruned > 0 {
-        write::in_scratch(|| {
+        tables::in_scratch(|| {
             // SAFETY: reads the clock and the session's role.
             let (now, role) =
                 unsafe { (pg_sys::GetCurrentTimestamp(), pg_sys::GetSessionUserId()) };
-            write::insert(
+            tables::insert(
                 c"pruned",
                 &mut [
                     Some(Datum::from(now)),
@@ -113,11 +113,11 @@ impl Table {
     fn open(table: &CStr, index: &CStr) -> Table {
         // SAFETY: the extension's own table, with a DELETE's lock.
         let relation = unsafe {
-            pg_sys::table_open(write::own_relation(table), pg_sys::RowExclusiveLock as i32)
+            pg_sys::table_open(tables::own_relation(table), pg_sys::RowExclusiveLock as i32)
         };
         Table {
             relation,
-            index: write::own_relation(index),
+            index: tables::own_relation(index),
         }
     }
 

@@ -7,7 +7,7 @@
 use super::launcher::sigterm;
 use super::{LOST, SUCCESS};
 use crate::pg::{compat, raw};
-use crate::record::{datum, write};
+use crate::record::{datum, tables};
 use crate::shared::queue::{self, Entry, Ticket};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::RefCell;
@@ -104,7 +104,7 @@ fn has_table() -> bool {
         }
         let there = oid != pg_sys::InvalidOid
             && extension() == oid
-            && write::own_relation(c"rejection") != pg_sys::InvalidOid;
+            && tables::own_relation(c"rejection") != pg_sys::InvalidOid;
         if !there {
             queue::discard(pg_sys::MyDatabaseId);
         }
@@ -115,10 +115,10 @@ fn has_table() -> bool {
 fn write_batch(database: Oid) -> bool {
     let (entries, untold) = queue::copy(database, BATCH);
     for (_, entry) in &entries {
-        write::in_scratch(|| write_entry(entry));
+        tables::in_scratch(|| write_entry(entry));
     }
     if untold > 0 {
-        write::in_scratch(|| write_lost(untold));
+        tables::in_scratch(|| write_lost(untold));
     }
     let more = !entries.is_empty();
     let tickets = entries.iter().map(|(ticket, _)| *ticket).collect();
@@ -130,10 +130,10 @@ fn write_entry(entry: &Entry) {
     let text = |bytes: Option<&[u8]>| bytes.map(datum::text);
     // SAFETY: names of roles that may be gone.
     let (session_role, role) = unsafe { (role_name(entry.session_role), role_name(entry.role)) };
-    write::insert(
+    tables::insert(
         c"rejection",
         &mut [
-            Some(Datum::from(write::draw(c"rejection_id_seq"))),
+            Some(Datum::from(tables::draw(c"rejection_id_seq"))),
             Some(Datum::from(entry.at)),
             text(entry.sqlstate.some()),
             text(entry.rule.some()),
@@ -162,14 +162,14 @@ fn write_lost(count: u64) {
     unsafe {
         let own = role_name(pg_sys::GetSessionUserId());
         let mut values = [None; 13];
-        values[0] = Some(Datum::from(write::draw(c"rejection_id_seq")));
+        values[0] = Some(Datum::from(tables::draw(c"rejection_id_seq")));
         values[1] = Some(Datum::from(pg_sys::GetCurrentTimestamp()));
         values[2] = Some(datum::text(SUCCESS.as_bytes()));
         values[3] = Some(datum::text(LOST.as_bytes()));
         values[4] = Some(datum::text(message.as_bytes()));
         (values[6], values[7]) = (Some(own), Some(own));
         values[10] = Some(Datum::from(pg_sys::MyProcPid));
-        write::insert(c"rejection", &mut values);
+        tables::insert(c"rejection", &mut values);
     }
 }
 

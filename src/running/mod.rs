@@ -4,6 +4,7 @@
 //! it (no Rust code runs while PostgreSQL unwinds), so the portal's memory does: a callback on its reset closes a root
 //! that is still open. A procedure that rolls back in the middle keeps its portal, and its root.
 
+pub mod judged;
 pub mod queries;
 pub mod statement_text;
 pub mod trigger;
@@ -71,6 +72,7 @@ pub fn commit_level(nest: i32) {
 pub fn abort_level(nest: i32) {
     queries::abort_level(nest);
     underway::abort_level(nest);
+    judged::abort_level(nest);
     // What was opened inside ended with the error: its texts are freed, whatever portal it ran in.
     if OPEN.get().is_some_and(|(_, opened)| opened >= nest) {
         OPEN.set(None);
@@ -82,6 +84,7 @@ pub fn abort_level(nest: i32) {
 pub fn end_transaction() {
     queries::end_transaction();
     underway::clear();
+    judged::clear();
     trigger::end_transaction();
 }
 

@@ -10,7 +10,7 @@ use crate::ledger::{self, Cover, Root};
 use crate::model::{Operation, Violation};
 use crate::pg::catalog;
 use crate::pg::function::Call;
-use crate::record::{datum, write};
+use crate::record::{datum, tables, write};
 use crate::registry::{self, SequencePolicy};
 use crate::report::{self, Outcome};
 use crate::running::queries::{self, Coverage};
@@ -217,7 +217,7 @@ pub(super) fn note(
     if !root.sequences.contains(name) {
         root.sequences.push(name.clone());
     }
-    write::insert(
+    tables::insert(
         c"sequence_change",
         &mut [
             Some(Datum::from(id)),
@@ -227,7 +227,7 @@ pub(super) fn note(
             old.map(|position| Datum::from(position.is_called)),
             new.map(|position| Datum::from(position.value)),
             new.map(|position| Datum::from(position.is_called)),
-            Some(Datum::from(write::change_id())),
+            Some(Datum::from(tables::change_id())),
         ],
     );
 }

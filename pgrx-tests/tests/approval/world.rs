@@ -1,7 +1,7 @@
 //! What approvals are tested on.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes};
+use pg_backstop_tests::{Database, database_with_app, passes};
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, auth_source text, plan text);
@@ -13,11 +13,7 @@ const WORLD: &str = "
     SELECT backstop.protect('users', max_rows => 10); SELECT backstop.protect('teams', max_rows => 10)";
 
 pub fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
+    database_with_app(WORLD)
 }
 
 pub fn approval(members: &str) -> String {

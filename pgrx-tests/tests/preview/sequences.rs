@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text};
+use pg_backstop_tests::{Database, database_with_app, query_text};
 
 /// The sequence of incident A stands at 57.
 const WORLD: &str = "
@@ -18,11 +18,7 @@ const WORLD: &str = "
            backstop.protect_sequence('counted_id_seq'), backstop.protect_sequence('small_id_seq')";
 
 pub fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
+    database_with_app(WORLD)
 }
 
 /// What the preview says of sequences: name, from, to, next, registered, rules.

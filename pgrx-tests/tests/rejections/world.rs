@@ -1,7 +1,7 @@
 //! What the tests of rejections refuse.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes};
+use pg_backstop_tests::{Database, database_with};
 
 pub const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, plan text, phone text);
@@ -13,8 +13,5 @@ pub const WORLD: &str = "
     GRANT ALL ON users, posts, numbers TO app";
 
 pub fn world() -> (Database, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    (db, admin)
+    database_with(WORLD)
 }

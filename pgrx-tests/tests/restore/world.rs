@@ -1,7 +1,7 @@
 //! What restores are tested on.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text};
+use pg_backstop_tests::{Database, database_with_app, query_text};
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, referrer bigint REFERENCES users ON DELETE CASCADE, plan text, email text UNIQUE,
@@ -18,15 +18,7 @@ const WORLD: &str = "
     SELECT backstop.protect('users', max_rows => 1000)";
 
 pub fn world() -> (Database, Client, Client) {
-    let db = database();
-    let mut admin = db.connect();
-    passes(&mut admin, WORLD);
-    let app = db.connect_as("app");
-    (db, admin, app)
-}
-
-pub fn last_statement(client: &mut Client) -> String {
-    query_text(client, "SELECT max(statement_id) FROM backstop.statement")
+    database_with_app(WORLD)
 }
 
 /// Totals of a restore: captured, restored, unchanged, conflicts.

@@ -10,7 +10,7 @@ mod others;
 pub use columns::{altered_columns, detached, dropped_columns};
 pub use others::others;
 
-use super::{datum, write};
+use super::{datum, tables, write};
 use crate::ledger;
 use crate::model::Operation;
 use crate::pg::encoding::RowText;
@@ -177,7 +177,7 @@ pub fn write(names: Vec<(Oid, Rc<str>)>, operation: Operation, mut definitions: 
             let ordinal = root.next_definition;
             root.next_definition += 1;
             let text = |text: &str| Some(datum::string(text));
-            write::insert(
+            tables::insert(
                 c"definition",
                 &mut [
                     Some(Datum::from(id)),

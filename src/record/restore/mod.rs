@@ -23,6 +23,7 @@ mod displace;
 pub mod drill;
 mod engine;
 mod find;
+mod finish;
 mod foreign_keys;
 mod heap;
 mod image;
@@ -48,10 +49,9 @@ mod write;
 pub use image::{Conflict, Count};
 
 use crate::ledger::Root;
-use crate::pg::encoding;
 use crate::report::{Outcome, Report, sqlstate};
+use crate::running;
 use crate::shared::progress;
-use crate::{record, running};
 use engine::Engine;
 use pgrx::pg_sys;
 use rebuild::Rebuild;
@@ -256,7 +256,7 @@ unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             pg_sys::MemoryContextReset(context);
         }
         pg_sys::MemoryContextSwitchTo(before);
-        let mut note = finish(&mut engine)?;
+        let mut note = finish::finish(&mut engine)?;
         let complete = !(collect || incomplete && engine.conflict_count() > 0);
         let conflicts = std::mem::take(&mut engine.conflicts);
         let mut done = Done {
@@ -312,73 +312,6 @@ unsafe fn undo(engine: &mut Engine, source: &mut Source) -> Outcome<()> {
         }
     }
     Ok(())
-}
-
-/// Refuses conflicts, checks what triggers would have checked, and writes the record. Returns what a drill notes.
-///
-/// # Safety
-/// When all images are undone.
-unsafe fn finish(engine: &mut Engine) -> Outcome<Option<String>> {
-    let conflicts = engine.conflict_count();
-    let abort = engine.request.on_conflict == OnConflict::Abort && conflicts > 0;
-    if abort && !engine.request.dry_run {
-        return Err(refuse(engine, conflicts));
-    }
-    let mut note = None;
-    // Where conflicts keep the restore from happening, rows are missing that others may reference.
-    if !abort && !engine.request.collect {
-        progress::restore_phase("checking constraints", 0, None);
-        // SAFETY: the caller vouches for the moment.
-        let checked = unsafe {
-            engine.recheck_deferrable();
-            engine.check_foreign_keys()
-        };
-        match checked {
-            Err(report) if engine.request.drill => note = Some(report.message),
-            other => other?,
-        }
-    }
-    if !engine.request.dry_run {
-        record::finish_root(&mut engine.root);
-    }
-    Ok(note)
-}
-
-fn refuse(engine: &Engine, conflicts: i64) -> Box<Report> {
-    let rows = if conflicts == 1 {
-        "row has"
-    } else {
-        "rows have"
-    };
-    let first = engine.conflicts.iter().flatten().next();
-    let detail = first.map_or(String::new(), |conflict| {
-        let key = conflict.key.as_deref().or(conflict.old_row.as_deref());
-        let key = encoding::decode(key.unwrap_or_default());
-        let how = if conflict.current_row.is_some() {
-            "is not as the statement left it"
-        } else {
-            "is gone"
-        };
-        format!("Row {key} of table \"{}\" {how}.", conflict.relation)
-    });
-    let (what, list) = match engine.request.what {
-        What::Statement(id) => (
-            format!("cannot restore statement {id}: {conflicts} {rows} changed since"),
-            format!("SELECT * FROM backstop.restore_conflicts({id}) lists them; "),
-        ),
-        What::Since(at) => (
-            format!(
-                "cannot go back to {}: {conflicts} {rows} changed outside the record",
-                since::shown(at)
-            ),
-            "A dry run counts them by table; ".to_owned(),
-        ),
-    };
-    Report::new(sqlstate::NOT_IN_PREREQUISITE_STATE, what)
-        .detail(detail)
-        .hint(format!(
-            "{list}on_conflict => 'skip' leaves them as they are, 'overwrite' puts them back too."
-        ))
 }
 
 /// The restore's own page: its statement is the one the client sent, and its rows count against nothing.

@@ -2,7 +2,7 @@
 
 use crate::pg::encoding::{self, Text};
 use crate::pg::memory;
-use crate::record::write;
+use crate::record::tables;
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum};
 use pgrx::{FromDatum, IntoDatum};
@@ -109,7 +109,7 @@ pub fn scan(
     // scan lasts. After an error the resource owner releases all of it.
     unsafe {
         let relation =
-            pg_sys::table_open(write::own_relation(table), pg_sys::AccessShareLock as i32);
+            pg_sys::table_open(tables::own_relation(table), pg_sys::AccessShareLock as i32);
         let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
         let mut keys = [pg_sys::ScanKeyData::default(); 2];
         for (scan_key, (column, value)) in keys.iter_mut().zip(key) {
@@ -123,7 +123,7 @@ pub fn scan(
         }
         let scan = pg_sys::systable_beginscan(
             relation,
-            write::own_relation(index),
+            tables::own_relation(index),
             true,
             snapshot,
             key.len() as i32,

@@ -1,0 +1,86 @@
+use super::*;
+
+const USERS: Subject = Subject {
+    schema: "public",
+    table: "users",
+    qualified: "public.users",
+};
+
+#[test]
+fn what_destroys_rows_is_approved_with_its_rows() {
+    for kind in [
+        Kind::Truncate,
+        Kind::DropTable,
+        Kind::DropColumn,
+        Kind::AlterColumnType,
+    ] {
+        assert_eq!(kind.approvable(), Approvable::Captured);
+        let hint = Action::new(kind, None)
+            .violation(USERS, ApprovalKind::Session)
+            .hint;
+        assert!(
+            hint.contains("max_rows => 20") && hint.contains("restore"),
+            "{hint}"
+        );
+        let violation = Action::new(kind, None).unrecorded(USERS);
+        assert_eq!(violation.rule, Rule::DestructiveDdl);
+        assert!(violation.message.contains("cannot be recorded"));
+        assert!(
+            violation
+                .hint
+                .contains("backstop.unprotect('public.users')")
+        );
+    }
+}
+
+#[test]
+fn a_refusal_names_the_column_and_how_to_approve() {
+    let rename = Action::new(Kind::RenameColumn, Some("plan".to_owned()))
+        .violation(USERS, ApprovalKind::Session);
+    assert_eq!(
+        rename.message,
+        "RENAME COLUMN \"plan\" of protected table \"users\" is refused"
+    );
+    assert_eq!(rename.column.as_deref(), Some("plan"));
+    assert!(rename.hint.contains("operations => '{alter}'"));
+    let trigger = Action::new(Kind::DropTrigger, Some("purge".to_owned()))
+        .violation(USERS, ApprovalKind::Session);
+    assert_eq!(trigger.column, None);
+}
+
+#[test]
+fn a_command_that_reaches_the_table_indirectly_is_named() {
+    let action = Action {
+        through: Some("DROP SCHEMA"),
+        ..Action::new(Kind::DropTable, None)
+    };
+    assert_eq!(
+        action.violation(USERS, ApprovalKind::Session).message,
+        "DROP SCHEMA would reach protected table \"users\""
+    );
+}
+
+#[test]
+fn the_next_step_is_of_the_kind_that_the_table_accepts() {
+    for kind in [Kind::Truncate, Kind::DropColumn, Kind::RenameColumn] {
+        let violation = Action::new(kind, None).violation(USERS, ApprovalKind::SecondPerson);
+        assert!(violation.hint.contains("approved by someone else"));
+        assert!(!violation.hint.contains("approve_batch"));
+    }
+    for kind in [Kind::SwitchAllTriggers, Kind::RenameRegisteredColumn] {
+        let violation = Action::new(kind, None).violation(USERS, ApprovalKind::SecondPerson);
+        assert!(
+            violation
+                .hint
+                .contains("backstop.unprotect('public.users')")
+        );
+        let one = kind == Kind::SwitchAllTriggers;
+        assert_eq!(violation.hint.contains("the one trigger"), one);
+    }
+}
+
+#[test]
+fn no_approval_switches_the_guard_off() {
+    assert_eq!(Kind::SwitchAllTriggers.approvable(), Approvable::Never);
+    assert_eq!(tamper("schema \"backstop\"", None).rule, Rule::Tamper);
+}
