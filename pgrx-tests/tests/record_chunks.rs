@@ -1,6 +1,6 @@
 //! Chunks: every destroyed row stands in exactly one, whatever else the statement destroys in between.
 
-use pg_backstop_tests::{database, passes, query_text};
+use pg_backstop_tests::{database, database_with, passes, query_text, refused};
 
 /// Rows of parent and children fall in turn, so their buffers fill in turn.
 const WORLD: &str = "
@@ -99,5 +99,24 @@ fn a_preview_keeps_every_row_once_too() {
             &format!("SELECT sum(rows) FROM backstop.run('{token}')")
         ),
         "12000"
+    );
+}
+
+#[test]
+fn a_row_that_no_value_can_hold_is_not_destroyed() {
+    // JSON writes each of these characters as six.
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE t (id int PRIMARY KEY, body text); INSERT INTO t VALUES (1, repeat(chr(1), 180000000)), (2, 'small');
+         SELECT backstop.protect('t')",
+    );
+    let refusal = refused(&mut admin, "DELETE FROM t WHERE id = 1");
+    assert_eq!(refusal.sqlstate, "54000", "{refusal:?}");
+    passes(&mut admin, "DELETE FROM t WHERE id = 2");
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT (SELECT string_agg(id::text, ' ') FROM t), count(*), min(key ->> 'id') FROM backstop.preimage"
+        ),
+        "1|1|2"
     );
 }
