@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, database_with, passes, query_text};
+use pg_backstop_tests::{
+    Database, database, database_with, passes, query_text, until_someone_waits,
+};
 
 const WORLD: &str = "
     CREATE TABLE one (id bigint PRIMARY KEY, n int); CREATE TABLE two (id bigint PRIMARY KEY, n int);
@@ -160,4 +162,20 @@ fn protecting_a_table_does_not_fail_because_other_sessions_drop_theirs() {
             });
         }
     });
+}
+
+#[test]
+fn ddl_does_not_lock_what_others_have_protected_while_it_waited() {
+    let (db, mut admin) = world();
+    let [mut reader, mut altering, mut writer] = [db.connect(), db.connect(), db.connect()];
+    passes(&mut reader, "BEGIN; SELECT count(*) FROM two");
+    passes(&mut altering, "SET statement_timeout = '20s'");
+    let altered =
+        thread::spawn(move || passes(&mut altering, "ALTER TABLE two ADD COLUMN more int"));
+    until_someone_waits(&mut admin);
+    passes(&mut admin, "SELECT backstop.protect('fresh')");
+    passes(&mut writer, "BEGIN; DELETE FROM fresh WHERE id = 1");
+    passes(&mut reader, "COMMIT");
+    altered.join().expect("it waits for the reader alone");
+    passes(&mut writer, "COMMIT");
 }

@@ -128,7 +128,7 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
         ],
     );
     judge_again(relid);
-    guard_triggers::adjust(&before);
+    guard_triggers::adjust_for(relid, &before);
     Ok(call.null())
 }
 
@@ -208,7 +208,7 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
         ],
     );
     judge_again(relid);
-    guard_triggers::adjust(&before);
+    guard_triggers::adjust_for(relid, &before);
     Ok(call.null())
 }
 

@@ -8,12 +8,29 @@ use pgrx::pg_sys::{self, Oid};
 use std::collections::HashSet;
 use std::rc::Rc;
 
-/// Makes the triggers that are missing. `before` is what was guarded until now.
-pub fn adjust(before: &[Oid]) {
+/// Makes the triggers that are missing.
+pub fn adjust() {
     if let Some(registry) = registry::current_even_if_off() {
-        let all = registry.tables().cloned().collect();
-        make(&registry, all, |relid| before.contains(&relid));
+        make(&registry, registry.tables().cloned().collect());
     }
+}
+
+/// Makes the triggers that are missing now that `relid` is registered; `before` is what was guarded until then. What is
+/// guarded on its account and has triggers, left from an earlier time, is locked as where they are made: who is changing it
+/// now must not go on without knowing that they are in use again. No other table is: another session's registrations are
+/// its own.
+pub fn adjust_for(relid: Oid, before: &[Oid]) {
+    let Some(registry) = registry::current_even_if_off() else {
+        return;
+    };
+    let mut dependents = registry.dependents(relid);
+    dependents.retain(|relid| !before.contains(relid));
+    let mut again: Vec<Oid> = dependents.into_iter().collect();
+    again.sort_by_key(|relid| (registry.depth(*relid), relid.to_u32()));
+    for relid in again {
+        locked(relid);
+    }
+    adjust();
 }
 
 /// Sets right the triggers of tables that DDL has made followers or children, or has taken out of a family: `before` is
@@ -50,7 +67,7 @@ pub fn adjust_changed(before: &Rc<Registry>) {
     let tables: Vec<Rc<Guarded>> = registry.tables().filter(is_new).cloned().collect();
     if !tables.is_empty() {
         let _privileged = Privileged::for_ddl();
-        make(&registry, tables, |relid| before.table(relid).is_some());
+        make(&registry, tables);
     }
 }
 
@@ -78,7 +95,7 @@ fn locked(relid: Oid) -> Option<(String, String)> {
     catalog::relation_name(relid)
 }
 
-fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>, was_guarded: impl Fn(Oid) -> bool) {
+fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
     // Parents come first: their partitions get clones. Else a fixed order, so that two sessions that adjust at once lock
     // alike.
     tables.sort_by_key(|table| (registry.depth(table.relid), table.relid.to_u32()));
@@ -94,11 +111,6 @@ fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>, was_guarded: impl Fn(
         let capture = capture && !clones_parent(registry, table.relid);
         let truncate = truncate && !foreign;
         if !capture && !truncate {
-            // Its triggers are left from an earlier time: who is changing it now must not go on without knowing that they are
-            // in use again.
-            if !was_guarded(table.relid) {
-                locked(table.relid);
-            }
             continue;
         }
         // Another session may have dropped or renamed it since the registry was read.
@@ -181,5 +193,5 @@ pub fn release(before: &[Oid]) {
             run(&format!("DROP TRIGGER backstop_guard_truncate ON {name}"));
         }
     }
-    adjust(before);
+    adjust();
 }

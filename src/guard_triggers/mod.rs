@@ -9,7 +9,7 @@ mod make;
 mod present;
 
 pub use attach::{make_way, parts_family};
-pub use make::{adjust, adjust_changed, guarded_now, release};
+pub use make::{adjust, adjust_changed, adjust_for, guarded_now, release};
 
 use crate::pg::encoding;
 use pgrx::pg_sys::{self, Oid};

@@ -221,6 +221,7 @@ fn guarded(
             let root = parents.partition_root(parent);
             for relid in registry.with_children(*child) {
                 cascades.entry(relid).or_default().push(CascadeEdge {
+                    parent,
                     parent_name: catalog::display_name(root),
                     columns: columns.clone(),
                 });
@@ -234,6 +235,7 @@ fn guarded(
         let guarded = registry.with_children(*child).into_iter();
         for relid in guarded.filter(|relid| members.contains_key(relid)) {
             cascades.entry(relid).or_default().push(CascadeEdge {
+                parent: *parent,
                 parent_name: catalog::display_name(parents.partition_root(*parent)),
                 columns: columns.clone(),
             });

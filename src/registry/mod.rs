@@ -16,7 +16,7 @@ pub use invalidation::{announce_change, install, is_being_restored, loaded_by_ha
 use crate::model::ProtectedTarget;
 use pgrx::pg_sys::Oid;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// The weakest kind of approval a table accepts.
@@ -41,6 +41,8 @@ pub struct Policy {
 /// A foreign key through which rows of `parent` take rows of a guarded table with them.
 #[derive(Debug)]
 pub struct CascadeEdge {
+    /// The referenced table.
+    pub parent: Oid,
     /// The parent's qualified name, for `cause`.
     pub parent_name: String,
     /// The referencing columns' names.
@@ -157,6 +159,21 @@ impl Registry {
             next += 1;
         }
         all
+    }
+
+    /// What is guarded on account of `relid`: itself, its children, and what follows any of them.
+    pub fn dependents(&self, relid: Oid) -> HashSet<Oid> {
+        let mut queue = self.with_children(relid);
+        let mut found: HashSet<Oid> = queue.iter().copied().collect();
+        while let Some(parent) = queue.pop() {
+            let follows = |table: &&Rc<Guarded>| table.cascades.iter().any(|e| e.parent == parent);
+            for follower in self.tables().filter(follows) {
+                if found.insert(follower.relid) {
+                    queue.push(follower.relid);
+                }
+            }
+        }
+        found
     }
 
     /// Every relation that inherits or is a partition.

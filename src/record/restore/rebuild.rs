@@ -112,10 +112,9 @@ impl Rebuild {
         if self.steps.is_empty() {
             return Ok(());
         }
-        let before = guard_triggers::guarded_now();
         self.run(false)?;
         let _privileged = Privileged::for_ddl();
-        guard_triggers::adjust(&before);
+        guard_triggers::adjust();
         Ok(())
     }
 
