@@ -271,3 +271,44 @@ fn a_preview_of_many_subtransactions_shows_and_allows_what_it_saw() {
         "3000"
     );
 }
+
+#[test]
+fn chunks_of_finished_subtransactions_do_not_wait_for_the_end() {
+    let db = database();
+    let mut admin = db.connect();
+    passes(&mut admin, WORLD);
+    let before = checksums(&mut admin);
+    // Every third of the outer ones is rolled back, with all that its inner ones have written.
+    passes(
+        &mut admin,
+        "SET backstop.max_rows_per_transaction = 1000000; SET backstop.approval = '{\"reason\": \"x\", \"max_rows\": 100000}';
+         DO $$ DECLARE written int; BEGIN FOR outer_n IN 0..29 LOOP
+             BEGIN
+                 FOR inner_n IN 1..100 LOOP
+                     BEGIN
+                         DELETE FROM users WHERE id = outer_n * 100 + inner_n;
+                         IF inner_n % 7 = 0 THEN RAISE EXCEPTION 'no'; END IF;
+                     EXCEPTION WHEN raise_exception THEN NULL; END;
+                 END LOOP;
+                 IF outer_n % 3 = 0 THEN RAISE EXCEPTION 'nor this'; END IF;
+             EXCEPTION WHEN raise_exception THEN NULL; END;
+         END LOOP;
+         SELECT count(*) INTO written FROM backstop.image_chunk;
+         ASSERT written > 10, written;
+         END $$; RESET backstop.approval",
+    );
+    assert_eq!(query_text(&mut admin, DISORDER), "0");
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT count(*), count(DISTINCT (relation, key)), (SELECT rows FROM backstop.statement) FROM backstop.preimage"
+        ),
+        query_text(
+            &mut admin,
+            "SELECT 9000 - n, 9000 - n, 9000 - n FROM (SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM orders)
+                 + (SELECT count(*) FROM events) AS n) AS left_over"
+        )
+    );
+    restore(&mut admin, 1, "");
+    assert_eq!(checksums(&mut admin), before);
+}

@@ -86,6 +86,25 @@ impl Level {
         self.buffers = kept;
     }
 
+    /// Buffers that are not the last one of their kind: nothing is added to them any more.
+    pub fn complete(&mut self) -> impl Iterator<Item = &mut Buffer> {
+        let last = |n: usize| {
+            !self.buffers[n + 1..]
+                .iter()
+                .any(|b| b.is_like(&self.buffers[n]))
+        };
+        let complete: Vec<bool> = (0..self.buffers.len()).map(|n| !last(n)).collect();
+        let buffers = self.buffers.iter_mut().zip(complete);
+        buffers.filter_map(|(buffer, complete)| (complete && buffer.rows > 0).then_some(buffer))
+    }
+
+    /// The subtransaction in which buffers of this level were written has committed.
+    pub fn forget_written(&mut self) {
+        let before = self.buffers.len();
+        self.buffers.retain(|buffer| !buffer.written);
+        self.chunks_written += (before - self.buffers.len()) as i64;
+    }
+
     /// Takes over what a committed child level destroyed.
     pub fn absorb(&mut self, child: Level) {
         self.counted += child.counted;

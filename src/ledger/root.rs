@@ -213,10 +213,16 @@ impl Root {
                 }
             }
         }
+        for level in &mut self.levels {
+            level.forget_written();
+        }
     }
 
     pub(super) fn abort_level(&mut self, nest: i32) {
         self.levels.retain(|level| level.nest < nest);
+        for buffer in self.levels.iter_mut().flat_map(|level| &mut level.buffers) {
+            buffer.written = false;
+        }
         if self.token_nest >= nest && self.claim().is_some() {
             self.token = token::State::Untried;
         }

@@ -82,6 +82,7 @@ unsafe extern "C-unwind" fn subtransaction_ended(
     let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
     match event {
         SUBXACT_EVENT_START_SUB => running::begin_level(nest),
+        SUBXACT_EVENT_PRE_COMMIT_SUB => record::write_complete(nest - 1),
         SUBXACT_EVENT_COMMIT_SUB => {
             with(|ledger| ledger.commit_level(nest));
             record::commit::commit_level(nest);

@@ -19,6 +19,8 @@ pub struct Buffer {
     pub fingerprints: Vec<u8>,
     /// The bytes of a chunk, after what the last one was compressed to.
     length: usize,
+    /// Its rows are in the table, if the subtransaction that is committing does commit.
+    pub written: bool,
 }
 
 /// Room for the varlena header.
@@ -37,6 +39,7 @@ impl Buffer {
             bytes: Vec::new(),
             fingerprints: Vec::new(),
             length: pack::CHUNK_BYTES,
+            written: false,
         }
     }
 
@@ -131,6 +134,17 @@ impl Buffer {
         let length = bytes.len();
         bytes[..HEADER].copy_from_slice(&super::datum::varlena_header(length));
         (std::mem::take(&mut self.rows), bytes)
+    }
+
+    /// The rows, which stay, as `take` gives them.
+    pub fn copy(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        make_room(&mut bytes, self.bytes.len() + 1);
+        bytes.extend_from_slice(&self.bytes);
+        bytes.push(b']');
+        let length = bytes.len();
+        bytes[..HEADER].copy_from_slice(&super::datum::varlena_header(length));
+        bytes
     }
 
     /// Gives back the memory of rows that are written, for the next ones; `packed` is what they were compressed to.

@@ -39,4 +39,4 @@ pub use buffer::Buffer;
 pub use cleared::{Cleared, FedColumns};
 pub use expendable::canonical;
 pub use parameters::json as parameters_json;
-pub use write::{finish_root, flush_all};
+pub use write::{finish_root, flush_all, write_complete};

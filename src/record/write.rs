@@ -44,6 +44,40 @@ pub fn spill(root: &mut Root, nest: i32, full: bool) {
     level.forget_spare();
 }
 
+/// A subtransaction is about to commit: what is complete of the level around it is written now and as a part of it, where a
+/// loop of subtransactions would have it wait for its end. Should the subtransaction fail after all, it is not written.
+pub fn write_complete(nest: i32) {
+    ledger::with(|ledger| {
+        let keys: Vec<usize> = ledger.roots().iter().map(|root| root.key).collect();
+        for key in keys {
+            let Some(root) = ledger.find_root(key) else {
+                continue;
+            };
+            if !root
+                .levels()
+                .iter_mut()
+                .any(|level| level.nest == nest && level.complete().next().is_some())
+            {
+                continue;
+            }
+            let id = (root.preview.is_none()).then(|| statement_id(root));
+            let level = root.level(nest);
+            let mut chunks = std::mem::take(&mut level.seen.chunks);
+            for buffer in level.complete() {
+                let Some(id) = id else {
+                    preview::keep_chunk(&mut chunks, buffer);
+                    continue;
+                };
+                let (rows, images) = (buffer.rows, buffer.copy());
+                insert_images(id, buffer, rows, &images);
+                buffer.written = true;
+            }
+            level.seen.chunks = chunks;
+            level.forget_spare();
+        }
+    });
+}
+
 /// Writes what waits in buffers.
 pub fn settle(root: &mut Root) {
     let waits = |root: &mut Root| {
@@ -64,18 +98,23 @@ pub fn settle(root: &mut Root) {
 
 fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
     let (rows, images) = buffer.take();
+    let size = insert_images(statement_id, buffer, rows, &images);
+    buffer.reuse(images, size);
+}
+
+/// Writes the buffer's rows, `images`, as a chunk; what they were compressed to.
+fn insert_images(statement_id: i64, buffer: &Buffer, rows: i32, images: &[u8]) -> Option<usize> {
     let (operation, cause) = (buffer.operation, buffer.cause.as_deref());
-    let size = in_scratch(|| {
+    in_scratch(|| {
         let plain = Datum::from(images.as_ptr());
         // What is shorter than a page's quarter is stored as it is.
         let packed = (images.len() > pack::PIECE)
-            .then(|| pack::packed(&images, pack::method(c"image_chunk", IMAGES)))
+            .then(|| pack::packed(images, pack::method(c"image_chunk", IMAGES)))
             .flatten();
         let stored = packed.unwrap_or(plain);
         insert_chunk(statement_id, &buffer.format, operation, cause, rows, stored);
         packed.map(pack::size)
-    });
-    buffer.reuse(images, size);
+    })
 }
 
 /// The place of `images` in `backstop.image_chunk`.
