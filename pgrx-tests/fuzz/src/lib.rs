@@ -11,9 +11,18 @@ pub mod model;
 
 pub mod pg {
     pub mod memory {
-        /// The extension's raises PostgreSQL's error when there is no memory.
+        //! The extension's raise PostgreSQL's error when there is no memory.
+
         pub fn make_room(bytes: &mut Vec<u8>, more: usize) {
             bytes.reserve(more);
+        }
+
+        pub fn append(bytes: &mut Vec<u8>, text: &[u8]) {
+            bytes.extend_from_slice(text);
+        }
+
+        pub fn push<T>(list: &mut Vec<T>, member: T) {
+            list.push(member);
         }
     }
 }

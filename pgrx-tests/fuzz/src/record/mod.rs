@@ -1,6 +1,6 @@
 //! How row images are written.
 
-#[path = "../../../../src/record/json.rs"]
+#[path = "../../../../src/record/json/mod.rs"]
 pub mod json;
 #[path = "../../../../src/record/numeric.rs"]
 pub mod numeric;
