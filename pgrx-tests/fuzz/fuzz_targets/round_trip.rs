@@ -67,7 +67,10 @@ fuzz_target!(|rows: Vec<Row>| {
     let all = json::rows(&chunk).expect("what is written is well formed");
     assert_eq!(all.rows.len(), rows.len());
     if let Some(last) = rows.last() {
-        assert_eq!(json::last_ordinal(&chunk, rows.len() as i64), Ok(i64::from(last.ordinal)));
+        assert_eq!(
+            json::last_ordinal(&chunk, rows.len() as i64),
+            Ok(i64::from(last.ordinal))
+        );
     }
     for (n, row) in rows.iter().enumerate() {
         assert_eq!(all.rows[n].ordinal, i64::from(row.ordinal));
