@@ -39,6 +39,9 @@ impl Reader<'_> {
             self.peek();
             self.at
         };
+        if self.text.get(self.at) == Some(&b'-') {
+            self.at += 1;
+        }
         while self.text.get(self.at).is_some_and(u8::is_ascii_digit) {
             self.at += 1;
         }
