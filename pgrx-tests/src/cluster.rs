@@ -1,6 +1,5 @@
 //! Throwaway servers: made in the scratch folder, and gone with the process that made them.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use postgres::{Client, NoTls};
 
 use crate::account::Account;
 use crate::database::Database;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, PORT};
 use crate::options::ClusterOptions;
 use crate::process::ServerProcess;
 use crate::tree::Tree;
@@ -33,10 +32,9 @@ impl Cluster {
     /// When it doesn't come up; the message ends with the tail of its log.
     pub fn start(tree: &Tree, options: &ClusterOptions) -> Result<Cluster> {
         let socket = scratch::folder()?.join(scratch::unique("server"));
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let settings = options.lines(&socket.to_string_lossy(), port);
+        let settings = options.lines(&socket.to_string_lossy());
         let process = ServerProcess::make(tree, socket.clone(), &settings, &options.environment)?;
-        let endpoint = Endpoint { socket, port };
+        let endpoint = Endpoint { socket };
         let cluster = Cluster {
             tree: tree.clone(),
             endpoint,
@@ -111,7 +109,7 @@ impl Cluster {
         let mut command = self.tree.program(name);
         command
             .env("PGHOST", &self.endpoint.socket)
-            .env("PGPORT", self.endpoint.port.to_string());
+            .env("PGPORT", PORT.to_string());
         command
             .env("PGUSER", "postgres")
             .args(arguments)

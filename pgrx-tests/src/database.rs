@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use postgres::error::DbError;
 use postgres::{Client, NoTls};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, PORT};
 use crate::template::TEMPLATE;
 
 /// A fresh database that has the extension; dropped with the value, whoever is still connected.
@@ -88,10 +88,9 @@ impl Database {
 
     /// The words libpq takes, for other clients: `host=... port=... dbname=... user=...`.
     pub fn conninfo(&self, role: &str) -> String {
-        let Endpoint { socket, port } = &self.endpoint;
         format!(
-            "host={} port={port} dbname={} user={role}",
-            socket.display(),
+            "host={} port={PORT} dbname={} user={role}",
+            self.endpoint.socket.display(),
             self.name
         )
     }

@@ -5,13 +5,15 @@ use std::process::Command;
 
 use crate::cluster::Cluster;
 
+/// The port of every throwaway server. Each listens on a unix socket in a folder of its own and, unless it is asked to
+/// (`ClusterOptions::address`), on no network: there no free port stays free until a server has started.
+pub const PORT: u16 = 5432;
+
 /// Where a server listens. Its superuser is `postgres`; nobody is asked for a password.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     /// The folder of its unix socket.
     pub socket: PathBuf,
-    /// Its port, on the unix socket and on 127.0.0.1.
-    pub port: u16,
 }
 
 impl Endpoint {
@@ -20,7 +22,7 @@ impl Endpoint {
         let mut config = postgres::Config::new();
         config
             .host_path(&self.socket)
-            .port(self.port)
+            .port(PORT)
             .user("postgres")
             .dbname(database);
         config.application_name("pg_backstop_tests");
@@ -33,21 +35,13 @@ const SERVER: &str = "PG_BACKSTOP_TEST_SERVER";
 
 /// Makes a command that runs tests use an already started server.
 pub fn export(cluster: &Cluster, command: &mut Command) {
-    let Endpoint { socket, port } = &cluster.endpoint;
     command.env(INSTALLATION, cluster.tree.to_env());
-    command.env(SERVER, format!("{}:{port}", socket.display()));
+    command.env(SERVER, &cluster.endpoint.socket);
 }
 
 /// The server that [`export`] left in our environment, with the words that describe its installation.
 pub(crate) fn imported() -> Option<(String, Endpoint)> {
     let tree = std::env::var(INSTALLATION).ok()?;
-    let server = std::env::var(SERVER).ok()?;
-    let (socket, port) = server.rsplit_once(':')?;
-    Some((
-        tree,
-        Endpoint {
-            socket: socket.into(),
-            port: port.parse().ok()?,
-        },
-    ))
+    let socket = std::env::var_os(SERVER)?.into();
+    Some((tree, Endpoint { socket }))
 }

@@ -1,6 +1,5 @@
 //! Servers whose data folder is not made by initdb alone: copies of a running server, and upgraded ones.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -44,9 +43,8 @@ pub fn start_filled(
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<Cluster> {
     let socket = scratch::folder()?.join(scratch::unique("server"));
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let settings = options.lines(&socket.to_string_lossy(), port);
+    let settings = options.lines(&socket.to_string_lossy());
     let process =
         ServerProcess::adopt(tree, socket.clone(), &settings, &options.environment, fill)?;
-    Cluster::launched(tree.clone(), Endpoint { socket, port }, process)
+    Cluster::launched(tree.clone(), Endpoint { socket }, process)
 }

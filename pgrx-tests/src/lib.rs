@@ -49,7 +49,7 @@ use anyhow::{Context, Result};
 pub use client::{Refusal, passes, passes_with, query_rows, query_text, refused, refused_with};
 pub use cluster::Cluster;
 pub use database::{Database, Notices};
-pub use endpoint::{Endpoint, export};
+pub use endpoint::{Endpoint, PORT, export};
 pub use node::node_modules;
 pub use options::{ClusterOptions, Preload};
 pub use patience::{comes_to, until_someone_waits};

@@ -1,5 +1,7 @@
 //! How a throwaway server is to be set up.
 
+use crate::endpoint::PORT;
+
 /// How the extension's library gets into a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preload {
@@ -17,6 +19,7 @@ pub struct ClusterOptions {
     pub(crate) preload: Preload,
     pub(crate) durable: bool,
     pub(crate) create_extension: bool,
+    pub(crate) address: String,
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) environment: Vec<(String, String)>,
 }
@@ -27,6 +30,7 @@ impl Default for ClusterOptions {
             preload: Preload::Shared,
             durable: false,
             create_extension: true,
+            address: String::new(),
             settings: Vec::new(),
             environment: Vec::new(),
         }
@@ -55,6 +59,13 @@ impl ClusterOptions {
         self
     }
 
+    /// Lets it listen on this address too, on [`PORT`].
+    #[must_use]
+    pub fn address(mut self, address: &str) -> Self {
+        self.address = address.into();
+        self
+    }
+
     /// Sets a line of postgresql.conf; the last one of a name counts.
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
@@ -70,11 +81,11 @@ impl ClusterOptions {
     }
 
     /// The lines for postgresql.conf.
-    pub(crate) fn lines(&self, socket_folder: &str, port: u16) -> String {
+    pub(crate) fn lines(&self, socket_folder: &str) -> String {
         let onoff = |on: bool| if on { "on" } else { "off" };
         let mut lines: Vec<(String, String)> = [
-            ("listen_addresses", "127.0.0.1"),
-            ("port", &port.to_string()),
+            ("listen_addresses", self.address.as_str()),
+            ("port", &PORT.to_string()),
             ("unix_socket_directories", socket_folder),
             ("fsync", onoff(self.durable)),
             ("full_page_writes", onoff(self.durable)),

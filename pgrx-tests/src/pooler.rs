@@ -10,7 +10,7 @@ use postgres::{Client, NoTls};
 
 use crate::account::Account;
 use crate::database::Database;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, PORT};
 use crate::{install, scratch, shell};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,12 +53,11 @@ impl Pooler {
         fs::write(
             &ini,
             format!(
-                "[databases]\n{name} = host={host} port={port}\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\n\
+                "[databases]\n{name} = host={host} port={PORT}\n[pgbouncer]\nlisten_addr =\nlisten_port = {PORT}\n\
                  unix_socket_dir = {folder}\nauth_type = trust\nauth_file = {users}\npool_mode = {mode}\n\
                  default_pool_size = {size}\nmax_client_conn = 100\nlogfile = {folder}/log\n",
                 name = database.name,
                 host = server.socket.display(),
-                port = server.port,
                 folder = folder.display(),
                 users = users.display(),
             ),
@@ -84,7 +83,6 @@ impl Pooler {
         let mut pooler = Pooler {
             endpoint: Endpoint {
                 socket: folder.clone(),
-                port: 6432,
             },
             database: database.name.clone(),
             child,

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Cluster, ClusterOptions, Database, passes, query_text, start};
+use pg_backstop_tests::{Cluster, ClusterOptions, Database, PORT, passes, query_text, start};
 
 const ROUNDS: u64 = 20;
 
@@ -51,7 +51,7 @@ fn workload(server: &Cluster, db: &Database, random: &mut Random) -> std::proces
         .args(["--no-vacuum", "--client=4", "--jobs=1", "--time=60"])
         .args(["--protocol", protocol, "--random-seed", &seed])
         .args(["--host", &server.endpoint.socket.to_string_lossy()])
-        .args(["--port", &server.endpoint.port.to_string()])
+        .args(["--port", &PORT.to_string()])
         .args(["--username=postgres", &db.name])
         .stdin(Stdio::null())
         .stdout(Stdio::null())

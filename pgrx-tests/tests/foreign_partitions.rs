@@ -2,7 +2,7 @@
 //! counted and recorded once.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, passes, query_text, refused};
+use pg_backstop_tests::{Database, PORT, database, passes, query_text, refused};
 
 /// `orders` has a local partition and one that postgres_fdw finds in the same database.
 fn world() -> Option<(Database, Client)> {
@@ -29,7 +29,7 @@ fn world() -> Option<(Database, Client)> {
              INSERT INTO orders SELECT n, 'near', 'v' || n FROM generate_series(1, 10) n;
              SELECT backstop.protect('orders', key_columns => '{{id}}', max_rows => 8)",
             db.endpoint.socket.display(),
-            db.endpoint.port,
+            PORT,
             db.name
         ),
     );

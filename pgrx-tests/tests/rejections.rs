@@ -1,11 +1,13 @@
 //! Rejections: what was refused is recorded, although it was rolled back.
 
 use pg_backstop_tests::postgres::NoTls;
-use pg_backstop_tests::{comes_to, passes, passes_with, query_text, refused};
+use pg_backstop_tests::{
+    ClusterOptions, PORT, comes_to, passes, passes_with, query_text, refused, start,
+};
 
 #[path = "rejections/world.rs"]
 mod world;
-use world::world;
+use world::{WORLD, world};
 
 const RULES: &str =
     "SELECT string_agg(sqlstate || ' ' || rule, ',' ORDER BY rejection_id) FROM backstop.rejection";
@@ -39,21 +41,23 @@ fn a_refusal_is_recorded_with_every_field_although_it_was_rolled_back() {
 
 #[test]
 fn it_tells_the_session_from_the_role_and_where_it_came_from() {
-    let (db, mut admin) = world();
-    // Roles are the whole server's, so this one is the test's own.
-    let walker = format!("walker_{}", db.name);
+    // A loopback address that nothing else listens on; whoever connects to it comes from 127.0.0.1.
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let address = format!("127.9.{high}.{low}");
+    let server = start(&ClusterOptions::default().address(&address));
+    let db = server.database();
+    let mut admin = db.connect();
+    passes(&mut admin, WORLD);
     passes(
         &mut admin,
-        &format!(
-            "CREATE FUNCTION sweep() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS
-                 $$ BEGIN DELETE FROM users; END $$;
-             CREATE ROLE {walker} LOGIN IN ROLE app"
-        ),
+        "CREATE FUNCTION sweep() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS
+             $$ BEGIN DELETE FROM users; END $$;
+         CREATE ROLE walker LOGIN IN ROLE app",
     );
     let mut client = pg_backstop_tests::postgres::Config::new()
-        .host("127.0.0.1")
-        .port(db.endpoint.port)
-        .user(&walker)
+        .host(&address)
+        .port(PORT)
+        .user("walker")
         .dbname(&db.name)
         .connect(NoTls)
         .expect("a connection over TCP");
@@ -62,7 +66,7 @@ fn it_tells_the_session_from_the_role_and_where_it_came_from() {
     comes_to(
         &mut admin,
         "SELECT rule, query, session_role, role, client_addr, relation FROM backstop.rejection",
-        &format!("unqualified|SELECT sweep() AS called|{walker}|app|127.0.0.1|public.users"),
+        "unqualified|SELECT sweep() AS called|walker|app|127.0.0.1|public.users",
     );
 }
 

@@ -6,7 +6,7 @@ mod routes {
 }
 
 use pg_backstop_tests::postgres::{Client, NoTls};
-use pg_backstop_tests::{Database, cluster, database_with_app, passes, query_text, refused};
+use pg_backstop_tests::{Database, PORT, cluster, database_with_app, passes, query_text, refused};
 use routes::fast_path;
 
 /// A hundred users of whom three rows may go at a time; `app` may do all with them but owns nothing.
@@ -287,7 +287,7 @@ fn another_session_of_ones_own_is_guarded_too() {
         println!("SKIPPED: this PostgreSQL came without dblink and postgres_fdw");
         return;
     }
-    let (socket, port, name) = (db.endpoint.socket.display(), db.endpoint.port, &db.name);
+    let (socket, port, name) = (db.endpoint.socket.display(), PORT, &db.name);
     passes(
         &mut admin,
         &format!(

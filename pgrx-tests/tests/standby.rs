@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
-    Cluster, ClusterOptions, Database, filled, passes, query_text, refused, start,
+    Cluster, ClusterOptions, Database, PORT, filled, passes, query_text, refused, start,
 };
 
 const WORLD: &str = "
@@ -18,7 +18,7 @@ const WORLD: &str = "
     SELECT backstop.approve_batch('first', 1000); DELETE FROM users WHERE id = 1";
 
 fn standby_of(primary: &Cluster) -> Cluster {
-    let port = primary.endpoint.port.to_string();
+    let port = PORT.to_string();
     let socket = primary.endpoint.socket.to_string_lossy().into_owned();
     filled::start_filled(&primary.tree, &ClusterOptions::default(), |data| {
         let folder = data.to_string_lossy();

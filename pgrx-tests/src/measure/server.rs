@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
-    Cluster, ClusterOptions, Database, extension, install, major, shell::step,
+    Cluster, ClusterOptions, Database, PORT, extension, install, major, shell::step,
 };
 
 use crate::arguments::Arguments;
@@ -86,7 +86,7 @@ impl<'a> Bench<'a> {
     /// tps of one run of pgbench with a script, or with one of its own (`-b name`).
     pub fn pgbench(&self, database: &Database, script: &[&str], options: &str) -> Result<f64> {
         let seconds = self.arguments.seconds().to_string();
-        let cluster = if database.endpoint.port == self.with.endpoint.port {
+        let cluster = if database.endpoint.socket == self.with.endpoint.socket {
             &self.with
         } else {
             &self.without
@@ -98,7 +98,7 @@ impl<'a> Bench<'a> {
         let mut command = cluster.tree.program("pgbench");
         command
             .env("PGHOST", &cluster.endpoint.socket)
-            .env("PGPORT", cluster.endpoint.port.to_string())
+            .env("PGPORT", PORT.to_string())
             .env("PGUSER", "postgres")
             .env("PGOPTIONS", options)
             .args(words)

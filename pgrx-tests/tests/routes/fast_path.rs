@@ -1,6 +1,6 @@
 //! The function-call message of the frontend/backend protocol, which drivers keep for large objects.
 
-use pg_backstop_tests::Database;
+use pg_backstop_tests::{Database, PORT};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
@@ -10,10 +10,7 @@ impl Session {
     /// # Panics
     /// When the server refuses.
     pub fn open(db: &Database, role: &str) -> Session {
-        let socket = db
-            .endpoint
-            .socket
-            .join(format!(".s.PGSQL.{}", db.endpoint.port));
+        let socket = db.endpoint.socket.join(format!(".s.PGSQL.{}", PORT));
         let mut stream = UnixStream::connect(socket).expect("the server listens");
         let words = format!("user\0{role}\0database\0{}\0\0", db.name);
         let mut startup = (words.len() as u32 + 8).to_be_bytes().to_vec();

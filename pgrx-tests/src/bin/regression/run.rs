@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use pg_backstop_tests::account::Account;
-use pg_backstop_tests::{Cluster, scratch};
+use pg_backstop_tests::{Cluster, PORT, scratch};
 
 use crate::sources::Sources;
 
@@ -86,7 +86,7 @@ pub fn run(suite: Suite, sources: &Sources, server: &Cluster) -> Result<Run> {
         .arg(format!("--bindir={}", server.tree.bin.display()))
         .arg(format!("--schedule={}", input.join(schedule).display()))
         .arg(format!("--host={}", server.endpoint.socket.display()))
-        .arg(format!("--port={}", server.endpoint.port))
+        .arg(format!("--port={PORT}"))
         .args([
             "--user=postgres",
             "--use-existing",
