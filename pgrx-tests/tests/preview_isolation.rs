@@ -7,7 +7,7 @@ mod preview {
 
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{Refusal, passes, query_text};
-use preview::world::{World, approve, ask, call, run, set_local, token, users, world};
+use preview::world::{World, approve, ask, call, left, run, set_local, token, users, world};
 use std::thread;
 use std::time::Duration;
 
@@ -270,4 +270,31 @@ fn a_preview_waits_for_nobody_longer_than_its_statement_and_holds_nothing() {
     let token = approve(&mut world.reviewer, &request);
     passes(&mut app, &run(&token));
     assert_eq!(users(&mut world.admin), "56");
+}
+
+/// The chunks of the first maintenance_work_mem wait in memory, the others in a temporary file.
+#[test]
+fn what_memory_does_not_hold_comes_back_whole_and_in_order() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "INSERT INTO users SELECT n, 'oauth', md5(n::text) || md5((-n)::text) FROM generate_series(1001, 60000) n",
+    );
+    passes(&mut world.app, "SET maintenance_work_mem = '1MB'");
+    let token = token(
+        &mut world,
+        "DELETE FROM users WHERE id BETWEEN 1001 AND 60000",
+    );
+    let kept =
+        "SELECT sum(row_count), sum(pg_column_size(images)) > 2000000 FROM backstop.request_chunk";
+    assert_eq!(query_text(&mut world.admin, kept), "59000|t");
+    let shown = "SELECT count(*), count(DISTINCT ordinal), bool_and(old_row ->> 'id' = (ordinal + 1000)::text),
+                        bool_and(old_row ->> 'plan' = md5(old_row ->> 'id') || md5('-' || (old_row ->> 'id')))
+                 FROM backstop.request_rows(1)";
+    assert_eq!(query_text(&mut world.app, shown), "59000|59000|t|t");
+    assert_eq!(
+        query_text(&mut world.app, &run(&token)),
+        "public.users|DELETE|59000"
+    );
+    assert_eq!(left(&mut world), "200");
 }

@@ -1,5 +1,6 @@
-//! Where a preview's chunks wait for the end of its subtransaction: a tuplestore of the surrounding transaction, in
-//! memory up to maintenance_work_mem and then in a temporary file, each chunk compressed as the record's are.
+//! Where a preview's chunks wait for the end of its subtransaction, each compressed as the record's are: tuplestores of
+//! the surrounding transaction. The first maintenance_work_mem stay in memory, and only what comes after goes through a
+//! temporary file, where one tuplestore would write all of it there.
 
 use crate::pg::raw;
 use crate::record::format::RowFormat;
@@ -18,7 +19,11 @@ const COLUMNS: [pg_sys::Oid; 6] = [
 ];
 
 struct Store {
-    tuples: *mut pg_sys::Tuplestorestate,
+    /// Chunks 1 and on, as many as `room` allows.
+    kept: *mut pg_sys::Tuplestorestate,
+    room: usize,
+    /// The chunks after them.
+    spilled: *mut pg_sys::Tuplestorestate,
     desc: pg_sys::TupleDesc,
     compression: std::ffi::c_char,
     next: i64,
@@ -37,7 +42,9 @@ pub fn open() {
             pg_sys::TupleDescInitEntry(desc, (n + 1) as i16, std::ptr::null(), column, -1, 0);
         }
         Store {
-            tuples: pg_sys::tuplestore_begin_heap(false, false, pg_sys::maintenance_work_mem),
+            kept: pg_sys::tuplestore_begin_heap(false, false, i32::MAX),
+            room: pg_sys::maintenance_work_mem as usize * 1024,
+            spilled: pg_sys::tuplestore_begin_heap(false, false, SPILL_BUFFER),
             desc,
             compression: pack::method(c"request_chunk", IMAGES),
             next: 1,
@@ -45,6 +52,9 @@ pub fn open() {
     };
     STORE.set(Some(store));
 }
+
+/// The kilobytes that wait in memory to be spilled: a chunk or two.
+const SPILL_BUFFER: i32 = 256;
 
 /// Forgets the store; its memory belongs to the context it was opened in.
 pub fn close() {
@@ -55,7 +65,10 @@ pub fn close() {
 pub fn end() {
     if let Some(store) = STORE.take() {
         // SAFETY: opened by `open` and used by nobody any more.
-        unsafe { pg_sys::tuplestore_end(store.tuples) };
+        unsafe {
+            pg_sys::tuplestore_end(store.kept);
+            pg_sys::tuplestore_end(store.spilled);
+        }
     }
 }
 
@@ -75,6 +88,7 @@ pub fn put(
         };
         let number = store.next;
         store.next += 1;
+        let fingerprints_size = fingerprints.len();
         let fingerprints = datum::text(fingerprints);
         let packed = pack::packed(images, store.compression);
         let size = packed.map(pack::size);
@@ -88,8 +102,17 @@ pub fn put(
                 packed.unwrap_or(Datum::from(images.as_ptr())),
                 fingerprints,
             ];
+            let size = size.unwrap_or(images.len()) + fingerprints_size;
+            let tuples = if size <= store.room {
+                store.room -= size;
+                store.kept
+            } else {
+                // Once one has no room, none after it is kept: they come back in order.
+                store.room = 0;
+                store.spilled
+            };
             pg_sys::tuplestore_putvalues(
-                store.tuples,
+                tuples,
                 store.desc,
                 values.as_mut_ptr(),
                 [false; COLUMNS.len()].as_mut_ptr(),
@@ -105,9 +128,9 @@ pub fn put(
 
 /// Hands every chunk to `take`: its number and its values.
 pub fn drain(mut take: impl FnMut(i64, &[Datum; COLUMNS.len()])) {
-    let (tuples, desc) = match STORE.with_borrow(|store| {
+    let (stores, desc) = match STORE.with_borrow(|store| {
         let store = store.as_ref();
-        store.map(|store| (store.tuples, store.desc))
+        store.map(|store| ([store.kept, store.spilled], store.desc))
     }) {
         Some(found) => found,
         None => return,
@@ -115,11 +138,13 @@ pub fn drain(mut take: impl FnMut(i64, &[Datum; COLUMNS.len()])) {
     // SAFETY: the slot holds one tuple of the descriptor at a time.
     unsafe {
         let slot = pg_sys::MakeSingleTupleTableSlot(desc, &raw const pg_sys::TTSOpsMinimalTuple);
-        while pg_sys::tuplestore_gettupleslot(tuples, true, false, slot) {
-            crate::pg::memory::check();
-            raw::slot_getsomeattrs_int(slot, COLUMNS.len() as i32);
-            let values = std::array::from_fn(|n| *(*slot).tts_values.add(n));
-            take(values[0].value() as i64, &values);
+        for tuples in stores {
+            while pg_sys::tuplestore_gettupleslot(tuples, true, false, slot) {
+                crate::pg::memory::check();
+                raw::slot_getsomeattrs_int(slot, COLUMNS.len() as i32);
+                let values = std::array::from_fn(|n| *(*slot).tts_values.add(n));
+                take(values[0].value() as i64, &values);
+            }
         }
         pg_sys::ExecDropSingleTupleTableSlot(slot);
     }
