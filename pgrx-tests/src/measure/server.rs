@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
-    Cluster, ClusterOptions, Database, PORT, extension, install, major, shell::step,
+    Cluster, ClusterOptions, Database, PORT, Preload, extension, install, major, shell::step,
 };
 
 use crate::arguments::Arguments;
@@ -56,10 +56,12 @@ impl<'a> Bench<'a> {
             .fold(ClusterOptions::default(), |options, (name, value)| {
                 options.set(name, value)
             });
+        let with = Cluster::start(&tree, &options.clone().preload(Preload::None))?;
+        load(&with, true)?;
         Ok(Bench {
             arguments,
             table_log: tree.share.join("extension/table_log.control").exists(),
-            with: Cluster::start(&tree, &options)?,
+            with,
             without: Cluster::start(&tree, &options.without_extension())?,
         })
     }
@@ -86,18 +88,13 @@ impl<'a> Bench<'a> {
     /// tps of one run of pgbench with a script, or with one of its own (`-b name`).
     pub fn pgbench(&self, database: &Database, script: &[&str], options: &str) -> Result<f64> {
         let seconds = self.arguments.seconds().to_string();
-        let cluster = if database.endpoint.socket == self.with.endpoint.socket {
-            &self.with
-        } else {
-            &self.without
-        };
         let mut words = vec!["--no-vacuum", "--protocol=prepared", "--client=1", "--time"];
         words.push(&seconds);
         words.extend(script);
         words.push(&database.name);
-        let mut command = cluster.tree.program("pgbench");
+        let mut command = self.with.tree.program("pgbench");
         command
-            .env("PGHOST", &cluster.endpoint.socket)
+            .env("PGHOST", &database.endpoint.socket)
             .env("PGPORT", PORT.to_string())
             .env("PGUSER", "postgres")
             .env("PGOPTIONS", options)
@@ -110,6 +107,22 @@ impl<'a> Bench<'a> {
             .and_then(|figure| figure.parse().ok())
             .with_context(|| format!("pgbench printed no tps:\n{said}"))
     }
+}
+
+/// Restarts a server with the library loaded, or without it.
+///
+/// # Errors
+/// When it does not come back.
+pub fn load(server: &Cluster, loaded: bool) -> Result<()> {
+    execute(
+        &mut server.admin(),
+        if loaded {
+            "ALTER SYSTEM SET shared_preload_libraries = 'pg_backstop'"
+        } else {
+            "ALTER SYSTEM RESET shared_preload_libraries"
+        },
+    )?;
+    server.restart()
 }
 
 fn shell_output(command: &mut std::process::Command) -> Result<String> {
