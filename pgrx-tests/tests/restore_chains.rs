@@ -1,7 +1,7 @@
 //! Restore of rows that one statement changed several times, and of rows that have changed since.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database, last_statement, passes, query_text, refused};
+use pg_backstop_tests::{Database, database, last_statement, now, passes, query_text, refused};
 
 /// Ten rows `(n, vn, un)`, u unique; functions `often` and `twice` change rows several times in one statement.
 fn world() -> (Database, Client) {
@@ -136,6 +136,63 @@ fn overwriting_a_row_that_is_gone_inserts_it_and_can_be_undone() {
         query_text(&mut admin, "SELECT count(*) FROM t WHERE id = 4"),
         "0"
     );
+}
+
+#[test]
+fn an_update_that_changed_nothing_does_not_stand_against_what_came_before_it() {
+    let (_db, mut admin) = world();
+    let at = now(&mut admin);
+    passes(
+        &mut admin,
+        "DO $$ BEGIN UPDATE t SET v = 'x' WHERE id = 4; UPDATE t SET v = v WHERE id = 4; END $$",
+    );
+    let id = last_statement(&mut admin);
+    passes(&mut admin, "UPDATE t SET u = u WHERE id = 4");
+    assert_eq!(restore(&mut admin, &id, ""), "2|1|1|0");
+    let since = format!(
+        "SELECT sum(captured), sum(restored), sum(unchanged), sum(conflicts)
+         FROM backstop.restore_since('{at}', dry_run => false)"
+    );
+    assert_eq!(query_text(&mut admin, &since), "3|1|2|0");
+    assert_eq!(differences(&mut admin), "0");
+}
+
+#[test]
+fn an_update_that_changed_nothing_does_not_hide_a_conflict() {
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "DO $$ BEGIN UPDATE t SET u = u WHERE id = 4; UPDATE t SET v = 'x' WHERE id = 4; END $$",
+    );
+    let id = last_statement(&mut admin);
+    passes(&mut admin, "UPDATE t SET v = 'other' WHERE id = 4");
+    assert_eq!(restore(&mut admin, &id, ""), "2|0|0|2");
+}
+
+#[test]
+fn a_column_that_is_back_does_not_hide_that_another_is_not() {
+    let (_db, mut admin) = world();
+    for last in [
+        "UPDATE t SET v = 'x' WHERE id = 4",
+        "DELETE FROM t WHERE id = 4",
+    ] {
+        passes(
+            &mut admin,
+            &format!("DO $$ BEGIN UPDATE t SET u = 'x' WHERE id = 4; {last}; END $$"),
+        );
+        let id = last_statement(&mut admin);
+        passes(
+            &mut admin,
+            "INSERT INTO t VALUES (4, 'v4', 'x') ON CONFLICT DO NOTHING;
+             UPDATE t SET v = 'other', u = 'u4' WHERE id = 4",
+        );
+        assert_eq!(restore(&mut admin, &id, ""), "2|0|0|2", "{last}");
+        let found = "SELECT old_row ->> 'v', current_row ->> 'v' FROM backstop.restore_conflicts";
+        let shown = query_text(&mut admin, &format!("{found}({id})"));
+        assert_eq!(shown, "v4|other", "{last}");
+        passes(&mut admin, "UPDATE t SET v = 'v4' WHERE id = 4");
+        assert_eq!(restore(&mut admin, &id, ""), "2|0|2|0", "{last}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What has become of a row: whether its present values are the recorded ones.
 
 use super::engine::Engine;
-use super::image::Image;
+use super::image::{Image, Settled};
+use crate::pg::memory;
 use crate::pg::raw;
 use crate::record::encode;
 use crate::record::image::same_by_value;
@@ -77,6 +78,7 @@ impl Engine {
     /// # Safety
     /// Slot and `present` must hold rows.
     pub(super) unsafe fn is_whole(&mut self, image: Image, leaf: usize) -> bool {
+        self.unlike.clear();
         for n in 0..image.spans.len() {
             let target = &self.targets[image.target];
             let Some(Some(known)) = target.shapes[image.shape].known.get(n) else {
@@ -85,22 +87,23 @@ impl Engine {
             if known.generated {
                 continue;
             }
-            let Some(place) = target.leaves[leaf].place_of(known.place) else {
+            let known_place = known.place;
+            let Some(place) = target.leaves[leaf].place_of(known_place) else {
                 continue;
             };
             // SAFETY: the caller vouches for both.
             unsafe {
                 let value = target.leaves[leaf].slot.get(place);
                 if !self.is_still(image, leaf, place, value, image.spans[n]) {
-                    return false;
+                    memory::push(&mut self.unlike, known_place);
                 }
             }
         }
-        true
+        self.unlike.is_empty()
     }
 
-    /// Compares the changed columns of the present row: is it as the statement left it, is it as it was before, and what
-    /// goes back where in the leaf's row.
+    /// Compares the changed columns of the present row: is it as the statement left it, is it as it was before, those columns
+    /// included of which later images (`inherited`) said that they are not, and what goes back where in the leaf's row.
     ///
     /// # Safety
     /// The leaf's `present` must hold the row.
@@ -109,8 +112,13 @@ impl Engine {
         &mut self,
         image: Image,
         leaf: usize,
+        inherited: Option<&Settled>,
     ) -> Outcome<(bool, bool, Vec<(usize, Option<Datum>)>)> {
-        let (mut as_left, mut as_before) = (true, true);
+        let mut as_left = true;
+        self.unlike.clear();
+        for column in inherited.map_or(&[][..], |later| &later.unlike) {
+            memory::push(&mut self.unlike, *column);
+        }
         let mut changes = Vec::with_capacity(self.members.len());
         for m in 0..self.members.len() {
             let (n, new_span) = self.members[m];
@@ -122,7 +130,8 @@ impl Engine {
             if known.generated {
                 continue;
             }
-            let Some(place) = target.leaves[leaf].place_of(known.place) else {
+            let known_place = known.place;
+            let Some(place) = target.leaves[leaf].place_of(known_place) else {
                 continue;
             };
             let settings = shape.settings();
@@ -132,10 +141,13 @@ impl Engine {
                 let new = shape.read(n, image.text, new_span, &mut self.scratch)?;
                 drop(settings);
                 as_left = as_left && self.is_still(image, leaf, place, new, new_span);
-                as_before = as_before && self.is_still(image, leaf, place, old, image.spans[n]);
+                self.unlike.retain(|column| *column != known_place);
+                if !self.is_still(image, leaf, place, old, image.spans[n]) {
+                    memory::push(&mut self.unlike, known_place);
+                }
                 changes.push((place, old));
             }
         }
-        Ok((as_left, as_before, changes))
+        Ok((as_left, self.unlike.is_empty(), changes))
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Engine {
     names: ColumnChanges,
     pub counts: Vec<Count>,
     pub settled: HashMap<Vec<u8>, Settled>,
+    /// The columns of the image's row that are not as they were before it (see `Settled::unlike`).
+    pub unlike: Vec<usize>,
     /// Conflicts in full, if they are asked for; the first one otherwise.
     pub conflicts: Vec<Option<Conflict>>,
     /// Something was written since the command counter was last advanced.
@@ -88,6 +90,7 @@ impl Engine {
             names: ColumnChanges::read()?,
             counts: Vec::new(),
             settled: HashMap::new(),
+            unlike: Vec::new(),
             conflicts: Vec::new(),
             dirty: false,
             restored_before: None,
@@ -242,6 +245,7 @@ impl Engine {
             shape,
             count,
         };
+        self.unlike.clear();
         // SAFETY: what one row needs is allocated in the per-row context, which is emptied before each row.
         unsafe {
             let context = (*(*self.estate).es_per_tuple_exprcontext).ecxt_per_tuple_memory;

@@ -52,6 +52,8 @@ pub(super) struct Settled {
     pub images: Vec<(usize, i64)>,
     /// Its place in `conflicts`.
     pub conflict: Option<usize>,
+    /// In a conflict: its columns that are not as they were before the images, by their places in the target.
+    pub unlike: Vec<usize>,
     /// What the last image says the statement left, when conflicts are asked for in full.
     pub left_as: Option<Vec<u8>>,
 }

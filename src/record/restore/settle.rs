@@ -67,8 +67,10 @@ impl Engine {
             fate,
             images: Vec::new(),
             conflict: None,
+            unlike: Vec::new(),
             left_as: collect.then(|| self.left_json(image)).flatten(),
         });
+        settled.unlike = std::mem::take(&mut self.unlike);
         if settled.fate != fate {
             // The earliest image decides for the row.
             for (count, images) in std::mem::take(&mut settled.images) {
@@ -111,7 +113,7 @@ impl Engine {
         Ok(())
     }
 
-    fn add(&mut self, count: usize, fate: Fate, images: i64) {
+    pub(super) fn add(&mut self, count: usize, fate: Fate, images: i64) {
         let count = &mut self.counts[count];
         match fate {
             Fate::Restored => count.restored += images,

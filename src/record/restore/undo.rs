@@ -34,7 +34,15 @@ impl Engine {
                 };
                 return self.settle(image, inherited, fate, None);
             };
-            let (as_left, as_before, changes) = self.compare(image, leaf)?;
+            let (as_left, as_before, changes) = self.compare(image, leaf, inherited.as_ref())?;
+            if changes.is_empty() {
+                // It says nothing about the row: what later images said of it stays.
+                let Some(fate) = inherited.as_ref().map(|later| later.fate) else {
+                    self.add(image.count, Fate::Unchanged, 1);
+                    return Ok(());
+                };
+                return self.settle(image, inherited, fate, Some(leaf));
+            }
             let present = self.targets[image.target].leaves[leaf].present;
             let mut fate = if converted && as_before {
                 Fate::Unchanged
@@ -62,9 +70,6 @@ impl Engine {
             row.store();
             if !self.overwrites() && self.collides(image, leaf, &changes) {
                 return self.settle(image, inherited, Fate::Conflict, Some(leaf));
-            }
-            if changes.is_empty() {
-                return self.settle(image, inherited, Fate::Unchanged, Some(leaf));
             }
             if self.overwrites() && self.displace(image, leaf, &changes)? {
                 fate = Fate::Overwritten;
