@@ -120,3 +120,31 @@ fn a_row_that_no_value_can_hold_is_not_destroyed() {
         "1|1|2"
     );
 }
+
+#[test]
+fn a_subtransaction_whose_rows_are_all_written_joins_rows_that_wait() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE t (id bigint PRIMARY KEY, v text);
+         INSERT INTO t SELECT n, repeat('v', 100) FROM generate_series(1, 10) n;
+         CREATE TABLE before AS TABLE t;
+         SELECT backstop.protect('t', max_rows => 1000)",
+    );
+    let statement = "DO $$ BEGIN
+        FOR n IN 1 .. 9 LOOP
+            BEGIN
+                UPDATE t SET v = repeat(n::text, CASE n % 3 WHEN 2 THEN 100000 ELSE 10 END) WHERE id = n;
+            EXCEPTION WHEN data_exception THEN NULL;
+            END;
+        END LOOP; END $$";
+    let shown = format!("SELECT rows FROM backstop.preview($q${statement}$q$)");
+    assert_eq!(query_text(&mut admin, &shown), "9");
+    passes(&mut admin, statement);
+    let record = "SELECT (SELECT rows FROM backstop.statement), count(*), count(DISTINCT key) FROM backstop.preimage";
+    assert_eq!(query_text(&mut admin, record), "9|9|9");
+    passes(
+        &mut admin,
+        "SELECT * FROM backstop.restore((SELECT statement_id FROM backstop.statement), dry_run => false)",
+    );
+    let differences = "SELECT count(*) FROM t JOIN before USING (id) WHERE t.v <> before.v";
+    assert_eq!(query_text(&mut admin, differences), "0");
+}

@@ -108,6 +108,10 @@ impl Buffer {
 
     /// Adds the rows of a committed subtransaction's buffer.
     pub fn absorb(&mut self, mut other: Buffer) {
+        if other.rows == 0 {
+            // They are written.
+            return;
+        }
         append(&mut self.fingerprints, &other.fingerprints);
         if self.rows == 0 {
             (self.bytes, self.rows) = (other.bytes, other.rows);
