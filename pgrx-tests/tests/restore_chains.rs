@@ -196,6 +196,25 @@ fn a_column_that_is_back_does_not_hide_that_another_is_not() {
 }
 
 #[test]
+fn later_work_on_a_column_that_only_the_first_of_several_updates_changed_is_a_conflict() {
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "DO $$ BEGIN UPDATE t SET u = 'x' WHERE id = 4; UPDATE t SET v = 'x' WHERE id = 4; END $$",
+    );
+    let id = last_statement(&mut admin);
+    passes(&mut admin, "UPDATE t SET u = 'mine' WHERE id = 4");
+    let skip = ", dry_run => false, on_conflict => 'skip'";
+    assert_eq!(restore(&mut admin, &id, ""), "2|1|0|1");
+    assert_eq!(restore(&mut admin, &id, skip), "2|1|0|1");
+    let row = "SELECT v, u FROM t WHERE id = 4";
+    assert_eq!(query_text(&mut admin, row), "v4|mine");
+    let overwrite = ", dry_run => false, on_conflict => 'overwrite'";
+    assert_eq!(restore(&mut admin, &id, overwrite), "2|1|1|1");
+    assert_eq!(differences(&mut admin), "0");
+}
+
+#[test]
 fn rotated_keys_go_back() {
     let (_db, mut admin) = world();
     passes(

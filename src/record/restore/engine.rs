@@ -2,8 +2,9 @@
 //!
 //! Backwards, each image is undone against the state that undoing the later ones left, so a row that its statement changed several
 //! times goes back to its beginning without a map of rows, and no unique key is in the way that was not in the way when
-//! the statement ran. A row version that this restore wrote (its xmin is the restore's own subtransaction) is known to
-//! be what the statement left at that point. Only rows that were *not* set back must be remembered: an earlier image of
+//! the statement ran. A row that was removed and that this restore has put back (its xmin is the restore's own subtransaction)
+//! is known to be what the statement left at that point; of one that was changed, others may have changed what the later images say
+//! nothing of. Only rows that were *not* set back must be remembered: an earlier image of
 //! such a row decides anew what has become of it.
 //!
 //! Forwards is quicker, and right where no row was removed twice. Where an image meets a row that this restore wrote, or

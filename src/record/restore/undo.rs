@@ -46,8 +46,7 @@ impl Engine {
             let present = self.targets[image.target].leaves[leaf].present;
             let mut fate = if converted && as_before {
                 Fate::Unchanged
-            } else if converted || present.written_by(self.xid) || (as_left && inherited.is_none())
-            {
+            } else if converted || (as_left && inherited.is_none()) {
                 Fate::Restored
             } else if as_before {
                 Fate::Unchanged
