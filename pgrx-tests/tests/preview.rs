@@ -216,7 +216,7 @@ fn a_list_of_keys_is_a_json_array() {
     // A delimiter, a quote or a backslash in a member stays in it; a jsonb parameter is what it was.
     for (statement, parameters) in [
         (
-            r#"UPDATE users SET plan = ($1::text[])[2] WHERE id = 1 AND ($1)[1] = $$a,"b\c$$"#,
+            r#"UPDATE users SET plan = ($1::text[])[2] WHERE id = 1 AND ($1::text[])[1] = $$a,"b\c$$"#,
             r#"[["a,\"b\\c", "NULL"]]"#,
         ),
         (
