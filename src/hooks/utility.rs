@@ -187,6 +187,9 @@ unsafe fn before(
         judged: true,
         ..Entered::default()
     };
+    let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
+    // SAFETY: the caller vouches for the statement.
+    let makes_relations = whole && makes_relations(unsafe { (*statement).type_ });
     let Some(registry) = registry else {
         // Who switches the mode off moves partitions, and switches it on again: their triggers move with them.
         // SAFETY: the caller vouches for the statement.
@@ -196,6 +199,11 @@ unsafe fn before(
             {
                 guard_triggers::make_way(statement, &registry);
                 entered.before = memory::leak_into(pg_sys::CurrentMemoryContext, registry);
+            }
+            // It may wait for the first protect() of all.
+            if makes_relations && registry::current_even_if_off().is_none() {
+                entered.before =
+                    memory::leak_into(pg_sys::CurrentMemoryContext, Rc::<Registry>::default());
             }
         }
         return Ok(entered);
@@ -225,8 +233,7 @@ unsafe fn before(
             entered.captured = capture::before(statement, &registry)?;
             guard_triggers::make_way(statement, &registry);
         }
-        let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
-        if whole && makes_relations((*statement).type_) {
+        if makes_relations {
             entered.before = memory::leak_into(pg_sys::CurrentMemoryContext, registry);
         }
     }
