@@ -179,3 +179,19 @@ fn harmless_ddl_that_waited_for_the_protection_passes() {
         passes(&mut admin, "SELECT backstop.unprotect('base')");
     }
 }
+
+/// PostgreSQL drops a trigger's clones before it, and DELETE locks the parent first.
+#[test]
+fn unprotecting_a_partitioned_table_waits_for_its_writers_at_the_parent() {
+    let (db, mut admin) = world(&["SELECT backstop.protect('parted')"]);
+    let mut writer = db.connect();
+    passes(
+        &mut writer,
+        "BEGIN; LOCK TABLE ONLY parted IN ROW EXCLUSIVE MODE",
+    );
+    let waiting =
+        std::thread::spawn(move || passes(&mut admin, "SELECT backstop.unprotect('parted')"));
+    until_someone_waits(&mut db.connect());
+    passes(&mut writer, "LOCK TABLE low IN ROW EXCLUSIVE MODE; COMMIT");
+    waiting.join().expect("it waits for the writer alone");
+}
