@@ -187,7 +187,9 @@ pub unsafe fn warn(violation: &Violation) {
     let mut report: Box<Report> = violation.clone().into();
     // The statement goes on.
     if let Some(detail) = &mut report.detail {
-        *detail = detail.replace(" Nothing was changed.", "");
+        *detail = detail
+            .replace(" Nothing was changed.", "")
+            .replace(" Sequences do not roll back, so nothing was done.", "");
     }
     // SAFETY: below ERROR, ThrowErrorData returns.
     unsafe {

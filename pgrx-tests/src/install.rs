@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::shell::{self, step, which};
-use crate::tree::Tree;
+use crate::tree::{self, Tree};
 use crate::wheel;
 
 /// Makes sure PostgreSQL `major` with its server headers is there, and the tools to build an extension for it.
@@ -18,7 +18,7 @@ use crate::wheel;
 /// When something is missing that can't be installed: the message says what to type.
 pub fn postgres(major: u16) -> Result<PathBuf> {
     let mut missing = build_tools_missing();
-    if let Some(pg_config) = installed(major) {
+    if let Some(pg_config) = ones_own(major)?.or_else(|| installed(major)) {
         packages(&missing)?;
         return Ok(pg_config);
     }
@@ -101,6 +101,16 @@ pub fn extension(tree: &Tree, package: &str, name: &str) -> Result<bool> {
     }
     std::fs::copy(folder.join(&library), &place)?;
     Ok(true)
+}
+
+/// `PG_BACKSTOP_TEST_PG_CONFIG`, if it is of that major version: a PostgreSQL one has built oneself, say with assertions.
+fn ones_own(major: u16) -> Result<Option<PathBuf>> {
+    let Some(pg_config) = std::env::var_os("PG_BACKSTOP_TEST_PG_CONFIG").map(PathBuf::from) else {
+        return Ok(None);
+    };
+    let version = shell::output(Command::new(&pg_config).arg("--version"))
+        .context("PG_BACKSTOP_TEST_PG_CONFIG does not name a pg_config")?;
+    Ok((tree::major(&version)? == major).then_some(pg_config))
 }
 
 /// The `pg_config` of a packaged PostgreSQL that has server headers.

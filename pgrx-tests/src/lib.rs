@@ -16,7 +16,8 @@
 //! tests run side by side. A test that crashes its server or needs other settings starts a server of its own with
 //! [`start`].
 //!
-//! `PG_BACKSTOP_TEST_PG` chooses the major version (15), `PG_BACKSTOP_TEST_PROFILE=dev` a faster build.
+//! `PG_BACKSTOP_TEST_PG` chooses the major version (15), `PG_BACKSTOP_TEST_PG_CONFIG` a PostgreSQL of one's own (one with
+//! assertions, say), `PG_BACKSTOP_TEST_PROFILE=dev` a faster build.
 
 pub mod account;
 mod client;

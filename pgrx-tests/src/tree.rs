@@ -128,7 +128,7 @@ impl Tree {
     }
 }
 
-fn major(version: &str) -> Result<u16> {
+pub(crate) fn major(version: &str) -> Result<u16> {
     version
         .split(|c: char| !c.is_ascii_digit())
         .find_map(|digits| digits.parse().ok())

@@ -62,6 +62,30 @@ const PASSES: &[&str] = &[
 ];
 
 #[test]
+fn what_is_said_of_a_condition_is_true_and_leads_on() {
+    let (_db, mut app) = world();
+    let optional = "UPDATE users SET plan = 'x' WHERE ($1::bigint IS NULL OR id = $1)";
+    let detail = check(&mut app, optional)[0][3].clone();
+    assert!(
+        detail
+            .as_deref()
+            .is_some_and(|said| said.contains("a parameter is NULL")),
+        "{detail:?}"
+    );
+    let queue = |order| {
+        format!(
+            "DELETE FROM users WHERE id = (SELECT id FROM users WHERE plan = 'free' ORDER BY {order} LIMIT 1 FOR UPDATE SKIP LOCKED)"
+        )
+    };
+    let refusal = refused(&mut app, &queue("id"));
+    assert!(
+        refusal.hint.contains("order by another column first"),
+        "{refusal:?}"
+    );
+    passes(&mut app, &queue("auth_source, id"));
+}
+
+#[test]
 fn check_says_what_running_the_statement_would_say() {
     let (_db, mut app) = world();
     for (statement, rule, sqlstate) in REFUSED {

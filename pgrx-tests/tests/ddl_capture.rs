@@ -57,6 +57,48 @@ fn a_truncate_spends_its_rows() {
 }
 
 #[test]
+fn an_approval_that_names_its_operation_is_captured_like_any_other() {
+    let (_db, mut admin) = world();
+    for (operation, relation, statement, captured) in [
+        (
+            "alter",
+            "events",
+            "ALTER TABLE events ADD COLUMN kind text; ALTER TABLE events ALTER COLUMN kind TYPE int USING 2",
+            "public.events|ALTER COLUMN TYPE|null|20",
+        ),
+        (
+            "alter",
+            "events",
+            "ALTER TABLE events DROP COLUMN kind",
+            "public.events|DROP COLUMN|null|20",
+        ),
+        (
+            "truncate",
+            "events",
+            "TRUNCATE events",
+            "public.events|TRUNCATE|null|20",
+        ),
+        (
+            "drop",
+            "users",
+            "DROP TABLE users CASCADE",
+            "public.users|DROP TABLE|null|50",
+        ),
+    ] {
+        // As the hint of the refusal prints it.
+        passes(
+            &mut admin,
+            &format!(
+                "BEGIN; SELECT backstop.approve_batch('why', max_rows => 50, relations => '{{public.{relation}}}', \
+                 operations => '{{{operation}}}'); {statement}; COMMIT"
+            ),
+        );
+        assert_eq!(destroyed(&mut admin), captured, "{statement}");
+        restore_last(&mut admin, false);
+    }
+}
+
+#[test]
 fn the_budget_is_spent_across_statements() {
     let (_db, mut admin) = world();
     let refusal = refused(

@@ -194,6 +194,41 @@ fn partitions_and_children_are_shown_under_their_parent() {
 }
 
 #[test]
+fn a_list_of_keys_is_a_json_array() {
+    let mut world = world();
+    let mut rows = |statement: &str, parameters: &str| {
+        query_text(
+            &mut world.app,
+            &format!(
+                "SELECT coalesce(sum(rows), 0) FROM backstop.preview('{statement}', 'x', '{parameters}') WHERE step = 1"
+            ),
+        )
+    };
+    let by_key = "DELETE FROM users WHERE id = ANY ($1)";
+    for parameters in [
+        "[[1, 2, 3]]",
+        r#"["{1,2,3}"]"#,
+        r#"{"$1": ["1", 2, 3, null]}"#,
+    ] {
+        assert_eq!(rows(by_key, parameters), "3", "{parameters}");
+    }
+    assert_eq!(rows(by_key, "[[]]"), "0");
+    // A delimiter, a quote or a backslash in a member stays in it; a jsonb parameter is what it was.
+    for (statement, parameters) in [
+        (
+            r#"UPDATE users SET plan = ($1::text[])[2] WHERE id = 1 AND ($1::text[])[1] = $$a,"b\c$$"#,
+            r#"[["a,\"b\\c", "NULL"]]"#,
+        ),
+        (
+            "UPDATE users SET plan = $1::jsonb ->> 1 WHERE id = 1",
+            r#"[["a", "b"]]"#,
+        ),
+    ] {
+        assert_eq!(rows(statement, parameters), "1", "{statement}");
+    }
+}
+
+#[test]
 fn parameters_come_as_an_array_or_by_name() {
     let mut world = world();
     let sql = |parameters: &str| {

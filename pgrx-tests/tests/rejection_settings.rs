@@ -39,6 +39,33 @@ fn observe_mode_records_what_it_warns_of_and_lets_it_pass() {
 }
 
 #[test]
+fn a_warning_does_not_say_that_nothing_was_done() {
+    let (db, mut admin) = world();
+    let (mut listening, notices) = db.connect_listening("postgres");
+    passes(
+        &mut listening,
+        "SET backstop.mode = observe; SELECT setval('numbers', 5000); DELETE FROM users WHERE id > 20",
+    );
+    let said: Vec<String> = notices
+        .take()
+        .iter()
+        .map(|notice| {
+            let detail = notice.detail().unwrap_or_default();
+            assert!(
+                !detail.is_empty() && !detail.contains("othing was"),
+                "{detail}"
+            );
+            notice.code().code().to_owned()
+        })
+        .collect();
+    assert_eq!(said, ["SF007", "SF001", "SF005"]);
+    assert_eq!(
+        query_text(&mut admin, "SELECT last_value FROM numbers"),
+        "5000"
+    );
+}
+
+#[test]
 fn a_role_can_have_a_limit_of_its_own() {
     let (db, mut admin) = world();
     let role = format!("agent_{}", db.name);

@@ -184,7 +184,9 @@ impl Standing {
             ));
         }
         if let Some(operations) = &self.intent.operations
-            && !operations.contains(&request.operation)
+            && !operations
+                .iter()
+                .any(|operation| operation.approval_name() == request.operation.approval_name())
         {
             let names: Vec<&str> = operations
                 .iter()

@@ -201,7 +201,8 @@ pub fn other_rows(
             "statement destroys other rows than the preview of request {request_id} showed"
         ),
         detail: detail.join(" "),
-        hint: "The data, or what the statement means, has changed since: preview it again and have that approved."
+        hint: "The data, or what the statement means, has changed since: preview it again and have that approved. Where \
+               its values differ from run to run (random(), clock_timestamp(), gen_random_uuid()), write them into it."
             .to_owned(),
         schema: None,
         table: None,

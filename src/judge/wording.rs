@@ -148,8 +148,12 @@ fn key_range(
         (_, false) => format!("The statement would select rows by \"{sql}\"."),
     };
     let attribute = texts.attribute(column.instance);
+    let reordered = match reading.why {
+        Why::Read(Reading::Ordered) => " order by another column first,",
+        _ => "",
+    };
     let mut hint = format!(
-        "Name the rows ({key} = ANY (...)) or an attribute they share (for example {attribute} = '...'), {OR_APPROVE}."
+        "Name the rows ({key} = ANY (...)) or an attribute they share (for example {attribute} = '...'),{reordered} {OR_APPROVE}."
     );
     if target.key.len() > 1
         && let Some((root, columns)) = texts.partitioned(column.instance)
@@ -207,7 +211,7 @@ fn unqualified(
 ) -> Violation {
     let detail = if conditional {
         format!(
-            "Its conditions are always true or say nothing about the rows of \"{}\".",
+            "Its conditions are always true, true where a parameter is NULL, or say nothing about the rows of \"{}\".",
             p.table
         )
     } else {

@@ -117,6 +117,11 @@ unsafe fn bind(inferred: &Inferred, parameters: Option<&Value>) -> Outcome<pg_sy
             let text = match value {
                 Value::Null => None,
                 Value::String(text) => Some(text.clone()),
+                Value::Array(members)
+                    if pg_sys::get_base_element_type(param.ptype) != pg_sys::InvalidOid =>
+                {
+                    Some(array_literal(members))
+                }
                 other => Some(other.to_string()),
             };
             param.isnull = text.is_none();
@@ -133,6 +138,24 @@ unsafe fn bind(inferred: &Inferred, parameters: Option<&Value>) -> Outcome<pg_sy
         }
         Ok(list)
     }
+}
+
+/// A JSON array as the literal of a PostgreSQL array, for `id = ANY ($1)`.
+fn array_literal(members: &[Value]) -> String {
+    let members: Vec<String> = members
+        .iter()
+        .map(|member| match member {
+            Value::Null => "NULL".to_owned(),
+            Value::Array(members) => array_literal(members),
+            Value::String(text) => quoted(text),
+            other => quoted(&other.to_string()),
+        })
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn given(parameters: Option<&Value>) -> Outcome<Vec<&Value>> {

@@ -2,6 +2,7 @@
 //! recorded.
 
 use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::{direct_function_call, direct_function_call_as_datum};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString};
 
@@ -62,17 +63,33 @@ pub fn own_relation(name: &CStr) -> Oid {
 }
 
 /// Draws from one of our sequences, whatever the user was granted.
+///
+/// After nextval, the session's lastval() would speak of our sequence and not of the application's. setval leaves no such
+/// trace (commands/sequence.c), so the value is read and set, under a lock that nothing else takes.
 pub fn draw(name: &CStr) -> i64 {
-    // SAFETY: check_permissions = false; nextval_internal of a sequence that the extension owns.
+    let sequence = own_relation(name);
+    let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+    // SAFETY: in a transaction; the functions get the arguments they take. An abort gives user and lock back.
     unsafe {
-        let sequence = own_relation(name);
-        pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| nextval_internal(sequence, false))
+        pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+        pg_sys::SetUserIdAndSecContext(
+            Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID),
+            context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
+        );
+        let lock = pg_sys::ExclusiveLock as i32;
+        pg_sys::LockDatabaseObject(pg_sys::RelationRelationId, sequence, 0, lock);
+        let sequence_datum = Some(Datum::from(sequence));
+        let last: Option<i64> =
+            direct_function_call(pg_sys::pg_sequence_last_value, &[sequence_datum]);
+        let next = last.unwrap_or(0) + 1;
+        direct_function_call_as_datum(
+            pg_sys::setval_oid,
+            &[sequence_datum, Some(Datum::from(next))],
+        );
+        pg_sys::UnlockDatabaseObject(pg_sys::RelationRelationId, sequence, 0, lock);
+        pg_sys::SetUserIdAndSecContext(user, context);
+        next
     }
-}
-
-unsafe extern "C-unwind" {
-    /// commands/sequence.h
-    fn nextval_internal(relid: Oid, check_permissions: bool) -> i64;
 }
 
 /// The next id in the order of changes.

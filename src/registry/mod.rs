@@ -4,6 +4,7 @@
 //! relcache invalidation), a guarded table, or one of its children. Every hook asks `current()` first and leaves when
 //! it answers `None`, so a database without protected tables pays one branch.
 
+mod facts;
 mod invalidation;
 mod load;
 mod target;

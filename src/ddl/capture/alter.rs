@@ -108,6 +108,15 @@ fn typed(registry: &Rc<Registry>, relid: Oid, action: &Action) -> Outcome<Option
     Ok(None)
 }
 
+/// Refuses a change of type that the rules let pass and no approval covers.
+fn unrecorded(registry: &Registry, relids: &[Oid]) -> Outcome<()> {
+    let action = Action::new(Kind::AlterColumnType, None);
+    relids
+        .iter()
+        .filter_map(|relid| Table::protected(registry, *relid, false))
+        .try_for_each(|table| enforce::refuse(action.unrecorded(table.subject())))
+}
+
 fn detach(registry: &Registry, partitions: &[Oid]) {
     for partition in partitions {
         if let Some(table) = registry.table(*partition) {
@@ -152,6 +161,10 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
     };
     let coverage = coverage(registry, &relids, operation);
     if will_be_refused(registry, &relids, &coverage) {
+        // No object goes when a type changes: nothing would refuse it later.
+        if !plan.retyped.is_empty() {
+            unrecorded(registry, &relids)?;
+        }
         return Ok(None);
     }
     for relid in &relids {

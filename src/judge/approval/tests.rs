@@ -93,6 +93,30 @@ fn relations_operations_time_and_budget_are_checked() {
 }
 
 #[test]
+fn an_approval_of_ddl_covers_what_the_record_calls_it() {
+    let users = ["public.users".to_owned()];
+    for (approved, operations) in [
+        ("drop", vec![Operation::Drop, Operation::DropTable]),
+        (
+            "alter",
+            vec![
+                Operation::Alter,
+                Operation::DropColumn,
+                Operation::AlterColumnType,
+            ],
+        ),
+    ] {
+        let text = format!(r#"{{"reason": "a", "max_rows": 2, "operations": ["{approved}"]}}"#);
+        for operation in operations {
+            let asked = request(&users, operation);
+            assert_eq!(standing(&text).refusal(&asked), None, "{operation:?}");
+        }
+        let asked = request(&users, Operation::Delete);
+        assert!(standing(&text).refusal(&asked).is_some());
+    }
+}
+
+#[test]
 fn an_approval_ends_with_its_time_to_live_and_at_its_expiry() {
     let users = ["public.users".to_owned()];
     let approval = standing(r#"{"reason": "a", "max_rows": 2, "expires": "1970-01-01T00:00:02Z"}"#);

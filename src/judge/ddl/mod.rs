@@ -58,7 +58,7 @@ impl Action {
             ),
             (Approvable::Captured, None) => format!(
                 "If every row of it is meant, approve it in the same transaction with as many rows as it holds: SELECT \
-                 backstop.approve_batch('why', max_rows => 20, relations => '{{{}}}', operations => '{{{}}}'). They are \
+                 backstop.approve_batch('why', max_rows => <rows>, relations => '{{{}}}', operations => '{{{}}}'). They are \
                  recorded first, and backstop.restore() brings them back.",
                 subject.qualified,
                 self.kind.operation().approval_name()
@@ -106,7 +106,7 @@ impl Action {
             ),
             _ => format!(
                 "Delete the rows that are meant by an attribute they share, under an approval: SELECT \
-                 backstop.approve_batch('why', max_rows => 20, relations => '{{{0}}}', operations => '{{delete}}'). To \
+                 backstop.approve_batch('why', max_rows => <rows>, relations => '{{{0}}}', operations => '{{delete}}'). To \
                  give up the protection: SELECT backstop.unprotect('{0}').",
                 subject.qualified
             ),

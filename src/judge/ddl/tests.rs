@@ -19,7 +19,7 @@ fn what_destroys_rows_is_approved_with_its_rows() {
             .violation(USERS, ApprovalKind::Session)
             .hint;
         assert!(
-            hint.contains("max_rows => 20") && hint.contains("restore"),
+            hint.contains("max_rows => <rows>") && hint.contains("restore"),
             "{hint}"
         );
         let violation = Action::new(kind, None).unrecorded(USERS);

@@ -4,8 +4,8 @@
 //! from an image on, they lead from the names it has to today's. What happened to a table before it was registered, or
 //! while it was not, is noted nowhere: where that could be a new name, nobody guesses.
 
+use super::chunk::Chunk;
 use super::own_rows::scan;
-use super::source::Chunk;
 use super::target::Target;
 use crate::pg::catalog::ColumnFact;
 use crate::report::{Outcome, Report, sqlstate};

@@ -1,9 +1,9 @@
 //! Columns that DDL dropped or converted, and that a restore brings back.
 
+use super::chunk::Change;
 use super::engine::Engine;
 use super::image::{Count, Image};
 use super::rebuild::{Rebuild, Step};
-use super::source::Change;
 use crate::record::json::Span;
 
 impl Engine {

@@ -5,9 +5,9 @@
 //! statement. So such rows are not recorded when they are written, but when the chunk is done, or when one of its rows turns
 //! out otherwise.
 
+use super::chunk::{Chunk, Open};
 use super::engine::Engine;
 use super::image::Image;
-use super::source::{Chunk, Open};
 use crate::model::Operation;
 use crate::record::write;
 

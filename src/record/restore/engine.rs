@@ -9,12 +9,13 @@
 //! Forwards is quicker, and right where no row was removed twice. Where an image meets a row that this restore wrote, or
 //! one that it could not set back, the statement is `tangled`, and all is done again backwards.
 
+use super::chunk::{Change, Chunk};
 use super::columns::ColumnChanges;
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::rebuild::Rebuild;
 use super::resolve;
-use super::source::{Change, Chunk, Order};
+use super::source::Order;
 use super::target::Target;
 use super::{OnConflict, Request};
 use crate::ledger::Root;

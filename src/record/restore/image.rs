@@ -1,6 +1,6 @@
 //! A recorded row on its way back, and what became of it.
 
-use super::source::Open;
+use super::chunk::Open;
 use crate::record::json::Span;
 
 /// One recorded row.

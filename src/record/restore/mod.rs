@@ -13,6 +13,7 @@
 //! engine: each is undone against the state that undoing the later ones left.
 
 mod by_values;
+mod chunk;
 mod columns;
 mod command;
 mod compare;

@@ -1,8 +1,8 @@
 //! What became of each image, and what stands against it.
 
+use super::chunk::Change;
 use super::engine::Engine;
 use super::image::{Conflict, Fate, Image, Settled};
-use super::source::Change;
 use crate::pg::memory;
 use crate::record::encode;
 use crate::record::json::Span;

@@ -10,7 +10,7 @@
 //! are held, so of two statements that changed one row, the first has drawn its last id before the second drew the id
 //! of the chunk with that row. Neither ids nor times of statements nor xids say that. Within a statement the ordinals do.
 
-use super::source::Chunk;
+use super::chunk::Chunk;
 use crate::pg::catalog;
 use crate::pg::encoding::{Text, typed};
 use crate::report::{Outcome, Report, sqlstate};

@@ -1,12 +1,12 @@
 //! The tables to restore: found by what the record says of them, opened, and their rows led to the right partition.
 
+use super::chunk::Chunk;
 use super::columns::ColumnChanges;
 use super::defaults::Default;
 use super::leaf::Leaf;
 use super::resolve::gone;
 use super::routing::Routing;
 use super::shape::Shape;
-use super::source::Chunk;
 use crate::pg::acting::ActingAs;
 use crate::pg::catalog::{self, ColumnFact, OpenRelation};
 use crate::pg::raw;
