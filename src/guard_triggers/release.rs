@@ -38,12 +38,16 @@ pub fn release(before: &[Oid]) {
         let kept = registry
             .as_ref()
             .is_some_and(|registry| registry.table(*relid).is_some());
-        let triggers = present.capture.contains(relid) || present.truncate.contains(relid);
-        !kept && triggers && catalog::relation_name(*relid).is_some()
+        !kept && present.has_any(*relid) && catalog::relation_name(*relid).is_some()
     });
     // A trigger's clones are dropped before it, and writers lock a parent before its partitions.
     for relid in &gone {
-        lock(*relid, pg_sys::AccessExclusiveLock);
+        let family = registry
+            .as_ref()
+            .map_or_else(|| vec![*relid], |registry| registry.with_children(*relid));
+        for member in family.iter().filter(|member| present.has_any(**member)) {
+            lock(*member, pg_sys::AccessExclusiveLock);
+        }
     }
     for relid in gone {
         let name = catalog::display_name(relid);
