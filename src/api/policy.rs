@@ -106,7 +106,7 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
     };
     // CREATE TRIGGER refuses a table that its own session holds open; the lock stays.
     drop(relation);
-    let before = guard_triggers::guarded_now();
+    let before = registry::current_even_if_off();
     let require = arguments::word(&require, "require", &["over_limit", "always"])?;
     let approval = arguments::word(
         &approval,
@@ -128,7 +128,7 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
         ],
     );
     judge_again(relid);
-    guard_triggers::adjust_for(relid, &before);
+    guard_triggers::adjust_for(relid, before.as_deref());
     Ok(call.null())
 }
 
@@ -151,7 +151,7 @@ unsafe fn unprotect(call: Call) -> Outcome<Datum> {
     // SAFETY: the type of the SQL declaration.
     let relid = unsafe { arguments::required::<Oid>(call, 0, "relation")? };
     let name = catalog::display_name(relid);
-    let before = guard_triggers::guarded_now();
+    let before = guard_triggers::hold(relid);
     judge_again(relid);
     let removed = execute(
         "DELETE FROM backstop.registered_table WHERE relation = $1 RETURNING 1",
@@ -196,7 +196,7 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
             "argument \"upstream\" must not be empty",
         ));
     }
-    let before = guard_triggers::guarded_now();
+    let before = registry::current_even_if_off();
     execute(
         "INSERT INTO backstop.registered_column (relation, column_name, upstream) \
          SELECT $1, name, $3 FROM unnest($2) AS name \
@@ -208,7 +208,7 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
         ],
     );
     judge_again(relid);
-    guard_triggers::adjust_for(relid, &before);
+    guard_triggers::adjust_for(relid, before.as_deref());
     Ok(call.null())
 }
 
@@ -232,7 +232,7 @@ unsafe fn unprotect_columns(call: Call) -> Outcome<Datum> {
             "argument \"columns\" must name a column",
         ));
     }
-    let before = guard_triggers::guarded_now();
+    let before = guard_triggers::hold(relid);
     judge_again(relid);
     let name = catalog::display_name(relid);
     for column in &columns {

@@ -79,6 +79,26 @@ pub fn altered(registry: &Rc<Registry>, address: Address) -> Vec<Finding> {
     scope.found
 }
 
+/// The relation that the object is, or is on.
+pub fn relation_of(address: Address) -> Option<Oid> {
+    if address.class == pg_sys::RelationRelationId {
+        Some(address.oid)
+    } else if address.class == pg_sys::TriggerRelationId {
+        objects::trigger(address.oid).map(|trigger| trigger.relid)
+    } else if address.class == objects::REWRITE_RELATION {
+        objects::rule(address.oid).map(|rule| rule.relid)
+    } else {
+        None
+    }
+}
+
+/// The relation of a trigger or a rule that is about to be dropped: PostgreSQL locks it when that has been judged
+/// (RemoveTriggerById() of commands/trigger.c, RemoveRewriteRuleById() of rewrite/rewriteRemove.c).
+pub fn lock_taken_later(address: Address) -> Option<Oid> {
+    let relation = address.class == pg_sys::RelationRelationId;
+    relation_of(address).filter(|_| !relation)
+}
+
 /// What TRUNCATE of a relation destroys; cascades and partitions come one by one.
 pub fn truncated(registry: &Rc<Registry>, relid: Oid, restart: bool) -> Vec<Finding> {
     let mut scope = Scope::new(registry);

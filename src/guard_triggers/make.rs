@@ -1,6 +1,7 @@
 //! Makes the triggers that are missing, and drops those that are not needed any more.
 
 use super::present::Present;
+use super::release::release;
 use super::{CAPTURE, has_trigger, run};
 use crate::pg::{catalog, privileged::Privileged};
 use crate::registry::{self, Guarded, Registry};
@@ -15,22 +16,36 @@ pub fn adjust() {
     }
 }
 
-/// Makes the triggers that are missing now that `relid` is registered; `before` is what was guarded until then. What is
-/// guarded on its account and has triggers, left from an earlier time, is locked as where they are made: who is changing it
-/// now must not go on without knowing that they are in use again. No other table is: another session's registrations are
-/// its own.
-pub fn adjust_for(relid: Oid, before: &[Oid]) {
-    let Some(registry) = registry::current_even_if_off() else {
-        return;
-    };
-    let mut dependents = registry.dependents(relid);
-    dependents.retain(|relid| !before.contains(relid));
-    let mut again: Vec<Oid> = dependents.into_iter().collect();
-    again.sort_by_key(|relid| (registry.depth(*relid), relid.to_u32()));
-    for relid in again {
-        locked(relid);
+/// Makes the triggers that are missing now that `relid` is registered; `before` is what was known until then. What is guarded
+/// on its account and has triggers is locked as where they are made: who is changing it now must not go on without knowing
+/// that they are in use again, and who lets go of another table must not take them with it. No other table is: another
+/// session's registrations are its own.
+pub fn adjust_for(relid: Oid, before: Option<&Registry>) {
+    // Its own registration of earlier stays while the table is locked, and what is guarded on that account with it.
+    let registered = before.filter(|before| before.registers(relid));
+    let mut held: HashSet<Oid> = HashSet::new();
+    while let Some(registry) = registry::current_even_if_off() {
+        let mut dependents = registry.dependents(relid);
+        dependents.retain(|relid| {
+            !held.contains(relid) && registered.is_none_or(|known| known.table(*relid).is_none())
+        });
+        if dependents.is_empty() {
+            break;
+        }
+        // What has come to follow one of them while another session held it is seen once it is ours.
+        for relid in in_order(&registry, &dependents) {
+            locked(relid);
+        }
+        held.extend(dependents);
     }
     adjust();
+}
+
+/// The order in which every session locks guarded tables.
+pub(super) fn in_order(registry: &Registry, relids: &HashSet<Oid>) -> Vec<Oid> {
+    let mut ordered: Vec<Oid> = relids.iter().copied().collect();
+    ordered.sort_by_key(|relid| (registry.depth(*relid), relid.to_u32()));
+    ordered
 }
 
 /// Sets right the triggers of tables that DDL has made followers or children, or has taken out of a family: `before` is
@@ -57,12 +72,12 @@ pub fn adjust_changed(before: &Rc<Registry>) {
         release(&left);
     }
     judge_moved_again(before, &registry);
-    // A partition that is detached loses the clones it had, and its partitions theirs.
+    // A partition that is detached loses the clones it had, and its partitions theirs. What is guarded on another account
+    // may have been let go meanwhile by who unprotected the earlier one.
     let is_new = |table: &&Rc<Guarded>| {
-        before.table(table.relid).is_none_or(|known| {
-            (table.is_protected() && !known.is_protected())
-                || known.recorded_relid != table.recorded_relid
-        })
+        before
+            .table(table.relid)
+            .is_none_or(|known| !known.has_grounds_of(table))
     };
     let tables: Vec<Rc<Guarded>> = registry.tables().filter(is_new).cloned().collect();
     if !tables.is_empty() {
@@ -163,35 +178,4 @@ fn create(registry: &Registry, relid: Oid, present: &Present) -> &'static str {
         true => "CREATE OR REPLACE",
         false => "CREATE",
     }
-}
-
-/// The guarded tables before a registration is removed, for `release`.
-pub fn guarded_now() -> Vec<Oid> {
-    registry::current_even_if_off()
-        .map(|registry| registry.tables().map(|table| table.relid).collect())
-        .unwrap_or_default()
-}
-
-/// Drops the triggers of tables that were guarded and are no longer. What is still guarded under one of them gets a
-/// trigger of its own.
-pub fn release(before: &[Oid]) {
-    let registry = registry::current_even_if_off();
-    let present = Present::read();
-    for relid in before {
-        let kept = registry
-            .as_ref()
-            .is_some_and(|registry| registry.table(*relid).is_some());
-        if kept || catalog::relation_name(*relid).is_none() {
-            continue;
-        }
-        let name = catalog::display_name(*relid);
-        // A clone goes with its parent's.
-        if present.owns_capture(*relid) {
-            run(&format!("DROP TRIGGER backstop_capture ON {name}"));
-        }
-        if present.truncate.contains(relid) {
-            run(&format!("DROP TRIGGER backstop_guard_truncate ON {name}"));
-        }
-    }
-    adjust();
 }

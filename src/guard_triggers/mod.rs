@@ -7,9 +7,11 @@
 mod attach;
 mod make;
 mod present;
+mod release;
 
 pub use attach::{make_way, parts_family};
-pub use make::{adjust, adjust_changed, adjust_for, guarded_now, release};
+pub use make::{adjust, adjust_changed, adjust_for};
+pub use release::{hold, release};
 
 use crate::pg::encoding;
 use pgrx::pg_sys::{self, Oid};

@@ -59,4 +59,9 @@ impl Present {
     pub fn owns_capture(&self, relid: Oid) -> bool {
         self.capture.contains(&relid) && !self.clones.contains(&relid)
     }
+
+    /// Whether the table has any trigger of ours.
+    pub fn has_any(&self, relid: Oid) -> bool {
+        self.capture.contains(&relid) || self.truncate.contains(&relid)
+    }
 }

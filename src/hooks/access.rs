@@ -8,6 +8,7 @@ use crate::ddl::object::{self, Address};
 use crate::ddl::{Finding, Table, capture, enforce};
 use crate::guard_triggers;
 use crate::judge::{limits, sequence};
+use crate::pg::objects;
 use crate::preview;
 use crate::record::{append_only, column_change};
 use crate::registry::{self, Registry};
@@ -71,7 +72,9 @@ unsafe fn concerns(
             unsafe { alter.is_null() || !(*alter).is_internal }
         }
         // CREATE OR REPLACE FUNCTION comes as a creation.
-        OAT_POST_CREATE => class == pg_sys::ProcedureRelationId,
+        OAT_POST_CREATE => {
+            class == pg_sys::ProcedureRelationId || class == objects::REWRITE_RELATION
+        }
         _ => false,
     }
 }
@@ -98,16 +101,22 @@ unsafe fn judge(
     if access == OAT_FUNCTION_EXECUTE && preview::active() {
         return Err(sequence_preview::unseen(address.oid));
     }
+    if access == OAT_DROP
+        && let Some(relid) = object::lock_taken_later(address)
+    {
+        // SAFETY: the lock that PostgreSQL takes next.
+        unsafe { pg_sys::LockRelationOid(relid, pg_sys::AccessExclusiveLock as i32) };
+    }
     let Some(registry) = registry::current() else {
         return Ok(());
     };
     if upgrading() {
         return Ok(());
     }
-    if access == OAT_POST_ALTER
-        && address.class == pg_sys::RelationRelationId
-        && !judged::knew(address.oid)
-        && let Some(table) = Table::protected(&registry, address.oid, false)
+    if matches!(access, OAT_POST_ALTER | OAT_POST_CREATE)
+        && let Some(relid) = object::relation_of(address)
+        && !judged::knew(relid)
+        && let Some(table) = Table::protected(&registry, relid, false)
     {
         return enforce::refuse(limits::protected_since(table.subject()));
     }

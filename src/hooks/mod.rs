@@ -4,6 +4,7 @@
 //! from below pass with all their fields (see `pg::raw`). Its Rust work sits in guarded functions before and after.
 
 pub mod access;
+mod early_lock;
 mod enforce;
 mod executor;
 pub mod planner;

@@ -1,7 +1,7 @@
 //! The ProcessUtility hook. It opens the root of what a client sends as a utility statement (EXPLAIN ANALYZE, EXECUTE,
 //! CALL, DO, COPY, DDL), judges the DDL that names what is guarded, and gives new followers and children their triggers.
 
-use super::{executor, guarded, raise};
+use super::{early_lock, executor, guarded, raise};
 use crate::ddl::enforce::Stage;
 use crate::ddl::statement::findings;
 use crate::ddl::{capture, enforce, inner, own_trigger};
@@ -12,7 +12,7 @@ use crate::registry::{self, Registry};
 use crate::report::Outcome;
 use crate::running::{self, Frame, judged, underway};
 use crate::{guard_triggers, ledger};
-use pgrx::pg_sys::{self, NodeTag};
+use pgrx::pg_sys::{self, NodeTag, Oid};
 use std::cell::Cell;
 use std::ffi::c_char;
 use std::ptr;
@@ -75,6 +75,7 @@ unsafe extern "C-unwind" fn utility(
     unsafe {
         let mut entered = Entered::default();
         if concerns((*(*pstmt).utilityStmt).type_) {
+            let locked = early_lock::take((*pstmt).utilityStmt);
             let (found, error) = guarded(entered, || {
                 let frame = Frame {
                     key: UTILITY,
@@ -83,7 +84,7 @@ unsafe extern "C-unwind" fn utility(
                     length: (*pstmt).stmt_len,
                     params,
                 };
-                before((*pstmt).utilityStmt, frame, context)
+                before((*pstmt).utilityStmt, frame, context, locked)
             });
             raise(error);
             entered = found;
@@ -177,16 +178,20 @@ unsafe fn before(
     statement: *mut pg_sys::Node,
     frame: Frame,
     context: pg_sys::ProcessUtilityContext::Type,
+    locked: Oid,
 ) -> Outcome<Entered> {
     // What others have protected since this session last locked something counts.
     // SAFETY: in a transaction, as for any statement that `concerns` lets through.
     unsafe { pg_sys::AcceptInvalidationMessages() };
     let registry = registry::current();
-    judged::push(registry.clone());
+    judged::push(registry.clone(), locked);
     let mut entered = Entered {
         judged: true,
         ..Entered::default()
     };
+    let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
+    // SAFETY: the caller vouches for the statement.
+    let makes_relations = whole && makes_relations(unsafe { (*statement).type_ });
     let Some(registry) = registry else {
         // Who switches the mode off moves partitions, and switches it on again: their triggers move with them.
         // SAFETY: the caller vouches for the statement.
@@ -196,6 +201,11 @@ unsafe fn before(
             {
                 guard_triggers::make_way(statement, &registry);
                 entered.before = memory::leak_into(pg_sys::CurrentMemoryContext, registry);
+            }
+            // It may wait for the first protect() of all.
+            if makes_relations && registry::current_even_if_off().is_none() {
+                entered.before =
+                    memory::leak_into(pg_sys::CurrentMemoryContext, Rc::<Registry>::default());
             }
         }
         return Ok(entered);
@@ -225,8 +235,7 @@ unsafe fn before(
             entered.captured = capture::before(statement, &registry)?;
             guard_triggers::make_way(statement, &registry);
         }
-        let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
-        if whole && makes_relations((*statement).type_) {
+        if makes_relations {
             entered.before = memory::leak_into(pg_sys::CurrentMemoryContext, registry);
         }
     }

@@ -51,6 +51,12 @@ unsafe extern "C-unwind" {
     ) -> *mut pg_sys::PlanState;
     pub fn ExecEndNode(node: *mut pg_sys::PlanState);
     pub fn ExecReScan(node: *mut pg_sys::PlanState);
+    /// tablecmds.c: the lock that ALTER TABLE takes, and the look-up that takes it.
+    pub fn AlterTableGetLockLevel(commands: *mut pg_sys::List) -> pg_sys::LOCKMODE;
+    pub fn AlterTableLookupRelation(
+        statement: *mut pg_sys::AlterTableStmt,
+        lock: pg_sys::LOCKMODE,
+    ) -> pg_sys::Oid;
 }
 
 unsafe extern "C-unwind" {

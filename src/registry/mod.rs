@@ -77,6 +77,15 @@ impl Guarded {
         !self.policies.is_empty()
     }
 
+    /// Whether everything that guards the other guards this table too, and the record names both alike.
+    pub fn has_grounds_of(&self, other: &Guarded) -> bool {
+        let policy = |wanted: &Rc<Policy>| self.policies.iter().any(|p| p.relid == wanted.relid);
+        let edge = |wanted: &CascadeEdge| self.cascades.iter().any(|e| e.parent == wanted.parent);
+        self.recorded_relid == other.recorded_relid
+            && other.policies.iter().all(policy)
+            && other.cascades.iter().all(edge)
+    }
+
     /// The weakest kind of approval that its policies accept.
     pub fn kind(&self) -> ApprovalKind {
         let kinds = self.policies.iter().map(|policy| policy.approval);
@@ -104,6 +113,12 @@ impl Registry {
     /// The guarded table `relid`.
     pub fn table(&self, relid: Oid) -> Option<&Rc<Guarded>> {
         self.tables.get(&relid)
+    }
+
+    /// Whether `relid` is protected by a registration of its own.
+    pub fn registers(&self, relid: Oid) -> bool {
+        self.table(relid)
+            .is_some_and(|table| table.policies.iter().any(|policy| policy.relid == relid))
     }
 
     pub fn tables(&self) -> impl Iterator<Item = &Rc<Guarded>> {

@@ -9,18 +9,31 @@ use pgrx::pg_sys::Oid;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// The (sub)transaction level a statement runs in, and the registry it was judged by; `None`: nothing was guarded.
-type Judged = (i32, Option<Rc<Registry>>);
+/// A statement that was judged.
+struct Judged {
+    /// The (sub)transaction level it runs in.
+    nest: i32,
+    /// What it was judged by; `None`: nothing was guarded.
+    registry: Option<Rc<Registry>>,
+    /// The relation it had locked by then, so that nothing about it is news.
+    locked: Oid,
+}
 
 thread_local! {
     static STACK: RefCell<Vec<Judged>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A utility statement is about to be judged.
-pub fn push(registry: Option<Rc<Registry>>) {
+pub fn push(registry: Option<Rc<Registry>>, locked: Oid) {
     // SAFETY: reads the transaction state.
     let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
-    STACK.with_borrow_mut(|stack| stack.push((nest, registry)));
+    STACK.with_borrow_mut(|stack| {
+        stack.push(Judged {
+            nest,
+            registry,
+            locked,
+        })
+    });
 }
 
 /// It is over.
@@ -32,10 +45,13 @@ pub fn pop() {
 pub fn knew(relid: Oid) -> bool {
     STACK.with_borrow(|stack| match stack.last() {
         None => true,
-        Some((_, registry)) => registry
-            .as_ref()
-            .and_then(|registry| registry.table(relid))
-            .is_some_and(|table| table.is_protected()),
+        Some(judged) => {
+            let known = judged.registry.as_ref();
+            judged.locked == relid
+                || known
+                    .and_then(|registry| registry.table(relid))
+                    .is_some_and(|table| table.is_protected())
+        }
     })
 }
 
@@ -46,5 +62,5 @@ pub fn clear() {
 
 /// A subtransaction was rolled back: what ran in it is over.
 pub fn abort_level(nest: i32) {
-    STACK.with_borrow_mut(|stack| stack.retain(|(of, _)| *of < nest));
+    STACK.with_borrow_mut(|stack| stack.retain(|judged| judged.nest < nest));
 }
