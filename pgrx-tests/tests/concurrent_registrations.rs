@@ -149,6 +149,17 @@ fn ddl_that_waited_for_the_protection_meets_the_rules() {
             "CREATE RULE s AS ON DELETE TO other DO INSTEAD NOTHING",
             "SF012",
         ),
+        (
+            "other",
+            "CREATE OR REPLACE TRIGGER backstop_capture AFTER DELETE ON other FOR EACH ROW EXECUTE FUNCTION nothing()",
+            "SF013",
+        ),
+        (
+            "other",
+            "CREATE OR REPLACE TRIGGER backstop_guard_truncate BEFORE TRUNCATE ON other FOR EACH STATEMENT
+                 EXECUTE FUNCTION nothing()",
+            "SF013",
+        ),
     ] {
         let (db, mut admin) = world(&["
             CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';

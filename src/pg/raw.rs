@@ -57,6 +57,13 @@ unsafe extern "C-unwind" {
         statement: *mut pg_sys::AlterTableStmt,
         lock: pg_sys::LOCKMODE,
     ) -> pg_sys::Oid;
+    pub fn RangeVarGetRelidExtended(
+        relation: *const pg_sys::RangeVar,
+        lock: pg_sys::LOCKMODE,
+        flags: u32,
+        callback: pg_sys::RangeVarGetRelidCallback,
+        arg: *mut std::ffi::c_void,
+    ) -> pg_sys::Oid;
 }
 
 unsafe extern "C-unwind" {
