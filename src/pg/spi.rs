@@ -36,7 +36,9 @@ unsafe extern "C-unwind" fn infer(state: *mut pg_sys::ParseState, arg: *mut c_vo
 /// In a transaction, with nothing borrowed that a statement might use.
 pub unsafe fn execute(text: &CStr, parameters: Option<&Value>) -> Outcome<()> {
     let mut inferred = Inferred {
-        types: ptr::null_mut(),
+        // Analysis makes the array longer where it lies. One that it had made would end with SPI's memory.
+        // SAFETY: a plain allocation, freed with the caller's context.
+        types: unsafe { pg_sys::palloc0(size_of::<Oid>()) }.cast(),
         count: 0,
     };
     // SAFETY: the closures hold pointers and plain values only; `inferred` outlives the plan's analysis.

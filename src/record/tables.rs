@@ -96,7 +96,16 @@ pub fn insert(table: &CStr, values: &mut [Option<Datum>]) {
         }
         let tuple =
             pg_sys::heap_form_tuple((*relation).rd_att, datums.as_mut_ptr(), nulls.as_mut_ptr());
+        // PostgreSQL wants a snapshot to be held where values may go to TOAST, and at COMMIT none is any more.
+        let bare = (*(*relation).rd_rel).reltoastrelid != pg_sys::InvalidOid
+            && !pg_sys::ActiveSnapshotSet();
+        if bare {
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        }
         pg_sys::CatalogTupleInsert(relation, tuple);
+        if bare {
+            pg_sys::PopActiveSnapshot();
+        }
         pg_sys::table_close(relation, pg_sys::NoLock as i32);
     }
 }
