@@ -151,3 +151,54 @@ fn the_triggers_functions_are_nobody_else_s() {
         "0"
     );
 }
+
+/// A follower that was made behind the guard's back has no trigger: what would take its rows is refused until the table it
+/// follows is registered again, as it was.
+#[test]
+fn a_follower_made_without_the_library_is_not_destroyed_unseen() {
+    let (_server, db) = world(Preload::None);
+    let mut admin = db.connect();
+    passes(
+        &mut admin,
+        "SELECT backstop.protect('users', max_rows => 7, expendable => $$plan = 'it''s'$$)",
+    );
+    let mut fresh = db.connect();
+    passes(
+        &mut fresh,
+        "CREATE TABLE notes (id bigint PRIMARY KEY, user_id bigint REFERENCES users ON DELETE CASCADE);
+         INSERT INTO notes VALUES (1, 1)",
+    );
+    let missing =
+        "SELECT value FROM backstop.status() WHERE property = 'table without enabled triggers'";
+    assert_eq!(query_text(&mut admin, missing), "public.notes");
+    let mut register = String::new();
+    for statement in [
+        "DELETE FROM notes WHERE id = 1",
+        "DELETE FROM users WHERE id = 1",
+    ] {
+        let refusal = refused(&mut admin, statement);
+        assert_eq!(refusal.sqlstate, "SF013", "{refusal:?}");
+        assert_eq!(
+            refusal.message,
+            "table \"notes\" lacks the trigger \"backstop_capture\""
+        );
+        register = refusal
+            .hint
+            .split_once("makes it: ")
+            .expect("a command")
+            .1
+            .to_string();
+    }
+    passes(&mut admin, &register);
+    let registered = "SELECT max_rows, expendable FROM backstop.protected_table";
+    assert_eq!(
+        query_text(&mut admin, registered),
+        "7|(plan = 'it''s'::text)"
+    );
+    passes(&mut admin, "DELETE FROM users WHERE id = 1");
+    let rows = "SELECT string_agg(relation, ' ' ORDER BY relation) FROM backstop.preimage";
+    assert_eq!(
+        query_text(&mut admin, rows),
+        "public.notes public.sessions public.users"
+    );
+}

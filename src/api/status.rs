@@ -4,7 +4,7 @@ use crate::pg::catalog;
 use crate::pg::function::{Call, Rows};
 use crate::record::datum;
 use crate::report::Outcome;
-use crate::{gucs, registry, rejection};
+use crate::{guard_triggers, gucs, registry, rejection};
 use pgrx::pg_sys::{self, Datum};
 use std::ffi::CStr;
 
@@ -73,6 +73,10 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
         row("protected table", table);
     }
     row("followers", followers.to_string());
+    for table in guard_triggers::incomplete(&registry) {
+        let name = catalog::qualified(&table.schema, &table.table);
+        row("table without enabled triggers", name);
+    }
     row("protected sequences", registry.sequence_count().to_string());
     Ok(call.null())
 }

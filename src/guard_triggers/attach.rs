@@ -42,43 +42,6 @@ pub unsafe fn make_way(statement: *mut pg_sys::Node, registry: &Registry) {
     }
 }
 
-/// Whether the statement puts a table into a family of partitions or inheritance, or takes it out.
-///
-/// # Safety
-/// `statement` must be a live utility statement.
-pub unsafe fn parts_family(statement: *mut pg_sys::Node) -> bool {
-    // SAFETY: the caller vouches for the node; the cast follows its tag.
-    unsafe {
-        if (*statement).type_ != NodeTag::T_AlterTableStmt {
-            return false;
-        }
-        let statement = statement as *mut pg_sys::AlterTableStmt;
-        // ALTER INDEX ... ATTACH PARTITION looks alike.
-        let table = resolve((*statement).relation).is_some_and(|relid| {
-            let kind = pg_sys::get_rel_relkind(relid) as u8;
-            [
-                pg_sys::RELKIND_RELATION,
-                pg_sys::RELKIND_PARTITIONED_TABLE,
-                pg_sys::RELKIND_FOREIGN_TABLE,
-            ]
-            .contains(&kind)
-        });
-        let commands = (*statement).cmds;
-        table
-            && (0..raw::list_length(commands)).any(|n| {
-                let command = raw::list_nth(commands, n) as *mut pg_sys::AlterTableCmd;
-                matches!(
-                    (*command).subtype,
-                    AT_AttachPartition
-                        | AT_DetachPartition
-                        | AT_DetachPartitionFinalize
-                        | AT_AddInherit
-                        | AT_DropInherit
-                )
-            })
-    }
-}
-
 /// The parent and the partition of ALTER TABLE ... ATTACH PARTITION.
 ///
 /// # Safety

@@ -9,13 +9,6 @@ use pgrx::pg_sys::{self, Oid};
 use std::collections::HashSet;
 use std::rc::Rc;
 
-/// Makes the triggers that are missing.
-pub fn adjust() {
-    if let Some(registry) = registry::current_even_if_off() {
-        make(&registry, registry.tables().cloned().collect());
-    }
-}
-
 /// Makes the triggers that are missing now that `relid` is registered; `before` is what was known until then. What is guarded
 /// on its account and has triggers is locked as where they are made: who is changing it now must not go on without knowing
 /// that they are in use again, and who lets go of another table must not take them with it. No other table is: another
@@ -38,7 +31,9 @@ pub fn adjust_for(relid: Oid, before: Option<&Registry>) {
         }
         held.extend(dependents);
     }
-    adjust();
+    if let Some(registry) = registry::current_even_if_off() {
+        make(&registry, &registry.dependents(relid));
+    }
 }
 
 /// The order in which every session locks guarded tables.
@@ -51,8 +46,8 @@ pub(super) fn in_order(registry: &Registry, relids: &HashSet<Oid>) -> Vec<Oid> {
 /// Sets right the triggers of tables that DDL has made followers or children, or has taken out of a family: `before` is
 /// what was guarded before it.
 ///
-/// Only those are looked at, because looking locks: two sessions that alter one guarded table each would wait for each
-/// other.
+/// Only what this session has changed is looked at, because looking locks: two sessions that alter one guarded table each
+/// would wait for each other. And what is amiss with a table must fail no statement on another.
 pub fn adjust_changed(before: &Rc<Registry>) {
     let Some(registry) = registry::current_even_if_off() else {
         return;
@@ -79,11 +74,55 @@ pub fn adjust_changed(before: &Rc<Registry>) {
             .table(table.relid)
             .is_none_or(|known| !known.has_grounds_of(table))
     };
-    let tables: Vec<Rc<Guarded>> = registry.tables().filter(is_new).cloned().collect();
+    let new: HashSet<Oid> = registry
+        .tables()
+        .filter(is_new)
+        .map(|table| table.relid)
+        .collect();
+    // What another session has registered meanwhile has its triggers from there.
+    let changed = new.iter().filter(|relid| changed_here(**relid));
+    let mut tables: HashSet<Oid> = changed
+        .flat_map(|relid| registry.dependents(*relid))
+        .collect();
+    tables.retain(|relid| new.contains(relid));
     if !tables.is_empty() {
         let _privileged = Privileged::for_ddl();
-        make(&registry, tables);
+        make(&registry, &tables);
     }
+}
+
+/// Whether this transaction may have made a table a follower or child, or taken it out of a family: the weakest lock under
+/// which that is done is what DETACH CONCURRENTLY takes.
+fn changed_here(relid: Oid) -> bool {
+    // SAFETY: a relation that is not there (any more) is NULL; no lock is taken, and nothing but its lock's tag is read.
+    unsafe {
+        let relation = pg_sys::RelationIdGetRelation(relid);
+        if relation.is_null() {
+            return false;
+        }
+        let weakest = pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE;
+        let locked = pg_sys::CheckRelationLockedByMe(relation, weakest, true);
+        pg_sys::RelationClose(relation);
+        locked
+    }
+}
+
+/// Guarded tables one of whose triggers is missing or not enabled for every session: their rules hold and they are recorded,
+/// but a session without the library meets nothing.
+pub fn incomplete(registry: &Registry) -> Vec<&Rc<Guarded>> {
+    let present = Present::read();
+    let complete =
+        |relid| present.captures(relid) && (is_foreign(relid) || present.guards_truncate(relid));
+    registry
+        .tables()
+        .filter(|table| !complete(table.relid))
+        .collect()
+}
+
+/// A foreign table has no TRUNCATE triggers.
+fn is_foreign(relid: Oid) -> bool {
+    // SAFETY: a syscache look-up.
+    unsafe { pg_sys::get_rel_relkind(relid) as u8 == pg_sys::RELKIND_FOREIGN_TABLE }
 }
 
 /// Plans of INSERTs into what a protected table has become a partition of, or no longer is, are made anew, in every session:
@@ -110,51 +149,53 @@ fn locked(relid: Oid) -> Option<(String, String)> {
     catalog::relation_name(relid)
 }
 
-fn make(registry: &Registry, mut tables: Vec<Rc<Guarded>>) {
+/// Makes and enables what those of the tables lack that are guarded.
+pub(super) fn make(registry: &Registry, tables: &HashSet<Oid>) {
+    let present = Present::read();
     // Parents come first: their partitions get clones. Else a fixed order, so that two sessions that adjust at once lock
     // alike.
-    tables.sort_by_key(|table| (registry.depth(table.relid), table.relid.to_u32()));
-    let present = Present::read();
-    for table in tables {
-        // SAFETY: a syscache look-up. A foreign table has no TRUNCATE triggers.
-        let foreign =
-            unsafe { pg_sys::get_rel_relkind(table.relid) } as u8 == pg_sys::RELKIND_FOREIGN_TABLE;
-        let (capture, truncate) = (
-            !present.capture.contains(&table.relid),
-            !present.truncate.contains(&table.relid),
-        );
-        let capture = capture && !clones_parent(registry, table.relid);
-        let truncate = truncate && !foreign;
-        if !capture && !truncate {
+    for relid in in_order(registry, tables) {
+        let has_row_trigger = present.captures(relid) || awaits_clone(registry, relid, &present);
+        let has_both = has_row_trigger && (is_foreign(relid) || present.guards_truncate(relid));
+        if registry.table(relid).is_none() || has_both {
             continue;
         }
         // Another session may have dropped or renamed it since the registry was read.
-        let Some((schema, relation)) = locked(table.relid) else {
+        let Some((schema, relation)) = locked(relid) else {
             continue;
         };
         let name = catalog::qualified(&schema, &relation);
         // It may have made them meanwhile. One of their name that is not ours stays in the way: PostgreSQL says so.
         let present = Present::read();
-        if capture && !present.capture.contains(&table.relid) {
-            let create = create(registry, table.relid, &present);
-            run(&format!(
-                "{create} TRIGGER backstop_capture AFTER DELETE OR UPDATE ON {name} FOR EACH ROW \
-                 WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()"
-            ));
+        if !present.captures(relid) && !awaits_clone(registry, relid, &present) {
+            if !present.capture.contains(&relid) {
+                let create = create(registry, relid, &present);
+                run(&format!(
+                    "{create} TRIGGER backstop_capture AFTER DELETE OR UPDATE ON {name} FOR EACH ROW \
+                     WHEN (backstop.capture_row()) EXECUTE FUNCTION backstop.capture()"
+                ));
+            }
             run(&format!(
                 "ALTER TABLE {name} ENABLE ALWAYS TRIGGER backstop_capture"
             ));
         }
-        if truncate && !present.truncate.contains(&table.relid) {
-            run(&format!(
-                "CREATE TRIGGER backstop_guard_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT \
-                 EXECUTE FUNCTION backstop.guard_truncate()"
-            ));
+        if !present.guards_truncate(relid) && !is_foreign(relid) {
+            if !present.truncate.contains(&relid) {
+                run(&format!(
+                    "CREATE TRIGGER backstop_guard_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT \
+                     EXECUTE FUNCTION backstop.guard_truncate()"
+                ));
+            }
             run(&format!(
                 "ALTER TABLE ONLY {name} ENABLE ALWAYS TRIGGER backstop_guard_truncate"
             ));
         }
     }
+}
+
+/// Whether the table has no row trigger because it is its parent's that makes it.
+fn awaits_clone(registry: &Registry, relid: Oid, present: &Present) -> bool {
+    !present.capture.contains(&relid) && clones_parent(registry, relid)
 }
 
 /// Whether the table's row trigger is its parent's.

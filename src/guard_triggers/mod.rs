@@ -9,8 +9,9 @@ mod make;
 mod present;
 mod release;
 
-pub use attach::{make_way, parts_family};
-pub use make::{adjust, adjust_changed, adjust_for};
+pub use attach::make_way;
+pub use make::{adjust_changed, adjust_for, incomplete};
+pub use present::IS_ROW_TRIGGER;
 pub use release::{hold, release};
 
 use crate::pg::encoding;

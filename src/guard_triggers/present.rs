@@ -4,36 +4,44 @@ use pgrx::Spi;
 use pgrx::pg_sys::Oid;
 use std::collections::HashSet;
 
-/// Tables that carry our triggers as we made them: right function, events, condition, and always enabled. A trigger of
-/// our name that is anything else does not count, so making ours fails with PostgreSQL's own error.
+/// Tables that carry our triggers as we made them: right function, events and condition. A trigger of our name that is
+/// anything else does not count, so making ours fails with PostgreSQL's own error.
 #[derive(Default)]
 pub struct Present {
     pub capture: HashSet<Oid>,
     /// Those of `capture` whose trigger is the clone of their parent's: it comes and goes with that.
     pub clones: HashSet<Oid>,
     pub truncate: HashSet<Oid>,
+    /// Those of `capture`, and those of `truncate`, whose trigger is not enabled always. DISABLE TRIGGER passes where the
+    /// rules are off or only observed, and what pg_restore --disable-triggers enables again is not enabled for replicas.
+    pub idle_capture: HashSet<Oid>,
+    pub idle_truncate: HashSet<Oid>,
 }
+
+/// Of rows of pg_trigger: whether it is our row trigger, but for its name.
+pub const IS_ROW_TRIGGER: &str = "tgtype OPERATOR(pg_catalog.=) 25 \
+     AND tgfoid OPERATOR(pg_catalog.=) 'backstop.capture()'::pg_catalog.regprocedure::pg_catalog.oid \
+     AND tgattr::pg_catalog.text OPERATOR(pg_catalog.=) '' \
+     AND tgqual::pg_catalog.text OPERATOR(pg_catalog.~~) pg_catalog.concat('{FUNCEXPR :funcid ', \
+         'backstop.capture_row()'::pg_catalog.regprocedure::pg_catalog.oid, ' %')";
 
 impl Present {
     /// Read from the catalog, which locks no table: an administrator's protect() must not wait for, or deadlock with,
     /// writers of other tables.
     pub fn read() -> Present {
-        let sql = "SELECT tgrelid, tgname::pg_catalog.text, \
-                   tgtype OPERATOR(pg_catalog.=) 25 \
-                   AND tgfoid OPERATOR(pg_catalog.=) 'backstop.capture()'::pg_catalog.regprocedure::pg_catalog.oid \
-                   AND tgenabled OPERATOR(pg_catalog.=) 'A' AND tgattr::pg_catalog.text OPERATOR(pg_catalog.=) '' \
-                   AND tgqual::pg_catalog.text OPERATOR(pg_catalog.~~) pg_catalog.concat('{FUNCEXPR :funcid ', \
-                       'backstop.capture_row()'::pg_catalog.regprocedure::pg_catalog.oid, ' %'), \
-                   tgtype OPERATOR(pg_catalog.=) 34 \
-                   AND tgfoid OPERATOR(pg_catalog.=) 'backstop.guard_truncate()'::pg_catalog.regprocedure::pg_catalog.oid \
-                   AND tgenabled OPERATOR(pg_catalog.=) 'A', \
-                   tgparentid OPERATOR(pg_catalog.<>) 0 \
-                   FROM pg_catalog.pg_trigger \
-                   WHERE tgname OPERATOR(pg_catalog.=) ANY ('{backstop_capture,backstop_guard_truncate}')";
+        let sql = format!(
+            "SELECT tgrelid, tgname::pg_catalog.text, {IS_ROW_TRIGGER}, \
+             tgtype OPERATOR(pg_catalog.=) 34 \
+             AND tgfoid OPERATOR(pg_catalog.=) 'backstop.guard_truncate()'::pg_catalog.regprocedure::pg_catalog.oid, \
+             tgparentid OPERATOR(pg_catalog.<>) 0, \
+             tgenabled OPERATOR(pg_catalog.<>) 'A' \
+             FROM pg_catalog.pg_trigger \
+             WHERE tgname OPERATOR(pg_catalog.=) ANY (ARRAY['backstop_capture', 'backstop_guard_truncate'])"
+        );
         let mut present = Present::default();
         Spi::connect(|client| {
             let rows = client
-                .select(sql, None, &[])
+                .select(&sql, None, &[])
                 .unwrap_or_else(|error| pgrx::error!("{error}"));
             for row in rows {
                 let relid = row.get::<Oid>(1).ok().flatten();
@@ -44,9 +52,15 @@ impl Present {
                     if flag(5) {
                         present.clones.insert(relid);
                     }
+                    if flag(6) {
+                        present.idle_capture.insert(relid);
+                    }
                 }
                 if flag(4) {
                     present.truncate.insert(relid);
+                    if flag(6) {
+                        present.idle_truncate.insert(relid);
+                    }
                 }
             }
         });
@@ -58,6 +72,16 @@ impl Present {
     /// Whether the table has a row trigger of its own.
     pub fn owns_capture(&self, relid: Oid) -> bool {
         self.capture.contains(&relid) && !self.clones.contains(&relid)
+    }
+
+    /// Whether the table's row trigger is there and fires in every session.
+    pub fn captures(&self, relid: Oid) -> bool {
+        self.capture.contains(&relid) && !self.idle_capture.contains(&relid)
+    }
+
+    /// Whether the table's TRUNCATE trigger is there and fires in every session.
+    pub fn guards_truncate(&self, relid: Oid) -> bool {
+        self.truncate.contains(&relid) && !self.idle_truncate.contains(&relid)
     }
 
     /// Whether the table has any trigger of ours.

@@ -1,6 +1,6 @@
 //! Drops the triggers of tables that nothing guards any more.
 
-use super::make::{adjust, in_order};
+use super::make::{in_order, make};
 use super::present::Present;
 use super::run;
 use crate::pg::catalog;
@@ -49,15 +49,18 @@ pub fn release(before: &[Oid]) {
             lock(*member, pg_sys::AccessExclusiveLock);
         }
     }
-    for relid in gone {
-        let name = catalog::display_name(relid);
+    for relid in &gone {
+        let name = catalog::display_name(*relid);
         // A clone goes with its parent's.
-        if present.owns_capture(relid) {
+        if present.owns_capture(*relid) {
             run(&format!("DROP TRIGGER backstop_capture ON {name}"));
         }
-        if present.truncate.contains(&relid) {
+        if present.truncate.contains(relid) {
             run(&format!("DROP TRIGGER backstop_guard_truncate ON {name}"));
         }
     }
-    adjust();
+    if let Some(registry) = registry {
+        let under = gone.iter().flat_map(|relid| registry.with_children(*relid));
+        make(&registry, &under.chain(before.iter().copied()).collect());
+    }
 }

@@ -7,7 +7,7 @@ use crate::ddl::enforce::Stage;
 use crate::ddl::object::{self, Address};
 use crate::ddl::{Finding, Table, capture, enforce};
 use crate::guard_triggers;
-use crate::judge::{limits, sequence};
+use crate::judge::{sequence, unguarded};
 use crate::pg::objects;
 use crate::preview;
 use crate::record::{append_only, column_change};
@@ -118,7 +118,7 @@ unsafe fn judge(
         && !judged::knew(relid)
         && let Some(table) = Table::protected(&registry, relid, false)
     {
-        return enforce::refuse(limits::protected_since(table.subject()));
+        return enforce::refuse(unguarded::protected_since(table.subject()));
     }
     if access == OAT_TRUNCATE && !underway::comes_to(address.oid) {
         return Ok(());

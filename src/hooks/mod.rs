@@ -9,6 +9,7 @@ mod enforce;
 mod executor;
 pub mod planner;
 mod record;
+mod starting;
 mod targets;
 pub mod unplanned;
 pub mod utility;

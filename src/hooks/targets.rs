@@ -1,9 +1,12 @@
 //! Which guarded tables a plan destroys rows of, and how.
 
 use super::verdict;
+use crate::ddl::enforce;
+use crate::judge::limits::Subject;
 use crate::model::Operation;
 use crate::pg::{catalog, encoding, raw};
 use crate::registry::Registry;
+use crate::report::Outcome;
 use crate::running::queries::Target;
 use pgrx::pg_sys;
 use std::ffi::CStr;
@@ -51,6 +54,25 @@ pub(super) unsafe fn targets(
         }
     }
     targets
+}
+
+/// Refuses to destroy rows of tables whose row trigger does not fire: nothing would count or record them, so no approval
+/// covers it.
+pub(super) fn are_counted(registry: &Registry, targets: &[Target]) -> Outcome<()> {
+    // SAFETY: reads a setting.
+    let role = unsafe { pg_sys::SessionReplicationRole };
+    let replica = role == pg_sys::SESSION_REPLICATION_ROLE_REPLICA as i32;
+    let tables = targets.iter().map(|(table, _)| table);
+    for table in tables.filter(|table| !table.row_trigger.fires(replica)) {
+        let subject = Subject {
+            schema: &table.schema,
+            table: &table.table,
+            qualified: &catalog::qualified(&table.schema, &table.table),
+        };
+        let register = registry.registered_again(table.relid);
+        enforce::refuse(table.row_trigger.violation(subject, &register))?;
+    }
+    Ok(())
 }
 
 /// The relations that a plan is addressed to and takes rows of, each by the names an approval may have for it.

@@ -193,19 +193,14 @@ unsafe fn before(
     // SAFETY: the caller vouches for the statement.
     let makes_relations = whole && makes_relations(unsafe { (*statement).type_ });
     let Some(registry) = registry else {
-        // Who switches the mode off moves partitions, and switches it on again: their triggers move with them.
+        // Who switches the mode off moves partitions and adds foreign keys, and switches it on again: triggers go with them.
         // SAFETY: the caller vouches for the statement.
         unsafe {
-            if let Some(registry) = registry::current_even_if_off()
-                && guard_triggers::parts_family(statement)
-            {
+            if makes_relations {
+                // Where nothing is protected, it may wait for the first protect() of all.
+                let registry = registry::current_even_if_off().unwrap_or_default();
                 guard_triggers::make_way(statement, &registry);
                 entered.before = memory::leak_into(pg_sys::CurrentMemoryContext, registry);
-            }
-            // It may wait for the first protect() of all.
-            if makes_relations && registry::current_even_if_off().is_none() {
-                entered.before =
-                    memory::leak_into(pg_sys::CurrentMemoryContext, Rc::<Registry>::default());
             }
         }
         return Ok(entered);

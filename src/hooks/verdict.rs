@@ -6,7 +6,7 @@
 //! their own that nothing refers to, so the cursor's plan keeps its shape.
 
 use super::{enforce, guarded, raise};
-use crate::judge::limits;
+use crate::judge::unguarded;
 use crate::model::Violation;
 use crate::pg::encoding;
 use crate::pg::raw;
@@ -76,7 +76,7 @@ unsafe fn unpack(list: *mut pg_sys::List) -> Vec<Violation> {
                 let text = crate::pg::compat::string_value(raw::list_nth(list, n).cast());
                 let text = encoding::decoded(CStr::from_ptr(text));
                 // What cannot be read is refused, not forgotten.
-                serde_json::from_str(&text).unwrap_or_else(|_| limits::not_loaded(None))
+                serde_json::from_str(&text).unwrap_or_else(|_| unguarded::not_loaded(None))
             })
             .collect()
     }

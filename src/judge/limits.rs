@@ -229,43 +229,6 @@ pub fn mixed_upstreams(subject: Subject, column: &str, upstreams: &[&str]) -> Vi
     }
 }
 
-/// SF012.
-pub fn not_loaded(subject: Option<Subject>) -> Violation {
-    let statement = subject
-        .map(|subject| format!("statement on protected table \"{}\"", subject.table))
-        .unwrap_or_else(|| "statement".to_owned());
-    Violation {
-        rule: Rule::NotLoaded,
-        message: format!("pg_backstop was not loaded when this {statement} was planned"),
-        detail: "It reached what is protected, whose rules could not be checked, so it was refused. Nothing was changed."
-            .to_owned(),
-        hint: "The library is loaded now: run the statement again. To load it in every session, add pg_backstop to \
-               shared_preload_libraries, or ALTER DATABASE ... SET session_preload_libraries = 'pg_backstop'."
-            .to_owned(),
-        schema: subject.map(|subject| subject.schema.to_owned()),
-        table: subject.map(|subject| subject.table.to_owned()),
-        column: None,
-    }
-}
-
-/// SF012, of a table that has become protected since the statement's rules were asked.
-pub fn protected_since(subject: Subject) -> Violation {
-    Violation {
-        rule: Rule::NotLoaded,
-        message: format!(
-            "table \"{}\" has been protected since this statement began",
-            subject.table
-        ),
-        detail:
-            "Its rules could not be checked, so the statement was refused. Nothing was changed."
-                .to_owned(),
-        hint: "Run the statement again.".to_owned(),
-        schema: Some(subject.schema.to_owned()),
-        table: Some(subject.table.to_owned()),
-        column: None,
-    }
-}
-
 fn listed(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
     match quoted.split_last() {

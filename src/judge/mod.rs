@@ -12,6 +12,7 @@ pub mod predicate;
 pub mod sequence;
 pub mod statement;
 pub mod token;
+pub mod unguarded;
 pub mod unqualified;
 pub mod verdict;
 pub mod wording;

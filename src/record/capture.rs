@@ -11,7 +11,7 @@ use super::keep::{Captured, keep};
 use super::site::{self, Found, Site};
 use super::turned;
 use crate::judge::approval::Kind;
-use crate::judge::limits;
+use crate::judge::unguarded;
 use crate::ledger::{self, DestroyedRow};
 use crate::model::{Operation, Violation};
 use crate::pg::function::Call;
@@ -237,12 +237,12 @@ fn late(site: &Site) -> Outcome<()> {
             root.touch(policy, gucs::max_rows());
         }
     });
-    let violation = ledger::with_subject(&site.guarded, limits::protected_since);
+    let violation = ledger::with_subject(&site.guarded, unguarded::protected_since);
     refuse(&site.query, Box::new(violation))
 }
 
 fn not_loaded() -> Box<report::Report> {
-    limits::not_loaded(None).into()
+    unguarded::not_loaded(None).into()
 }
 
 /// `backstop.capture()`: rows that a logical replication worker changes.

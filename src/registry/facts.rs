@@ -1,6 +1,7 @@
 //! What the registry is made of, as its tables and the system catalogs have it.
 
 use super::{ApprovalKind, Fed, Policy, SequencePolicy};
+use crate::guard_triggers;
 use crate::pg::catalog;
 use crate::pg::encoding::{Text, strings};
 use pgrx::Spi;
@@ -110,4 +111,18 @@ pub(super) fn cascading_keys() -> Vec<(Oid, Oid, Vec<String>)> {
             .collect();
         Some((child, column(row, 2)?, columns))
     })
+}
+
+/// The tables with our row trigger, and how it is enabled (`tgenabled`).
+pub(super) fn row_triggers() -> HashMap<Oid, u8> {
+    let sql = format!(
+        "SELECT tgrelid, tgenabled::pg_catalog.text FROM pg_catalog.pg_trigger \
+         WHERE tgname OPERATOR(pg_catalog.=) 'backstop_capture' AND {}",
+        guard_triggers::IS_ROW_TRIGGER
+    );
+    let triggers = select(&sql, |row| {
+        let enabled = column::<Text>(row, 2)?.0;
+        Some((column(row, 1)?, *enabled.as_bytes().first()?))
+    });
+    triggers.into_iter().collect()
 }

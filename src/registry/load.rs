@@ -1,6 +1,8 @@
 //! Reads the registry tables, the inheritance tree and the cascading foreign keys.
 
+use super::parents::Parents;
 use super::{CURRENT, CascadeEdge, Fed, Guarded, Policy, Registry, facts, invalidation};
+use crate::judge::unguarded::RowTrigger;
 use crate::pg::{catalog, settings::OwnSettings};
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
@@ -143,46 +145,6 @@ fn read() -> (Registry, HashSet<Oid>) {
     (registry, watched)
 }
 
-/// Child to parents.
-struct Parents(HashMap<Oid, Vec<Oid>>);
-
-impl Parents {
-    fn new(inheritance: &[(Oid, Oid)]) -> Parents {
-        let mut map: HashMap<Oid, Vec<Oid>> = HashMap::new();
-        for (child, parent) in inheritance {
-            map.entry(*child).or_default().push(*parent);
-        }
-        Parents(map)
-    }
-
-    fn ancestors(&self, relid: Oid) -> Vec<Oid> {
-        let mut found = Vec::new();
-        let mut queue = vec![relid];
-        while let Some(next) = queue.pop() {
-            for parent in self.0.get(&next).into_iter().flatten() {
-                if !found.contains(parent) {
-                    found.push(*parent);
-                    queue.push(*parent);
-                }
-            }
-        }
-        found
-    }
-
-    /// The topmost partitioned table `relid` is a partition of, or itself.
-    fn partition_root(&self, relid: Oid) -> Oid {
-        let mut root = relid;
-        // SAFETY: a syscache look-up; a relation that is gone is no partition.
-        while unsafe { pg_sys::get_rel_relispartition(root) } {
-            match self.0.get(&root).and_then(|parents| parents.first()) {
-                Some(parent) => root = *parent,
-                None => break,
-            }
-        }
-        root
-    }
-}
-
 fn guarded(
     registry: &Registry,
     parents: &Parents,
@@ -236,6 +198,7 @@ fn guarded(
             });
         }
     }
+    let triggers = facts::row_triggers();
     members
         .into_iter()
         .filter_map(|(relid, (policies, fed))| {
@@ -245,6 +208,7 @@ fn guarded(
                 relid,
                 recorded_relid,
                 recorded_name: Rc::from(catalog::display_name(recorded_relid)),
+                row_trigger: row_trigger(relid, &triggers),
                 schema,
                 table,
                 policies,
@@ -254,4 +218,14 @@ fn guarded(
             Some((relid, Rc::new(guarded)))
         })
         .collect()
+}
+
+fn row_trigger(relid: Oid, triggers: &HashMap<Oid, u8>) -> RowTrigger {
+    // SAFETY: a syscache look-up.
+    let kind = unsafe { pg_sys::get_rel_relkind(relid) } as u8;
+    if kind == pg_sys::RELKIND_PARTITIONED_TABLE {
+        return RowTrigger::NotNeeded;
+    }
+    let enabled = triggers.get(&relid);
+    enabled.map_or(RowTrigger::Missing, |enabled| RowTrigger::Made(*enabled))
 }

@@ -4,9 +4,11 @@
 //! relcache invalidation), a guarded table, or one of its children. Every hook asks `current()` first and leaves when
 //! it answers `None`, so a database without protected tables pays one branch.
 
+mod again;
 mod facts;
 mod invalidation;
 mod load;
+mod parents;
 mod target;
 mod writing;
 
@@ -14,6 +16,7 @@ pub use writing::{Writing, is_writing};
 
 pub use invalidation::{announce_change, install, is_being_restored, loaded_by_hand};
 
+use crate::judge::unguarded::RowTrigger;
 use crate::model::ProtectedTarget;
 use pgrx::pg_sys::Oid;
 use std::cell::RefCell;
@@ -64,6 +67,7 @@ pub struct Guarded {
     /// The relation as the record names it: the partition root for a partition.
     pub recorded_relid: Oid,
     pub recorded_name: Rc<str>,
+    pub row_trigger: RowTrigger,
     pub schema: String,
     pub table: String,
     /// Empty for a follower.

@@ -3,7 +3,7 @@
 use super::{begun, coverage};
 use crate::ddl::scope::resolve;
 use crate::guard_triggers;
-use crate::judge::limits;
+use crate::judge::unguarded::{self, RowTrigger};
 use crate::ledger;
 use crate::model::Operation;
 use crate::pg::function::Call;
@@ -44,9 +44,10 @@ unsafe fn guard_truncate(call: Call) -> Outcome<Datum> {
         // A replica refuses nothing: that would stop replication. What it changes is recorded.
         let replica = pg_sys::IsLogicalWorker();
         if running::root_key().is_none() && !replica && table.is_protected() {
-            return Err(
-                ledger::with_subject(table, |subject| limits::not_loaded(Some(subject))).into(),
-            );
+            return Err(ledger::with_subject(table, |subject| {
+                unguarded::not_loaded(Some(subject))
+            })
+            .into());
         }
         let destroyer = destroyer(table, replica);
         underway::with(|statement| statement.awaited.retain(|relid| *relid != table.relid));
@@ -137,6 +138,7 @@ pub fn reached(registry: &Rc<Registry>, relid: Oid) -> Outcome<()> {
         relid,
         recorded_relid: relid,
         recorded_name: Rc::from(catalog::qualified(&schema, &table)),
+        row_trigger: RowTrigger::Missing,
         schema,
         table,
         policies: Vec::new(),

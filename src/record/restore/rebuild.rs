@@ -13,7 +13,9 @@ use super::since::Wanted;
 use crate::guard_triggers;
 use crate::pg::catalog;
 use crate::pg::privileged::Privileged;
+use crate::registry::{self, Registry};
 use crate::report::{Outcome, Report, sqlstate};
+use std::rc::Rc;
 
 /// One command of the record.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct Rebuild {
     pub steps: Vec<Step>,
     /// It is one of many statements.
     since: bool,
+    /// What was guarded before the first command.
+    guarded: Rc<Registry>,
     /// What is there although the statement dropped it: made again by hand, and left as it is.
     present: Vec<String>,
     /// What names something that is not there yet, and what it said.
@@ -87,6 +91,7 @@ impl Rebuild {
         Ok(Rebuild {
             steps,
             since,
+            guarded: registry::current_even_if_off().unwrap_or_default(),
             ..Rebuild::default()
         })
     }
@@ -114,7 +119,7 @@ impl Rebuild {
         }
         self.run(false)?;
         let _privileged = Privileged::for_ddl();
-        guard_triggers::adjust();
+        guard_triggers::adjust_changed(&self.guarded);
         Ok(())
     }
 

@@ -106,8 +106,10 @@ impl Server {
     /// When it can't be read.
     pub fn observed(&self, suite: Suite) -> Result<String> {
         let row = self.connect(suite.database())?.query_one(
-            "SELECT format('%s tables protected as they were made, %s statements on record with %s rows',
+            "SELECT format('%s tables protected as they were made (not %s), %s statements on record with %s rows',
                 (SELECT count(*) FROM everything.outcome WHERE outcome = 'protected'),
+                (SELECT coalesce(string_agg(format('%s: %s', outcome, n), ', ' ORDER BY outcome), '0') FROM
+                    (SELECT outcome, count(*) AS n FROM everything.outcome WHERE outcome <> 'protected' GROUP BY 1) AS o),
                 (SELECT count(*) FROM backstop.statement), (SELECT coalesce(sum(rows), 0) FROM backstop.statement))",
             &[],
         )?;

@@ -1,0 +1,81 @@
+//! The commands that register what is registered as it is: they make what of it is missing.
+
+use super::{Policy, Registry};
+use crate::pg::catalog;
+use pgrx::pg_sys::Oid;
+use std::collections::HashSet;
+
+impl Registry {
+    /// The command that registers again what a table is guarded on account of: itself, what it inherits from, or what it
+    /// follows. Empty when nothing guards it.
+    pub fn registered_again(&self, relid: Oid) -> String {
+        let mut seen: HashSet<Oid> = HashSet::new();
+        let mut queue = vec![relid];
+        while let Some(relid) = queue.pop() {
+            let Some(table) = self.table(relid).filter(|_| seen.insert(relid)) else {
+                continue;
+            };
+            if let Some(policy) = table.policies.first() {
+                return protect(policy);
+            }
+            if !table.fed.is_empty() {
+                return self.protect_columns(relid);
+            }
+            queue.extend(table.cascades.iter().map(|edge| edge.parent));
+        }
+        String::new()
+    }
+
+    /// Columns are their children's too: the topmost table that has them is the one that was registered.
+    fn protect_columns(&self, relid: Oid) -> String {
+        let fed = |relid: &Oid| {
+            self.table(*relid)
+                .is_some_and(|table| !table.fed.is_empty())
+        };
+        let above = self.ancestors(relid).into_iter().filter(fed);
+        let top = above
+            .min_by_key(|relid| self.depth(*relid))
+            .unwrap_or(relid);
+        let columns = self.table(top).into_iter().flat_map(|table| &table.fed);
+        let commands: Vec<String> = columns
+            .map(|fed| {
+                format!(
+                    "SELECT backstop.protect_columns({}, ARRAY[{}], {});",
+                    literal(&catalog::display_name(top)),
+                    literal(&fed.column),
+                    literal(&fed.upstream)
+                )
+            })
+            .collect();
+        commands.join(" ")
+    }
+}
+
+fn protect(policy: &Policy) -> String {
+    let keys: Vec<String> = policy.key_columns.iter().map(|key| literal(key)).collect();
+    let mut command = format!(
+        "SELECT backstop.protect({}, key_columns => ARRAY[{}]",
+        literal(&policy.qualified),
+        keys.join(", ")
+    );
+    if let Some(max_rows) = policy.max_rows {
+        command += &format!(", max_rows => {max_rows}");
+    }
+    if let Some(expendable) = &policy.expendable {
+        command += &format!(", expendable => {}", literal(expendable));
+    }
+    if policy.always {
+        command += ", require => 'always'";
+    }
+    command += &format!(", approval => '{}');", policy.approval.name());
+    command
+}
+
+fn literal(text: &str) -> String {
+    let text = text.replace('\'', "''");
+    // A backslash means itself, whatever standard_conforming_strings says.
+    match text.contains('\\') {
+        true => format!("E'{}'", text.replace('\\', "\\\\")),
+        false => format!("'{text}'"),
+    }
+}
