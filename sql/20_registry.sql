@@ -68,7 +68,8 @@ WITH RECURSIVE member(relation) AS (
 SELECT r.relation::regclass AS relation, r.parent::regclass AS parent, c.conname AS constraint_name,
        c.confdeltype AS on_delete, c.confupdtype AS on_update
 FROM reached AS r JOIN pg_catalog.pg_constraint AS c ON c.oid = r.constraint_oid
-WHERE c.conparentid = 0;
+-- A key's copies for partitions go with it, save where it is the partition that is protected.
+WHERE NOT EXISTS (SELECT FROM reached AS whole WHERE whole.constraint_oid = c.conparentid);
 
 SELECT pg_catalog.pg_extension_config_dump('backstop.registered_table', '');
 SELECT pg_catalog.pg_extension_config_dump('backstop.registered_column', '');

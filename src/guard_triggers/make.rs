@@ -57,7 +57,7 @@ pub fn adjust_changed(before: &Rc<Registry>) {
     }
     let moved = before
         .children()
-        .filter(|relid| before.parents(*relid) != registry.parents(*relid));
+        .filter(|relid| before.parents(*relid) != registry.parents(*relid) && changed_here(*relid));
     let left: Vec<Oid> = moved
         .flat_map(|relid| before.with_children(relid))
         .filter(|relid| before.table(*relid).is_some() && registry.table(*relid).is_none())
@@ -67,6 +67,22 @@ pub fn adjust_changed(before: &Rc<Registry>) {
         release(&left);
     }
     judge_moved_again(before, &registry);
+    let mut made: HashSet<Oid> = HashSet::new();
+    while let Some(registry) = registry::current_even_if_off() {
+        let mut tables = newly_guarded(before, &registry);
+        tables.retain(|relid| !made.contains(relid));
+        if tables.is_empty() {
+            break;
+        }
+        let _privileged = Privileged::for_ddl();
+        make(&registry, &tables);
+        // What has come to follow one of them while another session held it is seen once it is ours.
+        made.extend(tables);
+    }
+}
+
+/// What is guarded on account of what this transaction has changed, and was not, or not on that account, `before`.
+fn newly_guarded(before: &Registry, registry: &Registry) -> HashSet<Oid> {
     // A partition that is detached loses the clones it had, and its partitions theirs. What is guarded on another account
     // may have been let go meanwhile by who unprotected the earlier one.
     let is_new = |table: &&Rc<Guarded>| {
@@ -85,10 +101,7 @@ pub fn adjust_changed(before: &Rc<Registry>) {
         .flat_map(|relid| registry.dependents(*relid))
         .collect();
     tables.retain(|relid| new.contains(relid));
-    if !tables.is_empty() {
-        let _privileged = Privileged::for_ddl();
-        make(&registry, &tables);
-    }
+    tables
 }
 
 /// Whether this transaction may have made a table a follower or child, or taken it out of a family: the weakest lock under
@@ -157,7 +170,7 @@ pub(super) fn make(registry: &Registry, tables: &HashSet<Oid>) {
     for relid in in_order(registry, tables) {
         let has_row_trigger = present.captures(relid) || awaits_clone(registry, relid, &present);
         let has_both = has_row_trigger && (is_foreign(relid) || present.guards_truncate(relid));
-        if registry.table(relid).is_none() || has_both {
+        if registry.table(relid).is_none() || has_both || catalog::is_others_temporary(relid) {
             continue;
         }
         // Another session may have dropped or renamed it since the registry was read.

@@ -1,7 +1,8 @@
 //! Which tables have our triggers.
 
-use pgrx::Spi;
+use crate::pg::newest;
 use pgrx::pg_sys::Oid;
+use pgrx::spi;
 use std::collections::HashSet;
 
 /// Tables that carry our triggers as we made them: right function, events and condition. A trigger of our name that is
@@ -38,32 +39,29 @@ impl Present {
              FROM pg_catalog.pg_trigger \
              WHERE tgname OPERATOR(pg_catalog.=) ANY (ARRAY['backstop_capture', 'backstop_guard_truncate'])"
         );
+        let rows = newest::select(&sql, &[], |row| {
+            let flag = |n: usize| Ok::<_, spi::Error>(row.get::<bool>(n)? == Some(true));
+            let relid = row.get::<Oid>(1)?;
+            Ok(relid.zip(Some((flag(3)?, flag(4)?, flag(5)?, flag(6)?))))
+        });
         let mut present = Present::default();
-        Spi::connect(|client| {
-            let rows = client
-                .select(&sql, None, &[])
-                .unwrap_or_else(|error| pgrx::error!("{error}"));
-            for row in rows {
-                let relid = row.get::<Oid>(1).ok().flatten();
-                let flag = |n: usize| row.get::<bool>(n).ok().flatten() == Some(true);
-                let Some(relid) = relid else { continue };
-                if flag(3) {
-                    present.capture.insert(relid);
-                    if flag(5) {
-                        present.clones.insert(relid);
-                    }
-                    if flag(6) {
-                        present.idle_capture.insert(relid);
-                    }
+        for (relid, (capture, truncate, clone, idle)) in rows {
+            if capture {
+                present.capture.insert(relid);
+                if clone {
+                    present.clones.insert(relid);
                 }
-                if flag(4) {
-                    present.truncate.insert(relid);
-                    if flag(6) {
-                        present.idle_truncate.insert(relid);
-                    }
+                if idle {
+                    present.idle_capture.insert(relid);
                 }
             }
-        });
+            if truncate {
+                present.truncate.insert(relid);
+                if idle {
+                    present.idle_truncate.insert(relid);
+                }
+            }
+        }
         present
     }
 }

@@ -17,6 +17,12 @@ pub unsafe fn owned(text: *const c_char) -> Option<String> {
     Some(encoding::decoded(unsafe { CStr::from_ptr(text) }))
 }
 
+/// Whether it is a temporary table of another session: nobody else reaches its rows, or may alter it.
+pub fn is_others_temporary(relid: pg_sys::Oid) -> bool {
+    // SAFETY: syscache look-ups; the namespace of what is gone is none.
+    unsafe { pg_sys::isOtherTempNamespace(pg_sys::get_rel_namespace(relid)) }
+}
+
 /// A relation's schema and name; `None` when it no longer exists.
 pub fn relation_name(relid: pg_sys::Oid) -> Option<(String, String)> {
     // SAFETY: the syscache look-ups return palloc'd copies or NULL.

@@ -9,6 +9,7 @@ pub mod cursor;
 pub mod encoding;
 pub mod function;
 pub mod memory;
+pub mod newest;
 pub mod objects;
 pub mod privileged;
 pub mod query;

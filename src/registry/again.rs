@@ -2,7 +2,7 @@
 
 use super::{Policy, Registry};
 use crate::pg::catalog;
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{self, Oid};
 use std::collections::HashSet;
 
 impl Registry {
@@ -10,7 +10,7 @@ impl Registry {
     /// follows. Empty when nothing guards it.
     pub fn registered_again(&self, relid: Oid) -> String {
         let mut seen: HashSet<Oid> = HashSet::new();
-        let mut queue = vec![relid];
+        let mut queue = vec![self.trigger_source(relid)];
         while let Some(relid) = queue.pop() {
             let Some(table) = self.table(relid).filter(|_| seen.insert(relid)) else {
                 continue;
@@ -24,6 +24,20 @@ impl Registry {
             queue.extend(table.cascades.iter().map(|edge| edge.parent));
         }
         String::new()
+    }
+
+    /// The table whose row trigger `relid` has: registering a partition by itself makes none where its parent's is missing.
+    fn trigger_source(&self, relid: Oid) -> Oid {
+        let mut source = relid;
+        // SAFETY: a syscache look-up; a relation that is gone is no partition.
+        while unsafe { pg_sys::get_rel_relispartition(source) } {
+            let parents = self.parents(source).iter();
+            match parents.copied().find(|parent| self.table(*parent).is_some()) {
+                Some(parent) => source = parent,
+                None => break,
+            }
+        }
+        source
     }
 
     /// Columns are their children's too: the topmost table that has them is the one that was registered.

@@ -2,21 +2,15 @@
 
 use super::{ApprovalKind, Fed, Policy, SequencePolicy};
 use crate::guard_triggers;
-use crate::pg::catalog;
+use crate::pg::{catalog, newest};
 use crate::pg::encoding::{Text, strings};
-use pgrx::Spi;
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Runs `sql` and maps its rows. Operators are qualified in every query here: search_path is the session's.
 fn select<T>(sql: &str, map: impl Fn(&pgrx::spi::SpiHeapTupleData) -> Option<T>) -> Vec<T> {
-    Spi::connect(|client| {
-        let rows = client
-            .select(sql, None, &[])
-            .unwrap_or_else(|error| pgrx::error!("{error}"));
-        rows.filter_map(|row| map(&row)).collect()
-    })
+    newest::select(sql, &[], |row| Ok(map(row)))
 }
 
 fn column<T: pgrx::FromDatum + pgrx::IntoDatum>(

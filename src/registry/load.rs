@@ -37,13 +37,7 @@ impl Privileged {
                 pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID),
                 context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
             );
-            // A parallel worker may not take a snapshot of its own; it has the leader's.
-            let snapshot = if pg_sys::IsInParallelMode() && pg_sys::ActiveSnapshotSet() {
-                pg_sys::GetActiveSnapshot()
-            } else {
-                pg_sys::GetLatestSnapshot()
-            };
-            pg_sys::PushActiveSnapshot(snapshot);
+            pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
         }
         LOADING.set(true);
         Privileged {

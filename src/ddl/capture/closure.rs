@@ -1,8 +1,8 @@
 //! What a drop takes along, from the catalog of dependencies.
 
 use crate::pg::encoding::Text;
+use crate::pg::newest;
 use crate::pg::privileged::Privileged;
-use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
 
@@ -94,21 +94,11 @@ pub fn columns(relid: Oid, name: &str, inh: bool, all: bool) -> Vec<Object> {
 
 fn read(sql: &str, arguments: &[DatumWithOid]) -> Vec<Object> {
     let _privileged = Privileged::for_ddl();
-    // SAFETY: popped below; after an error the abort pops it.
-    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
-    let found = Spi::connect(|client| {
-        let rows = client.select(sql, None, arguments)?;
-        let mut found = Vec::new();
-        for row in rows {
-            found.push(Object {
-                class: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
-                oid: row.get(2)?.unwrap_or(pg_sys::InvalidOid),
-                column: row.get(3)?.unwrap_or(0),
-            });
-        }
-        Ok::<_, pgrx::spi::Error>(found)
-    });
-    // SAFETY: pushed above.
-    unsafe { pg_sys::PopActiveSnapshot() };
-    found.unwrap_or_else(|error| pgrx::error!("{error}"))
+    newest::select(sql, arguments, |row| {
+        Ok(Some(Object {
+            class: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
+            oid: row.get(2)?.unwrap_or(pg_sys::InvalidOid),
+            column: row.get(3)?.unwrap_or(0),
+        }))
+    })
 }

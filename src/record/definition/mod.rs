@@ -15,12 +15,11 @@ use crate::ledger;
 use crate::model::Operation;
 use crate::pg::encoding::RowText;
 use crate::pg::privileged::Privileged;
-use crate::pg::{catalog, raw};
+use crate::pg::{catalog, newest, raw};
 use crate::registry::Guarded;
 use crate::report::Outcome;
 use crate::running;
 use crate::sequence::state;
-use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::rc::Rc;
@@ -61,28 +60,18 @@ impl Definition {
 /// whole, whoever takes it away.
 fn read(sql: &str, arguments: &[DatumWithOid]) -> Vec<Definition> {
     let _privileged = Privileged::for_ddl();
-    // SAFETY: popped below; after an error the abort pops it.
-    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
-    let found = Spi::connect(|client| {
-        let rows = client.select(sql, None, arguments)?;
-        let mut found = Vec::new();
-        for row in rows {
-            let text = |n| row.text(n).map(Option::unwrap_or_default);
-            found.push(Definition {
-                rank: row.get(1)?.unwrap_or(0),
-                depth: row.get(2)?.unwrap_or(0),
-                relid: row.get(3)?.unwrap_or(pg_sys::InvalidOid),
-                object: text(4)?,
-                kind: text(5)?,
-                name: text(6)?,
-                sql: text(7)?,
-            });
-        }
-        Ok::<_, pgrx::spi::Error>(found)
-    });
-    // SAFETY: pushed above.
-    unsafe { pg_sys::PopActiveSnapshot() };
-    found.unwrap_or_else(|error| pgrx::error!("{error}"))
+    newest::select(sql, arguments, |row| {
+        let text = |n| row.text(n).map(Option::unwrap_or_default);
+        Ok(Some(Definition {
+            rank: row.get(1)?.unwrap_or(0),
+            depth: row.get(2)?.unwrap_or(0),
+            relid: row.get(3)?.unwrap_or(pg_sys::InvalidOid),
+            object: text(4)?,
+            kind: text(5)?,
+            name: text(6)?,
+            sql: text(7)?,
+        }))
+    })
 }
 
 fn oids(relids: &[Oid]) -> DatumWithOid<'static> {

@@ -1,0 +1,64 @@
+//! Queries that see what every session has committed, whatever snapshot the transaction goes by.
+
+use super::encoding::c_string;
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::spi::SpiHeapTupleData;
+use pgrx::{Spi, spi};
+use std::ptr;
+
+/// Rows of a query by the newest snapshot. SPI takes that of the transaction for what it may not take for read-only, and
+/// `client.select` says so as soon as the transaction has written: under REPEATABLE READ that one is old.
+pub fn select<T>(
+    sql: &str,
+    arguments: &[DatumWithOid],
+    map: impl Fn(&SpiHeapTupleData) -> spi::Result<Option<T>>,
+) -> Vec<T> {
+    let text = c_string(sql);
+    let mut types: Vec<Oid> = arguments.iter().map(DatumWithOid::oid).collect();
+    let given = |argument: &DatumWithOid| argument.datum().map(|datum| datum.sans_lifetime());
+    let mut datums: Vec<Datum> = arguments
+        .iter()
+        .map(|argument| given(argument).unwrap_or(Datum::null()))
+        .collect();
+    let nulls: Vec<_> = arguments
+        .iter()
+        .map(|argument| if given(argument).is_some() { b' ' } else { b'n' } as std::ffi::c_char)
+        .collect();
+    // SAFETY: popped below; after an error the abort pops it. What this transaction has done so far is to be seen.
+    unsafe {
+        // In parallel mode nothing is written, and no command may begin.
+        if !pg_sys::IsInParallelMode() {
+            pg_sys::CommandCounterIncrement();
+        }
+        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+    }
+    let found = Spi::connect(|_| {
+        // SAFETY: connected; the three arrays are as long as the arguments. The rows live until SPI is left.
+        unsafe {
+            pg_sys::SPI_tuptable = ptr::null_mut();
+            let status = pg_sys::SPI_execute_with_args(
+                text.as_ptr(),
+                types.len() as i32,
+                types.as_mut_ptr(),
+                datums.as_mut_ptr(),
+                nulls.as_ptr(),
+                true,
+                0,
+            );
+            Spi::check_status(status)?;
+            let table = pg_sys::SPI_tuptable;
+            let mut found = Vec::new();
+            for n in 0..pg_sys::SPI_processed as usize {
+                let row = SpiHeapTupleData::new((*table).tupdesc, *(*table).vals.add(n))?;
+                if let Some(row) = row {
+                    found.extend(map(&row)?);
+                }
+            }
+            Ok::<_, spi::Error>(found)
+        }
+    });
+    // SAFETY: pushed above.
+    unsafe { pg_sys::PopActiveSnapshot() };
+    found.unwrap_or_else(|error| pgrx::error!("{error}"))
+}
