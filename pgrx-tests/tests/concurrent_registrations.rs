@@ -206,3 +206,21 @@ fn unprotecting_a_partitioned_table_waits_for_its_writers_at_the_parent() {
     passes(&mut writer, "LOCK TABLE low IN ROW EXCLUSIVE MODE; COMMIT");
     waiting.join().expect("it waits for the writer alone");
 }
+
+/// Two sessions add a link each to a chain: neither sees the other's until it commits.
+#[test]
+fn a_chain_of_followers_that_two_sessions_make_is_guarded_to_its_end() {
+    for last in [
+        "CREATE TABLE last (id int PRIMARY KEY REFERENCES other ON DELETE CASCADE)",
+        "CREATE TABLE last () INHERITS (other)",
+    ] {
+        let (db, mut admin) = world(&["SELECT backstop.protect('users'); \
+             ALTER TABLE other ADD FOREIGN KEY (id) REFERENCES base ON DELETE CASCADE"]);
+        let first = "ALTER TABLE base ADD FOREIGN KEY (id) REFERENCES users ON DELETE CASCADE";
+        at_once(&db, last, first);
+        assert_eq!(
+            query_text(&mut admin, TRIGGERS),
+            of(&["base", "last", "other", "users"])
+        );
+    }
+}

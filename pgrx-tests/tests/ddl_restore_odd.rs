@@ -101,3 +101,32 @@ fn what_stands_on_a_dropped_table_and_on_its_views_comes_back() {
                        (SELECT of_counted FROM w.holder), (SELECT stxstattarget FROM pg_statistic_ext WHERE stxname = 'guess')";
     assert_eq!(query_text(&mut admin, back), "3|1|(1,2,3)|77");
 }
+
+/// The session that drops prints dates, intervals, numbers and backslashes in its own way, and the one that restores reads
+/// them in another.
+#[test]
+fn constants_come_back_whatever_the_session_has_set() {
+    let db = database();
+    let mut admin = db.connect();
+    passes(
+        &mut admin,
+        r"CREATE SCHEMA w;
+          CREATE TABLE w.dated (id int, d date DEFAULT '2026-01-02', x text DEFAULT 'a\b' CHECK (x <> 'c\d'),
+              i interval DEFAULT '-1 day -2:00', f float8 DEFAULT 0.1 + 0.2, PRIMARY KEY (id, d)) PARTITION BY RANGE (d);
+          CREATE TABLE w.early PARTITION OF w.dated FOR VALUES FROM ('2026-01-02') TO ('2026-03-04');
+          CREATE INDEX ON w.dated (id) WHERE d > '2026-05-06';
+          SELECT backstop.protect('w.dated'); INSERT INTO w.dated (id) VALUES (1)",
+    );
+    let before = dump(&db.name);
+    passes(
+        &mut admin,
+        "SET DateStyle = 'SQL, DMY'; SET IntervalStyle = sql_standard; SET standard_conforming_strings = off;
+         SET extra_float_digits = -10; SET escape_string_warning = off",
+    );
+    for table in ["w.early", "w.dated"] {
+        approved(&mut admin, 100, &format!("DROP TABLE {table} CASCADE"));
+        let mut other = db.connect();
+        restore(&mut other);
+        assert_eq!(dump(&db.name), before, "{table}");
+    }
+}

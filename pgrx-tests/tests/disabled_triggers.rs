@@ -159,3 +159,126 @@ fn what_follows_since_the_rules_were_off_is_guarded() {
         "public.notes public.plain public.subscriptions public.users"
     );
 }
+
+/// A partition's trigger is its parent's: registering the partition, which is protected by itself too, would make none.
+#[test]
+fn the_command_for_a_partition_makes_its_parent_s_trigger() {
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "CREATE TABLE notes (id bigint PRIMARY KEY, user_id bigint REFERENCES users ON DELETE CASCADE) PARTITION BY RANGE (id);
+         CREATE TABLE notes_1 PARTITION OF notes FOR VALUES FROM (0) TO (10);
+         SELECT backstop.protect('notes_1'); INSERT INTO notes VALUES (1, 1);
+         SET backstop.mode = 'observe'; SET client_min_messages = error; DROP TRIGGER backstop_capture ON notes;
+         RESET backstop.mode; RESET client_min_messages",
+    );
+    let destroy = "DELETE FROM notes WHERE id = 1";
+    let refusal = refused(&mut admin, destroy);
+    let table = (refusal.sqlstate.as_str(), refusal.table.as_str());
+    assert_eq!(table, ("SF013", "notes_1"));
+    let command = refusal.hint.split_once("makes it: ").expect("a command").1;
+    passes(&mut admin, command);
+    passes(&mut admin, destroy);
+    let rows = "SELECT relation FROM backstop.preimage";
+    assert_eq!(query_text(&mut admin, rows), "public.notes");
+}
+
+/// The command is read as it is printed, and changes nothing that is registered, whatever the session has set.
+#[test]
+fn the_command_leaves_the_registration_as_it_was() {
+    let (_db, mut admin) = database_with(
+        r#"CREATE SCHEMA "S'x\y"; SET search_path = "S'x\y";
+           CREATE TYPE "En\um" AS ENUM ('a''b', 'c\d');
+           CREATE TABLE "T a'b\c" ("K'1\" bigint, "K""2" text, e "En\um", t text, on_day date, PRIMARY KEY ("K'1\", "K""2"));
+           CREATE TABLE "Fo\l" (id int PRIMARY KEY, a bigint, b text, FOREIGN KEY (a, b) REFERENCES "T a'b\c" ON DELETE CASCADE);
+           CREATE TABLE "Co l" (id int PRIMARY KEY, "C'1\" text, c2 text);
+           CREATE TABLE "Ch'C" () INHERITS ("Co l");
+           SELECT backstop.protect('"T a''b\c"', key_columns => ARRAY['K''1\', 'K"2'], max_rows => 0, require => 'always',
+               approval => 'second_person', expendable => $$e = 'c\d' AND t <> E'it''s \\ x' AND on_day < '2026-02-01'$$);
+           SELECT backstop.protect_columns('"Co l"', ARRAY['C''1\'], 'up''stream \ x');
+           SELECT backstop.protect_columns('"Co l"', ARRAY['c2'], 'other')"#,
+    );
+    let registered = "SELECT (SELECT string_agg(t::text, '; ') FROM backstop.protected_table AS t) || ' and ' \
+                      || (SELECT string_agg(c::text, '; ' ORDER BY column_name) FROM backstop.protected_column AS c)";
+    let before = query_text(&mut admin, registered);
+    for (settings, table) in [
+        ("", r#""T a'b\c""#),
+        ("SET standard_conforming_strings = off;", r#""Fo\l""#),
+        ("SET DateStyle = 'SQL, DMY';", r#""Fo\l""#),
+        ("SET standard_conforming_strings = off;", r#""Co l""#),
+        ("", r#""Ch'C""#),
+    ] {
+        let table = format!(r#""S'x\y".{table}"#);
+        passes(
+            &mut admin,
+            &format!(
+                "SET backstop.mode = 'observe'; SET client_min_messages = error; DROP TRIGGER backstop_capture ON {table}; \
+                 RESET backstop.mode; SET search_path = public; {settings}"
+            ),
+        );
+        let destroy = format!(
+            "DELETE FROM {table} WHERE {} IS NULL",
+            if table.contains("T a") { "t" } else { "id" }
+        );
+        let refusal = refused(&mut admin, &destroy);
+        assert_eq!(refusal.sqlstate, "SF013", "{refusal:?}");
+        let command = refusal.hint.split_once("makes it: ").expect("a command").1;
+        passes(&mut admin, command);
+        passes(
+            &mut admin,
+            r#"RESET ALL; SET search_path = "S'x\y", public"#,
+        );
+        assert_eq!(query_text(&mut admin, registered), before, "{command}");
+        passes(&mut admin, &destroy);
+    }
+}
+
+/// Another session's temporary child is its own: nobody else reaches its rows, or may alter it.
+#[test]
+fn a_temporary_child_of_another_session_hinders_nobody() {
+    let (db, mut admin) = world();
+    let mut app = db.connect();
+    passes(
+        &mut app,
+        "CREATE TABLE base (id bigint PRIMARY KEY); CREATE TEMP TABLE mine () INHERITS (base); INSERT INTO mine VALUES (1)",
+    );
+    passes(
+        &mut admin,
+        "SELECT backstop.protect('base'); INSERT INTO base VALUES (2); DELETE FROM base WHERE id = 2",
+    );
+    let refusal = refused(&mut app, "DELETE FROM base WHERE id = 1");
+    assert_eq!(
+        (refusal.sqlstate.as_str(), refusal.table.as_str()),
+        ("SF013", "mine")
+    );
+    let command = refusal.hint.split_once("makes it: ").expect("a command").1;
+    passes(&mut app, command);
+    passes(&mut app, "DELETE FROM base WHERE id = 1");
+    passes(&mut admin, "SELECT backstop.unprotect('base')");
+    passes(&mut app, "INSERT INTO mine VALUES (1); DELETE FROM mine");
+}
+
+/// Every statement says so anew where the rules are only observed.
+#[test]
+fn what_a_disabled_trigger_does_not_see_is_warned_of_in_observe_mode() {
+    let (db, _admin) = world();
+    let (mut app, notices) = db.connect_listening("postgres");
+    passes(
+        &mut app,
+        "SET backstop.mode = 'observe'; ALTER TABLE subscriptions DISABLE TRIGGER backstop_capture",
+    );
+    for statement in [
+        "DELETE FROM subscriptions WHERE id = 5",
+        "UPDATE subscriptions SET id = 1 WHERE id = 1",
+        "DELETE FROM users WHERE id = 1",
+    ] {
+        notices.take();
+        passes(&mut app, statement);
+        let said = notices.take();
+        assert_eq!(said.len(), 1, "{statement}: {said:?}");
+        assert_eq!(
+            said[0].message(),
+            "the trigger \"backstop_capture\" of table \"subscriptions\" is disabled"
+        );
+    }
+}

@@ -78,6 +78,11 @@ impl Drop for Copy {
 /// Dumps a world with `format`, restores it with `restore` (the program and its arguments but for the last ones, the
 /// database and the file), and looks at what has come of it.
 fn comes_along(format: &str, program: &str, restore: &[&str]) {
+    comes_along_with("", format, program, restore);
+}
+
+/// As `comes_along`, with settings of the sessions that restore.
+fn comes_along_with(settings: &str, format: &str, program: &str, restore: &[&str]) {
     let original = database();
     let mut admin = original.connect();
     passes(&mut admin, WORLD);
@@ -87,7 +92,7 @@ fn comes_along(format: &str, program: &str, restore: &[&str]) {
     cluster()
         .program("pg_dump", &["-d", &original.name, format, "-f", &file])
         .expect("pg_dump");
-    let database = copy.database.conninfo("postgres");
+    let database = format!("{} {settings}", copy.database.conninfo("postgres"));
     let mut arguments = restore.to_vec();
     if program == "psql" {
         arguments.extend([
@@ -150,6 +155,15 @@ fn an_archive_by_several_jobs() {
 #[test]
 fn a_folder_by_several_jobs() {
     comes_along("-Fd", "pg_restore", &["-j", "2"]);
+}
+
+/// A follower's trigger comes with its foreign key whatever the mode, and the dump's after it.
+#[test]
+fn an_archive_by_several_jobs_while_the_rules_are_off_or_observed() {
+    for mode in ["off", "observe"] {
+        let settings = format!("options='-c backstop.mode={mode}'");
+        comes_along_with(&settings, "-Fc", "pg_restore", &["-j", "2"]);
+    }
 }
 
 #[test]

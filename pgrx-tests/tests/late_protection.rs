@@ -3,8 +3,8 @@
 
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
-    Database, approved, comes_to, database, database_with_app, passes, query_text, refused,
-    until_someone_waits,
+    Database, approved, comes_to, database, database_with, database_with_app, passes, query_text,
+    refused, until_someone_waits,
 };
 
 const WORLD: &str = "
@@ -261,4 +261,57 @@ fn ddl_of_a_transaction_that_began_before_the_protection_is_judged_by_it() {
         "BEGIN; SELECT backstop.unprotect('notes'), backstop.protect('notes'), backstop.approve_batch('meant', 9);
          ALTER TABLE notes ALTER COLUMN v TYPE int USING v::int; COMMIT",
     );
+}
+
+/// The snapshot of such a transaction is older than the protection. What it has written makes no difference.
+#[test]
+fn a_repeatable_read_transaction_that_has_written_meets_what_was_protected_since() {
+    let (db, mut admin) = database_with(
+        "CREATE TABLE users (id bigint PRIMARY KEY); INSERT INTO users VALUES (1), (2);
+         CREATE TABLE plain (id bigint PRIMARY KEY, user_id bigint)",
+    );
+    let mut app = db.connect();
+    passes(
+        &mut app,
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO plain VALUES (1)",
+    );
+    passes(&mut admin, "SELECT backstop.protect('users')");
+    passes(&mut app, "SAVEPOINT before");
+    assert_eq!(refused(&mut app, "DELETE FROM users").sqlstate, "SF002");
+    passes(
+        &mut app,
+        "ROLLBACK TO before; DELETE FROM users WHERE id = 1;
+         CREATE TABLE notes (id bigint PRIMARY KEY, user_id bigint REFERENCES users ON DELETE CASCADE);
+         ALTER TABLE plain ADD FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE;
+         COMMIT",
+    );
+    let recorded = "SELECT string_agg(relation, ' ') FROM backstop.preimage";
+    assert_eq!(query_text(&mut admin, recorded), "public.users");
+    let incomplete =
+        "SELECT count(*) FROM backstop.status() WHERE property = 'table without enabled triggers'";
+    assert_eq!(query_text(&mut admin, incomplete), "0");
+    let followers =
+        "SELECT string_agg(relation::text, ' ' ORDER BY relation::text) FROM backstop.follower";
+    assert_eq!(query_text(&mut admin, followers), "notes plain");
+}
+
+/// DDL finds what another session has protected while it waited, triggers and all.
+#[test]
+fn ddl_of_a_repeatable_read_transaction_waits_for_the_protection() {
+    let (db, mut admin) = database_with("CREATE TABLE users (id bigint PRIMARY KEY)");
+    let mut app = db.connect();
+    passes(&mut app, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1");
+    passes(&mut admin, "BEGIN; SELECT backstop.protect('users')");
+    let waiting = std::thread::spawn(move || {
+        passes(
+            &mut app,
+            "CREATE TABLE notes (id bigint PRIMARY KEY REFERENCES users ON DELETE CASCADE); COMMIT",
+        );
+    });
+    until_someone_waits(&mut admin);
+    passes(&mut admin, "COMMIT");
+    waiting.join().expect("it passes");
+    let triggers = "SELECT string_agg(tgrelid::regclass::text, ' ' ORDER BY tgrelid::regclass::text) FROM pg_trigger \
+                    WHERE tgname = 'backstop_capture' AND tgenabled = 'A'";
+    assert_eq!(query_text(&mut admin, triggers), "notes users");
 }

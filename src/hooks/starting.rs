@@ -4,6 +4,7 @@
 use super::executor::open;
 use super::targets::{are_counted, cascade_cause, named_targets, targets};
 use super::verdict;
+use crate::ddl::enforce;
 use crate::gucs;
 use crate::ledger;
 use crate::model::Violation;
@@ -45,6 +46,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
     if entered.root {
         // A page that an error left under this address is not this statement's.
         ledger::with(|ledger| drop(ledger.remove_root(desc as usize)));
+        enforce::begin();
     }
     if eflags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0 {
         return Ok(entered);

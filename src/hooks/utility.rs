@@ -196,6 +196,9 @@ unsafe fn before(
         // Who switches the mode off moves partitions and adds foreign keys, and switches it on again: triggers go with them.
         // SAFETY: the caller vouches for the statement.
         unsafe {
+            if (*statement).type_ == NodeTag::T_CreateTrigStmt {
+                own_trigger::replace_same(statement.cast());
+            }
             if makes_relations {
                 // Where nothing is protected, it may wait for the first protect() of all.
                 let registry = registry::current_even_if_off().unwrap_or_default();

@@ -11,8 +11,17 @@ const PLAIN_PLANS: [(&CStr, &CStr); 2] =
 /// A search_path in which nobody can have put anything.
 const SEARCH_PATH: (&CStr, &CStr) = (c"search_path", c"pg_catalog, pg_temp");
 
-/// What PostgreSQL prints for us must not depend on the session either.
-const QUOTES: (&CStr, &CStr) = (c"quote_all_identifiers", c"off");
+/// What PostgreSQL prints for us must not depend on the session either, and mean the same in the session that reads it: a
+/// date of `DateStyle = 'SQL, DMY'` is another one where the month comes first. Only how dates are printed is set, not the
+/// order in which those are read that a user writes.
+const PRINTED: [(&CStr, &CStr); 6] = [
+    (c"quote_all_identifiers", c"off"),
+    (c"standard_conforming_strings", c"on"),
+    (c"DateStyle", c"ISO"),
+    (c"IntervalStyle", c"postgres"),
+    (c"extra_float_digits", c"1"),
+    (c"lc_monetary", c"C"),
+];
 
 /// Our settings until dropped; after an error the abort puts the session's back.
 pub struct OwnSettings(c_int);
@@ -33,11 +42,13 @@ impl OwnSettings {
         OwnSettings::of(&PLAIN_PLANS)
     }
 
-    /// Plain plans, and names that mean the same in every session.
+    /// Plain plans, and names and constants that mean the same in every session.
     pub fn pinned() -> OwnSettings {
         let settings = OwnSettings::plain_plans();
         set(SEARCH_PATH.0, SEARCH_PATH.1);
-        set(QUOTES.0, QUOTES.1);
+        for (name, value) in PRINTED {
+            set(name, value);
+        }
         settings
     }
 }

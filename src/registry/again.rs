@@ -32,7 +32,10 @@ impl Registry {
         // SAFETY: a syscache look-up; a relation that is gone is no partition.
         while unsafe { pg_sys::get_rel_relispartition(source) } {
             let parents = self.parents(source).iter();
-            match parents.copied().find(|parent| self.table(*parent).is_some()) {
+            match parents
+                .copied()
+                .find(|parent| self.table(*parent).is_some())
+            {
                 Some(parent) => source = parent,
                 None => break,
             }

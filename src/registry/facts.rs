@@ -2,8 +2,8 @@
 
 use super::{ApprovalKind, Fed, Policy, SequencePolicy};
 use crate::guard_triggers;
-use crate::pg::{catalog, newest};
 use crate::pg::encoding::{Text, strings};
+use crate::pg::{catalog, newest};
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
 use std::rc::Rc;
