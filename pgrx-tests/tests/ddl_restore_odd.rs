@@ -1,7 +1,7 @@
 //! Tables that are made in uncommon ways, and things that stand on tables, come back after a drop.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{approved, cluster, database, passes, query_text};
+use pg_backstop_tests::{approved, cluster, database, passes, query_text, refused};
 
 const WORLD: &str = r#"
     CREATE SCHEMA w; SET search_path = w;
@@ -129,4 +129,38 @@ fn constants_come_back_whatever_the_session_has_set() {
         restore(&mut other);
         assert_eq!(dump(&db.name), before, "{table}");
     }
+}
+
+/// What others have made since the snapshot of a REPEATABLE READ transaction goes with the table, and comes back with it.
+/// PostgreSQL does not print a constraint that is newer: the drop fails like any other change of what is newer.
+#[test]
+fn a_drop_by_an_old_snapshot_takes_nothing_that_is_not_recorded() {
+    let db = database();
+    let mut admin = db.connect();
+    passes(
+        &mut admin,
+        "CREATE SCHEMA w; CREATE TABLE w.users (id int PRIMARY KEY); INSERT INTO w.users VALUES (1);
+         CREATE TABLE w.plain (id int); SELECT backstop.protect('w.users')",
+    );
+    let old = "BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO w.plain VALUES (1);
+               SELECT backstop.approve_batch('OPS-8', 100)";
+    let drop = "DROP TABLE w.users CASCADE";
+    let mut app = db.connect();
+    passes(&mut app, old);
+    passes(
+        &mut admin,
+        "CREATE TABLE w.notes (id int PRIMARY KEY, user_id int REFERENCES w.users ON DELETE CASCADE);
+         INSERT INTO w.notes VALUES (1, 1)",
+    );
+    assert_eq!(refused(&mut app, drop).sqlstate, "40001");
+    passes(&mut app, "ROLLBACK");
+    passes(&mut app, old);
+    passes(
+        &mut admin,
+        "CREATE VIEW w.late AS SELECT * FROM w.users; CREATE INDEX ON w.users ((id + 1))",
+    );
+    let before = dump(&db.name);
+    passes(&mut app, &format!("{drop}; DELETE FROM w.plain; COMMIT"));
+    restore(&mut admin);
+    assert_eq!(dump(&db.name), before);
 }

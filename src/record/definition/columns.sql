@@ -62,7 +62,7 @@ WITH t AS (
     UNION ALL
     SELECT CASE k.contype WHEN 'f' THEN 185 ELSE 106 END, format('%I.%I', n.nspname, c.relname),
            CASE k.contype WHEN 'f' THEN 'foreign key' ELSE 'constraint' END, k.conname::text,
-           format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', n.nspname, c.relname, k.conname, pg_get_constraintdef(k.oid))
+           format('ALTER TABLE %I.%I ADD CONSTRAINT %I ', n.nspname, c.relname, k.conname) || pg_get_constraintdef(k.oid)
     FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE k.oid = ANY ($3) AND k.conparentid = 0 AND k.contype IN ('p', 'u', 'x', 'c', 'f') AND (k.conislocal OR k.contype = 'f')
     UNION ALL

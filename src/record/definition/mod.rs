@@ -62,16 +62,30 @@ fn read(sql: &str, arguments: &[DatumWithOid]) -> Vec<Definition> {
     let _privileged = Privileged::for_ddl();
     newest::select(sql, arguments, |row| {
         let text = |n| row.text(n).map(Option::unwrap_or_default);
+        let name = text(6)?;
+        let Some(sql) = row.text(7)? else {
+            unprintable(&name);
+        };
         Ok(Some(Definition {
             rank: row.get(1)?.unwrap_or(0),
             depth: row.get(2)?.unwrap_or(0),
             relid: row.get(3)?.unwrap_or(pg_sys::InvalidOid),
             object: text(4)?,
             kind: text(5)?,
-            name: text(6)?,
-            sql: text(7)?,
+            name,
+            sql,
         }))
     })
+}
+
+/// pg_get_constraintdef() goes by the transaction's snapshot, and says nothing of a constraint that is newer.
+fn unprintable(name: &str) -> ! {
+    pgrx::ereport!(
+        ERROR,
+        pgrx::PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+        format!("could not serialize access: \"{name}\" is newer than this transaction's snapshot"),
+        "What the statement takes along could not be recorded, so it was refused. Nothing was changed."
+    )
 }
 
 fn oids(relids: &[Oid]) -> DatumWithOid<'static> {

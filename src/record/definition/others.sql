@@ -32,8 +32,10 @@ WITH gone(classid, oid) AS (
     UNION ALL
     SELECT 23, oid, full_name, 'type', format('CREATE DOMAIN %s AS %s', full_name, format_type(typbasetype, typtypmod))
            || coalesce(' DEFAULT ' || typdefault, '') || CASE WHEN typnotnull THEN ' NOT NULL' ELSE '' END
-           || coalesce((SELECT string_agg(format(' CONSTRAINT %I %s', k.conname, pg_get_constraintdef(k.oid)), '' ORDER BY k.conname)
-                        FROM pg_constraint AS k WHERE k.contypid = y.oid AND k.contype = 'c'), '')
+           || coalesce((SELECT CASE WHEN every(pg_get_constraintdef(k.oid) IS NOT NULL) THEN
+                            string_agg(format(' CONSTRAINT %I %s', k.conname, pg_get_constraintdef(k.oid)), '' ORDER BY k.conname) END
+                        FROM pg_constraint AS k WHERE k.contypid = y.oid AND k.contype = 'c' HAVING count(*) > 0),
+                       CASE WHEN NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.contypid = y.oid AND k.contype = 'c') THEN '' END)
     FROM y WHERE typtype = 'd'
     UNION ALL
     SELECT 24, oid, full_name, 'owner', format('ALTER TYPE %s OWNER TO %I', full_name, pg_get_userbyid(typowner))

@@ -105,7 +105,7 @@ WITH RECURSIVE chosen(oid) AS (
     FROM a WHERE settings IS NOT NULL
     UNION ALL
     SELECT 50, t.depth, t.oid, t.full_name, 'constraint', k.conname::text,
-           format('ALTER TABLE %s ADD CONSTRAINT %I %s', t.full_name, k.conname, pg_get_constraintdef(k.oid))
+           format('ALTER TABLE %s ADD CONSTRAINT %I ', t.full_name, k.conname) || pg_get_constraintdef(k.oid)
     FROM t JOIN pg_constraint AS k ON k.conrelid = t.oid AND k.contype IN ('p', 'u', 'x', 'c')
         AND (k.conislocal OR t.relispartition)
     UNION ALL
@@ -130,8 +130,8 @@ WITH RECURSIVE chosen(oid) AS (
     FROM t
     UNION ALL
     SELECT 185, coalesce(t.depth, 0), coalesce(t.oid, k.confrelid), format('%I.%I', n.nspname, c.relname), 'foreign key',
-           k.conname::text, format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', n.nspname, c.relname, k.conname,
-           pg_get_constraintdef(k.oid))
+           k.conname::text, format('ALTER TABLE %I.%I ADD CONSTRAINT %I ', n.nspname, c.relname, k.conname)
+           || pg_get_constraintdef(k.oid)
     FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     LEFT JOIN t ON t.oid = k.conrelid
     WHERE k.contype = 'f' AND k.conparentid = 0
