@@ -1,5 +1,5 @@
--- The record: what destructive statements destroyed. Plain tables and plain SQL views, so that it can be read, dumped
--- and restored where this extension's library cannot be loaded.
+-- The record: what destructive statements destroyed, in plain tables. One function of the library is needed to read it:
+-- long images are zstd frames.
 
 GRANT USAGE ON SCHEMA backstop TO PUBLIC;
 
@@ -31,7 +31,7 @@ CREATE TABLE backstop.statement_log (
     image_row_count int,
     image_key_count smallint,
     image_columns text[],
-    images json,
+    images bytea,
     reverts_since timestamptz,
     CONSTRAINT statement_log_pkey PRIMARY KEY (statement_id)
 );
@@ -42,10 +42,12 @@ CREATE TABLE backstop.statement_log (
 CREATE INDEX statement_log_at ON backstop.statement_log USING brin (at);
 
 -- Row images, many to a chunk. chunk_id is drawn when the chunk is written, while the rows' locks are still held: for
--- any one row, chunk order is the order in which it was really changed. images is an array with one array per row:
+-- any one row, chunk order is the order in which it was really changed. images is a JSON array with one array per row:
 -- [number, column values in the order of "columns" ..., for an UPDATE an object of changed columns]. A row's ordinal within
 -- the statement is its number and the rows before it in the chunk.
+-- first_ordinal is that of its first row.
 -- A value is a JSON number or boolean where that is lossless, else the text PostgreSQL prints for it; SQL NULL is null.
+-- The array is stored as it is (it begins with "[") or, where that is shorter, as a zstd frame: any zstd program reads it.
 CREATE TABLE backstop.image_chunk (
     chunk_id bigint NOT NULL,
     statement_id bigint NOT NULL,
@@ -53,10 +55,11 @@ CREATE TABLE backstop.image_chunk (
     relid oid NOT NULL,
     operation text NOT NULL,
     cause text,
+    first_ordinal bigint NOT NULL,
     row_count int NOT NULL,
     key_count smallint NOT NULL,
     columns text[] NOT NULL,
-    images json NOT NULL,
+    images bytea NOT NULL,
     CONSTRAINT image_chunk_pkey PRIMARY KEY (statement_id, chunk_id)
 );
 
@@ -107,15 +110,15 @@ ALTER TABLE backstop.sequence_change REPLICA IDENTITY FULL;
 ALTER TABLE backstop.committed REPLICA IDENTITY FULL;
 ALTER TABLE backstop.pruned REPLICA IDENTITY FULL;
 
--- lz4 compresses a chunk several times faster than pglz; not every server is built with it.
-DO $$
-BEGIN
-    ALTER TABLE backstop.statement_log ALTER COLUMN images SET COMPRESSION lz4;
-    ALTER TABLE backstop.image_chunk ALTER COLUMN images SET COMPRESSION lz4;
-EXCEPTION WHEN feature_not_supported THEN
-    NULL;
-END
-$$;
+-- What is worth compressing is compressed already.
+ALTER TABLE backstop.statement_log ALTER COLUMN images SET STORAGE EXTERNAL;
+ALTER TABLE backstop.image_chunk ALTER COLUMN images SET STORAGE EXTERNAL;
+
+CREATE FUNCTION backstop.unpacked(images bytea) RETURNS json
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'backstop_unpacked';
+COMMENT ON FUNCTION backstop.unpacked(bytea) IS 'the JSON array of row images that is stored as it is or as a zstd frame';
+-- Said outright, because a database may have revoked PUBLIC's default.
+GRANT EXECUTE ON FUNCTION backstop.unpacked(bytea) TO PUBLIC;
 
 CREATE VIEW backstop.statement AS
 SELECT statement_id, at, xid, session_role::name, role::name, application_name, client_addr, pid, query, parameters,
@@ -126,11 +129,13 @@ FROM backstop.statement_log;
 CREATE VIEW backstop.chunk AS
 SELECT image_chunk_id AS chunk_id, statement_id, relations[1] AS relation, image_relid AS relid,
        image_operation AS operation, image_cause AS cause,
-       image_row_count AS row_count, image_key_count AS key_count, image_columns AS columns, images
+       image_row_count AS row_count, image_key_count AS key_count, image_columns AS columns,
+       backstop.unpacked(images) AS images
 FROM backstop.statement_log
 WHERE image_chunk_id IS NOT NULL
 UNION ALL
-SELECT chunk_id, statement_id, relation, relid, operation, cause, row_count, key_count, columns, images
+SELECT chunk_id, statement_id, relation, relid, operation, cause, row_count, key_count, columns,
+       backstop.unpacked(images)
 FROM backstop.image_chunk;
 
 -- One image becomes jsonb at a time. jsonb holds 256 MB: of a row that is larger, the large values are named by their

@@ -60,19 +60,13 @@ CREATE TABLE backstop.request_chunk (
     row_count int NOT NULL,
     key_count smallint NOT NULL,
     columns text[] NOT NULL,
-    images json NOT NULL,
+    images bytea NOT NULL,
     fingerprints bytea NOT NULL,
     CONSTRAINT request_chunk_pkey PRIMARY KEY (request_id, chunk_number)
 );
 
-DO $$
-BEGIN
-    ALTER TABLE backstop.request_chunk ALTER COLUMN images SET COMPRESSION lz4;
-EXCEPTION WHEN feature_not_supported THEN
-    NULL;
-END
-$$;
--- Hashes do not compress.
+-- Images are compressed already, and hashes do not compress.
+ALTER TABLE backstop.request_chunk ALTER COLUMN images SET STORAGE EXTERNAL;
 ALTER TABLE backstop.request_chunk ALTER COLUMN fingerprints SET STORAGE EXTERNAL;
 
 SELECT pg_catalog.pg_extension_config_dump('backstop.request_log', '');

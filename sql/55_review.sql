@@ -58,7 +58,7 @@ CROSS JOIN LATERAL (
 ) AS allowed
 CROSS JOIN LATERAL (
     SELECT row_image::jsonb AS value, nth - 1 AS before
-    FROM pg_catalog.json_array_elements(c.images) WITH ORDINALITY AS element(row_image, nth)
+    FROM pg_catalog.json_array_elements(backstop.unpacked(c.images)) WITH ORDINALITY AS element(row_image, nth)
     OFFSET 0 -- one conversion per row, not one per column
 ) AS image;
 

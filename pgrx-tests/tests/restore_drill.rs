@@ -72,7 +72,8 @@ fn what_cannot_be_put_back_is_a_row_of_the_answer_not_an_error() {
             SELECT s.statement_id + n, at + interval '1 ms', xid, session_role, role, application_name, client_addr, pid, query, parameters,
                 operations, relations, rows + (n = 102)::int, approval, reverts, image_chunk_id + n, image_relid, image_operation, image_cause,
                 image_row_count, image_key_count, image_columns,
-                CASE n WHEN 100 THEN '[[1,1,"a"' || repeat(',{"x":[]}', 9) || ']]' WHEN 101 THEN replace(images::text, '{1,2}', '{1,') ELSE images::text END::json
+                convert_to(CASE n WHEN 100 THEN '[[1,1,"a"' || repeat(',{"x":[]}', 9) || ']]'
+                    WHEN 101 THEN replace(backstop.unpacked(images)::text, '{1,2}', '{1,') ELSE backstop.unpacked(images)::text END, 'UTF8')
             FROM backstop.statement_log s, unnest('{100,101,102}'::int[]) n WHERE s.statement_id = (SELECT min(statement_id) FROM backstop.statement_log)"#,
     );
     passes(

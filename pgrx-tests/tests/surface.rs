@@ -22,6 +22,7 @@ request_json(request_id bigint)
 request_rows(request_id bigint)
 run(token text)
 status()
+unpacked(images bytea)
 work_under_way()";
 
 /// Functions for superusers and those who are granted them.

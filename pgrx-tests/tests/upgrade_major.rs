@@ -65,21 +65,10 @@ fn upgraded_to(major: u16) {
         .connect(pg_backstop_tests::postgres::NoTls)
         .expect("a connection");
     passes(&mut admin, "CREATE EXTENSION pg_backstop");
-    // The wheel's servers cannot read lz4: neither could they hold the record that another server has compressed so.
-    if !has_lz4(&new_tree) {
-        passes(
-            &mut admin,
-            "DO $$ DECLARE c record; BEGIN
-                 FOR c IN SELECT attrelid::regclass AS t, attname AS n FROM pg_attribute
-                     WHERE attcompression = 'l' AND attrelid::regclass::text LIKE 'backstop.%' LOOP
-                     EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION pglz', c.t, c.n);
-                 END LOOP; END $$",
-        );
-    }
     passes(&mut admin, WORLD);
     let before = query_text(&mut admin, STATE);
     drop(admin);
-    // The template is of the same extension, with lz4; it is not wanted here.
+    // The template is of the same extension; it is not wanted here.
     passes(&mut old.admin(), "DROP DATABASE backstop_template");
     let old_data = old.stop().expect("the old server stops");
     let new = filled::start_filled(&new_tree, &ClusterOptions::default(), |data| {
@@ -211,13 +200,6 @@ fn own_option(server: &Cluster) -> Option<String> {
     let options = query_text(&mut admin, options);
     passes(&mut admin, "DROP TABLE plain");
     (options != "null").then_some(options)
-}
-
-/// Whether the installation's servers know lz4.
-fn has_lz4(tree: &Tree) -> bool {
-    let postgres = std::fs::read(tree.bin.join("postgres")).unwrap_or_default();
-    let name = b"LZ4_compress_default";
-    postgres.windows(name.len()).any(|bytes| bytes == name)
 }
 
 #[test]

@@ -13,3 +13,4 @@ mod review;
 mod sequences;
 mod status;
 mod tokens;
+mod unpacked;

@@ -5,7 +5,7 @@ use super::policy::typed;
 use crate::pg::encoding;
 use crate::pg::encoding::Jsonb;
 use crate::pg::function::{Call, Rows};
-use crate::preview::request::Line;
+use crate::preview::lines::{Line, lines};
 use crate::preview::{self, request};
 use crate::record::datum;
 use crate::report::Outcome;
@@ -38,7 +38,7 @@ unsafe fn requested(call: Call) -> Outcome<(i64, Vec<Line>)> {
     // SAFETY: from a SQL function.
     let previewed = unsafe { preview::run(&text, parameters.as_ref())? };
     progress::preview_stored();
-    let (lines, numbers) = request::lines(&previewed);
+    let (lines, numbers) = lines(&previewed);
     let stored = parameters
         .as_ref()
         .map(|json| datum::jsonb(&encoding::encode(&json.to_string())));

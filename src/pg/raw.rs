@@ -159,16 +159,6 @@ unsafe extern "C-unwind" {
 unsafe extern "C-unwind" {
     /// commands/async.h; raises for a bad channel or payload.
     pub fn Async_Notify(channel: *const c_char, payload: *const c_char);
-    /// access/toast_internals.h; raises where the server was built without the method.
-    pub fn toast_compress_datum(value: pg_sys::Datum, method: c_char) -> pg_sys::Datum;
-    #[link_name = "default_toast_compression"]
-    static DEFAULT_COMPRESSION: c_int;
-}
-
-/// The setting `default_toast_compression`: a compression method's letter.
-pub fn default_compression() -> c_char {
-    // SAFETY: a variable of the backend's only thread.
-    unsafe { DEFAULT_COMPRESSION as c_char }
 }
 
 /// `SPI_result`: why the last call returned nothing.

@@ -5,6 +5,7 @@
 //! registered sequences are not moved (`sequence::preview`).
 
 mod collect;
+pub mod lines;
 pub mod request;
 mod run;
 mod sample;

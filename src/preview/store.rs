@@ -14,9 +14,12 @@ const COLUMNS: [pg_sys::Oid; 6] = [
     pg_sys::INT4OID,
     pg_sys::INT2OID,
     pg_sys::TEXTARRAYOID,
-    pg_sys::TEXTOID,
+    pg_sys::BYTEAOID,
     pg_sys::BYTEAOID,
 ];
+
+/// The kilobytes that wait in memory to be spilled: a chunk or two.
+const SPILL_BUFFER: i32 = 256;
 
 struct Store {
     /// Chunks 1 and on, as many as `room` allows.
@@ -25,7 +28,6 @@ struct Store {
     /// The chunks after them.
     spilled: *mut pg_sys::Tuplestorestate,
     desc: pg_sys::TupleDesc,
-    compression: std::ffi::c_char,
     next: i64,
 }
 
@@ -46,15 +48,11 @@ pub fn open() {
             room: pg_sys::maintenance_work_mem as usize * 1024,
             spilled: pg_sys::tuplestore_begin_heap(false, false, SPILL_BUFFER),
             desc,
-            compression: pack::method(c"request_chunk", IMAGES),
             next: 1,
         }
     };
     STORE.set(Some(store));
 }
-
-/// The kilobytes that wait in memory to be spilled: a chunk or two.
-const SPILL_BUFFER: i32 = 256;
 
 /// Forgets the store; its memory belongs to the context it was opened in.
 pub fn close() {
@@ -72,9 +70,6 @@ pub fn end() {
     }
 }
 
-/// The place of `images` in `backstop.request_chunk`.
-const IMAGES: usize = 6;
-
 /// Adds a chunk; returns its number, and what its images were compressed to.
 pub fn put(
     format: &RowFormat,
@@ -88,10 +83,10 @@ pub fn put(
         };
         let number = store.next;
         store.next += 1;
-        let fingerprints_size = fingerprints.len();
+        let packed = pack::packed(images);
+        let stored = packed.as_deref().unwrap_or(images);
+        let taken = stored.len() + fingerprints.len();
         let fingerprints = datum::text(fingerprints);
-        let packed = pack::packed(images, store.compression);
-        let size = packed.map(pack::size);
         // SAFETY: values of the descriptor's types; tuplestore copies them.
         unsafe {
             let mut values = [
@@ -99,12 +94,11 @@ pub fn put(
                 Datum::from(rows),
                 Datum::from(format.key_count),
                 Datum::from(format.names.as_ptr()),
-                packed.unwrap_or(Datum::from(images.as_ptr())),
+                Datum::from(stored.as_ptr()),
                 fingerprints,
             ];
-            let size = size.unwrap_or(images.len()) + fingerprints_size;
-            let tuples = if size <= store.room {
-                store.room -= size;
+            let tuples = if taken <= store.room {
+                store.room -= taken;
                 store.kept
             } else {
                 // Once one has no room, none after it is kept: they come back in order.
@@ -117,12 +111,9 @@ pub fn put(
                 values.as_mut_ptr(),
                 [false; COLUMNS.len()].as_mut_ptr(),
             );
-            if let Some(packed) = packed {
-                pg_sys::pfree(packed.cast_mut_ptr());
-            }
             pg_sys::pfree(fingerprints.cast_mut_ptr());
         }
-        (number, size)
+        (number, packed.map(|packed| packed.len()))
     })
 }
 

@@ -1,5 +1,6 @@
 //! Captured rows that are not written yet.
 
+use super::datum::{HEADER, LONGEST};
 use super::format::RowFormat;
 use super::json::rows;
 use super::pack;
@@ -13,7 +14,9 @@ pub struct Buffer {
     pub operation: Operation,
     pub cause: Option<Rc<str>>,
     pub rows: i32,
-    /// A `text` value in the making: room for its varlena header, then the array without its last bracket.
+    /// The first row's ordinal.
+    pub first_ordinal: i64,
+    /// A varlena in the making: room for its header, then the array without its last bracket.
     pub bytes: Vec<u8>,
     /// In a preview: 16 bytes for each row.
     pub fingerprints: Vec<u8>,
@@ -23,12 +26,6 @@ pub struct Buffer {
     pub written: bool,
 }
 
-/// Room for the varlena header.
-const HEADER: usize = 4;
-
-/// `MaxAllocSize` of utils/memutils.h: no value of PostgreSQL's is longer, header included.
-const LONGEST: usize = 0x3FFF_FFFF;
-
 impl Buffer {
     pub fn new(format: Rc<RowFormat>, operation: Operation, cause: Option<Rc<str>>) -> Buffer {
         Buffer {
@@ -36,6 +33,7 @@ impl Buffer {
             operation,
             cause,
             rows: 0,
+            first_ordinal: 0,
             bytes: Vec::new(),
             fingerprints: Vec::new(),
             length: pack::CHUNK_BYTES,
@@ -80,6 +78,7 @@ impl Buffer {
         // Headers, brackets, commas and the ordinal, and the array's last bracket.
         make_room(&mut self.bytes, row.len() + 40);
         if self.rows == 0 {
+            self.first_ordinal = ordinal;
             self.bytes.clear();
             self.bytes.extend_from_slice(&[0; HEADER]);
             self.bytes.push(b'[');
@@ -115,6 +114,7 @@ impl Buffer {
         append(&mut self.fingerprints, &other.fingerprints);
         if self.rows == 0 {
             (self.bytes, self.rows) = (other.bytes, other.rows);
+            self.first_ordinal = other.first_ordinal;
             return;
         }
         let (_, images) = other.take();
@@ -131,7 +131,7 @@ impl Buffer {
         }
     }
 
-    /// Takes the rows out, with their number: a JSON array as a `text` value that can be used as a datum as it is.
+    /// Takes the rows out, with their number: a JSON array as a varlena that can be used as a datum as it is.
     pub fn take(&mut self) -> (i32, Vec<u8>) {
         let mut bytes = std::mem::take(&mut self.bytes);
         append(&mut bytes, b"]");

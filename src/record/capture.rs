@@ -1,5 +1,5 @@
-//! The trigger's two functions: the WHEN condition, which does the work, and the trigger function, which does it for
-//! rows that logical replication changes without the executor.
+//! The trigger's WHEN condition, which does the work. (Its function does it for rows that logical replication changes without
+//! the executor: `replicated`.)
 //!
 //! PostgreSQL evaluates an AFTER ROW trigger's WHEN condition when it would queue the event: the row has been removed or
 //! overwritten, BEFORE triggers have had their say, its lock is held, and both versions are at hand. So the condition
@@ -10,25 +10,22 @@ use super::expendable;
 use super::keep::{Captured, keep};
 use super::site::{self, Found, Site};
 use super::turned;
-use crate::judge::approval::Kind;
 use crate::judge::unguarded;
 use crate::ledger::{self, DestroyedRow};
 use crate::model::{Operation, Violation};
 use crate::pg::function::Call;
 use crate::pg::raw;
 use crate::report::{self, Outcome};
-use crate::running::queries::{self, ActiveQuery, Coverage};
-use crate::{gucs, hooks, preview, registry, running};
+use crate::running::queries::{self, ActiveQuery};
+use crate::{gucs, hooks, preview, running};
 use pgrx::pg_sys::{self, Datum};
 use std::ffi::c_int;
-use std::rc::Rc;
 
 crate::sql_function!(
     pg_finfo_backstop_capture_row,
     backstop_capture_row,
     capture_row
 );
-crate::sql_function!(pg_finfo_backstop_capture, backstop_capture, capture);
 
 const FALSE: Datum = Datum::null();
 
@@ -243,74 +240,4 @@ fn late(site: &Site) -> Outcome<()> {
 
 fn not_loaded() -> Box<report::Report> {
     unguarded::not_loaded(None).into()
-}
-
-/// `backstop.capture()`: rows that a logical replication worker changes.
-unsafe fn capture(call: Call) -> Outcome<Datum> {
-    // SAFETY: checked to be a row trigger's call below; its slots hold the row's versions.
-    unsafe {
-        let data = (*call.0).context as *mut pg_sys::TriggerData;
-        let is_trigger = !data.is_null() && (*data).type_ == pg_sys::NodeTag::T_TriggerData;
-        if !is_trigger {
-            return Err(report::Report::new(
-                "39P01",
-                "backstop.capture() must be called as a trigger",
-            ));
-        }
-        // Anybody may make a trigger with this function on a table of his own.
-        if !pg_sys::IsLogicalWorker() {
-            return Err(report::Report::new(
-                "0A000",
-                "backstop.capture() is the function of pg_backstop's own triggers",
-            ));
-        }
-        let Some(registry) = registry::current() else {
-            return Ok(Datum::null());
-        };
-        let relation = (*data).tg_relation;
-        let Some(guarded) = registry.table((*relation).rd_id) else {
-            return Ok(Datum::null());
-        };
-        let old = (*data).tg_trigslot;
-        let new = (!(*data).tg_newslot.is_null()).then_some((*data).tg_newslot);
-        let operation = if new.is_some() {
-            Operation::Update
-        } else {
-            Operation::Delete
-        };
-        let format = site::format(&registry, guarded, (*relation).rd_att);
-        fetch(old, format.last_attnum);
-        if let Some(new) = new {
-            fetch(new, format.last_attnum);
-        }
-        let query = ActiveQuery {
-            desc: 0,
-            judged_by: None,
-            estate: std::ptr::null_mut(),
-            waiting: Vec::new(),
-            root: running::root_key().unwrap_or(usize::MAX),
-            nest: raw::GetCurrentTransactionNestLevel(),
-            cause: Some(Rc::from("logical replication")),
-            coverage: Coverage::Absent,
-            trigger_depth: 0,
-        };
-        // A replica refuses nothing: that would stop replication. What it changes is recorded.
-        ledger::book(DestroyedRow {
-            query: &query,
-            table: guarded,
-            operation,
-            expendable: true,
-            cleared: &[],
-        });
-        keep(&Captured {
-            query: &query,
-            format: &format,
-            operation,
-            old,
-            new,
-            expendable: true,
-            kind: Kind::Session,
-        })?;
-        Ok(Datum::null())
-    }
 }

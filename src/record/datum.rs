@@ -1,7 +1,7 @@
 //! Datums built by hand for the record's own tables.
 
 use crate::pg::encoding;
-use crate::pg::memory;
+use crate::pg::memory::{self, make_room};
 use pgrx::pg_sys;
 
 /// A `text` value around `bytes`, in the current memory context.
@@ -46,6 +46,21 @@ pub fn text_array(items: &[impl AsRef<str>]) -> Box<[u8]> {
         bytes[20..24].copy_from_slice(&1i32.to_ne_bytes());
     }
     bytes.into_boxed_slice()
+}
+
+/// Bytes of a varlena's header.
+pub const HEADER: usize = 4;
+
+/// `MaxAllocSize` of utils/memutils.h: no value of PostgreSQL's is longer, header included.
+pub const LONGEST: usize = 0x3FFF_FFFF;
+
+/// `bytes` as a varlena.
+pub fn varlena(bytes: &[u8]) -> Vec<u8> {
+    let mut varlena = Vec::new();
+    make_room(&mut varlena, HEADER + bytes.len());
+    varlena.extend_from_slice(&varlena_header(HEADER + bytes.len()));
+    varlena.extend_from_slice(bytes);
+    varlena
 }
 
 /// The four-byte varlena header (`SET_VARSIZE`) for a value of `length` bytes, header included.

@@ -26,6 +26,7 @@ pub mod pack;
 mod parameters;
 mod portable;
 pub mod prune;
+mod replicated;
 pub mod restore;
 mod site;
 pub mod tables;

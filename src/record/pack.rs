@@ -1,15 +1,22 @@
-//! Compressing chunks: as TOAST would, but early enough to learn from it how long the next chunk should be.
+//! Compressing chunks: zstd frames, made here rather than by TOAST.
 //!
-//! TOAST stores a value in pieces of 1996 bytes, four to a page. The last piece of a chunk is half empty on average, and
-//! leaves as much of its page unused: one twentieth of the record, unless chunks end where a piece does.
+//! PostgreSQL's own methods find repetition and no more: numbers, names and hexadecimal digits stay as long as they are. zstd
+//! writes them with as many bits as they need, in the same time, and needs nothing that a server may have been built without.
+//!
+//! What one chunk was compressed to tells how long the next should be: TOAST stores a value in pieces of 1996 bytes, four to
+//! a page. The last piece of a chunk is half empty on average, and leaves as much of its page unused: one twentieth of the
+//! record, unless chunks end where a piece does.
 
-use crate::pg::{compat, raw};
-use crate::record::tables;
-use pgrx::pg_sys::{self, Datum};
-use std::ffi::{CStr, c_char};
+use crate::pg::memory::make_room;
+use crate::record::datum::{HEADER, LONGEST, varlena_header};
+use pgrx::pg_sys;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::io::Cursor;
+use zstd_safe::{CCtx, CParameter, DCtx};
 
-/// A chunk is written when one more row would make it longer than this. lz4 looks for repetition within 64 kB, and looks
-/// more closely where all of its input is that small; a row that is longer than the others still fits.
+/// A chunk is written when one more row would make it longer than this. A restore holds a whole chunk of each table; twice
+/// the length saves a twentieth of the disk.
 pub const CHUNK_BYTES: usize = 64 * 1024 - 256;
 
 /// `TOAST_MAX_CHUNK_SIZE` of access/heaptoast.h: what a quarter of a page holds besides the headers of page, line and
@@ -19,36 +26,96 @@ pub const PIECE: usize = (((pg_sys::BLCKSZ as usize - 40) / 4) & !7) - 24 - 12;
 /// Chunks of fewer pieces than this are as long as they can be: shorter ones would be many more.
 const FEWEST_PIECES: usize = 4;
 
-/// How a column of one of the record's tables (from 0) is compressed.
-pub fn method(table: &CStr, column: usize) -> c_char {
-    // SAFETY: our own table, which has the column.
-    unsafe {
-        let lock = pg_sys::AccessShareLock as i32;
-        let relation = pg_sys::table_open(tables::own_relation(table), lock);
-        let method = compat::attribute((*relation).rd_att, column).attcompression;
-        pg_sys::table_close(relation, lock);
-        if method == 0 {
-            raw::default_compression()
-        } else {
-            method
-        }
+/// The quickest level: chunks are compressed while the rows' locks are held.
+const LEVEL: i32 = 1;
+
+/// Compressors larger than this are not kept: they were made for a row of many megabytes.
+const KEPT: usize = 1 << 20;
+
+thread_local! {
+    static COMPRESSOR: RefCell<Option<CCtx<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<DCtx<'static>>> = const { RefCell::new(None) };
+}
+
+/// A stored value is neither what was packed nor what was left as it is.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Damaged;
+
+/// `images`, a varlena with its header, as a varlena that holds a zstd frame; `None` when that does not pay, or there is no
+/// memory for it.
+pub fn packed(images: &[u8]) -> Option<Vec<u8>> {
+    // What is shorter than a page's quarter is stored as it is.
+    if images.len() <= PIECE {
+        return None;
     }
+    let plain = &images[HEADER..];
+    let mut frame = Vec::new();
+    // A frame that is as long as what it holds is not made.
+    make_room(&mut frame, images.len());
+    frame.extend_from_slice(&[0; HEADER]);
+    let mut frame = Cursor::new(frame);
+    frame.set_position(HEADER as u64);
+    COMPRESSOR.with_borrow_mut(|compressor| {
+        if compressor.is_none() {
+            *compressor = Some(compressor_of_ours()?);
+        }
+        let done = compressor.as_mut()?.compress2(&mut frame, plain);
+        if compressor.as_ref().is_some_and(|made| made.sizeof() > KEPT) {
+            *compressor = None;
+        }
+        done.ok()
+    })?;
+    let mut frame = frame.into_inner();
+    let length = frame.len();
+    frame[..HEADER].copy_from_slice(&varlena_header(length));
+    (length < images.len()).then_some(frame)
 }
 
-/// `images`, a varlena with its header, compressed in the current memory context; `None` when that does not pay.
-pub fn packed(images: &[u8], method: c_char) -> Option<Datum> {
-    let plain = Datum::from(images.as_ptr());
-    // SAFETY: the caller's varlena, which is not compressed.
-    let packed = unsafe {
-        pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| raw::toast_compress_datum(plain, method))
-    };
-    (!packed.is_null()).then_some(packed)
+fn compressor_of_ours() -> Option<CCtx<'static>> {
+    let mut new = CCtx::try_create()?;
+    // What was damaged on disk is not put back.
+    for parameter in [
+        CParameter::CompressionLevel(LEVEL),
+        CParameter::ChecksumFlag(true),
+    ] {
+        new.set_parameter(parameter).ok()?;
+    }
+    Some(new)
 }
 
-/// The bytes of a packed chunk.
-pub fn size(packed: Datum) -> usize {
-    // SAFETY: what `packed` returned.
-    unsafe { pgrx::varsize_any(packed.cast_mut_ptr::<pg_sys::varlena>()) }
+/// Whether stored images, without their header, are a zstd frame; else they are the JSON array itself.
+pub fn is_packed(stored: &[u8]) -> bool {
+    stored.starts_with(&zstd_safe::MAGICNUMBER.to_le_bytes())
+}
+
+/// The JSON array that was stored.
+///
+/// # Errors
+/// When the frame is damaged.
+pub fn unpacked(stored: &[u8]) -> Result<Cow<'_, [u8]>, Damaged> {
+    if !is_packed(stored) {
+        return Ok(Cow::Borrowed(stored));
+    }
+    let length = zstd_safe::get_frame_content_size(stored)
+        .ok()
+        .flatten()
+        .and_then(|length| usize::try_from(length).ok())
+        .filter(|length| *length <= LONGEST)
+        .ok_or(Damaged)?;
+    let mut plain = Vec::new();
+    make_room(&mut plain, length);
+    DECOMPRESSOR.with_borrow_mut(|decompressor| {
+        if decompressor.is_none() {
+            *decompressor = DCtx::try_create();
+        }
+        let decompressor = decompressor.as_mut().ok_or(Damaged)?;
+        let done = decompressor.decompress(&mut plain, stored);
+        done.map_err(|_| Damaged)
+    })?;
+    match plain.len() == length {
+        true => Ok(Cow::Owned(plain)),
+        false => Err(Damaged),
+    }
 }
 
 /// How long the next chunk should be after one of `plain` bytes that was packed into `packed`: so long that it fills its
@@ -66,6 +133,49 @@ pub fn next_length(plain: usize, packed: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::datum::varlena;
+
+    #[test]
+    fn what_was_packed_is_unpacked() {
+        for rows in [100, 2_000, 50_000] {
+            let text: Vec<u8> = (0..rows)
+                .flat_map(|n| format!("[{n},\"{:x}\"],", n * 2_654_435_761_u64).into_bytes())
+                .collect();
+            let images = varlena(&text);
+            let Some(packed) = packed(&images) else {
+                assert!(images.len() <= PIECE);
+                continue;
+            };
+            assert!(packed.len() < images.len() * 3 / 4);
+            assert_eq!(packed[..HEADER], varlena_header(packed.len()));
+            assert!(is_packed(&packed[HEADER..]));
+            assert_eq!(unpacked(&packed[HEADER..]).as_deref(), Ok(&*text));
+            for damaged in [
+                &packed[HEADER..packed.len() - 1],
+                &packed[HEADER..HEADER + 5],
+                &[&packed[HEADER..HEADER + 20], &[0xff; 40][..]].concat(),
+            ] {
+                assert_eq!(unpacked(damaged), Err(Damaged));
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_pay_is_left_as_it_is() {
+        let mut state = 1_u64;
+        let mut noise = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 56) as u8
+        };
+        let text: Vec<u8> = std::iter::once(b'[')
+            .chain((0..60_000).map(|_| noise()))
+            .collect();
+        assert_eq!(packed(&varlena(&text)), None);
+        assert_eq!(packed(&varlena(b"[[1,1]]")), None);
+        assert_eq!(unpacked(&text).as_deref(), Ok(&*text));
+    }
 
     #[test]
     fn chunks_fill_their_pieces() {

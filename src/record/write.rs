@@ -105,32 +105,24 @@ fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
 /// Writes the buffer's rows, `images`, as a chunk; what they were compressed to.
 fn insert_images(statement_id: i64, buffer: &Buffer, rows: i32, images: &[u8]) -> Option<usize> {
     let (operation, cause) = (buffer.operation, buffer.cause.as_deref());
-    in_scratch(|| {
-        let plain = Datum::from(images.as_ptr());
-        // What is shorter than a page's quarter is stored as it is.
-        let packed = (images.len() > pack::PIECE)
-            .then(|| pack::packed(images, pack::method(c"image_chunk", IMAGES)))
-            .flatten();
-        let stored = packed.unwrap_or(plain);
-        insert_chunk(statement_id, &buffer.format, operation, cause, rows, stored);
-        packed.map(pack::size)
-    })
+    let packed = pack::packed(images);
+    let rows = (buffer.first_ordinal, rows);
+    let stored = packed.as_deref().unwrap_or(images);
+    in_scratch(|| insert_chunk(statement_id, &buffer.format, operation, cause, rows, stored));
+    packed.map(|packed| packed.len())
 }
 
-/// The place of `images` in `backstop.image_chunk`.
-const IMAGES: usize = 9;
-
-/// Writes `images`, a varlena of images that the record has already, as a chunk.
+/// Writes `images`, a varlena of images that the record has already, as a chunk. `rows`: the first one's ordinal, and how many
+/// they are.
 pub fn copy(
     root: &mut Root,
     nest: i32,
     format: &RowFormat,
     operation: Operation,
-    rows: i32,
+    rows: (i64, i32),
     images: &[u8],
 ) {
     let id = statement_id(root);
-    let images = Datum::from(images.as_ptr());
     in_scratch(|| insert_chunk(id, format, operation, None, rows, images));
     root.level(nest).chunks_written += 1;
 }
@@ -141,8 +133,8 @@ fn insert_chunk(
     format: &RowFormat,
     operation: Operation,
     cause: Option<&str>,
-    rows: i32,
-    images: Datum,
+    (first_ordinal, rows): (i64, i32),
+    images: &[u8],
 ) {
     insert(
         c"image_chunk",
@@ -153,10 +145,11 @@ fn insert_chunk(
             Some(Datum::from(format.recorded_relid)),
             Some(datum::string(operation.record_name())),
             cause.map(datum::string),
+            Some(Datum::from(first_ordinal)),
             Some(Datum::from(rows)),
             Some(Datum::from(format.key_count)),
             Some(Datum::from(format.names.as_ptr())),
-            Some(images),
+            Some(Datum::from(images.as_ptr())),
         ],
     );
 }
@@ -199,7 +192,7 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
                 .find(|buffer| buffer.rows > 0)
         {
             let (count, bytes) = buffer.take();
-            images = bytes;
+            images = pack::packed(&bytes).unwrap_or(bytes);
             image = [
                 Some(Datum::from(draw(c"chunk_id_seq"))),
                 Some(Datum::from(buffer.format.recorded_relid)),

@@ -105,7 +105,7 @@ fn describe(id: i64, mut wanted: HashMap<u128, u32>) -> Result<Vec<String>, pgrx
     let _privileged = Privileged::begin();
     Spi::connect(|client| {
         let chunks = client.select(
-            "SELECT s.relation, s.operation, c.key_count, c.columns, c.images::pg_catalog.text, c.fingerprints
+            "SELECT s.relation, s.operation, c.key_count, c.columns, backstop.unpacked(c.images)::pg_catalog.text, c.fingerprints
              FROM backstop.request_chunk AS c
              JOIN backstop.request_step AS s ON s.request_id OPERATOR(pg_catalog.=) c.request_id
                   AND s.step OPERATOR(pg_catalog.=) c.step

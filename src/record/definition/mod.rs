@@ -85,7 +85,7 @@ fn unprintable(name: &str) -> ! {
         pgrx::PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
         format!("could not serialize access: \"{name}\" is newer than this transaction's snapshot"),
         "What the statement takes along could not be recorded, so it was refused. Nothing was changed."
-    )
+    );
 }
 
 fn oids(relids: &[Oid]) -> DatumWithOid<'static> {

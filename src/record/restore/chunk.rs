@@ -59,7 +59,7 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub struct Open {
     pub text: Vec<u8>,
-    /// The images as they are stored, if compressed.
+    /// The images as they are stored, if compressed: a varlena.
     pub packed: Option<Vec<u8>>,
     pub rows: Rows,
     /// How many of its first rows are back as they were recorded, in which leaf, without being recorded yet; `None` when

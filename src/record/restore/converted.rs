@@ -3,7 +3,8 @@
 use super::chunk::Change;
 use super::engine::Engine;
 use super::image::{Count, Image};
-use super::rebuild::{Rebuild, Step};
+use super::rebuild::Rebuild;
+use super::step::Step;
 use crate::record::json::Span;
 
 impl Engine {

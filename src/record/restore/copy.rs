@@ -58,7 +58,7 @@ impl Engine {
             self.nest,
             &format,
             Operation::Insert,
-            count as i32,
+            (open.rows.rows[0].ordinal, count as i32),
             packed,
         );
     }

@@ -30,69 +30,21 @@ impl Fields {
         self.get::<Vec<Text>>(n).map(encoding::strings)
     }
 
-    /// A json value's text.
+    /// A bytea.
     pub fn bytes(&self, n: usize) -> Vec<u8> {
-        // SAFETY: a live varlena.
-        self.flat(n, |value| unsafe { pg_sys::pg_detoast_datum_packed(value) })
-    }
-
-    /// A value as it is stored, if it is stored compressed: a varlena, with its header.
-    pub fn packed(&self, n: usize) -> Option<Vec<u8>> {
-        if self.nulls[n] {
-            return None;
-        }
-        // SAFETY: the column is a varlena; what was fetched from the TOAST table is freed at once.
-        unsafe {
-            let original = self.values[n].cast_mut_ptr::<pg_sys::varlena>();
-            let fetched = pg_sys::detoast_external_attr(original);
-            let bytes = pgrx::varatt_is_4b_c(fetched).then(|| {
-                let length = pgrx::varsize_any(fetched);
-                memory::copied(std::slice::from_raw_parts(fetched.cast(), length))
-            });
-            if fetched != original {
-                pg_sys::pfree(fetched.cast());
-            }
-            bytes
-        }
-    }
-
-    /// The first bytes of a json value's text, without unpacking the rest.
-    pub fn prefix(&self, n: usize, bytes: usize) -> Vec<u8> {
-        // SAFETY: a live varlena.
-        self.flat(n, |value| unsafe {
-            pg_sys::pg_detoast_datum_slice(value, 0, bytes as i32)
-        })
-    }
-
-    fn flat(
-        &self,
-        n: usize,
-        detoast: impl Fn(*mut pg_sys::varlena) -> *mut pg_sys::varlena,
-    ) -> Vec<u8> {
         if self.nulls[n] {
             return Vec::new();
         }
         // SAFETY: the column is a varlena; what detoasting made is freed at once, a chunk being large.
         unsafe {
             let original = self.values[n].cast_mut_ptr::<pg_sys::varlena>();
-            let flat = detoast(original);
+            let flat = pg_sys::pg_detoast_datum_packed(original);
             let bytes = memory::copied(pgrx::varlena_to_byte_slice(flat));
             if flat != original {
                 pg_sys::pfree(flat.cast());
             }
             bytes
         }
-    }
-}
-
-/// The bytes of a compressed varlena.
-pub fn unpacked(packed: &[u8]) -> Vec<u8> {
-    // SAFETY: a whole varlena, which the allocator aligns; what unpacking made is freed at once.
-    unsafe {
-        let flat = pg_sys::pg_detoast_datum(packed.as_ptr().cast_mut().cast());
-        let bytes = memory::copied(pgrx::varlena_to_byte_slice(flat));
-        pg_sys::pfree(flat.cast());
-        bytes
     }
 }
 

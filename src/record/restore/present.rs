@@ -1,6 +1,6 @@
 //! Whether what a definition would make is there already.
 
-use super::rebuild::Step;
+use super::step::Step;
 use crate::pg::encoding::Text;
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;

@@ -1,12 +1,9 @@
 //! A statement of the record: its chunks, and their rows from the last to the first, or from the first to the last.
 
 use super::chunk::{Change, Chunk, Open, Place};
-use super::own_rows::{Fields, scan, unpacked};
-use crate::pg::privileged::Privileged;
-use crate::record::json;
+use super::own_rows::{Fields, scan};
+use crate::record::{datum, json, pack};
 use crate::report::{Outcome, Report, sqlstate};
-use pgrx::Spi;
-use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 use std::cell::Cell;
 use std::collections::BinaryHeap;
@@ -50,21 +47,19 @@ mod chunk {
     pub const RELATION: usize = 2;
     pub const RELID: usize = 3;
     pub const OPERATION: usize = 4;
-    pub const ROW_COUNT: usize = 6;
-    pub const KEY_COUNT: usize = 7;
-    pub const COLUMNS: usize = 8;
-    pub const IMAGES: usize = 9;
+    pub const FIRST_ORDINAL: usize = 6;
+    pub const ROW_COUNT: usize = 7;
+    pub const KEY_COUNT: usize = 8;
+    pub const COLUMNS: usize = 9;
+    pub const IMAGES: usize = 10;
 }
 
-/// Bytes of a chunk that its first ordinal is within: `[[9223372036854775807,`.
-const FIRST_ORDINAL: usize = 32;
-
 impl Order {
-    /// The ordinal of the chunk's row to begin with. Forward, the images' first bytes are enough.
-    fn begin(self, images: &[u8], rows: i64, chunk_id: i64) -> Outcome<i64> {
+    /// The ordinal of the chunk's row to begin with.
+    fn begin(self, text: &[u8], rows: i64, chunk_id: i64) -> Outcome<i64> {
         let ordinal = match self {
-            Order::Forward => json::first_ordinal(images),
-            Order::Backward => json::last_ordinal(images, rows),
+            Order::Forward => json::first_ordinal(text),
+            Order::Backward => json::last_ordinal(text, rows),
         };
         ordinal.map_err(|json::Malformed(at)| {
             Report::new(
@@ -109,18 +104,19 @@ impl Source {
                 }
                 if let Some(chunk_id) = row.get::<i64>(log::CHUNK_ID) {
                     let relations: Vec<String> = row.texts(log::RELATIONS).unwrap_or_default();
-                    let images = row.bytes(log::IMAGES);
+                    let relation = relations.into_iter().next().unwrap_or_default();
+                    let text = unpacked(row.bytes(log::IMAGES), &relation)?;
                     let rows = row.get::<i32>(log::ROW_COUNT).unwrap_or(0).into();
                     source.chunks.push(Chunk {
                         id: chunk_id,
-                        relation: relations.into_iter().next().unwrap_or_default(),
+                        relation,
                         relid: row.get(log::RELID).unwrap_or(pg_sys::InvalidOid),
                         operation: row.text(log::OPERATION).unwrap_or_default(),
                         key_count: row.get::<i16>(log::KEY_COUNT).unwrap_or(0) as usize,
                         columns: Rc::from(row.texts(log::COLUMNS).unwrap_or_default()),
                         rows,
-                        ordinal: source.order.begin(&images, rows, chunk_id)?,
-                        place: Place::Statement(images),
+                        ordinal: source.order.begin(&text, rows, chunk_id)?,
+                        place: Place::Statement(text),
                         open: None,
                     });
                 }
@@ -140,11 +136,15 @@ impl Source {
             &[(2, statement_id)],
             |row| {
                 let chunk_id = row.get(chunk::ID).unwrap_or(0);
-                let images = match source.order {
-                    Order::Forward => row.prefix(chunk::IMAGES, FIRST_ORDINAL),
-                    Order::Backward => row.bytes(chunk::IMAGES),
-                };
+                let relation = row.text(chunk::RELATION).unwrap_or_default();
                 let rows = row.get::<i32>(chunk::ROW_COUNT).unwrap_or(0).into();
+                let ordinal = match source.order {
+                    Order::Forward => row.get(chunk::FIRST_ORDINAL).unwrap_or(0),
+                    Order::Backward => {
+                        let text = unpacked(row.bytes(chunk::IMAGES), &relation)?;
+                        source.order.begin(&text, rows, chunk_id)?
+                    }
+                };
                 let columns: Vec<String> = row.texts(chunk::COLUMNS).unwrap_or_default();
                 // Most chunks have the columns of the one before.
                 let columns = match source.chunks.last() {
@@ -153,13 +153,13 @@ impl Source {
                 };
                 source.chunks.push(Chunk {
                     id: chunk_id,
-                    relation: row.text(chunk::RELATION).unwrap_or_default(),
+                    relation,
                     relid: row.get(chunk::RELID).unwrap_or(pg_sys::InvalidOid),
                     operation: row.text(chunk::OPERATION).unwrap_or_default(),
                     key_count: row.get::<i16>(chunk::KEY_COUNT).unwrap_or(0) as usize,
                     columns,
                     rows,
-                    ordinal: source.order.begin(&images, rows, chunk_id)?,
+                    ordinal,
                     place: Place::Chunk(chunk_id),
                     open: None,
                 });
@@ -191,8 +191,12 @@ impl Source {
             Some(open) => open,
             None => {
                 let (text, packed) = match &mut chunk.place {
-                    Place::Statement(images) => (std::mem::take(images), None),
-                    Place::Chunk(chunk_id) => images(self.statement_id, *chunk_id)?,
+                    Place::Statement(text) => (std::mem::take(text), None),
+                    Place::Chunk(chunk_id) => {
+                        let stored = images(self.statement_id, *chunk_id)?;
+                        let packed = pack::is_packed(&stored).then(|| datum::varlena(&stored));
+                        (unpacked(stored, &chunk.relation)?, packed)
+                    }
                 };
                 let rows = json::rows(&text).map_err(|_| damaged(&chunk.relation))?;
                 let copied = self.order == Order::Forward && packed.is_some();
@@ -236,44 +240,6 @@ impl Source {
     }
 }
 
-/// Whether a restore of the statement is in the record and was not undone by another one.
-pub(super) fn restored_before(statement_id: i64) -> bool {
-    // The restore acts as the table's owner when it asks.
-    let _privileged = Privileged::begin();
-    let found = Spi::connect(|client| {
-        // SAFETY: a bigint argument.
-        let id = unsafe { DatumWithOid::new(statement_id, pg_sys::INT8OID) };
-        let rows = client.select(
-            "WITH RECURSIVE ended AS (
-                 SELECT s.at, (SELECT pg_catalog.max(c.at) FROM backstop.committed AS c WHERE c.at >= s.at AND c.xid = s.xid
-                     AND s.statement_id BETWEEN c.first_statement_id AND c.last_statement_id) AS committed_at
-                 FROM backstop.statement_log AS s WHERE s.statement_id = $1
-             ), later AS (
-                 SELECT statement_id, $1 AS reverts FROM backstop.statement_log, ended AS e
-                 WHERE reverts = $1 OR reverts_since < COALESCE(e.committed_at, e.at) AND statement_log.at > e.at
-                 UNION ALL
-                 SELECT s.statement_id, s.reverts FROM later AS l JOIN backstop.statement_log AS s ON s.reverts = l.statement_id)
-             SELECT statement_id, reverts FROM later ORDER BY statement_id DESC",
-            None,
-            &[id],
-        )?;
-        let mut undone: Vec<i64> = Vec::new();
-        for row in rows {
-            let (id, reverts) = (
-                row.get::<i64>(1)?.unwrap_or(0),
-                row.get::<i64>(2)?.unwrap_or(0),
-            );
-            // The latest first: one that was undone by one that stands does not stand.
-            if undone.contains(&id) {
-                continue;
-            }
-            undone.push(reverts);
-        }
-        Ok::<_, pgrx::spi::Error>(undone.contains(&statement_id))
-    });
-    found.unwrap_or_else(|error| pgrx::error!("{error}"))
-}
-
 fn damaged(relation: &str) -> Box<Report> {
     Report::new(
         "XX001",
@@ -281,20 +247,28 @@ fn damaged(relation: &str) -> Box<Report> {
     )
 }
 
-/// The images of one chunk, and what they are stored as.
-fn images(statement_id: i64, chunk_id: i64) -> Outcome<(Vec<u8>, Option<Vec<u8>>)> {
-    let mut images = (Vec::new(), None);
+/// The images of one chunk as they are stored.
+fn images(statement_id: i64, chunk_id: i64) -> Outcome<Vec<u8>> {
+    let mut images = Vec::new();
     scan(
         c"image_chunk",
         c"image_chunk_pkey",
         &[(2, statement_id), (1, chunk_id)],
         |row: Fields| {
-            images = match row.packed(chunk::IMAGES) {
-                Some(packed) => (unpacked(&packed), Some(packed)),
-                None => (row.bytes(chunk::IMAGES), None),
-            };
+            images = row.bytes(chunk::IMAGES);
             Ok(())
         },
     )?;
     Ok(images)
+}
+
+/// The text of stored images.
+fn unpacked(stored: Vec<u8>, relation: &str) -> Outcome<Vec<u8>> {
+    if !pack::is_packed(&stored) {
+        return Ok(stored);
+    }
+    match pack::unpacked(&stored) {
+        Ok(text) => Ok(text.into_owned()),
+        Err(pack::Damaged) => Err(damaged(relation)),
+    }
 }

@@ -4,7 +4,8 @@ use super::What;
 use super::engine::Engine;
 use super::find::fetch;
 use super::image::{Fate, Image};
-use super::source::{Order, restored_before};
+use super::reverted::restored_before;
+use super::source::Order;
 use crate::model::Operation;
 use crate::report::Outcome;
 

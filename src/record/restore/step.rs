@@ -1,0 +1,112 @@
+//! One command of the record that makes something again: who it runs as, and what its failure says.
+
+use super::command::{Failure, execute};
+use super::present::{is_of_kind, owner_of, role_named, users_casts};
+use crate::pg::catalog;
+use crate::report::{Report, sqlstate};
+
+/// One command of the record.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub relation: String,
+    pub operation: String,
+    pub before: bool,
+    pub object: String,
+    pub kind: String,
+    pub name: String,
+    pub sql: String,
+}
+
+impl Step {
+    pub fn execute(&self) -> Result<(), Failure> {
+        if self.kind == "sequence value" && !is_of_kind(&self.name, "S") {
+            // What a view of that name shows is somebody's code.
+            return Err(Failure {
+                message: format!("relation \"{}\" is not a sequence", self.name),
+                detail: None,
+                missing: true,
+            });
+        }
+        if self.kind == "partition" {
+            return self.attach();
+        }
+        self.run()
+    }
+
+    fn run(&self) -> Result<(), Failure> {
+        execute(&self.sql, self.runs_as())
+    }
+
+    /// Only who owns both can attach one to the other, and what runs then (keys of partitioning, the parent's indexes) is
+    /// the parent's: the partition becomes its owner's for the time.
+    fn attach(&self) -> Result<(), Failure> {
+        let (of_parent, own) = (owner_of(&self.object), owner_of(&self.name));
+        let belongs_to = |owner| {
+            let owner = role_named(owner);
+            execute(&format!("ALTER TABLE {} OWNER TO {owner}", self.name), None)
+        };
+        match (of_parent, own) {
+            (Some(of_parent), Some(own)) if of_parent != own => {
+                belongs_to(of_parent)?;
+                self.run()?;
+                belongs_to(own)
+            }
+            _ => self.run(),
+        }
+    }
+
+    /// The relation whose owner's code the command evaluates.
+    pub fn runs_as(&self) -> Option<&str> {
+        let evaluates = match self.kind.as_str() {
+            "column" | "column type" | "not null" | "partition" => true,
+            // Keys of two types are compared through casts; comparison itself is a superuser's.
+            "foreign key" => users_casts(),
+            "constraint" => !self.makes_index(),
+            _ => false,
+        };
+        evaluates.then_some(&*self.object)
+    }
+
+    /// A constraint that is an index: PostgreSQL itself goes over to the owner to build it.
+    fn makes_index(&self) -> bool {
+        let name = catalog::quoted(&self.name);
+        let start = format!("ALTER TABLE {} ADD CONSTRAINT {name} ", self.object);
+        let rest = self.sql.strip_prefix(&start).unwrap_or_default();
+        ["PRIMARY KEY", "UNIQUE", "EXCLUDE"]
+            .iter()
+            .any(|kind| rest.starts_with(kind))
+    }
+
+    /// It holds nothing that is not elsewhere.
+    pub fn is_derived(&self) -> bool {
+        self.kind == "materialized rows"
+    }
+}
+
+/// `trigger "touch" of "shop.users"`
+fn words(step: &Step) -> String {
+    match step.name == step.object {
+        true => format!("{} \"{}\"", step.kind, step.name),
+        false => format!("{} \"{}\" of \"{}\"", step.kind, step.name, step.object),
+    }
+}
+
+pub fn warn(step: &Step, message: &str) {
+    pgrx::warning!("{} was not brought back: {message}", words(step));
+}
+
+pub fn failed(step: &Step, failure: &Failure) -> Box<Report> {
+    let detail = match &failure.detail {
+        Some(detail) => format!("{}: {detail}", failure.message),
+        None => format!("{}.", failure.message),
+    };
+    Report::new(
+        sqlstate::NOT_IN_PREREQUISITE_STATE,
+        format!("cannot bring back {}", words(step)),
+    )
+    .detail(detail)
+    .hint(
+        "backstop.definition holds the commands, and backstop.preimage the rows: restore them by hand, or remove what \
+         stands in the way.",
+    )
+}

@@ -1,0 +1,191 @@
+//! A restore's work, in its subtransaction: tables and columns that are gone, rows, and what sat on the tables.
+
+use super::engine::Engine;
+use super::finish;
+use super::rebuild::Rebuild;
+use super::since::{self, Wanted};
+use super::source::{Order, Source};
+use super::{Done, OnConflict, Request, What};
+use crate::ledger::Root;
+use crate::report::{Outcome, Report, sqlstate};
+use crate::running;
+use crate::shared::progress;
+use pgrx::pg_sys;
+use std::ffi::CStr;
+
+/// Rows between two reports of progress.
+const PROGRESS_EVERY: i64 = 512;
+
+/// The statements to undo, the last one first, and the relations of theirs that are wanted.
+fn statements(request: &Request) -> Outcome<(Vec<i64>, Wanted)> {
+    match request.what {
+        What::Statement(id) => Ok((vec![id], Wanted::recorded(request.relations.clone()))),
+        What::Since(at) => {
+            let wanted = Wanted::named(request.relations.as_deref())?;
+            Ok((since::statements(at)?, wanted))
+        }
+    }
+}
+
+fn check_relations(request: &Request, source: &Source) -> Outcome<()> {
+    let What::Statement(id) = request.what else {
+        return Ok(());
+    };
+    for name in request.relations.iter().flatten() {
+        if !source.relations.contains(name) {
+            return Err(Report::new(
+                sqlstate::INVALID_PARAMETER,
+                format!("statement {id} destroyed nothing in relation \"{name}\""),
+            )
+            .hint(
+                "backstop.statement shows each statement's relations as the record names them.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// # Safety
+/// Inside the subtransaction.
+pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
+    // What undoing later statements has written looks like this statement's own work.
+    let order = match request.what {
+        What::Statement(_) => order,
+        What::Since(_) => Order::Backward,
+    };
+    let (statements, wanted) = statements(&request)?;
+    // SAFETY: the estate lives until the end of this function; after an error its memory goes with its parent's.
+    unsafe {
+        // Tables and columns first, whichever statement took them: no table can be altered while rows are put into it.
+        let since = matches!(request.what, What::Since(_));
+        let mut rebuilds = statements
+            .iter()
+            .map(|id| Rebuild::find(*id, &wanted, since))
+            .collect::<Outcome<Vec<_>>>()?;
+        for rebuild in &mut rebuilds {
+            rebuild.before_rows()?;
+        }
+        // What owners' functions set is forgotten with it.
+        let settings = pg_sys::NewGUCNestLevel();
+        let estate = pg_sys::CreateExecutorState();
+        pg_sys::MakePerTupleExprContext(estate);
+        let root = new_root(request.what);
+        let incomplete = request.collect || request.on_conflict == OnConflict::Abort;
+        let (collect, drill) = (request.collect, request.drill);
+        let mut engine = Engine::new(request, order, estate, root)?;
+        // What reading one statement's record leaves behind goes with the statement.
+        let context = pg_sys::AllocSetContextCreateInternal(
+            (*estate).es_query_cxt,
+            c"pg_backstop restored statement".as_ptr(),
+            0,
+            8 * 1024,
+            8 * 1024 * 1024,
+        );
+        let before = pg_sys::MemoryContextSwitchTo(context);
+        let all = statements.len();
+        for (n, (id, rebuild)) in statements.into_iter().zip(&rebuilds).enumerate() {
+            let mut source = Source::find(id, order)?;
+            engine.order = source.order;
+            check_relations(&engine.request, &source)?;
+            source.start(|chunk| wanted.has(chunk));
+            let phase = match all {
+                1 => "putting rows back".to_owned(),
+                _ => format!("putting rows back, statement {} of {all}", n + 1),
+            };
+            let rows = source.chunks.iter().map(|chunk| chunk.rows).sum();
+            progress::restore_phase(&phase, id, Some(rows));
+            engine.note_columns(rebuild);
+            engine.note_converted(&rebuilds[n + 1..]);
+            let back = engine.columns_back();
+            undo(&mut engine, &mut source)?;
+            if engine.tangled {
+                return Ok(Done {
+                    tangled: true,
+                    ..Done::default()
+                });
+            }
+            if !(collect || incomplete && engine.conflict_count() > 0) {
+                engine.make_visible();
+                rebuild.check_emptied(&back, &engine.columns_back())?;
+            }
+            engine.count_definitions(rebuild);
+            engine.note_made(rebuild);
+            drop(source);
+            pg_sys::MemoryContextReset(context);
+        }
+        pg_sys::MemoryContextSwitchTo(before);
+        let mut note = finish::finish(&mut engine)?;
+        let complete = !(collect || incomplete && engine.conflict_count() > 0);
+        let conflicts = std::mem::take(&mut engine.conflicts);
+        let mut done = Done {
+            counts: std::mem::take(&mut engine.counts),
+            conflicts: conflicts.into_iter().flatten().collect(),
+            ..Done::default()
+        };
+        for target in &mut engine.targets {
+            target.close();
+        }
+        drop(engine);
+        pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
+        pg_sys::FreeExecutorState(estate);
+        pg_sys::AtEOXact_GUC(false, settings);
+        for rebuild in rebuilds.iter_mut().filter(|_| complete) {
+            match rebuild.after_rows() {
+                Err(report) if drill => note = Some(report.message),
+                other => other?,
+            }
+        }
+        done.note = note;
+        Ok(done)
+    }
+}
+
+/// Undoes one statement.
+///
+/// # Safety
+/// Inside the subtransaction, when all later statements that are to be undone are.
+unsafe fn undo(engine: &mut Engine, source: &mut Source) -> Outcome<()> {
+    // SAFETY: the engine's estate is live; places are the chunks' own.
+    unsafe {
+        let places = source
+            .chunks
+            .iter()
+            .map(|chunk| engine.place(chunk))
+            .collect::<Outcome<Vec<_>>>()?;
+        let mut done = 0;
+        while let Some((n, row)) = source.next()? {
+            crate::pg::memory::check();
+            engine.undo(&source.chunks[n], places[n], row)?;
+            if engine.tangled {
+                break;
+            }
+            done += 1;
+            if done % PROGRESS_EVERY == 0 {
+                progress::restored(&source.chunks[n].relation, done);
+            }
+            if source.is_done(n) {
+                engine.record_standing(&source.chunks[n], places[n]);
+                source.close(n);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The restore's own page: its statement is the one the client sent, and its rows count against nothing.
+pub fn new_root(what: What) -> Root {
+    let mut root = running::new_root();
+    if root.query.is_none() {
+        // SAFETY: NULL or the C string of the statement that is running.
+        root.query = unsafe {
+            let text = pg_sys::debug_query_string;
+            (!text.is_null()).then(|| CStr::from_ptr(text).to_bytes().to_vec())
+        };
+    }
+    root.key = usize::MAX - 1;
+    match what {
+        What::Statement(id) => root.reverts = Some(id),
+        What::Since(at) => root.reverts_since = Some(at),
+    }
+    root
+}
