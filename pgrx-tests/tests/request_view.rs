@@ -37,7 +37,7 @@ const WORLD: &str = r#"
         '{"from": 57, "from_is_called": true, "to": 9000000000, "to_is_called": true, "next": 9000000001, "registered": true}'
     FROM generate_series(1, 7) AS r;
     INSERT INTO backstop.request_chunk
-    SELECT r, 1, 1, 2, 1, '{id,email,plan}'::text[], '[[1, 1, "a@example.com", "pro"], [1, 2, "b@example.com", null]]'::json, '\x'::bytea
+    SELECT r, 1, 1, 2, 1, '{id,email,plan}'::text[], '[[1, 1, "a@example.com", "pro"], [1, 2, "b@example.com", null]]'::bytea, '\x'::bytea
     FROM generate_series(1, 7) AS r
     UNION ALL SELECT r, 2, 2, 1, 1, '{id,user_id}', '[[3, 9, 1]]', '\x' FROM generate_series(1, 7) AS r
     UNION ALL SELECT r, 3, 3, 2, 1, '{id,email,plan}', '[[4, 3, "c@c", "pro", {"plan": null}], [4, 4, "d@d", "pro", {"plan": null, "email": "x"}]]', '\x'

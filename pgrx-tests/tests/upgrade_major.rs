@@ -1,8 +1,8 @@
 //! pg_upgrade to a later major version: the record, the registry and the protection come along.
 
 use pg_backstop_tests::{
-    Cluster, ClusterOptions, Database, Tree, extension, filled, installation, minor, passes,
-    query_text, refused, start,
+    Cluster, ClusterOptions, Database, extension, filled, installation, minor, passes, query_text,
+    refused, start,
 };
 
 const WORLD: &str = r#"

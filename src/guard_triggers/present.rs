@@ -19,12 +19,13 @@ pub struct Present {
     pub idle_truncate: HashSet<Oid>,
 }
 
-/// Of rows of pg_trigger: whether it is our row trigger, but for its name.
+/// Of rows of pg_trigger: whether it is our row trigger, but for its name. (While DROP EXTENSION runs, the functions are gone
+/// before the registry is.)
 pub const IS_ROW_TRIGGER: &str = "tgtype OPERATOR(pg_catalog.=) 25 \
-     AND tgfoid OPERATOR(pg_catalog.=) 'backstop.capture()'::pg_catalog.regprocedure::pg_catalog.oid \
+     AND tgfoid OPERATOR(pg_catalog.=) pg_catalog.to_regprocedure('backstop.capture()') \
      AND tgattr::pg_catalog.text OPERATOR(pg_catalog.=) '' \
      AND tgqual::pg_catalog.text OPERATOR(pg_catalog.~~) pg_catalog.concat('{FUNCEXPR :funcid ', \
-         'backstop.capture_row()'::pg_catalog.regprocedure::pg_catalog.oid, ' %')";
+         pg_catalog.to_regprocedure('backstop.capture_row()')::pg_catalog.oid, ' %')";
 
 impl Present {
     /// Read from the catalog, which locks no table: an administrator's protect() must not wait for, or deadlock with,
@@ -33,7 +34,7 @@ impl Present {
         let sql = format!(
             "SELECT tgrelid, tgname::pg_catalog.text, {IS_ROW_TRIGGER}, \
              tgtype OPERATOR(pg_catalog.=) 34 \
-             AND tgfoid OPERATOR(pg_catalog.=) 'backstop.guard_truncate()'::pg_catalog.regprocedure::pg_catalog.oid, \
+             AND tgfoid OPERATOR(pg_catalog.=) pg_catalog.to_regprocedure('backstop.guard_truncate()'), \
              tgparentid OPERATOR(pg_catalog.<>) 0, \
              tgenabled OPERATOR(pg_catalog.<>) 'A' \
              FROM pg_catalog.pg_trigger \

@@ -42,7 +42,7 @@ unsafe extern "C-unwind" fn start(desc: *mut pg_sys::QueryDesc, eflags: c_int) {
             None => raw::standard_ExecutorStart(desc, eflags),
         }
         if entered.changes {
-            let (_, error) = guarded((), || after_start(desc, entered.protected));
+            let (_, error) = guarded((), || after_start(desc, entered));
             raise(error);
         }
         if entered.root {

@@ -2,7 +2,7 @@
 //! first row.
 
 use super::executor::open;
-use super::targets::{are_counted, cascade_cause, named_targets, targets};
+use super::targets::{cascade_cause, named_targets, refuse_uncounted, targets, uncounted};
 use super::verdict;
 use crate::ddl::enforce;
 use crate::gucs;
@@ -26,6 +26,8 @@ pub(super) struct Entered {
     pub changes: bool,
     /// It targets a protected table itself.
     pub protected: bool,
+    /// Nothing would count or record what it destroys.
+    pub uncounted: bool,
 }
 
 pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered> {
@@ -83,7 +85,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
         }
         return Ok(entered);
     }
-    are_counted(&registry, &targets)?;
+    entered.uncounted = uncounted(&targets).next().is_some();
     entered.protected = targets.iter().any(|(table, _)| table.is_protected());
     // SAFETY: reads backend state and the live QueryDesc.
     let (nest, cause) = unsafe {
@@ -118,13 +120,17 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
     Ok(entered)
 }
 
-pub(super) fn after_start(desc: *mut pg_sys::QueryDesc, protected: bool) -> Outcome<()> {
+pub(super) fn after_start(desc: *mut pg_sys::QueryDesc, entered: Entered) -> Outcome<()> {
     // SAFETY: the executor has started: the estate and its result relations are live.
     unsafe {
         let estate = (*desc).estate;
         queries::started(desc as usize, estate);
-        if protected {
+        if entered.protected {
             super::enforce(&cursor_violations(desc))?;
+        }
+        // The rules come first: what they say is of the statement.
+        if entered.uncounted {
+            refuse_uncounted((*desc).plannedstmt)?;
         }
         for n in 0..raw::list_length((*estate).es_opened_result_relations) {
             trigger::announce(

@@ -5,7 +5,7 @@ use crate::ddl::enforce;
 use crate::judge::limits::Subject;
 use crate::model::Operation;
 use crate::pg::{catalog, encoding, raw};
-use crate::registry::Registry;
+use crate::registry::{self, Guarded, Registry};
 use crate::report::Outcome;
 use crate::running::queries::Target;
 use pgrx::pg_sys;
@@ -56,14 +56,26 @@ pub(super) unsafe fn targets(
     targets
 }
 
-/// Refuses to destroy rows of tables whose row trigger does not fire: nothing would count or record them, so no approval
-/// covers it.
-pub(super) fn are_counted(registry: &Registry, targets: &[Target]) -> Outcome<()> {
+/// The tables whose row trigger does not fire: nothing would count or record what is destroyed there.
+pub(super) fn uncounted(targets: &[Target]) -> impl Iterator<Item = &Rc<Guarded>> {
     // SAFETY: reads a setting.
     let role = unsafe { pg_sys::SessionReplicationRole };
     let replica = role == pg_sys::SESSION_REPLICATION_ROLE_REPLICA as i32;
     let tables = targets.iter().map(|(table, _)| table);
-    for table in tables.filter(|table| !table.row_trigger.fires(replica)) {
+    tables.filter(move |table| !table.row_trigger.fires(replica))
+}
+
+/// Refuses to destroy rows that nothing would count or record: no approval covers that.
+///
+/// # Safety
+/// `planned` must be live.
+pub(super) unsafe fn refuse_uncounted(planned: *mut pg_sys::PlannedStmt) -> Outcome<()> {
+    let Some(registry) = registry::current() else {
+        return Ok(());
+    };
+    // SAFETY: the caller vouches for the plan.
+    let targets = unsafe { targets(&registry, planned) };
+    for table in uncounted(&targets) {
         let subject = Subject {
             schema: &table.schema,
             table: &table.table,
