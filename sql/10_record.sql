@@ -1,5 +1,6 @@
--- The record: what destructive statements destroyed, in plain tables. One function of the library is needed to read it:
--- long images are zstd frames.
+-- The record: what destructive statements destroyed. Plain tables and plain SQL views, so that it can be read, dumped and
+-- restored where this extension's library cannot be loaded. Long images are zstd frames: the views need a function that
+-- reads those, which rescue/unpacked.sql has in PL/pgSQL.
 
 GRANT USAGE ON SCHEMA backstop TO PUBLIC;
 
@@ -47,7 +48,7 @@ CREATE INDEX statement_log_at ON backstop.statement_log USING brin (at);
 -- the statement is its number and the rows before it in the chunk.
 -- first_ordinal is that of its first row.
 -- A value is a JSON number or boolean where that is lossless, else the text PostgreSQL prints for it; SQL NULL is null.
--- The array is stored as it is (it begins with "[") or, where that is shorter, as a zstd frame: any zstd program reads it.
+-- The array is stored as it is (it begins with "[") or, where it is long, as a zstd frame.
 CREATE TABLE backstop.image_chunk (
     chunk_id bigint NOT NULL,
     statement_id bigint NOT NULL,

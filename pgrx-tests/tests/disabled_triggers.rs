@@ -94,7 +94,8 @@ fn what_a_disabled_trigger_would_not_see_is_refused() {
         destroy,
         "UPDATE users SET plan = 'x' WHERE id = 1",
         "WITH gone AS (DELETE FROM users WHERE id = 1 RETURNING 1) SELECT count(*) FROM gone",
-        "INSERT INTO users VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET plan = excluded.plan",
+        "BEGIN; SELECT backstop.approve_batch('OPS-1', max_rows => 100);
+         INSERT INTO users VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET plan = excluded.plan; COMMIT",
         "BEGIN; SELECT backstop.approve_batch('OPS-1', max_rows => 100); DELETE FROM users WHERE id = 1; COMMIT",
     ] {
         let refusal = refused(&mut admin, statement);

@@ -142,3 +142,44 @@ fn anybody_may_unpack_and_bad_input_is_named() {
         }
     }
 }
+
+/// Where the library cannot be loaded, PL/pgSQL reads the frames.
+#[test]
+fn plain_sql_unpacks_what_the_library_packs() {
+    let (_db, mut admin) = world();
+    let rescue = include_str!("../../sql/rescue/unpacked.sql").replace("backstop.", "rescue.");
+    passes(
+        &mut admin,
+        &format!(
+            "SELECT setseed(0.5); CREATE SCHEMA rescue; {rescue};
+             CREATE TABLE kinds (id int PRIMARY KEY, value text);
+             SELECT backstop.protect('kinds', max_rows => 5000);
+             -- Digits, words, one letter, many letters, umlauts, and rows of several blocks.
+             INSERT INTO kinds SELECT n, CASE n % 5 WHEN 0 THEN repeat(random()::text, 40) WHEN 1 THEN md5(random()::text)
+                 WHEN 2 THEN repeat('x', 3000) WHEN 3 THEN repeat('zwölf Boxkämpfer ' || n, 9) ELSE n::text END
+             FROM generate_series(1, 900) n;
+             INSERT INTO kinds SELECT 1000 + n, (SELECT string_agg(md5((n * 100000 + m)::text), ' ') FROM generate_series(1, n * 3000) m)
+             FROM generate_series(1, 6) n;
+             INSERT INTO kinds SELECT 2000 + n, repeat('[' || n, 200000 * n) FROM generate_series(1, 3) n"
+        ),
+    );
+    for statement in [
+        "UPDATE kinds SET value = 'y' WHERE id = 1001",
+        "DELETE FROM kinds WHERE value LIKE '[1%'",
+        "DELETE FROM kinds WHERE value <> ''",
+        "DELETE FROM users WHERE note LIKE 'user%'",
+    ] {
+        passes(&mut admin, statement);
+    }
+    let compared = format!(
+        "SELECT count(*) > 20, count(*) FILTER (WHERE substring(images FROM 1 FOR 4) = {FRAME}) > 20, max(octet_length(images)) > 300000,
+                bool_and(rescue.unpacked(images)::text = backstop.unpacked(images)::text)
+         FROM (SELECT images FROM backstop.image_chunk UNION ALL
+               SELECT images FROM backstop.statement_log WHERE octet_length(images) > 2000) AS stored"
+    );
+    assert_eq!(query_text(&mut admin, &compared), "t|t|t|t");
+    assert_eq!(
+        query_text(&mut admin, "SELECT rescue.unpacked('[[1,2]]'::bytea)"),
+        "[[1,2]]"
+    );
+}

@@ -11,6 +11,8 @@ const WORLD: &str = "
     DELETE FROM users WHERE id = 7; UPDATE users SET plan = 'pro' WHERE id = 8;
     BEGIN; SELECT backstop.approve_batch('r', 500); DELETE FROM users WHERE plan = 'free'; COMMIT";
 
+const UNPACKED: &str = include_str!("../../sql/rescue/unpacked.sql");
+
 const RECORD: &str = "SELECT md5(string_agg(p::text, ';' ORDER BY statement_id, relation, ordinal)), count(*),
     (SELECT md5(string_agg(s::text, ';' ORDER BY statement_id)) FROM backstop.statement s) FROM backstop.preimage p";
 
@@ -31,11 +33,15 @@ fn a_dump_is_read_with_plain_sql() {
     let bare = Cluster::start(&tree, &ClusterOptions::default().without_extension())
         .expect("a server without the library");
     bare.program("createdb", &["rescue"]).expect("createdb");
-    // The installation script's tables and views need no library; its functions and triggers are refused, which does no
-    // harm. Then the dump's rows.
+    // The installation script's tables and views need one function of the library, which is there in PL/pgSQL; its other
+    // functions and its triggers are refused, which does no harm. Then the dump's rows.
     let script = extension::script().expect("the installation script");
     let path = work.join("record.sql");
-    std::fs::write(&path, format!("CREATE SCHEMA backstop;\n{script}")).expect("a file");
+    std::fs::write(
+        &path,
+        format!("CREATE SCHEMA backstop;\n{UNPACKED}\n{script}"),
+    )
+    .expect("a file");
     bare.program(
         "psql",
         &["-X", "-q", "-d", "rescue", "-f", &path.to_string_lossy()],
