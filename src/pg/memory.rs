@@ -60,7 +60,7 @@ pub fn check() {
 
 /// Raises the error: does not return.
 #[cold]
-pub(super) fn no_room(bytes: usize) {
+pub fn no_room(bytes: usize) {
     // The encoder's unit tests run without a server, and so without PostgreSQL's functions.
     #[cfg(test)]
     panic!("out of memory: {bytes} bytes");

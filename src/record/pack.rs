@@ -7,7 +7,7 @@
 //! a page. The last piece of a chunk is half empty on average, and leaves as much of its page unused: one twentieth of the
 //! record, unless chunks end where a piece does.
 
-use crate::pg::memory::make_room;
+use crate::pg::memory::{make_room, no_room};
 use crate::record::datum::{HEADER, LONGEST, varlena_header};
 use pgrx::pg_sys;
 use std::borrow::Cow;
@@ -31,6 +31,9 @@ const LEVEL: i32 = 1;
 
 /// Compressors larger than this are not kept: they were made for a row of many megabytes.
 const KEPT: usize = 1 << 20;
+
+/// About what a decompressor takes.
+const DECOMPRESSOR_BYTES: usize = 96 * 1024;
 
 thread_local! {
     static COMPRESSOR: RefCell<Option<CCtx<'static>>> = const { RefCell::new(None) };
@@ -107,6 +110,9 @@ pub fn unpacked(stored: &[u8]) -> Result<Cow<'_, [u8]>, Damaged> {
     DECOMPRESSOR.with_borrow_mut(|decompressor| {
         if decompressor.is_none() {
             *decompressor = DCtx::try_create();
+        }
+        if decompressor.is_none() {
+            no_room(DECOMPRESSOR_BYTES);
         }
         let decompressor = decompressor.as_mut().ok_or(Damaged)?;
         let done = decompressor.decompress(&mut plain, stored);
