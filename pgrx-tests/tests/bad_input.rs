@@ -1,7 +1,7 @@
 //! Bad input to the functions that protect is refused with an error that names it, and nothing is changed.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Refusal, database, passes, query_text};
+use pg_backstop_tests::{Refusal, database, passes, query_text, refused};
 
 const WORLD: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, auth_source text, email text, tags text[]);
@@ -225,4 +225,59 @@ fn bad_input_to_protect_columns_is_named_and_changes_nothing() {
 #[test]
 fn bad_input_to_protect_sequence_is_named_and_changes_nothing() {
     every_case_is_refused(PROTECT_SEQUENCE);
+}
+
+/// What is exempt must not depend on who reads it.
+#[test]
+fn an_expression_that_other_sessions_read_otherwise_is_refused() {
+    let db = database();
+    let mut admin = db.connect();
+    passes(
+        &mut admin,
+        "CREATE TABLE jobs (id int PRIMARY KEY, took interval, path text)",
+    );
+    let printed = "SELECT expendable FROM backstop.protected_table";
+    for (settings, expression, kept) in [
+        (
+            "SET IntervalStyle = sql_standard",
+            "took = '-1 2:03:04'",
+            None,
+        ),
+        (
+            "SET standard_conforming_strings = off",
+            r"path = 'a\\b'",
+            None,
+        ),
+        (
+            "SET standard_conforming_strings = off",
+            r"path = E'a\\b'",
+            Some(r"(path = 'a\b'::text)"),
+        ),
+        // What is kept can be given again.
+        (
+            "SET standard_conforming_strings = off",
+            r"(path = 'a\b'::text)",
+            Some(r"(path = 'a\b'::text)"),
+        ),
+        (
+            "SET IntervalStyle = sql_standard",
+            "took > '1 day'",
+            Some("(took > '1 day'::interval)"),
+        ),
+    ] {
+        passes(&mut admin, settings);
+        let protect = format!("SELECT backstop.protect('jobs', expendable => $x${expression}$x$)");
+        match kept {
+            Some(kept) => {
+                passes(&mut admin, &protect);
+                assert_eq!(query_text(&mut admin, printed), kept, "{settings}");
+            }
+            None => {
+                let refusal = refused(&mut admin, &protect);
+                assert_eq!(refusal.sqlstate, "22023", "{settings}: {refusal:?}");
+                assert!(refusal.detail.contains("session"), "{refusal:?}");
+            }
+        }
+        passes(&mut admin, "RESET ALL");
+    }
 }

@@ -283,3 +283,65 @@ fn what_a_disabled_trigger_does_not_see_is_warned_of_in_observe_mode() {
         );
     }
 }
+
+/// TRUNCATE needs no trigger to be captured where the library is loaded.
+#[test]
+fn a_truncate_that_no_trigger_sees_is_captured() {
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "SET backstop.mode = 'observe'; SET client_min_messages = error;
+         ALTER TABLE users DISABLE TRIGGER ALL; ALTER TABLE subscriptions DISABLE TRIGGER ALL;
+         RESET backstop.mode; RESET client_min_messages",
+    );
+    assert_eq!(
+        refused(&mut admin, "TRUNCATE users CASCADE").sqlstate,
+        "SF008"
+    );
+    passes(&mut admin, "TRUNCATE subscriptions");
+    let captured = "SELECT string_agg(relation || ' ' || n, ', ' ORDER BY relation) FROM \
+                    (SELECT relation, count(*) AS n FROM backstop.preimage GROUP BY 1) AS p";
+    assert_eq!(query_text(&mut admin, captured), "public.subscriptions 1");
+    passes(
+        &mut admin,
+        "INSERT INTO subscriptions VALUES (2, 2);
+         BEGIN; SELECT backstop.approve_batch('OPS-1', max_rows => 100); TRUNCATE users CASCADE; COMMIT",
+    );
+    assert_eq!(
+        query_text(&mut admin, captured),
+        "public.subscriptions 2, public.users 2"
+    );
+    let restored = "SELECT sum(restored) FROM backstop.statement s, backstop.restore(s.statement_id, dry_run => false)
+                    WHERE s.statement_id = (SELECT max(statement_id) FROM backstop.statement)";
+    assert_eq!(query_text(&mut admin, restored), "3");
+}
+
+#[test]
+fn check_foretells_it() {
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "SET backstop.mode = 'observe'; SET client_min_messages = error; ALTER TABLE users DISABLE TRIGGER ALL;
+         RESET backstop.mode; RESET client_min_messages",
+    );
+    for (statement, rules) in [
+        ("DELETE FROM users WHERE id = 1", "tamper"),
+        ("UPDATE users SET plan = $1 WHERE id = $2", "tamper"),
+        ("DELETE FROM users", "tamper, unqualified"),
+        (
+            "INSERT INTO users VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET plan = excluded.plan",
+            "key_upsert, tamper",
+        ),
+        (
+            "INSERT INTO users VALUES (9, 'x') ON CONFLICT DO NOTHING",
+            "",
+        ),
+        ("SELECT * FROM users FOR UPDATE", ""),
+        ("DELETE FROM plain", ""),
+    ] {
+        let found = format!(
+            "SELECT coalesce(string_agg(rule, ', ' ORDER BY rule), '') FROM backstop.check($check${statement}$check$)"
+        );
+        assert_eq!(query_text(&mut admin, &found), rules, "{statement}");
+    }
+}

@@ -23,7 +23,7 @@ fn short_images_are_json_and_long_ones_frames() {
     );
     passes(
         &mut admin,
-        "DELETE FROM users WHERE id = 1; DELETE FROM users WHERE batch = 0;
+        "DELETE FROM users WHERE id = 1; DELETE FROM users WHERE id IN (2, 3, 4, 5); DELETE FROM users WHERE batch = 0;
          DELETE FROM users WHERE note LIKE 'user%'",
     );
     let frames = format!(
@@ -32,7 +32,7 @@ fn short_images_are_json_and_long_ones_frames() {
     );
     assert_eq!(
         query_text(&mut admin, &frames),
-        "1|f|f|f\n59|f|t|t\n1940|t|null|null"
+        "1|f|f|f\n4|f|t|t\n55|f|t|t\n1940|t|null|null"
     );
     let chunks = format!(
         "SELECT count(*) > 5, bool_and(substring(images FROM 1 FOR 4) = {FRAME}), sum(row_count),
@@ -66,6 +66,8 @@ fn short_images_are_json_and_long_ones_frames() {
 fn a_damaged_frame_is_said_to_be_damaged() {
     let (_db, mut admin) = world();
     passes(&mut admin, "DELETE FROM users WHERE note LIKE 'user%'");
+    let rescue = include_str!("../../sql/rescue/unpacked.sql").replace("backstop.", "rescue.");
+    passes(&mut admin, &format!("CREATE SCHEMA rescue; {rescue}"));
     for (n, damage) in [
         "substring(images FROM 1 FOR octet_length(images) - 3)",
         "overlay(images PLACING '\\x00000000000000000000' FROM 200)",
@@ -94,6 +96,15 @@ fn a_damaged_frame_is_said_to_be_damaged() {
             let refusal = refused(&mut admin, &statement);
             assert_eq!(refusal.sqlstate, "XX001", "{damage}: {refusal:?}");
             assert!(refusal.message.contains("public.users"), "{refusal:?}");
+        }
+        // What reads it in PL/pgSQL looks at no checksum, but ends.
+        let read = format!(
+            "SET statement_timeout = '60s';
+             SELECT count(rescue.zstd_content(images)) FROM backstop.image_chunk WHERE statement_id = {id}"
+        );
+        if let Err(error) = admin.batch_execute(&read) {
+            let code = error.code().expect("an error of the server's").code();
+            assert_ne!(code, "57014", "{damage}");
         }
         let view =
             format!("SELECT count(old_row) FROM backstop.preimage WHERE statement_id = {id}");
@@ -131,6 +142,8 @@ fn anybody_may_unpack_and_bad_input_is_named() {
         ("'\\x28b52ffda0000000c0010000'", "22023"),
         // A frame of nothing.
         ("'\\x28b52ffd2000010000'", "22023"),
+        // No JSON.
+        ("'[oops'::bytea", "22P02"),
         // Half a character.
         ("'\\x5b22c322'", "22021"),
         ("'\\x5b2200'", "22021"),

@@ -1,5 +1,9 @@
 -- Reads the record where the extension's library cannot be loaded: row images that are zstd frames (RFC 8878, without
--- dictionaries), in PL/pgSQL. A chunk of 64 kB takes some tenths of a second. To be run before the extension's own scripts.
+-- dictionaries, whose checksum is not looked at), in PL/pgSQL. A chunk of 64 kB takes a tenth of a second.
+--
+-- In an empty database it comes before the extension's own script. Where the extension is and only its library is not, it
+-- takes the place of the library's function: when the library is back, CREATE OR REPLACE FUNCTION backstop.unpacked(images
+-- bytea) RETURNS json LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'pg_backstop', 'backstop_unpacked' makes that again.
 
 -- n bits (at most 40) of a stream whose first byte is its lowest, from bit q on.
 CREATE FUNCTION backstop.zstd_bits(s bytea, q int, n int) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
@@ -405,6 +409,9 @@ BEGIN
                             recent := ARRAY[distance, recent[1], recent[3]];
                         END IF;
                     END IF;
+                    IF used + run > length(literals) OR distance NOT BETWEEN 1 AND length(before) + length(now) + run THEN
+                        RAISE EXCEPTION 'these row images are damaged' USING ERRCODE = 'data_corrupted';
+                    END IF;
                     now := now || substring(literals FROM used + 1 FOR run);
                     used := used + run;
                     IF distance <= length(now) THEN
@@ -433,7 +440,7 @@ BEGIN
     RETURN now;
 END $$;
 
-CREATE FUNCTION backstop.unpacked(images bytea) RETURNS json LANGUAGE sql IMMUTABLE STRICT AS $$
+CREATE OR REPLACE FUNCTION backstop.unpacked(images bytea) RETURNS json LANGUAGE sql IMMUTABLE STRICT AS $$
     SELECT convert_from(CASE WHEN get_byte(images, 0) = 91 THEN images ELSE backstop.zstd_content(images) END,
                         getdatabaseencoding()::name)::json
 $$;

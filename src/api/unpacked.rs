@@ -2,7 +2,8 @@
 
 use crate::pg::encoding::Bytes;
 use crate::pg::function::Call;
-use crate::record::{datum, pack};
+use crate::pg::memory::append;
+use crate::record::pack;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Datum};
 
@@ -16,10 +17,18 @@ unsafe fn unpacked(call: Call) -> Outcome<Datum> {
     if !text.starts_with(b"[") {
         return Err(unreadable("It is neither a JSON array nor a zstd frame."));
     }
-    // Anybody may call it with anything: what is text for PostgreSQL must be valid in the database's encoding.
-    // SAFETY: so many bytes; raises PostgreSQL's own error.
-    unsafe { pg_sys::pg_verifymbstr(text.as_ptr().cast(), text.len() as i32, false) };
-    Ok(datum::text(&text))
+    // Anybody may call it with anything: what is json must be, and valid in the database's encoding.
+    // SAFETY: so many bytes, without a zero among them once they are valid; both raise PostgreSQL's own errors.
+    unsafe {
+        pg_sys::pg_verifymbstr(text.as_ptr().cast(), text.len() as i32, false);
+        let mut text = text.into_owned();
+        append(&mut text, b"\0");
+        let json = pgrx::direct_function_call_as_datum(
+            pg_sys::json_in,
+            &[Some(Datum::from(text.as_ptr()))],
+        );
+        Ok(json.unwrap_or(Datum::null()))
+    }
 }
 
 fn unreadable(why: &str) -> Box<Report> {

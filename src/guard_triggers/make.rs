@@ -1,9 +1,9 @@
-//! Makes the triggers that are missing, and drops those that are not needed any more.
+//! Makes the triggers that are missing, and enables those that are not.
 
 use super::present::Present;
 use super::release::release;
 use super::{CAPTURE, has_trigger, run};
-use crate::pg::{catalog, privileged::Privileged};
+use crate::pg::{catalog, compat, privileged::Privileged};
 use crate::registry::{self, Guarded, Registry};
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashSet;
@@ -107,29 +107,21 @@ fn newly_guarded(before: &Registry, registry: &Registry) -> HashSet<Oid> {
 /// Whether this transaction may have made a table a follower or child, or taken it out of a family: the weakest lock under
 /// which that is done is what DETACH CONCURRENTLY takes.
 fn changed_here(relid: Oid) -> bool {
-    // SAFETY: a relation that is not there (any more) is NULL; no lock is taken, and nothing but its lock's tag is read.
-    unsafe {
-        let relation = pg_sys::RelationIdGetRelation(relid);
-        if relation.is_null() {
-            return false;
-        }
-        let weakest = pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE;
-        let locked = pg_sys::CheckRelationLockedByMe(relation, weakest, true);
-        pg_sys::RelationClose(relation);
-        locked
-    }
+    let weakest = pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE;
+    (weakest..=pg_sys::AccessExclusiveLock as pg_sys::LOCKMODE)
+        .any(|mode| compat::holds_lock(relid, mode))
 }
 
-/// Guarded tables one of whose triggers is missing or not enabled for every session: their rules hold and they are recorded,
-/// but a session without the library meets nothing.
+/// Guarded tables one of whose triggers is missing or not enabled for every session, by name: where it does not fire, their
+/// rows may not be destroyed.
 pub fn incomplete(registry: &Registry) -> Vec<&Rc<Guarded>> {
     let present = Present::read();
     let complete =
         |relid| present.captures(relid) && (is_foreign(relid) || present.guards_truncate(relid));
-    registry
-        .tables()
-        .filter(|table| !complete(table.relid))
-        .collect()
+    let tables = registry.tables();
+    let mut incomplete: Vec<_> = tables.filter(|table| !complete(table.relid)).collect();
+    incomplete.sort_by_key(|table| (&table.schema, &table.table));
+    incomplete
 }
 
 /// A foreign table has no TRUNCATE triggers.

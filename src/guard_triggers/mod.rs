@@ -1,4 +1,5 @@
-//! The triggers on guarded tables: made where they are missing, dropped where nothing is guarded any more.
+//! The triggers on guarded tables: made and enabled where they are missing or disabled, dropped where nothing is guarded any
+//! more.
 //!
 //! A row trigger on a partitioned table is cloned to its partitions, present and future; a table that inherits gets its
 //! own. So a partition has a clone where its parent is guarded, and a trigger of its own where it alone is. TRUNCATE
@@ -14,6 +15,7 @@ pub use make::{adjust_changed, adjust_for, incomplete};
 pub use present::IS_ROW_TRIGGER;
 pub use release::{hold, release};
 
+use crate::judge::unguarded::RowTrigger;
 use crate::pg::encoding;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
@@ -58,6 +60,31 @@ pub fn is_ours(name: &str) -> bool {
 /// Whether the table has the trigger that every protected table has.
 pub fn guards_truncate(relid: Oid) -> bool {
     has_trigger(relid, TRUNCATE)
+}
+
+/// Whether the trigger of a table that is locked fires in this session, should the table be truncated.
+pub fn fires_on_truncate(relid: Oid) -> bool {
+    let replica = is_replica();
+    // SAFETY: the caller has locked the table; its triggers are as many as it says.
+    unsafe {
+        let relation = pg_sys::table_open(relid, pg_sys::NoLock as i32);
+        let triggers = (*relation).trigdesc;
+        let fires = !triggers.is_null()
+            && (0..(*triggers).numtriggers as usize).any(|n| {
+                let trigger = &*(*triggers).triggers.add(n);
+                CStr::from_ptr(trigger.tgname) == TRUNCATE
+                    && RowTrigger::Made(trigger.tgenabled as u8).fires(replica)
+            });
+        pg_sys::table_close(relation, pg_sys::NoLock as i32);
+        fires
+    }
+}
+
+/// Whether the session is a replica, where only some triggers fire (`session_replication_role`).
+pub fn is_replica() -> bool {
+    // SAFETY: reads a setting.
+    let role = unsafe { pg_sys::SessionReplicationRole };
+    role == pg_sys::SESSION_REPLICATION_ROLE_REPLICA as i32
 }
 
 fn has_trigger(relid: Oid, name: &CStr) -> bool {

@@ -2,8 +2,9 @@
 
 use super::verdict;
 use crate::ddl::enforce;
+use crate::guard_triggers;
 use crate::judge::limits::Subject;
-use crate::model::Operation;
+use crate::model::{Operation, Violation};
 use crate::pg::{catalog, encoding, raw};
 use crate::registry::{self, Guarded, Registry};
 use crate::report::Outcome;
@@ -58,9 +59,7 @@ pub(super) unsafe fn targets(
 
 /// The tables whose row trigger does not fire: nothing would count or record what is destroyed there.
 pub(super) fn uncounted(targets: &[Target]) -> impl Iterator<Item = &Rc<Guarded>> {
-    // SAFETY: reads a setting.
-    let role = unsafe { pg_sys::SessionReplicationRole };
-    let replica = role == pg_sys::SESSION_REPLICATION_ROLE_REPLICA as i32;
+    let replica = guard_triggers::is_replica();
     let tables = targets.iter().map(|(table, _)| table);
     tables.filter(move |table| !table.row_trigger.fires(replica))
 }
@@ -75,16 +74,18 @@ pub(super) unsafe fn refuse_uncounted(planned: *mut pg_sys::PlannedStmt) -> Outc
     };
     // SAFETY: the caller vouches for the plan.
     let targets = unsafe { targets(&registry, planned) };
-    for table in uncounted(&targets) {
-        let subject = Subject {
-            schema: &table.schema,
-            table: &table.table,
-            qualified: &catalog::qualified(&table.schema, &table.table),
-        };
-        let register = registry.registered_again(table.relid);
-        enforce::refuse(table.row_trigger.violation(subject, &register))?;
-    }
-    Ok(())
+    uncounted(&targets).try_for_each(|table| enforce::refuse(of_trigger(&registry, table)))
+}
+
+/// SF013, of a table whose row trigger does not fire.
+pub(super) fn of_trigger(registry: &Registry, table: &Guarded) -> Violation {
+    let subject = Subject {
+        schema: &table.schema,
+        table: &table.table,
+        qualified: &catalog::qualified(&table.schema, &table.table),
+    };
+    let register = registry.registered_again(table.relid);
+    table.row_trigger.violation(subject, &register)
 }
 
 /// The relations that a plan is addressed to and takes rows of, each by the names an approval may have for it.

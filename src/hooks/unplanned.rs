@@ -2,6 +2,8 @@
 //! what only its execution would meet.
 
 use super::planner;
+use super::targets::of_trigger;
+use crate::guard_triggers;
 use crate::model::Violation;
 use crate::pg::raw;
 use crate::record::append_only;
@@ -23,7 +25,37 @@ pub unsafe fn violations(registry: &Rc<Registry>, query: *mut pg_sys::Query) -> 
             found.extend(record((*cte).ctequery.cast()));
         }
         found.extend(planner::judge(registry, query, false));
+        found.extend(triggers(registry, query));
         found
+    }
+}
+
+/// The tables that the query itself would destroy rows of, and whose row trigger does not fire.
+///
+/// # Safety
+/// `query` must be a rewritten query.
+unsafe fn triggers(registry: &Registry, query: *mut pg_sys::Query) -> Vec<Violation> {
+    // SAFETY: resultRelation is an index into the range table, from 1.
+    unsafe {
+        let conflict = (*query).onConflict;
+        let upserts = !conflict.is_null()
+            && (*conflict).action == pg_sys::OnConflictAction::ONCONFLICT_UPDATE;
+        let inserts = (*query).commandType == CMD_INSERT && !upserts;
+        if (*query).resultRelation == 0 || inserts {
+            return Vec::new();
+        }
+        let entry = raw::list_nth((*query).rtable, (*query).resultRelation - 1);
+        let entry = entry as *mut pg_sys::RangeTblEntry;
+        let reached = match (*entry).inh || upserts {
+            true => registry.with_children((*entry).relid),
+            false => vec![(*entry).relid],
+        };
+        let replica = guard_triggers::is_replica();
+        let tables = reached.iter().filter_map(|relid| registry.table(*relid));
+        tables
+            .filter(|table| !table.row_trigger.fires(replica))
+            .map(|table| of_trigger(registry, table))
+            .collect()
     }
 }
 

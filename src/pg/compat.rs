@@ -172,6 +172,31 @@ pub unsafe fn guc_memory(size: usize) -> *mut std::ffi::c_void {
     }
 }
 
+/// Whether this backend holds exactly this lock on a relation of the database. (17 added an argument.)
+pub fn holds_lock(relid: pg_sys::Oid, mode: pg_sys::LOCKMODE) -> bool {
+    // SAFETY: reads a backend variable.
+    let database = unsafe { pg_sys::MyDatabaseId };
+    // As SET_LOCKTAG_RELATION makes it: nothing is looked up, and the relation may be gone.
+    let tag = pg_sys::LOCKTAG {
+        locktag_field1: database.to_u32(),
+        locktag_field2: relid.to_u32(),
+        locktag_field3: 0,
+        locktag_field4: 0,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_RELATION as u8,
+        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+    };
+    #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+    // SAFETY: looks into the backend's own table of locks.
+    unsafe {
+        pg_sys::LockHeldByMe(&tag, mode)
+    }
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    // SAFETY: as above.
+    unsafe {
+        pg_sys::LockHeldByMe(&tag, mode, false)
+    }
+}
+
 /// What the tree mutators call for each node.
 pub type Mutator =
     unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut std::ffi::c_void) -> *mut pg_sys::Node;

@@ -9,6 +9,7 @@ use std::ptr;
 
 /// Rows of a query by the newest snapshot. SPI takes that of the transaction for what it may not take for read-only, and
 /// `client.select` says so as soon as the transaction has written: under REPEATABLE READ that one is old.
+/// Not in parallel mode, where no snapshot can be taken.
 pub fn select<T>(
     sql: &str,
     arguments: &[DatumWithOid],
@@ -27,10 +28,7 @@ pub fn select<T>(
         .collect();
     // SAFETY: popped below; after an error the abort pops it. What this transaction has done so far is to be seen.
     unsafe {
-        // In parallel mode nothing is written, and no command may begin.
-        if !pg_sys::IsInParallelMode() {
-            pg_sys::CommandCounterIncrement();
-        }
+        pg_sys::CommandCounterIncrement();
         pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
     }
     let found = Spi::connect(|_| {

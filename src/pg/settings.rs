@@ -12,8 +12,8 @@ const PLAIN_PLANS: [(&CStr, &CStr); 2] =
 const SEARCH_PATH: (&CStr, &CStr) = (c"search_path", c"pg_catalog, pg_temp");
 
 /// What PostgreSQL prints for us must not depend on the session either, and mean the same in the session that reads it: a
-/// date of `DateStyle = 'SQL, DMY'` is another one where the month comes first. Only how dates are printed is set, not the
-/// order in which those are read that a user writes.
+/// date of `DateStyle = 'SQL, DMY'` is another one where the month comes first. Most of them change what is read, too: what a
+/// user has written is read before they are set.
 const PRINTED: [(&CStr, &CStr); 6] = [
     (c"quote_all_identifiers", c"off"),
     (c"standard_conforming_strings", c"on"),
@@ -42,10 +42,16 @@ impl OwnSettings {
         OwnSettings::of(&PLAIN_PLANS)
     }
 
-    /// Plain plans, and names and constants that mean the same in every session.
-    pub fn pinned() -> OwnSettings {
+    /// Plain plans, and names that mean the same in every session.
+    pub fn plain_names() -> OwnSettings {
         let settings = OwnSettings::plain_plans();
         set(SEARCH_PATH.0, SEARCH_PATH.1);
+        settings
+    }
+
+    /// Plain plans, and names and constants that mean the same in every session.
+    pub fn pinned() -> OwnSettings {
+        let settings = OwnSettings::plain_names();
         for (name, value) in PRINTED {
             set(name, value);
         }

@@ -83,7 +83,7 @@ pub fn put(
         };
         let number = store.next;
         store.next += 1;
-        let packed = pack::packed(images);
+        let packed = pack::packed(images, pack::PIECE);
         let stored = packed.as_deref().unwrap_or(images);
         let taken = stored.len() + fingerprints.len();
         let fingerprints = datum::text(fingerprints);

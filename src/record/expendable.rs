@@ -116,27 +116,51 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
     pgrx::PgTryBuilder::new(|| {
         // SAFETY: the caller vouches for the relation.
         unsafe {
-            if !is_one_expression(text) {
-                return Err(refused(
-                    "It must be one boolean expression over the row.".to_owned(),
-                ));
-            }
-            let _pinned = OwnSettings::pinned();
-            let node = analyse(text, *relation);
+            let relid = (**relation).rd_id;
+            let name = crate::report::duplicate(&crate::pg::catalog::display_name(relid));
+            let printed = |node| {
+                let context = pg_sys::deparse_context_for(name, relid);
+                let printed = pg_sys::deparse_expression(node, context, false, false);
+                encoding::decoded(CStr::from_ptr(printed))
+            };
+            // It is kept as it is printed, and read from then on, under settings of our own.
+            let elsewhere = {
+                let _pinned = OwnSettings::pinned();
+                is_one_expression(text).then(|| analyse(text, *relation))
+            };
+            let kept = |node| {
+                let _pinned = OwnSettings::pinned();
+                printed(node)
+            };
+            let (node, kept) = match elsewhere.map(|node| (node, kept(node))) {
+                // What was printed so means that again, whatever the session's settings are.
+                Some((node, elsewhere)) if elsewhere == text => (node, elsewhere),
+                elsewhere => {
+                    if !is_one_expression(text) {
+                        return Err(refused(
+                            "It must be one boolean expression over the row.".to_owned(),
+                        ));
+                    }
+                    let node = {
+                        let _names = OwnSettings::plain_names();
+                        analyse(text, *relation)
+                    };
+                    let here = kept(node);
+                    if elsewhere.is_none_or(|(_, elsewhere)| elsewhere != here) {
+                        return Err(refused(format!(
+                            "Other sessions would read it as something else than {here}, which is what it means with this \
+                             session's IntervalStyle, lc_monetary and standard_conforming_strings."
+                        )));
+                    }
+                    (node, here)
+                }
+            };
             if pg_sys::contain_volatile_functions(node) {
                 return Err(refused(
                     "It is volatile: it may depend on nothing but the row.".to_owned(),
                 ));
             }
-            let relid = (**relation).rd_id;
-            let name = crate::report::duplicate(&crate::pg::catalog::display_name(relid));
-            let printed = pg_sys::deparse_expression(
-                node,
-                pg_sys::deparse_context_for(name, relid),
-                false,
-                false,
-            );
-            Ok(encoding::decoded(CStr::from_ptr(printed)))
+            Ok(kept)
         }
     })
     .catch_others(|error| {

@@ -23,6 +23,10 @@ pub const CHUNK_BYTES: usize = 64 * 1024 - 256;
 /// tuple, and the piece's own OID, number and length.
 pub const PIECE: usize = (((pg_sys::BLCKSZ as usize - 40) / 4) & !7) - 24 - 12;
 
+/// Images in a statement's own row are compressed from here on: what is longer would be stored out of line with PIECE bytes of
+/// everything else in the row.
+pub const IN_ROW: usize = PIECE / 2;
+
 /// Chunks of fewer pieces than this are as long as they can be: shorter ones would be many more.
 const FEWEST_PIECES: usize = 4;
 
@@ -44,11 +48,10 @@ thread_local! {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Damaged;
 
-/// `images`, a varlena with its header, as a varlena that holds a zstd frame; `None` when that does not pay, or there is no
-/// memory for it.
-pub fn packed(images: &[u8]) -> Option<Vec<u8>> {
-    // What is shorter than a page's quarter is stored as it is.
-    if images.len() <= PIECE {
+/// `images`, a varlena with its header of more than `at_least` bytes, as a varlena that holds a zstd frame; `None` when that
+/// does not pay, or there is no memory for a compressor.
+pub fn packed(images: &[u8], at_least: usize) -> Option<Vec<u8>> {
+    if images.len() <= at_least {
         return None;
     }
     let plain = &images[HEADER..];
@@ -148,7 +151,7 @@ mod tests {
                 .flat_map(|n| format!("[{n},\"{:x}\"],", n * 2_654_435_761_u64).into_bytes())
                 .collect();
             let images = varlena(&text);
-            let Some(packed) = packed(&images) else {
+            let Some(packed) = packed(&images, PIECE) else {
                 assert!(images.len() <= PIECE);
                 continue;
             };
@@ -178,8 +181,8 @@ mod tests {
         let text: Vec<u8> = std::iter::once(b'[')
             .chain((0..60_000).map(|_| noise()))
             .collect();
-        assert_eq!(packed(&varlena(&text)), None);
-        assert_eq!(packed(&varlena(b"[[1,1]]")), None);
+        assert_eq!(packed(&varlena(&text), PIECE), None);
+        assert_eq!(packed(&varlena(b"[[1,1]]"), PIECE), None);
         assert_eq!(unpacked(&text).as_deref(), Ok(&*text));
     }
 

@@ -105,7 +105,7 @@ fn write_chunk(statement_id: i64, buffer: &mut Buffer) {
 /// Writes the buffer's rows, `images`, as a chunk; what they were compressed to.
 fn insert_images(statement_id: i64, buffer: &Buffer, rows: i32, images: &[u8]) -> Option<usize> {
     let (operation, cause) = (buffer.operation, buffer.cause.as_deref());
-    let packed = pack::packed(images);
+    let packed = pack::packed(images, pack::PIECE);
     let rows = (buffer.first_ordinal, rows);
     let stored = packed.as_deref().unwrap_or(images);
     in_scratch(|| insert_chunk(statement_id, &buffer.format, operation, cause, rows, stored));
@@ -192,7 +192,7 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
                 .find(|buffer| buffer.rows > 0)
         {
             let (count, bytes) = buffer.take();
-            images = pack::packed(&bytes).unwrap_or(bytes);
+            images = pack::packed(&bytes, pack::IN_ROW).unwrap_or(bytes);
             image = [
                 Some(Datum::from(draw(c"chunk_id_seq"))),
                 Some(Datum::from(buffer.format.recorded_relid)),

@@ -5,6 +5,7 @@ use super::own_rows::{Fields, scan};
 use crate::record::{datum, json, pack};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys;
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
@@ -194,16 +195,16 @@ impl Source {
                     Place::Statement(text) => (std::mem::take(text), None),
                     Place::Chunk(chunk_id) => {
                         let stored = images(self.statement_id, *chunk_id)?;
-                        let packed = pack::is_packed(&stored).then(|| datum::varlena(&stored));
+                        let copied = self.order == Order::Forward && pack::is_packed(&stored);
+                        let packed = copied.then(|| datum::varlena(&stored));
                         (unpacked(stored, &chunk.relation)?, packed)
                     }
                 };
                 let rows = json::rows(&text).map_err(|_| damaged(&chunk.relation))?;
-                let copied = self.order == Order::Forward && packed.is_some();
                 chunk.open.insert(Open {
                     text,
                     rows,
-                    standing: Cell::new(copied.then_some((0, 0))),
+                    standing: Cell::new(packed.is_some().then_some((0, 0))),
                     packed,
                     done: 0,
                 })
@@ -264,11 +265,9 @@ fn images(statement_id: i64, chunk_id: i64) -> Outcome<Vec<u8>> {
 
 /// The text of stored images.
 fn unpacked(stored: Vec<u8>, relation: &str) -> Outcome<Vec<u8>> {
-    if !pack::is_packed(&stored) {
-        return Ok(stored);
-    }
     match pack::unpacked(&stored) {
-        Ok(text) => Ok(text.into_owned()),
+        Ok(Cow::Owned(text)) => Ok(text),
+        Ok(Cow::Borrowed(_)) => Ok(stored),
         Err(pack::Damaged) => Err(damaged(relation)),
     }
 }
