@@ -284,35 +284,41 @@ fn what_a_disabled_trigger_does_not_see_is_warned_of_in_observe_mode() {
     }
 }
 
-/// TRUNCATE needs no trigger to be captured where the library is loaded.
 #[test]
-fn a_truncate_that_no_trigger_sees_is_captured() {
+fn a_truncate_that_no_trigger_sees_is_refused() {
     let (_db, mut admin) = world();
     passes(
         &mut admin,
         "SET backstop.mode = 'observe'; SET client_min_messages = error;
-         ALTER TABLE users DISABLE TRIGGER ALL; ALTER TABLE subscriptions DISABLE TRIGGER ALL;
-         RESET backstop.mode; RESET client_min_messages",
+         ALTER TABLE subscriptions DISABLE TRIGGER ALL; RESET backstop.mode; RESET client_min_messages",
     );
-    assert_eq!(
-        refused(&mut admin, "TRUNCATE users CASCADE").sqlstate,
-        "SF008"
-    );
-    passes(&mut admin, "TRUNCATE subscriptions");
-    let captured = "SELECT string_agg(relation || ' ' || n, ', ' ORDER BY relation) FROM \
-                    (SELECT relation, count(*) AS n FROM backstop.preimage GROUP BY 1) AS p";
-    assert_eq!(query_text(&mut admin, captured), "public.subscriptions 1");
+    let approved = "BEGIN; SELECT backstop.approve_batch('OPS-1', max_rows => 100); TRUNCATE users CASCADE; COMMIT";
+    for statement in ["TRUNCATE subscriptions", approved] {
+        let refusal = refused(&mut admin, statement);
+        passes(&mut admin, "ROLLBACK");
+        assert_eq!(
+            (refusal.sqlstate.as_str(), refusal.table.as_str()),
+            ("SF013", "subscriptions"),
+            "{refusal:?}"
+        );
+        assert!(
+            refusal.message.contains("backstop_guard_truncate"),
+            "{refusal:?}"
+        );
+    }
+    let hint = refused(&mut admin, "TRUNCATE subscriptions").hint;
     passes(
         &mut admin,
-        "INSERT INTO subscriptions VALUES (2, 2);
-         BEGIN; SELECT backstop.approve_batch('OPS-1', max_rows => 100); TRUNCATE users CASCADE; COMMIT",
+        hint.split_once("enables it: ").expect("a command").1,
     );
+    passes(&mut admin, approved);
+    let captured = "SELECT string_agg(relation || ' ' || n, ', ' ORDER BY relation) FROM \
+                    (SELECT relation, count(*) AS n FROM backstop.preimage GROUP BY 1) AS p";
     assert_eq!(
         query_text(&mut admin, captured),
-        "public.subscriptions 2, public.users 2"
+        "public.subscriptions 1, public.users 2"
     );
-    let restored = "SELECT sum(restored) FROM backstop.statement s, backstop.restore(s.statement_id, dry_run => false)
-                    WHERE s.statement_id = (SELECT max(statement_id) FROM backstop.statement)";
+    let restored = "SELECT sum(restored) FROM backstop.statement s, backstop.restore(s.statement_id, dry_run => false)";
     assert_eq!(query_text(&mut admin, restored), "3");
 }
 

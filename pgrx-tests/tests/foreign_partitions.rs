@@ -82,3 +82,18 @@ fn foreign_rows_count_against_the_limit() {
     passes(&mut admin, &statement.replace(", 'v15'", ""));
     assert_eq!(query_text(&mut admin, "SELECT count(*) FROM orders"), "12");
 }
+
+/// A foreign table has no TRUNCATE trigger: nothing could be recorded.
+#[test]
+fn an_approved_truncate_is_refused() {
+    let Some((_db, mut admin)) = world() else {
+        return;
+    };
+    let refusal = refused(
+        &mut admin,
+        "BEGIN; SELECT backstop.approve_batch('OPS-1', max_rows => 100); TRUNCATE orders; COMMIT",
+    );
+    passes(&mut admin, "ROLLBACK");
+    assert_eq!(refusal.sqlstate, "SF008", "{refusal:?}");
+    assert_eq!(query_text(&mut admin, "SELECT count(*) FROM orders"), "20");
+}

@@ -121,6 +121,7 @@ DECLARE
     two int;
     swap int;
     bits int;
+    k int;
 BEGIN
     IF head >= 128 THEN
         after := p + 1 + (head - 126) / 2;
@@ -137,6 +138,9 @@ BEGIN
         two := backstop.zstd_bits(stream, q - 2 * header.log, header.log);
         q := q - 2 * header.log;
         LOOP
+            IF n > 254 THEN
+                RAISE EXCEPTION 'these row images are damaged' USING ERRCODE = 'data_corrupted';
+            END IF;
             weights[n] := states[one] & 255;
             n := n + 1;
             bits := (states[one] >> 8) & 255;
@@ -155,6 +159,10 @@ BEGIN
         total := total + ((1 << weights[i]) >> 1);
     END LOOP;
     longest := backstop.zstd_highest(total) + 1;
+    k := (1 << longest) - total;
+    IF longest > 11 OR k & (k - 1) <> 0 THEN
+        RAISE EXCEPTION 'these row images are damaged' USING ERRCODE = 'data_corrupted';
+    END IF;
     weights[n] := backstop.zstd_highest((1 << longest) - total) + 1;
     codes := array_fill(0, ARRAY[1 << longest], ARRAY[0]);
     q := 0;
@@ -187,6 +195,9 @@ BEGIN
         at := q - longest;
         code := codes[((get_byte(stream, at >> 3) | (get_byte(stream, (at >> 3) + 1) << 8)
             | (get_byte(stream, (at >> 3) + 2) << 16)) >> (at & 7)) & mask];
+        IF (code & 15) BETWEEN 1 AND longest IS NOT TRUE THEN
+            RAISE EXCEPTION 'these row images are damaged' USING ERRCODE = 'data_corrupted';
+        END IF;
         hex := hex || to_hex((code >> 4) | 256);
         q := q - (code & 15);
         IF length(hex) > 3000 THEN
@@ -409,7 +420,9 @@ BEGIN
                             recent := ARRAY[distance, recent[1], recent[3]];
                         END IF;
                     END IF;
-                    IF used + run > length(literals) OR distance NOT BETWEEN 1 AND length(before) + length(now) + run THEN
+                    -- A block has no more than 128 kB.
+                    IF (used + run <= length(literals) AND length(now) + run + match <= 131072
+                        AND distance BETWEEN 1 AND length(before) + length(now) + run) IS NOT TRUE THEN
                         RAISE EXCEPTION 'these row images are damaged' USING ERRCODE = 'data_corrupted';
                     END IF;
                     now := now || substring(literals FROM used + 1 FOR run);
@@ -434,7 +447,7 @@ BEGIN
         before := substring(before || now FROM greatest(1, length(before) + length(now) - 8388607));
     END LOOP;
     SELECT string_agg(part, '' ORDER BY place) INTO now FROM unnest(made) WITH ORDINALITY AS p(part, place);
-    IF length(now) <> wanted THEN
+    IF length(now) IS DISTINCT FROM wanted THEN
         RAISE EXCEPTION 'these row images are damaged' USING ERRCODE = 'data_corrupted';
     END IF;
     RETURN now;

@@ -15,7 +15,6 @@ pub use make::{adjust_changed, adjust_for, incomplete};
 pub use present::IS_ROW_TRIGGER;
 pub use release::{hold, release};
 
-use crate::judge::unguarded::RowTrigger;
 use crate::pg::encoding;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
@@ -60,24 +59,6 @@ pub fn is_ours(name: &str) -> bool {
 /// Whether the table has the trigger that every protected table has.
 pub fn guards_truncate(relid: Oid) -> bool {
     has_trigger(relid, TRUNCATE)
-}
-
-/// Whether the trigger of a table that is locked fires in this session, should the table be truncated.
-pub fn fires_on_truncate(relid: Oid) -> bool {
-    let replica = is_replica();
-    // SAFETY: the caller has locked the table; its triggers are as many as it says.
-    unsafe {
-        let relation = pg_sys::table_open(relid, pg_sys::NoLock as i32);
-        let triggers = (*relation).trigdesc;
-        let fires = !triggers.is_null()
-            && (0..(*triggers).numtriggers as usize).any(|n| {
-                let trigger = &*(*triggers).triggers.add(n);
-                CStr::from_ptr(trigger.tgname) == TRUNCATE
-                    && RowTrigger::Made(trigger.tgenabled as u8).fires(replica)
-            });
-        pg_sys::table_close(relation, pg_sys::NoLock as i32);
-        fires
-    }
 }
 
 /// Whether the session is a replica, where only some triggers fire (`session_replication_role`).

@@ -5,7 +5,7 @@ use super::planner;
 use super::targets::of_trigger;
 use crate::guard_triggers;
 use crate::model::Violation;
-use crate::pg::raw;
+use crate::pg::{compat, raw};
 use crate::record::append_only;
 use crate::registry::Registry;
 use crate::sequence::constant;
@@ -23,6 +23,7 @@ pub unsafe fn violations(registry: &Rc<Registry>, query: *mut pg_sys::Query) -> 
         for n in 0..raw::list_length((*query).cteList) {
             let cte = raw::list_nth((*query).cteList, n) as *mut pg_sys::CommonTableExpr;
             found.extend(record((*cte).ctequery.cast()));
+            found.extend(triggers(registry, (*cte).ctequery.cast()));
         }
         found.extend(planner::judge(registry, query, false));
         found.extend(triggers(registry, query));
@@ -41,12 +42,14 @@ unsafe fn triggers(registry: &Registry, query: *mut pg_sys::Query) -> Vec<Violat
         let upserts = !conflict.is_null()
             && (*conflict).action == pg_sys::OnConflictAction::ONCONFLICT_UPDATE;
         let inserts = (*query).commandType == CMD_INSERT && !upserts;
-        if (*query).resultRelation == 0 || inserts {
+        if (*query).resultRelation == 0 || inserts || compat::merges_nothing_away(query) {
             return Vec::new();
         }
         let entry = raw::list_nth((*query).rtable, (*query).resultRelation - 1);
         let entry = entry as *mut pg_sys::RangeTblEntry;
-        let reached = match (*entry).inh || upserts {
+        // Of what an upsert is addressed to, only partitions are routed to.
+        let routed = upserts && (*entry).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
+        let reached = match routed || (*entry).inh && !upserts {
             true => registry.with_children((*entry).relid),
             false => vec![(*entry).relid],
         };

@@ -91,6 +91,24 @@ impl RowTrigger {
     }
 }
 
+/// SF013, of a follower that a TRUNCATE emptied without the trigger that records it. `register`: as for a row trigger.
+pub fn truncate_unseen(subject: Subject, register: &str) -> Violation {
+    Violation {
+        rule: Rule::Tamper,
+        message: format!(
+            "the trigger \"backstop_guard_truncate\" of table \"{}\" is disabled or missing",
+            subject.table
+        ),
+        detail:
+            "It records what TRUNCATE removes, so the statement was refused. Nothing was changed."
+                .to_owned(),
+        hint: format!("Registering again what guards it makes and enables it: {register}"),
+        schema: Some(subject.schema.to_owned()),
+        table: Some(subject.table.to_owned()),
+        column: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

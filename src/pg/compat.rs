@@ -129,6 +129,29 @@ pub unsafe fn merge_operations(modify: *mut pg_sys::ModifyTable) -> Vec<crate::m
     operations
 }
 
+/// Whether a query is a MERGE that neither updates nor deletes. (15 brought MERGE.)
+///
+/// # Safety
+/// `query` must be live.
+pub unsafe fn merges_nothing_away(query: *mut pg_sys::Query) -> bool {
+    #[cfg(feature = "pg14")]
+    {
+        let _ = query;
+        false
+    }
+    #[cfg(not(feature = "pg14"))]
+    // SAFETY: the caller vouches for the query; the list's members are MergeActions.
+    unsafe {
+        use pg_sys::CmdType::{CMD_DELETE, CMD_MERGE, CMD_UPDATE};
+        let actions = (*query).mergeActionList;
+        (*query).commandType == CMD_MERGE
+            && (0..raw::list_length(actions)).all(|n| {
+                let action = raw::list_nth(actions, n) as *mut pg_sys::MergeAction;
+                !matches!((*action).commandType, CMD_UPDATE | CMD_DELETE)
+            })
+    }
+}
+
 /// `pg_analyze_and_rewrite_varparams`, which changed its name in 15.
 ///
 /// # Safety

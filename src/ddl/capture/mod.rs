@@ -12,6 +12,8 @@ mod truncate;
 use super::{Table, enforce};
 use crate::guard_triggers::OwnWork;
 use crate::judge::ddl::{Action, Kind};
+use crate::judge::unguarded;
+use crate::ledger;
 use crate::model::Operation;
 use crate::pg::privileged::Privileged;
 use crate::pg::{catalog, raw};
@@ -66,14 +68,19 @@ pub fn after() -> Outcome<()> {
         return Ok(());
     };
     forget(&statement.tables);
-    let registry = registry::current();
+    let Some(registry) = registry::current() else {
+        return Ok(());
+    };
     for relid in statement.awaited {
-        let missed = registry
-            .as_ref()
-            .and_then(|registry| Table::protected(registry, relid, false));
-        if let Some(table) = missed {
+        if let Some(table) = Table::protected(&registry, relid, false) {
             let action = Action::new(Kind::Truncate, None);
             enforce::refuse(action.unrecorded(table.subject()))?;
+        } else if let Some(follower) = registry.table(relid) {
+            let register = registry.registered_again(relid);
+            let unseen = ledger::with_subject(follower, |subject| {
+                unguarded::truncate_unseen(subject, &register)
+            });
+            enforce::refuse(unseen)?;
         }
     }
     Ok(())

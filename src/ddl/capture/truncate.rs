@@ -110,26 +110,21 @@ pub unsafe fn statement(statement: *mut pg_sys::TruncateStmt, registry: &Rc<Regi
     begun(coverage, named, cause)
 }
 
-/// TRUNCATE has come to a table. A guarded one has a trigger that captures it; one whose trigger is disabled or missing, and
-/// one that CASCADE reaches and nobody guards, are captured here, where they are locked already.
+/// TRUNCATE has come to a table. A guarded one has a trigger that captures it; one that CASCADE reaches and nobody guards
+/// is captured here, where it is locked already.
 ///
 /// # Errors
 /// When the table's rows can't be captured, or are more than the approval covers.
 pub fn reached(registry: &Rc<Registry>, relid: Oid) -> Outcome<()> {
-    if let Some(table) = registry.table(relid) {
-        if guard_triggers::fires_on_truncate(relid) {
-            underway::with(|statement| {
-                if !statement.awaited.contains(&relid) {
-                    statement.awaited.push(relid);
-                }
-            });
-        } else if objects::has_pages(relid) {
-            super::rows(registry, table, &destroyer(table, false))?;
-        }
-        return Ok(());
-    }
     let covered = underway::with(|statement| {
         let covered = matches!(statement.coverage, Coverage::Covered(_));
+        if registry.table(relid).is_some() {
+            let guarded = guard_triggers::guards_truncate(relid) || objects::has_pages(relid);
+            if guarded && !statement.awaited.contains(&relid) {
+                statement.awaited.push(relid);
+            }
+            return None;
+        }
         (covered && !statement.named.contains(&relid))
             .then(|| (statement.coverage.clone(), statement.cause.clone()))
     });
