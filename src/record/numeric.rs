@@ -58,7 +58,8 @@ pub fn finite(out: &mut Vec<u8>, stored: &[u8]) -> bool {
 }
 
 fn decimal(digit: u16) -> [u8; WIDTH] {
-    [1000, 100, 10, 1].map(|unit| b'0' + (digit / unit % 10) as u8)
+    let (high, low) = (super::text::pair(digit / 100), super::text::pair(digit));
+    [high[0], high[1], low[0], low[1]]
 }
 
 #[cfg(test)]

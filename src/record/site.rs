@@ -24,8 +24,8 @@ pub struct Site {
     pub query: ActiveQuery,
     pub guarded: Rc<Guarded>,
     pub format: Rc<RowFormat>,
-    /// One compiled `expendable` per policy that has one; a row is expendable when every policy says so.
-    pub expendable: Vec<*mut pg_sys::ExprState>,
+    /// A row is expendable when every policy says so.
+    pub expendable: expendable::Compiled,
     pub fed: FedColumns,
     /// In a preview: all columns, to see which are cleared.
     pub every_column: Option<FedColumns>,

@@ -9,25 +9,49 @@ pub const FIXED: usize = 128;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
+/// `00` to `99`.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut n = 0;
+    while n < 100 {
+        pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+        n += 1;
+    }
+    pairs
+};
+
+/// `00` to `ff`.
+const HEX_PAIRS: [[u8; 2]; 256] = {
+    let mut pairs = [[0; 2]; 256];
+    let mut n = 0;
+    while n < 256 {
+        pairs[n] = [HEX[n >> 4], HEX[n & 15]];
+        n += 1;
+    }
+    pairs
+};
+
+/// The last two decimal digits.
+pub fn pair(number: u16) -> [u8; 2] {
+    PAIRS[usize::from(number % 100)]
+}
+
 /// Appends a JSON number.
 pub fn integer(out: &mut Vec<u8>, value: i64) {
     let mut buffer = [0u8; 20];
     let mut place = buffer.len();
     let mut rest = value.unsigned_abs();
-    // Most integers need no 64-bit division.
-    while rest > u64::from(u32::MAX) {
-        place -= 1;
-        buffer[place] = b'0' + (rest % 10) as u8;
-        rest /= 10;
+    while rest >= 100 {
+        place -= 2;
+        buffer[place..place + 2].copy_from_slice(&PAIRS[(rest % 100) as usize]);
+        rest /= 100;
     }
-    let mut rest = rest as u32;
-    loop {
+    if rest >= 10 {
+        place -= 2;
+        buffer[place..place + 2].copy_from_slice(&PAIRS[rest as usize]);
+    } else {
         place -= 1;
-        buffer[place] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+        buffer[place] = b'0' + rest as u8;
     }
     if value < 0 {
         place -= 1;
@@ -64,27 +88,23 @@ pub fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
     make_room(out, 2 * bytes.len() + FIXED);
     out.extend_from_slice(b"\"\\\\x");
     for byte in bytes {
-        out.push(HEX[usize::from(byte >> 4)]);
-        out.push(HEX[usize::from(byte & 15)]);
+        out.extend_from_slice(&HEX_PAIRS[usize::from(*byte)]);
     }
     out.push(b'"');
 }
 
 /// Appends `text` as a JSON string. The bytes are in the server's encoding, every byte of which above 0x7f passes.
 pub fn string(out: &mut Vec<u8>, text: &[u8]) {
-    /// What the compiler checks at once.
-    const BLOCK: usize = 32;
     make_room(out, text.len() + FIXED);
     out.push(b'"');
     let (mut copied, mut place) = (0, 0);
     while place < text.len() {
-        if let Some(block) = text[place..].first_chunk::<BLOCK>()
-            && !block.iter().fold(false, |any, byte| any | special(*byte))
-        {
-            place += BLOCK;
+        let plain = plain_bytes(&text[place..]);
+        if plain > 0 {
+            place += plain;
             continue;
         }
-        let end = text.len().min(place + BLOCK);
+        let end = text.len().min(place + WORD);
         for at in place..end {
             if special(text[at]) {
                 // What is escaped needs more than was made room for.
@@ -98,6 +118,36 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     }
     out.extend_from_slice(&text[copied..]);
     out.push(b'"');
+}
+
+/// Bytes that fit into one register.
+const WORD: usize = 8;
+
+/// How many bytes at the beginning of `text` were found at once to need no escape; 0 where it takes a closer look.
+fn plain_bytes(text: &[u8]) -> usize {
+    /// What the compiler checks at once.
+    const BLOCK: usize = 32;
+    if let Some(block) = text.first_chunk::<BLOCK>()
+        && !block.iter().fold(false, |any, byte| any | special(*byte))
+    {
+        return BLOCK;
+    }
+    match text.first_chunk::<WORD>() {
+        Some(word) if !any_special(u64::from_ne_bytes(*word)) => WORD,
+        _ => 0,
+    }
+}
+
+/// `special` of any of a word's bytes (Bit Twiddling Hacks, "Determine if a word has a byte less than n").
+fn any_special(word: u64) -> bool {
+    const fn every(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; WORD])
+    }
+    let below = |word: u64, limit: u8| word.wrapping_sub(every(limit)) & !word & every(0x80);
+    let control = below(word, 0x20);
+    let quote = below(word ^ every(b'"'), 1);
+    let backslash = below(word ^ every(b'\\'), 1);
+    control | quote | backslash != 0
 }
 
 /// Bytes that JSON does not take as they are.
@@ -121,22 +171,24 @@ fn escape(out: &mut Vec<u8>, byte: u8) {
 }
 
 pub fn uuid(out: &mut Vec<u8>, bytes: &[u8; 16]) {
-    out.push(b'"');
-    for (place, byte) in bytes.iter().enumerate() {
-        if matches!(place, 4 | 6 | 8 | 10) {
-            out.push(b'-');
+    let mut text = *b"\"00000000-0000-0000-0000-000000000000\"";
+    let mut place = 1;
+    for (n, byte) in bytes.iter().enumerate() {
+        if matches!(n, 4 | 6 | 8 | 10) {
+            place += 1;
         }
-        out.push(HEX[usize::from(byte >> 4)]);
-        out.push(HEX[usize::from(byte & 15)]);
+        text[place..place + 2].copy_from_slice(&HEX_PAIRS[usize::from(*byte)]);
+        place += 2;
     }
-    out.push(b'"');
+    out.extend_from_slice(&text);
 }
 
-/// Fills `text` with a number's last digits, zeros in front.
-fn digits(text: &mut [u8], mut number: i64) {
-    for digit in text.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
+/// Fills `text`, of an even length, with a number's last digits, zeros in front.
+fn digits(text: &mut [u8], number: i64) {
+    let mut rest = number as u32;
+    for pair in text.rchunks_exact_mut(2) {
+        pair.copy_from_slice(&PAIRS[(rest % 100) as usize]);
+        rest /= 100;
     }
 }
 
@@ -212,7 +264,20 @@ mod tests {
 
     #[test]
     fn integers_are_written_whole() {
-        for value in [0, 1, -1, 42, i64::MAX, i64::MIN] {
+        for value in [
+            0,
+            1,
+            -1,
+            9,
+            10,
+            42,
+            99,
+            100,
+            -100,
+            12_345,
+            i64::MAX,
+            i64::MIN,
+        ] {
             assert_eq!(written(|out| integer(out, value)), value.to_string());
         }
     }
@@ -228,6 +293,9 @@ mod tests {
             "ünï © 😀",
             "a text of more than thirty-two bytes, with nothing special at first; then \"quotes\" and \\ and",
             "thirty-two bytes without one ....\n",
+            "seven \"",
+            "eight \u{7f}\u{1f}",
+            "\u{ff}\u{80} \u{20}\u{21}\u{23}\u{5b}\u{5d}",
         ] {
             let json = written(|out| string(out, text.as_bytes()));
             assert_eq!(
@@ -235,6 +303,30 @@ mod tests {
                 text
             );
         }
+    }
+
+    #[test]
+    fn a_word_is_checked_as_its_bytes_are() {
+        for byte in 0..=u8::MAX {
+            for place in 0..WORD {
+                for around in [b' ', 0x7f, 0x80, 0xff] {
+                    let mut bytes = [around; WORD];
+                    bytes[place] = byte;
+                    let word = u64::from_ne_bytes(bytes);
+                    assert_eq!(any_special(word), special(byte), "{byte} among {around}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_are_written_in_hexadecimal() {
+        let bytes: [u8; 16] = std::array::from_fn(|n| (n * 17) as u8);
+        assert_eq!(
+            written(|out| uuid(out, &bytes)),
+            "\"00112233-4455-6677-8899-aabbccddeeff\""
+        );
+        assert_eq!(written(|out| hexadecimal(out, &[0, 0xa1])), "\"\\\\x00a1\"");
     }
 
     #[test]

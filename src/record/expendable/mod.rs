@@ -1,18 +1,34 @@
 //! `expendable`: a boolean SQL expression over a row of a protected table.
 //!
 //! The registry keeps it as PostgreSQL prints it under search_path = pg_catalog, so that it means the same whatever the
-//! session's search_path is.
+//! session's search_path is. What it asks of the session is in `session`.
+
+mod session;
 
 use crate::pg::{encoding, raw, settings::OwnSettings};
 use crate::registry::Guarded;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Node, Relation};
+use session::Dependence;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 
 /// Node text by relation and policy.
-type Analysed = HashMap<(pg_sys::Oid, pg_sys::Oid), CString>;
+type Analysed = HashMap<(pg_sys::Oid, pg_sys::Oid), (CString, Dependence)>;
+
+/// The compiled expressions of a table's policies.
+pub struct Compiled {
+    /// Empty when some policy has none: then no row is expendable.
+    states: Vec<*mut pg_sys::ExprState>,
+    dependence: Dependence,
+}
+
+impl Compiled {
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+}
 
 thread_local! {
     /// Analysed expressions as node text, by relation and policy, for one generation of the registry.
@@ -110,7 +126,8 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
             format!("invalid expendable expression \"{text}\""),
         )
         .detail(why)
-        .hint("Use one boolean expression over the row's columns, such as auth_source = 'test'.")
+        .hint("Use one boolean expression over the row's columns, such as auth_source = 'test'; functions and types are named with \
+             their schema, unless that is pg_catalog.")
     };
     let relation = std::panic::AssertUnwindSafe(relation);
     pgrx::PgTryBuilder::new(|| {
@@ -160,6 +177,12 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                     "It is volatile: it may depend on nothing but the row.".to_owned(),
                 ));
             }
+            if let Some(question) = session::question(node) {
+                return Err(refused(format!(
+                    "{question} is for the session to say, which must not decide what is expendable: it may depend on \
+                     nothing but the row."
+                )));
+            }
             Ok(kept)
         }
     })
@@ -175,8 +198,7 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
     .execute()
 }
 
-/// Compiles the `expendable` of every policy on `guarded` for rows in the expression context's scan tuple. Empty when
-/// some policy has none: then no row is expendable.
+/// Compiles the `expendable` of every policy on `guarded` for rows in the expression context's scan tuple.
 ///
 /// # Safety
 /// `relation` must be `guarded`'s, open in the running query of `estate`.
@@ -184,45 +206,63 @@ pub unsafe fn compile(
     guarded: &Guarded,
     relation: Relation,
     estate: *mut pg_sys::EState,
-) -> Vec<*mut pg_sys::ExprState> {
-    if guarded
-        .policies
-        .iter()
-        .any(|policy| policy.expendable.is_none())
-    {
-        return Vec::new();
+) -> Compiled {
+    let mut compiled = Compiled {
+        states: Vec::new(),
+        dependence: Dependence::Nothing,
+    };
+    let policies = guarded.policies.iter();
+    let Some(expressions) = policies
+        .map(|policy| Some((policy.relid, policy.expendable.as_ref()?)))
+        .collect::<Option<Vec<_>>>()
+    else {
+        return compiled;
+    };
+    for (policy, text) in expressions {
+        // SAFETY: the caller vouches for relation and estate; the node text was printed by nodeToString.
+        unsafe {
+            let (printed, dependence) = analysed(guarded.relid, policy, text, relation);
+            // What is inlined looks its names up now.
+            let _pinned = dependence.pinned();
+            let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
+            let node = pg_sys::stringToNode(printed.as_ptr()) as *mut pg_sys::Expr;
+            compiled.states.push(pg_sys::ExecPrepareExpr(node, estate));
+            compiled.dependence = compiled.dependence.max(dependence);
+            pg_sys::MemoryContextSwitchTo(before);
+        }
     }
+    compiled
+}
+
+/// A policy's expression as node text, and what it depends on.
+///
+/// # Safety
+/// `relation`, whose OID is `relid`, must be open.
+unsafe fn analysed(
+    relid: pg_sys::Oid,
+    policy: pg_sys::Oid,
+    text: &str,
+    relation: Relation,
+) -> (CString, Dependence) {
     let generation = crate::registry::generation();
-    guarded
-        .policies
-        .iter()
-        .filter_map(|policy| Some((policy.relid, policy.expendable.as_ref()?)))
-        .map(|(policy, text)| {
-            let key = (guarded.relid, policy);
-            let known = ANALYSED.with_borrow_mut(|(of, map)| {
-                if *of != generation {
-                    map.clear();
-                    *of = generation;
-                }
-                map.get(&key).cloned()
-            });
-            // SAFETY: the caller vouches for relation and estate; the node text was printed by nodeToString.
-            unsafe {
-                let printed = known.unwrap_or_else(|| {
-                    let _pinned = OwnSettings::pinned();
-                    let node = analyse(text, relation);
-                    let printed = CStr::from_ptr(pg_sys::nodeToString(node.cast())).to_owned();
-                    ANALYSED.with_borrow_mut(|(_, map)| map.insert(key, printed.clone()));
-                    printed
-                });
-                let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
-                let node = pg_sys::stringToNode(printed.as_ptr()) as *mut pg_sys::Expr;
-                let state = pg_sys::ExecPrepareExpr(node, estate);
-                pg_sys::MemoryContextSwitchTo(before);
-                state
-            }
-        })
-        .collect()
+    let known = ANALYSED.with_borrow_mut(|(of, map)| {
+        if *of != generation {
+            map.clear();
+            *of = generation;
+        }
+        map.get(&(relid, policy)).cloned()
+    });
+    known.unwrap_or_else(|| {
+        let _pinned = OwnSettings::pinned();
+        // SAFETY: the caller vouches for the relation; nodeToString returns a C string.
+        let new = unsafe {
+            let node = analyse(text, relation);
+            let printed = CStr::from_ptr(pg_sys::nodeToString(node.cast())).to_owned();
+            (printed, Dependence::of(node))
+        };
+        ANALYSED.with_borrow_mut(|(_, map)| map.insert((relid, policy), new.clone()));
+        new
+    })
 }
 
 /// Whether every compiled expression is true for the row in `slot`.
@@ -230,20 +270,21 @@ pub unsafe fn compile(
 /// # Safety
 /// The expressions must be compiled for `slot`'s relation in `estate`.
 pub unsafe fn holds(
-    expressions: &[*mut pg_sys::ExprState],
+    compiled: &Compiled,
     estate: *mut pg_sys::EState,
     slot: *mut pg_sys::TupleTableSlot,
 ) -> bool {
-    if expressions.is_empty() {
+    if compiled.is_empty() {
         return false;
     }
+    let _pinned = compiled.dependence.pinned();
     // SAFETY: the per-tuple context exists (the caller runs inside it); the scan tuple is put back as found. The call is
     // guarded: the expression is the administrator's, and may raise.
     unsafe {
         let context = (*estate).es_per_tuple_exprcontext;
         let before = (*context).ecxt_scantuple;
         (*context).ecxt_scantuple = slot;
-        let all = expressions.iter().all(|state| {
+        let all = compiled.states.iter().all(|state| {
             let mut is_null = false;
             let evaluate = (**state).evalfunc;
             let value = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| match evaluate {
