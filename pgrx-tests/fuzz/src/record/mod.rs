@@ -5,5 +5,5 @@ pub mod json;
 #[path = "../../../../src/record/numeric.rs"]
 pub mod numeric;
 pub mod restore;
-#[path = "../../../../src/record/text.rs"]
+#[path = "../../../../src/record/text/mod.rs"]
 pub mod text;
