@@ -133,3 +133,48 @@ fn what_a_cursor_destroys_is_counted_and_recorded() {
     passes(&mut app, &approved(3));
     assert_eq!(query_text(&mut admin, "SELECT count(*) FROM users"), "12");
 }
+
+/// A portal that nobody declared as a cursor was not judged as one, whatever it reads.
+#[test]
+fn a_portal_that_is_no_declared_cursor_changes_nothing() {
+    let (_db, mut admin, mut app) = world();
+    let mut transaction = app.transaction().expect("begins");
+    for (query, passes) in [
+        ("SELECT * FROM users WHERE id > 10", false),
+        ("SELECT * FROM users WHERE id > 10 FOR UPDATE", false),
+        ("SELECT * FROM users WHERE plan = 'trial' FOR UPDATE", true),
+    ] {
+        let statement = transaction.prepare(query).expect("is prepared");
+        let portal = transaction.bind(&statement, &[]).expect("is bound");
+        let rows = transaction.query_portal(&portal, 1).expect("is fetched");
+        assert_eq!(rows.len(), 1);
+        let name: String = transaction
+            .query_one(
+                "SELECT name FROM pg_cursors WHERE statement = $1",
+                &[&query],
+            )
+            .expect("is listed")
+            .get(0);
+        let mut savepoint = transaction.savepoint("s").expect("is set");
+        let outcome =
+            savepoint.batch_execute(&format!("DELETE FROM users WHERE CURRENT OF \"{name}\""));
+        match outcome {
+            Ok(()) => assert!(passes, "{query}"),
+            Err(error) => {
+                let code = error.code().map(|code| code.code().to_owned());
+                assert_eq!((code.as_deref(), passes), (Some("SF001"), false), "{query}");
+            }
+        }
+    }
+    transaction.rollback().expect("ends");
+    // The portal behind a loop has a name, too.
+    let named = "DO $$ DECLARE r record; p text; BEGIN
+        FOR r IN SELECT * FROM users WHERE id > 10 LOOP
+            SELECT name INTO p FROM pg_cursors WHERE statement LIKE 'SELECT * FROM users%';
+            EXECUTE format('UPDATE users SET plan = NULL WHERE CURRENT OF %I', p); END LOOP; END $$";
+    assert_eq!(refused(&mut app, named).sqlstate, "SF001");
+    assert_eq!(
+        query_text(&mut admin, "SELECT count(plan) FROM users"),
+        "20"
+    );
+}

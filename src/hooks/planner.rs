@@ -106,10 +106,9 @@ unsafe fn before(
             length: (*parse).stmt_len,
             params: ptr::null_mut(),
         });
-        // What may be changed WHERE CURRENT OF it: a cursor's query, or one that locks its rows.
-        let feeds_cursor = cursor_options & pg_sys::CURSOR_OPT_FAST_PLAN as c_int != 0
-            || !(*parse).rowMarks.is_null();
-        let cursor = feeds_cursor && (*parse).commandType == pg_sys::CmdType::CMD_SELECT;
+        let declared = cursor_options & pg_sys::CURSOR_OPT_FAST_PLAN as c_int != 0;
+        let cursor = feeds_cursor(declared, (*parse).rowMarks)
+            && (*parse).commandType == pg_sys::CmdType::CMD_SELECT;
         let destructive =
             (*parse).commandType != pg_sys::CmdType::CMD_SELECT || (*parse).hasModifyingCTE;
         if destructive || cursor {
@@ -125,6 +124,11 @@ unsafe fn before(
         }
     }
     findings
+}
+
+/// Whether a query is judged for what may be changed WHERE CURRENT OF it: a cursor's, or one that locks its rows.
+pub fn feeds_cursor(declared: bool, row_marks: *const pg_sys::List) -> bool {
+    declared || !row_marks.is_null()
 }
 
 /// What the judge finds in a query.

@@ -3,13 +3,14 @@
 
 use super::executor::open;
 use super::targets::{cascade_cause, named_targets, refuse_uncounted, targets, uncounted};
-use super::verdict;
+use super::{planner, verdict};
 use crate::ddl::enforce;
 use crate::gucs;
+use crate::judge::unguarded;
 use crate::ledger;
-use crate::model::Violation;
-use crate::pg::raw;
-use crate::registry;
+use crate::model::{Operation, Violation};
+use crate::pg::{encoding, raw};
+use crate::registry::{self, Guarded};
 use crate::report::Outcome;
 use crate::running::queries::{self, ActiveQuery};
 use crate::running::{self, trigger};
@@ -28,6 +29,8 @@ pub(super) struct Entered {
     pub protected: bool,
     /// Nothing would count or record what it destroys.
     pub uncounted: bool,
+    /// A referential action runs it.
+    pub referential: bool,
 }
 
 pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outcome<Entered> {
@@ -65,6 +68,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
         0
     };
     let referential = eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as c_int != 0;
+    entered.referential = referential;
     let parent =
         queries::covered().filter(|parent| referential || trigger_depth > parent.trigger_depth);
     if targets.is_empty() {
@@ -81,6 +85,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
                 // SAFETY: the executor's live QueryDesc.
                 coverage: unsafe { unguarded_coverage((*desc).plannedstmt, parent) },
                 trigger_depth,
+                referential,
             });
         }
         return Ok(entered);
@@ -92,9 +97,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
         let cause = if referential {
             cascade_cause(&targets, (*desc).sourceText)
         } else {
-            // PostgreSQL does not say which deferred trigger it fires.
-            trigger::cause()
-                .or_else(|| crate::preview::is_deferred().then(|| Rc::from("deferred trigger")))
+            trigger::cause().or_else(|| unnamed_trigger(desc, root))
         };
         (raw::GetCurrentTransactionNestLevel(), cause)
     };
@@ -116,6 +119,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
         cause,
         coverage,
         trigger_depth,
+        referential,
     });
     Ok(entered)
 }
@@ -132,13 +136,29 @@ pub(super) fn after_start(desc: *mut pg_sys::QueryDesc, entered: Entered) -> Out
         if entered.uncounted {
             refuse_uncounted((*desc).plannedstmt)?;
         }
+        let later = match entered.referential {
+            true => queries::fires_triggers_of(desc as usize),
+            false => std::ptr::null_mut(),
+        };
         for n in 0..raw::list_length((*estate).es_opened_result_relations) {
-            trigger::announce(
-                raw::list_nth((*estate).es_opened_result_relations, n).cast(),
-                estate,
-            );
+            let info = raw::list_nth((*estate).es_opened_result_relations, n).cast();
+            trigger::announce(info, estate);
+            if !later.is_null() {
+                trigger::announce_later(info, later);
+            }
         }
         Ok(())
+    }
+}
+
+/// The cause of a query that some trigger runs whose call was not announced: PostgreSQL does not say which deferred trigger it
+/// fires, nor which trigger of a COPY.
+fn unnamed_trigger(desc: *mut pg_sys::QueryDesc, root: usize) -> Option<Rc<str>> {
+    if crate::preview::is_deferred() || root == running::OUTSIDE {
+        Some(Rc::from("deferred trigger"))
+    } else {
+        let nested = root != desc as usize && queries::trigger_depth() > 0;
+        nested.then(|| Rc::from("trigger"))
     }
 }
 
@@ -183,6 +203,21 @@ unsafe fn cursor_violations(desc: *mut pg_sys::QueryDesc) -> Vec<Violation> {
         if portal.is_null() || (*portal).queryDesc.is_null() {
             return Vec::new();
         }
-        verdict::cursor_findings((*(*portal).queryDesc).plannedstmt)
+        let planned = (*(*portal).queryDesc).plannedstmt;
+        let declared = (*portal).cursorOptions & pg_sys::CURSOR_OPT_FAST_PLAN as c_int != 0;
+        if planner::feeds_cursor(declared, (*planned).rowMarks) {
+            return verdict::cursor_findings(planned);
+        }
+        let Some(registry) = registry::current() else {
+            return Vec::new();
+        };
+        let mut targets = targets(&registry, (*desc).plannedstmt).into_iter();
+        let protected = targets.find(|(table, _)| table.is_protected());
+        let violation = |(table, _): (Rc<Guarded>, Operation)| {
+            ledger::with_subject(&table, |subject| {
+                unguarded::cursor_not_judged(subject, &encoding::decoded(&name))
+            })
+        };
+        protected.map(violation).into_iter().collect()
     }
 }

@@ -74,7 +74,7 @@ unsafe extern "C-unwind" fn utility(
     // SAFETY: a bare frame; PostgreSQL passes a live statement.
     unsafe {
         let mut entered = Entered::default();
-        if concerns((*(*pstmt).utilityStmt).type_) {
+        if concerns((*(*pstmt).utilityStmt).type_, pg_sys::FirstSnapshotSet) {
             let locked = early_lock::take((*pstmt).utilityStmt);
             let (found, error) = guarded(entered, || {
                 let frame = Frame {
@@ -130,16 +130,19 @@ unsafe extern "C-unwind" fn utility(
     }
 }
 
-/// Statements that must not take a snapshot (PlannedStmtRequiresSnapshot() of tcop/pquery.c), and those that neither
-/// change nor run anything: reading the registry for them would disturb what they are for.
-fn concerns(tag: NodeTag) -> bool {
+/// Not statements that must not take a snapshot (PlannedStmtRequiresSnapshot() of tcop/pquery.c), nor those that neither change
+/// nor run anything: reading the registry for them would disturb what they are for. SET CONSTRAINTS runs deferred triggers,
+/// which are there when the transaction has a snapshot.
+fn concerns(tag: NodeTag, has_snapshot: bool) -> bool {
+    if tag == NodeTag::T_ConstraintsSetStmt {
+        return has_snapshot;
+    }
     !matches!(
         tag,
         NodeTag::T_TransactionStmt
             | NodeTag::T_LockStmt
             | NodeTag::T_VariableSetStmt
             | NodeTag::T_VariableShowStmt
-            | NodeTag::T_ConstraintsSetStmt
             | NodeTag::T_FetchStmt
             | NodeTag::T_ListenStmt
             | NodeTag::T_NotifyStmt

@@ -40,6 +40,23 @@ pub fn protected_since(subject: Subject) -> Violation {
     }
 }
 
+/// SF001, of a row that is taken where a query stands that was not planned to feed a cursor: which keys it reads is not known.
+pub fn cursor_not_judged(subject: Subject, cursor: &str) -> Violation {
+    Violation {
+        rule: Rule::KeyRange,
+        message: format!(
+            "statement on protected table \"{}\" goes by portal \"{cursor}\", which is no declared cursor",
+            subject.table
+        ),
+        detail: "Its query was not planned as a cursor's, so how it reads the protected key is not known. Nothing was changed."
+            .to_owned(),
+        hint: "Name the row by its key, or declare the cursor: DECLARE c CURSOR FOR SELECT ... FOR UPDATE.".to_owned(),
+        schema: Some(subject.schema.to_owned()),
+        table: Some(subject.table.to_owned()),
+        column: None,
+    }
+}
+
 /// The trigger that counts and records a table's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowTrigger {

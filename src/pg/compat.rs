@@ -25,6 +25,23 @@ pub unsafe fn owns(class: pg_sys::Oid, oid: pg_sys::Oid) -> bool {
     }
 }
 
+/// `ExecGetTriggerResultRel` for a relation that is not reached through a partitioned one.
+///
+/// # Safety
+/// `estate` must be a running query's, and the relation locked.
+pub unsafe fn trigger_result_relation(
+    estate: *mut pg_sys::EState,
+    relid: pg_sys::Oid,
+) -> *mut pg_sys::ResultRelInfo {
+    // SAFETY: the caller vouches for both.
+    unsafe {
+        #[cfg(feature = "pg14")]
+        return pg_sys::ExecGetTriggerResultRel(estate, relid);
+        #[cfg(not(feature = "pg14"))]
+        return pg_sys::ExecGetTriggerResultRel(estate, relid, std::ptr::null_mut());
+    }
+}
+
 /// `InitMaterializedSRF`, which 14 did not have and early 15 called `SetSingleFuncCall`.
 ///
 /// # Safety

@@ -64,6 +64,7 @@ unsafe fn capture(call: Call) -> Outcome<Datum> {
             cause: Some(Rc::from("logical replication")),
             coverage: Coverage::Absent,
             trigger_depth: 0,
+            referential: false,
         };
         // A replica refuses nothing: that would stop replication. What it changes is recorded.
         ledger::book(DestroyedRow {

@@ -50,6 +50,7 @@ pub unsafe fn capture(
         cause: destroyer.cause.clone(),
         coverage: destroyer.coverage.clone(),
         trigger_depth: 0,
+        referential: false,
     };
     let covered = matches!(query.coverage, Coverage::Covered(_));
     ledger::with(|ledger| {

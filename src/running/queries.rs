@@ -43,6 +43,8 @@ pub struct ActiveQuery {
     pub coverage: Coverage,
     /// How deep in triggers it runs: what runs deeper was set off by one of its own.
     pub trigger_depth: i32,
+    /// A referential action's: the AFTER triggers of what it changes are fired by the query around it.
+    pub referential: bool,
 }
 
 thread_local! {
@@ -80,6 +82,16 @@ pub fn take_waiting(desc: usize) -> Vec<Violation> {
     ACTIVE.with_borrow_mut(|active| {
         let query = active.iter_mut().rfind(|query| query.desc == desc);
         query.map_or_else(Vec::new, |query| std::mem::take(&mut query.waiting))
+    })
+}
+
+/// The state of the query that fires the AFTER triggers of what the referential action `desc` changes; NULL at COMMIT, or where
+/// that query is not known.
+pub fn fires_triggers_of(desc: usize) -> *mut pg_sys::EState {
+    ACTIVE.with_borrow(|active| {
+        let mut around = active.iter().rev().skip_while(|query| query.desc != desc);
+        let found = around.find(|query| !query.referential);
+        found.map_or(std::ptr::null_mut(), |query| query.estate)
     })
 }
 

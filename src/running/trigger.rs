@@ -1,11 +1,10 @@
 //! Which trigger is running, so that the record can name the cause of what its statements destroy.
 //!
-//! For a destructive query on guarded tables, the look-ups of its user triggers are filled in ahead of time with a shim
-//! that notes the trigger's name around the real call. Triggers that the executor looks up later (those on tables that a
-//! referential action reached) run without it.
+//! For a query that changes rows, the look-ups of its user triggers are filled in ahead of time with a shim that notes the
+//! trigger's name around the real call. The AFTER triggers of what a referential action changes are fired by the query around
+//! it, which looks them up when it comes to them: that is brought forward. Deferred triggers run without a shim.
 
-use crate::pg::catalog;
-use crate::pg::encoding;
+use crate::pg::{catalog, compat, encoding};
 use pgrx::pg_sys::{self, Datum, FmgrInfo};
 use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
@@ -102,6 +101,40 @@ pub unsafe fn announce(info: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::ES
                 ..FmgrInfo::default()
             };
         }
+    }
+}
+
+/// Puts shims before the AFTER triggers of the relation of `info`, a referential action's, where the query around it, whose
+/// state is `estate`, will fire them.
+///
+/// # Safety
+/// Both must be live, and the referential action be run by a trigger of that query.
+pub unsafe fn announce_later(info: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::EState) {
+    // SAFETY: the relation is locked by the action to the transaction's end; the executor keeps what it looks up for triggers
+    // in the query's memory and finds it there again (ExecGetTriggerResultRel() of executor/execMain.c).
+    unsafe {
+        if has_after_triggers((*info).ri_TrigDesc) {
+            let relation = (*(*info).ri_RelationDesc).rd_id;
+            announce(compat::trigger_result_relation(estate, relation), estate);
+        }
+    }
+}
+
+/// Whether there are AFTER triggers besides ours and PostgreSQL's.
+///
+/// # Safety
+/// `triggers` must be NULL or live.
+unsafe fn has_after_triggers(triggers: *const pg_sys::TriggerDesc) -> bool {
+    const BEFORE_OR_INSTEAD: u32 = pg_sys::TRIGGER_TYPE_BEFORE | pg_sys::TRIGGER_TYPE_INSTEAD;
+    // SAFETY: the caller vouches for the descriptor, which has numtriggers members.
+    unsafe {
+        !triggers.is_null()
+            && (0..(*triggers).numtriggers as usize).any(|n| {
+                let trigger = &*(*triggers).triggers.add(n);
+                !trigger.tgisinternal
+                    && trigger.tgtype as u32 & BEFORE_OR_INSTEAD == 0
+                    && CStr::from_ptr(trigger.tgname) != crate::guard_triggers::CAPTURE
+            })
     }
 }
 
