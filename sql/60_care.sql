@@ -16,6 +16,34 @@ BEGIN
     END LOOP;
 END
 $$;
+CREATE TRIGGER guard_record INSTEAD OF UPDATE OR DELETE ON backstop.chunk
+    FOR EACH ROW EXECUTE FUNCTION backstop.guard_record();
+CREATE TRIGGER guard_record INSTEAD OF UPDATE OR DELETE ON backstop.preimage
+    FOR EACH ROW EXECUTE FUNCTION backstop.guard_record();
+
+-- jsonb_populate_record takes a recorded value for JSON that is a string: columns of json and jsonb would hold that.
+CREATE FUNCTION backstop.populate_record(base anyelement, old_row jsonb) RETURNS anyelement
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    row_type constant regtype := pg_typeof(base);
+    columns text;
+BEGIN
+    SELECT string_agg(format('($1 ->> %L)::%s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
+    INTO columns
+    FROM pg_type AS t
+    JOIN pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE t.oid = row_type;
+    IF columns IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+            MESSAGE = format('argument "base" is of type %s, which is no row of a table', row_type),
+            HINT = 'Cast NULL to the table''s row type: backstop.populate_record(NULL::users, old_row).';
+    END IF;
+    EXECUTE 'SELECT ' || columns INTO base USING old_row;
+    RETURN base;
+END
+$$;
+COMMENT ON FUNCTION backstop.populate_record(anyelement, jsonb) IS 'a recorded row as a row of its table, in plain SQL';
+GRANT EXECUTE ON FUNCTION backstop.populate_record(anyelement, jsonb) TO PUBLIC;
 
 -- What a dump or a publication brings was recorded in another database: its OIDs are other tables' here. The library writes
 -- without triggers.

@@ -92,14 +92,19 @@ fn a_role_can_have_a_limit_of_its_own() {
 }
 
 #[test]
-fn changes_of_the_mode_are_recorded() {
+fn switching_it_off_and_on_is_recorded() {
     let (db, mut admin) = world();
     let mut other = db.connect();
     passes(&mut other, "SET backstop.mode = off");
     passes(&mut other, "SET backstop.mode = off");
     passes(&mut other, "RESET backstop.mode");
-    passes(&mut other, "BEGIN; SET LOCAL backstop.mode = observe");
+    passes(&mut other, "BEGIN; SET LOCAL backstop.mode = off");
     passes(&mut other, "ROLLBACK");
+    // What observe mode lets pass is recorded itself.
+    passes(
+        &mut other,
+        "SET backstop.mode = observe; RESET backstop.mode",
+    );
     passes(
         &mut other,
         &format!("ALTER DATABASE {} SET backstop.mode = 'off'", db.name),
@@ -111,7 +116,7 @@ fn changes_of_the_mode_are_recorded() {
         &format!(
             "00000 mode backstop.mode set to off: SET backstop.mode = off\n\
              00000 mode backstop.mode set to enforce: RESET backstop.mode\n\
-             00000 mode backstop.mode set to observe: BEGIN; SET LOCAL backstop.mode = observe\n\
+             00000 mode backstop.mode set to off: BEGIN; SET LOCAL backstop.mode = off\n\
              00000 mode backstop.mode set to enforce: ROLLBACK\n\
              00000 mode backstop.mode stored as off: ALTER DATABASE {} SET backstop.mode = 'off'",
             db.name

@@ -266,13 +266,13 @@ fn switches(pid: &str) -> String {
 fn a_mode_stored_for_the_whole_server_is_recorded_where_it_was_stored() {
     let server = server();
     let (_db, mut admin) = world(&server);
-    passes(&mut admin, "ALTER SYSTEM SET backstop.mode = 'observe'");
+    passes(&mut admin, "ALTER SYSTEM SET backstop.mode = 'off'");
     passes(&mut admin, "SELECT pg_reload_conf()");
-    comes_to(&mut admin, "SHOW backstop.mode", "observe");
+    comes_to(&mut admin, "SHOW backstop.mode", "off");
     comes_to(
         &mut admin,
         "SELECT string_agg(message || ': ' || query, ',') FROM backstop.rejection",
-        "backstop.mode stored as observe: ALTER SYSTEM SET backstop.mode = 'observe'",
+        "backstop.mode stored as off: ALTER SYSTEM SET backstop.mode = 'off'",
     );
 }
 

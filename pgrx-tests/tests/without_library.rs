@@ -5,8 +5,10 @@ use pg_backstop_tests::{
 };
 
 const WORLD: &str = "
-    CREATE TABLE users (id bigint PRIMARY KEY, plan text, at timestamptz);
-    INSERT INTO users SELECT n, 'free', '2001-02-03 04:05:06.7+00' FROM generate_series(1, 200) n;
+    CREATE TABLE users (id bigint PRIMARY KEY, plan text, at timestamptz, gone int, settings jsonb, tags text[]);
+    ALTER TABLE users DROP COLUMN gone;
+    INSERT INTO users SELECT n, 'free', '2001-02-03 04:05:06.7+00', jsonb_build_object('a', n, 'b', 'it''s'), '[2:3]={x,y}'
+        FROM generate_series(1, 200) n;
     SELECT backstop.protect('users', max_rows => 500);
     DELETE FROM users WHERE id = 7; UPDATE users SET plan = 'pro' WHERE id = 8;
     BEGIN; SELECT backstop.approve_batch('r', 500); DELETE FROM users WHERE plan = 'free'; COMMIT";
@@ -64,10 +66,11 @@ fn a_dump_is_read_with_plain_sql() {
     );
     assert_eq!(query_text(&mut rescue, RECORD), before);
     // The query of the README.
-    let back = "INSERT INTO users SELECT r.* FROM backstop.preimage p, jsonb_populate_record(NULL::users, p.old_row) r
+    let back = "INSERT INTO users SELECT r.* FROM backstop.preimage p, backstop.populate_record(NULL::users, p.old_row) r
         WHERE p.relation = 'public.users' AND p.operation = 'DELETE' ON CONFLICT DO NOTHING";
     passes(&mut rescue, back);
     let all =
-        "SELECT count(*), count(DISTINCT id), bool_and(at = '2001-02-03 04:05:06.7+00') FROM users";
-    assert_eq!(query_text(&mut rescue, all), "200|200|t");
+        "SELECT count(*), count(DISTINCT id), bool_and(at = '2001-02-03 04:05:06.7+00'), sum((settings ->> 'a')::int),
+            min(tags::text) FROM users";
+    assert_eq!(query_text(&mut rescue, all), "200|200|t|20100|[2:3]={x,y}");
 }

@@ -161,7 +161,7 @@ impl Scope {
     }
 
     /// A function, if it is one of the guard's.
-    fn function(&mut self, oid: Oid) {
+    pub(super) fn function(&mut self, oid: Oid) {
         // SAFETY: syscache look-ups; the name is a palloc'd copy.
         unsafe {
             let schema = pg_sys::get_func_namespace(oid);

@@ -172,8 +172,17 @@ impl Scope {
                     }
                     OBJECT_TRIGGER => self.drop_on_table(object.cast(), Kind::DropTrigger),
                     OBJECT_RULE => self.drop_on_table(object.cast(), Kind::DropRule),
+                    OBJECT_VIEW => {
+                        if let Some(relid) = resolve_names(object.cast()) {
+                            self.own(relid);
+                        }
+                    }
+                    OBJECT_FUNCTION | OBJECT_PROCEDURE | OBJECT_ROUTINE => {
+                        self.function(pg_sys::LookupFuncWithArgs(kind, object.cast(), true));
+                    }
                     OBJECT_SEQUENCE => {
                         if let Some(relid) = resolve_names(object.cast()) {
+                            self.own(relid);
                             self.altered(relid, "DROP", Operation::Drop);
                         }
                     }

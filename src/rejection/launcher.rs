@@ -16,9 +16,6 @@ const WRITER: &CStr = c"backstop_rejection_writer";
 /// Databases written to at once; each takes one of `max_worker_processes`.
 const WRITERS: usize = 3;
 
-/// Between two writers of one database, when the first did what it had to.
-const PAUSE_MS: i64 = 200;
-
 /// After a writer that failed, doubled for each that follows.
 const RETRY_MS: i64 = 1000;
 const RETRY_AT_MOST_MS: i64 = 60_000;
@@ -171,7 +168,7 @@ fn reap(client: &mut Client, now: i64) {
         later(client, now);
     } else {
         client.failures = 0;
-        client.next = now + PAUSE_MS * 1000;
+        client.next = now;
     }
 }
 

@@ -1,4 +1,5 @@
-//! Changes of `backstop.mode` are recorded with the refusals they do away with.
+//! Switching the guard off, and on again, is recorded with the refusals it does away with. `observe` needs no such note: all
+//! that would have been refused is recorded itself.
 //!
 //! The hooks of the setting run at any moment, also while a transaction is being aborted: they touch shared memory and
 //! nothing else.
@@ -24,7 +25,7 @@ pub fn checked(mode: Mode, source: pg_sys::GucSource::Type) {
         PGC_S_FILE => unsafe { !pg_sys::debug_query_string.is_null() },
         _ => false,
     };
-    if stored {
+    if stored && mode == Mode::Off {
         note(mode, "stored as");
     }
 }
@@ -33,7 +34,8 @@ pub fn checked(mode: Mode, source: pg_sys::GucSource::Type) {
 pub fn assigned(before: Mode, mode: Mode, source: pg_sys::GucSource::Type) {
     let own = source >= PGC_S_CLIENT;
     let was_own = OWN.replace(own);
-    if before != mode && (own || was_own) {
+    let off = before == Mode::Off || mode == Mode::Off;
+    if off && before != mode && (own || was_own) {
         note(mode, "set to");
     }
 }

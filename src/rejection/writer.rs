@@ -1,5 +1,6 @@
-//! The background worker that writes one database's refusals and ends: nothing keeps a connection to a database open that
-//! someone may want to drop, or copy.
+//! The background worker that writes one database's refusals and soon ends: nothing keeps a connection to a database open that
+//! someone may want to drop, or copy. One refusal is seldom the last, so it looks for more for a moment first: who is refused
+//! can read of it at once, and a burst of refusals does not start a process for each.
 //!
 //! An entry leaves the queue in the commit of its row, under a lock that only one writer of the database can hold: a
 //! writer that dies at any moment has either written an entry and taken it out, or neither.
@@ -16,6 +17,10 @@ use std::ptr;
 
 /// Rows written in one transaction.
 const BATCH: usize = 100;
+
+/// How long a writer looks for what comes next, and how often.
+const LINGER_MS: i64 = 200;
+const LOOK_MS: i64 = 5;
 
 thread_local! {
     /// What the transaction that is being committed has written, and how many lost entries it told of.
@@ -43,9 +48,36 @@ pub extern "C-unwind" fn backstop_rejection_writer(arg: Datum) {
         set(c"synchronous_commit", c"local");
         pg_sys::RegisterXactCallback(Some(transaction_ended), ptr::null_mut());
     }
-    while write_some(database) {
-        pgrx::check_for_interrupts!();
+    loop {
+        while write_some(database) {
+            pgrx::check_for_interrupts!();
+        }
+        if !more_comes(database) {
+            break;
+        }
     }
+}
+
+/// Waits a moment for another entry.
+fn more_comes(database: Oid) -> bool {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    for _ in 0..LINGER_MS / LOOK_MS {
+        // SAFETY: the latch is this process's own; nothing but signals sets it.
+        unsafe {
+            pg_sys::WaitLatch(
+                pg_sys::MyLatch,
+                events as i32,
+                LOOK_MS,
+                pg_sys::PG_WAIT_EXTENSION,
+            );
+            pg_sys::ResetLatch(pg_sys::MyLatch);
+        }
+        pgrx::check_for_interrupts!();
+        if queue::oldest(database).is_some() {
+            return true;
+        }
+    }
+    false
 }
 
 /// # Safety
