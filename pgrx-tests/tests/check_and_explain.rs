@@ -259,6 +259,53 @@ fn a_refused_statement_on_a_large_table_costs_no_scan() {
 }
 
 #[test]
+fn explain_says_where_a_setval_of_constants_would_go() {
+    let (db, mut app) = world();
+    passes(
+        &mut db.connect(),
+        "CREATE SEQUENCE numbers; SELECT backstop.protect_sequence('numbers', max_step => 10);
+         GRANT ALL ON SEQUENCE numbers TO app;
+         CREATE FUNCTION moved() RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS
+             $$ BEGIN RETURN setval('numbers', 5); END $$",
+    );
+    let explained = |app: &mut Client, statement: &str| {
+        let lines = query_rows(app, &format!("EXPLAIN (COSTS off) {statement}"));
+        let mut text = String::new();
+        for line in lines.into_iter().flatten().flatten() {
+            text += &(line + "\n");
+        }
+        text
+    };
+    for statement in [
+        "SELECT setval('numbers', 900)",
+        "WITH moved AS (SELECT setval('numbers', 2000)) SELECT * FROM moved",
+        "INSERT INTO plain VALUES (setval('numbers', 900))",
+    ] {
+        let plan = explained(&mut app, statement);
+        assert!(
+            plan.contains("Backstop: SF007 sequence_guard: change of sequence \"numbers\""),
+            "{statement}: {plan}"
+        );
+    }
+    for statement in [
+        "SELECT setval('numbers', 4)",
+        "SELECT count(*) FROM users WHERE id > 7",
+    ] {
+        let plan = explained(&mut app, statement);
+        assert!(!plan.contains("ackstop"), "{statement}: {plan}");
+    }
+    // What planning runs is guarded, and what is planned is executed later, as ever.
+    passes(&mut app, "EXPLAIN SELECT moved()");
+    passes(&mut app, "SELECT moved()");
+    passes(&mut app, "PREPARE p AS SELECT setval('numbers', 7)");
+    passes(&mut app, "EXPLAIN EXECUTE p");
+    passes(&mut app, "EXECUTE p");
+    let refusal = refused(&mut app, "EXPLAIN ANALYZE SELECT setval('numbers', 900)");
+    assert_eq!(refusal.sqlstate, "SF007");
+    assert_eq!(query_text(&mut app, "SELECT last_value FROM numbers"), "7");
+}
+
+#[test]
 fn check_says_where_a_setval_of_constants_would_go() {
     let (db, mut app) = world();
     passes(

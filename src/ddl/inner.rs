@@ -50,6 +50,25 @@ pub unsafe fn violations(statement: *mut pg_sys::Node, registry: &Rc<Registry>) 
     }
 }
 
+/// Whether the statement is an EXPLAIN that executes nothing, of a query of its own: the plan of EXPLAIN EXECUTE is kept and
+/// executed later.
+///
+/// # Safety
+/// `statement` must be live.
+pub unsafe fn is_explained(statement: *mut pg_sys::Node) -> bool {
+    // SAFETY: the caller vouches for the node; casts follow the nodes' tags.
+    unsafe {
+        if (*statement).type_ != NodeTag::T_ExplainStmt {
+            return false;
+        }
+        let explain = statement as *mut pg_sys::ExplainStmt;
+        let query = (*explain).query as *mut pg_sys::Query;
+        (*query).type_ == NodeTag::T_Query
+            && (*query).commandType != pg_sys::CmdType::CMD_UTILITY
+            && !runs(explain)
+    }
+}
+
 /// Whether EXPLAIN has the option ANALYZE: without it nothing runs, and nothing is refused.
 ///
 /// # Safety

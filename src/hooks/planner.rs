@@ -3,17 +3,28 @@
 //! (`verdict`), so a plan made under an approval does not stay approved.
 
 use super::verdict::{self, Concern};
-use super::{guarded, raise};
+use super::{guarded, raise, unplanned, utility};
 use crate::model::Violation;
 use crate::pg::{query, raw};
 use crate::registry::{self, Registry};
 use crate::{preview, running, sequence};
 use pgrx::pg_sys;
+use std::cell::Cell;
 use std::ffi::{c_char, c_int};
 use std::ptr;
 use std::rc::Rc;
 
 static mut PREVIOUS: pg_sys::planner_hook_type = None;
+
+thread_local! {
+    /// The utility statement that runs is an EXPLAIN which executes nothing.
+    static EXPLAINED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A utility statement begins: whether it is an EXPLAIN that executes nothing.
+pub fn explains(only: bool) {
+    EXPLAINED.set(only);
+}
 
 pub fn install() {
     // SAFETY: hooks are installed once, while the library is loaded, before any statement runs.
@@ -33,6 +44,8 @@ struct Findings {
     sequences: bool,
     /// This frame opened the root that planning runs under.
     root: bool,
+    /// The plan is only shown.
+    explained: bool,
 }
 
 impl Findings {
@@ -41,6 +54,7 @@ impl Findings {
         concern: Concern::Statement,
         sequences: false,
         root: false,
+        explained: false,
     };
 }
 
@@ -60,6 +74,9 @@ unsafe extern "C-unwind" fn plan(
             Some(previous) => previous(parse, query_string, cursor_options, bound_params),
             None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
         };
+        if findings.explained {
+            EXPLAINED.set(true);
+        }
         if !findings.violations.is_null() || findings.sequences || findings.root {
             let (_, error) = guarded((), || {
                 if findings.sequences {
@@ -88,6 +105,16 @@ unsafe fn before(
 ) -> Findings {
     let mut findings = Findings::NONE;
     let registry = registry::current();
+    // A plan that is only shown carries all that check() would say. What is planned meanwhile is executed.
+    let shown = EXPLAINED.get() && running::root_key() == Some(utility::ROOT);
+    if shown {
+        EXPLAINED.set(false);
+        findings.explained = true;
+        if let Some(registry) = &registry {
+            // SAFETY: the planner's rewritten query, in the memory context of the plan to come.
+            findings.violations = unsafe { verdict::pack(&unplanned::violations(registry, parse)) };
+        }
+    }
     // A preview lists the movements of every sequence.
     if preview::active() || registry.as_deref().is_some_and(Registry::has_sequences) {
         findings.sequences = true;
@@ -111,7 +138,7 @@ unsafe fn before(
             && (*parse).commandType == pg_sys::CmdType::CMD_SELECT;
         let destructive =
             (*parse).commandType != pg_sys::CmdType::CMD_SELECT || (*parse).hasModifyingCTE;
-        if destructive || cursor {
+        if (destructive || cursor) && !shown {
             let violations = judge(&registry, parse, cursor && !destructive);
             findings.concern = if cursor {
                 Concern::Cursor

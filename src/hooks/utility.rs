@@ -1,7 +1,7 @@
 //! The ProcessUtility hook. It opens the root of what a client sends as a utility statement (EXPLAIN ANALYZE, EXECUTE,
 //! CALL, DO, COPY, DDL), judges the DDL that names what is guarded, and gives new followers and children their triggers.
 
-use super::{early_lock, executor, guarded, raise};
+use super::{early_lock, executor, guarded, planner, raise};
 use crate::ddl::enforce::Stage;
 use crate::ddl::statement::findings;
 use crate::ddl::{capture, enforce, inner, own_trigger};
@@ -26,7 +26,7 @@ thread_local! {
 }
 
 /// The root key of utility statements.
-const UTILITY: usize = 0;
+pub const ROOT: usize = 0;
 
 pub fn install() {
     // SAFETY: hooks are installed once, while the library is loaded, before any statement runs.
@@ -78,7 +78,7 @@ unsafe extern "C-unwind" fn utility(
             let locked = early_lock::take((*pstmt).utilityStmt);
             let (found, error) = guarded(entered, || {
                 let frame = Frame {
-                    key: UTILITY,
+                    key: ROOT,
                     source: query_string,
                     location: (*pstmt).stmt_location,
                     length: (*pstmt).stmt_len,
@@ -183,6 +183,8 @@ unsafe fn before(
     context: pg_sys::ProcessUtilityContext::Type,
     locked: Oid,
 ) -> Outcome<Entered> {
+    // SAFETY: the caller vouches for the statement.
+    planner::explains(unsafe { inner::is_explained(statement) });
     // What others have protected since this session last locked something counts.
     // SAFETY: in a transaction, as for any statement that `concerns` lets through.
     unsafe { pg_sys::AcceptInvalidationMessages() };
@@ -216,7 +218,7 @@ unsafe fn before(
         entered.root = running::enter(frame);
         if entered.root {
             // A page that an error left behind is not this statement's.
-            ledger::with(|ledger| drop(ledger.remove_root(UTILITY)));
+            ledger::with(|ledger| drop(ledger.remove_root(ROOT)));
             enforce::begin();
             underway::clear();
         }
@@ -264,7 +266,7 @@ fn after(entered: Entered) -> Outcome<()> {
         guard_triggers::adjust_changed(unsafe { &*entered.before });
     }
     if entered.root {
-        executor::close_root(UTILITY, true)?;
+        executor::close_root(ROOT, true)?;
     }
     Ok(())
 }
