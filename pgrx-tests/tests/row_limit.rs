@@ -192,6 +192,33 @@ fn a_row_for_which_the_expression_is_null_is_not_expendable() {
     );
 }
 
+/// What `require => 'always'` asks for is about the table's own rows: those that hang on an expendable one count like any other.
+#[test]
+fn what_hangs_on_expendable_rows_needs_no_approval_up_to_the_limit() {
+    let (_db, mut admin, mut app) = world();
+    passes(
+        &mut admin,
+        "INSERT INTO subscriptions SELECT n, n FROM generate_series(1, 100) n;
+         SELECT backstop.protect('users', max_rows => 10, expendable => $$auth_source = 'test'$$, require => 'always')",
+    );
+    passes(&mut app, "DELETE FROM users WHERE id IN (91, 92, 93, 94)");
+    assert_eq!(count(&mut app, "subscriptions"), "96");
+    for (statement, needs) in [
+        ("DELETE FROM users WHERE auth_source = 'test'", false),
+        ("DELETE FROM users WHERE id IN (81, 5)", true),
+        ("UPDATE users SET plan = 'x' WHERE id = 5", true),
+    ] {
+        let refusal = refused(&mut app, statement);
+        assert_eq!(refusal.sqlstate, "SF005", "{statement}");
+        assert_eq!(
+            refusal.detail.contains("always"),
+            needs,
+            "{statement}: {refusal:?}"
+        );
+    }
+    assert_eq!(count(&mut app, "users"), "96");
+}
+
 #[test]
 fn the_smallest_limit_of_the_tables_touched_holds() {
     let (_db, mut admin, mut app) = world();

@@ -1,5 +1,5 @@
 -- Reads the record where the extension's library cannot be loaded: row images that are zstd frames (RFC 8878, without
--- dictionaries, whose checksum is not looked at), in PL/pgSQL. A chunk of 64 kB takes a tenth of a second.
+-- dictionaries, whose checksum is not looked at), in PL/pgSQL. A chunk of 128 kB takes a fifth of a second.
 --
 -- In an empty database it comes before the extension's own script. Where the extension is and only its library is not, it
 -- takes the place of the library's function: when the library is back, CREATE OR REPLACE FUNCTION backstop.unpacked(images

@@ -66,43 +66,36 @@ fn rows(count: i64) -> String {
 }
 
 /// SF005.
-pub fn row_limit(
-    subject: Subject,
-    operation: Operation,
-    limit: i64,
-    always: bool,
-    asked: Kind,
-) -> Violation {
-    let (message, detail) = if always {
-        (
-            format!(
-                "{} on table \"{}\" needs an approval",
-                operation.record_name(),
-                subject.table
-            ),
-            format!(
-                "Table \"{}\" is protected with require => 'always'.",
-                subject.table
-            ),
-        )
-    } else {
-        (
-            format!(
-                "{} on table \"{}\" would destroy more than {}",
-                operation.record_name(),
-                subject.table,
-                rows(limit)
-            ),
-            format!(
-                "The statement, its cascades and its triggers reached row {}; the limit is {limit}. Nothing was changed.",
-                limit + 1
-            ),
-        )
-    };
+pub fn row_limit(subject: Subject, operation: Operation, limit: i64, asked: Kind) -> Violation {
     subject.violation(
         Rule::RowLimit,
-        message,
-        detail,
+        format!(
+            "{} on table \"{}\" would destroy more than {}",
+            operation.record_name(),
+            subject.table,
+            rows(limit)
+        ),
+        format!(
+            "The statement, its cascades and its triggers reached row {}; the limit is {limit}. Nothing was changed.",
+            limit + 1
+        ),
+        subject.approve_hint(operation, asked),
+    )
+}
+
+/// SF005 of a table that is protected with `require => 'always'`, for its first row that is not expendable.
+pub fn approval_needed(subject: Subject, operation: Operation, asked: Kind) -> Violation {
+    subject.violation(
+        Rule::RowLimit,
+        format!(
+            "{} on table \"{}\" needs an approval",
+            operation.record_name(),
+            subject.table
+        ),
+        format!(
+            "Table \"{}\" is protected with require => 'always'.",
+            subject.table
+        ),
         subject.approve_hint(operation, asked),
     )
 }

@@ -126,12 +126,21 @@ fn count_unapproved(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option
     // What was only warned of, or noted by a preview, is not said of every further row.
     let said = |rule| root.observed.contains(&rule);
     let asked = policy.approval.max(row.table.kind());
-    let violation = if root.counted() > limit {
+    // `require => 'always'` is about the table's own rows: what hangs on an expendable one counts like any other.
+    let always = row.table.policies.iter().find(|policy| policy.always);
+    let violation = if let Some(policy) = always {
+        if said(Rule::RowLimit) {
+            return None;
+        }
+        subject_of(policy, |subject| {
+            limits::approval_needed(subject, row.operation, asked)
+        })
+    } else if root.counted() > limit {
         if said(Rule::RowLimit) {
             return None;
         }
         subject_of(&policy, |subject| {
-            limits::row_limit(subject, row.operation, limit, policy.always, asked)
+            limits::row_limit(subject, row.operation, limit, asked)
         })
     } else if earlier + root.counted_in_transaction() > gucs::max_rows_per_transaction() {
         if said(Rule::TransactionLimit) {

@@ -144,11 +144,7 @@ impl Root {
 
     /// A statement of this root targets a protected table.
     pub fn touch(&mut self, policy: &Rc<Policy>, default_limit: i64) {
-        let limit = if policy.always {
-            0
-        } else {
-            policy.max_rows.unwrap_or(default_limit)
-        };
+        let limit = policy.max_rows.unwrap_or(default_limit);
         if self.limit.as_ref().is_none_or(|(known, _)| limit < *known) {
             self.limit = Some((limit, policy.clone()));
         }

@@ -8,7 +8,7 @@ const USERS: Subject = Subject {
 
 #[test]
 fn a_limit_names_the_count_and_the_next_step() {
-    let violation = row_limit(USERS, Operation::Delete, 1, false, Kind::Session);
+    let violation = row_limit(USERS, Operation::Delete, 1, Kind::Session);
     assert_eq!(
         violation.message,
         "DELETE on table \"users\" would destroy more than 1 row"
@@ -22,7 +22,7 @@ fn a_limit_names_the_count_and_the_next_step() {
 fn the_next_step_is_of_the_kind_that_the_table_accepts() {
     for asked in [Kind::Preview, Kind::SecondPerson] {
         for violation in [
-            row_limit(USERS, Operation::Delete, 1, true, asked),
+            approval_needed(USERS, Operation::Delete, asked),
             transaction_limit(USERS, Operation::Delete, 1, 1, asked),
         ] {
             assert!(!violation.hint.contains("approve_batch"));
