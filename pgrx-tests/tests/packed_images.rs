@@ -185,7 +185,7 @@ fn plain_sql_unpacks_what_the_library_packs() {
         passes(&mut admin, statement);
     }
     let compared = format!(
-        "SELECT count(*) > 20, count(*) FILTER (WHERE substring(images FROM 1 FOR 4) = {FRAME}) > 20, max(octet_length(images)) > 300000,
+        "SELECT count(*) > 15, count(*) FILTER (WHERE substring(images FROM 1 FOR 4) = {FRAME}) > 10, max(octet_length(images)) > 300000,
                 bool_and(rescue.unpacked(images)::text = backstop.unpacked(images)::text)
          FROM (SELECT images FROM backstop.image_chunk UNION ALL
                SELECT images FROM backstop.statement_log WHERE octet_length(images) > 2000) AS stored"

@@ -107,7 +107,7 @@ fn chunks_that_come_back_whole_are_recorded_as_they_are() {
     assert_eq!(
         query_text(
             &mut admin,
-            "SELECT count(*) > 30 FROM backstop.image_chunk AS a JOIN backstop.image_chunk AS b
+            "SELECT count(*) > 12 FROM backstop.image_chunk AS a JOIN backstop.image_chunk AS b
                  ON a.images::text = b.images::text AND a.relid = b.relid
              WHERE a.statement_id = 1 AND b.statement_id = 2 AND b.cause IS NULL
              AND (a.operation, b.operation) = ('DELETE', 'INSERT')"
@@ -248,7 +248,7 @@ fn chunks_of_many_subtransactions_are_as_long_as_others() {
     assert_eq!(
         query_text(
             &mut admin,
-            "SELECT sum(row_count), max(octet_length(images::text)) < 70000, count(*) < 60 FROM backstop.chunk"
+            "SELECT sum(row_count), max(octet_length(images::text)) < 140000, count(*) < 30 FROM backstop.chunk"
         ),
         "3000|t|t"
     );
