@@ -44,6 +44,7 @@ fn field() -> Field {
         "joins and subqueries",
         include_str!("attack_list/joins_and_subqueries.sql"),
     );
+    room("series", include_str!("attack_list/series.sql"));
     room("indirect", include_str!("attack_list/indirect.sql"));
     room("partitions", include_str!("attack_list/partitions.sql"));
     room("limits", include_str!("attack_list/limits.sql"));

@@ -14,7 +14,7 @@ pub enum Why {
     Read(Reading),
     /// `<>`, NOT IN, NOT (key = ...), NOT EXISTS over listed keys.
     Negated,
-    /// Equality with a list that a series computes.
+    /// Equality with a list that a series, or what is computed from one, makes.
     Series,
 }
 
@@ -164,8 +164,10 @@ impl Walk<'_> {
         let series = left.series
             || right.series
             || named.iter().any(|&c| self.classes.series(c))
-            || self.any_series(&left.reads)
-            || self.any_series(&right.reads);
+            || [left, right]
+                .iter()
+                .flat_map(|s| &s.reads)
+                .any(|&c| self.statement.counts(c));
         let stored = self.stored(left) && self.stored(right);
         for &column in &named {
             for key in self.classes.keys(column).to_vec() {
@@ -173,6 +175,12 @@ impl Walk<'_> {
                     self.report(key, column, Why::Series, Some(expr), context);
                 } else if context.negated || (self.outside(key, context) && !stored) {
                     self.report(key, column, Why::Negated, Some(expr), context);
+                }
+            }
+            // The rows that a series picks of another table, and keys computed from those.
+            if series {
+                for &key in self.classes.kin(column) {
+                    self.report(key, column, Why::Series, Some(expr), context);
                 }
             }
         }
@@ -268,11 +276,6 @@ impl Walk<'_> {
         self.statement.columns[column].attno != 0 && self.statement.is_key(column)
     }
 
-    fn any_series(&self, columns: &[ColumnId]) -> bool {
-        let all = [columns.to_vec(), self.statement.computed_from(columns)].concat();
-        all.iter().any(|&c| self.statement.columns[c].series)
-    }
-
     /// Nothing but columns of stored rows: an equality of those is a join, not a list of values.
     fn stored(&self, operand: &Operand) -> bool {
         let all_stored = |c: &ColumnId| {
@@ -287,3 +290,6 @@ impl Walk<'_> {
             && operand.bare.iter().all(all_stored)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,6 +107,7 @@ CREATE VIEW web_users AS SELECT * FROM users WHERE id < 0;
 CREATE VIEW walled WITH (security_barrier) AS SELECT * FROM users WHERE plan = 'free';
 CREATE VIEW walled_web WITH (security_barrier) AS SELECT * FROM users WHERE id < 0;
 CREATE VIEW window_ids AS SELECT n FROM generate_series(-91111200, -91111100) n;
+CREATE VIEW shifted_ids AS SELECT 3 + g AS id FROM generate_series(1, 5) g;
 CREATE VIEW card AS SELECT id, email FROM users;
 CREATE VIEW wide_card AS SELECT id, email FROM users;
 CREATE FUNCTION card_delete() RETURNS trigger LANGUAGE plpgsql AS
