@@ -45,6 +45,10 @@ fn field() -> Field {
         include_str!("attack_list/joins_and_subqueries.sql"),
     );
     room("series", include_str!("attack_list/series.sql"));
+    room(
+        "pinned target",
+        include_str!("attack_list/pinned_target.sql"),
+    );
     room("indirect", include_str!("attack_list/indirect.sql"));
     room("partitions", include_str!("attack_list/partitions.sql"));
     room("limits", include_str!("attack_list/limits.sql"));

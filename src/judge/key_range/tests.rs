@@ -1,7 +1,10 @@
 //! Series, and targets that are named.
 
 use crate::judge::predicate::{Operand, Predicate};
-use crate::judge::samples::{ID, PLAN, column, delete, equal, is_range, statement, subs};
+use crate::judge::samples::{
+    ID, PLAN, column, delete, equal, is_range, named, reads, statement, subs, users,
+};
+use crate::judge::statement::{Action, Statement, Target, Verb};
 
 #[test]
 fn what_is_computed_from_a_series_is_a_series_however_deep() {
@@ -45,4 +48,77 @@ fn rows_that_a_series_picks_make_no_list_of_keys_to_compute_others_from() {
         s,
         Predicate::And(vec![equal(column(id), next), picked])
     )));
+}
+
+/// A target whose predicate also reads another instance's key by range.
+fn beside_a_range(pin: impl Fn(&mut Statement) -> Predicate) -> bool {
+    let mut s = statement();
+    let other = users(&mut s, 0, 0);
+    let range = reads(s.column(other, ID));
+    let pin = pin(&mut s);
+    is_range(&delete(s, Predicate::And(vec![pin, range])))
+}
+
+#[test]
+fn a_target_named_by_given_values_is_not_selected_by_what_else_is_read() {
+    let named_twice = |s: &mut Statement| {
+        let id = s.column(0, ID);
+        Predicate::Or(vec![equal(column(id), named()), equal(named(), column(id))])
+    };
+    assert!(!beside_a_range(|s| equal(column(s.column(0, ID)), named())));
+    assert!(!beside_a_range(named_twice));
+}
+
+#[test]
+fn a_target_that_stored_rows_or_one_arm_name_is_selected_by_what_else_is_read() {
+    let half_named = |s: &mut Statement| {
+        let (id, plan) = (s.column(0, ID), s.column(0, PLAN));
+        Predicate::Or(vec![equal(column(id), named()), reads(plan)])
+    };
+    assert!(beside_a_range(half_named));
+    assert!(beside_a_range(|s| {
+        let twin = users(s, 0, 0);
+        equal(column(s.column(0, ID)), column(s.column(twin, ID)))
+    }));
+    let another = |s: &mut Statement| {
+        let twin = users(s, 0, 0);
+        equal(column(s.column(twin, ID)), named())
+    };
+    assert!(beside_a_range(another));
+    let volatile = Operand {
+        volatile: true,
+        ..named()
+    };
+    assert!(beside_a_range(|s| equal(
+        column(s.column(0, ID)),
+        volatile.clone()
+    )));
+    let looked_up = Operand {
+        bodies: vec![0],
+        ..named()
+    };
+    assert!(beside_a_range(|s| equal(
+        column(s.column(0, ID)),
+        looked_up.clone()
+    )));
+}
+
+#[test]
+fn one_named_target_does_not_excuse_another() {
+    let mut s = statement();
+    let (other, third) = (users(&mut s, 0, 0), users(&mut s, 0, 0));
+    let (id, range) = (s.column(0, ID), reads(s.column(third, ID)));
+    let plan = reads(s.column(other, PLAN));
+    s.targets.push(Target {
+        instance: other,
+        actions: vec![Action {
+            verb: Verb::Delete,
+            predicate: Predicate::And(vec![plan, range.clone()]),
+            assigned: Vec::new(),
+        }],
+        arbiter: None,
+        merge_upsert_on: None,
+    });
+    let pinned = Predicate::And(vec![equal(column(id), named()), range]);
+    assert!(is_range(&delete(s, pinned)));
 }

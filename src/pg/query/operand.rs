@@ -179,6 +179,7 @@ pub fn merged(parts: Vec<Operand>) -> Operand {
         all.bodies.extend(part.bodies);
         all.series |= part.series;
         all.fixed &= part.fixed;
+        all.volatile |= part.volatile;
     }
     all
 }
