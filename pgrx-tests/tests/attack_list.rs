@@ -49,6 +49,7 @@ fn field() -> Field {
         "pinned target",
         include_str!("attack_list/pinned_target.sql"),
     );
+    room("boolean key", include_str!("attack_list/boolean_key.sql"));
     room("indirect", include_str!("attack_list/indirect.sql"));
     room("partitions", include_str!("attack_list/partitions.sql"));
     room("limits", include_str!("attack_list/limits.sql"));

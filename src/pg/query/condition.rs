@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use super::always::{complementary, matches_everything, reads_plain_column};
 use super::node::{Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag};
 use super::scope::{Gatherer, ScopeId};
-use crate::judge::predicate::{Predicate, Reading};
+use crate::judge::predicate::{Operand, Predicate, Reading};
 
 impl Gatherer<'_> {
     /// A row-selecting condition.
@@ -45,14 +45,14 @@ impl Gatherer<'_> {
                     let inner = (*test).arg.cast();
                     match (*test).booltesttype {
                         pg_sys::BoolTestType::IS_TRUE => self.predicate(scope, inner),
-                        pg_sys::BoolTestType::IS_FALSE => self.predicate(scope, inner).negated(),
+                        pg_sys::BoolTestType::IS_FALSE => self.denied(scope, inner, node),
                         _ => self.other(scope, node, Reading::Compared),
                     }
                 }
                 pg_sys::NodeTag::T_SubLink => self.sublink(scope, node.cast()),
                 pg_sys::NodeTag::T_CurrentOfExpr => Predicate::Current,
-                pg_sys::NodeTag::T_Var
-                | pg_sys::NodeTag::T_Param
+                pg_sys::NodeTag::T_Var => self.flag(scope, node, node),
+                pg_sys::NodeTag::T_Param
                 | pg_sys::NodeTag::T_DistinctExpr
                 | pg_sys::NodeTag::T_FuncExpr
                 | pg_sys::NodeTag::T_CaseExpr
@@ -98,8 +98,40 @@ impl Gatherer<'_> {
                         }
                         _ => None,
                     };
-                    equal.unwrap_or_else(|| self.predicate(scope, arg).negated())
+                    equal.unwrap_or_else(|| self.denied(scope, arg, expr.cast()))
                 }
+            }
+        }
+    }
+
+    /// A boolean column as a condition, or (`shown`) its negation: it equals true, or false.
+    unsafe fn flag(&mut self, scope: ScopeId, column: Node, shown: Node) -> Predicate {
+        // SAFETY: the callers pass a Var of that scope's query.
+        unsafe {
+            let left = self.operand(scope, column);
+            if left.bare.is_empty() {
+                return self.other(scope, shown, Reading::Compared);
+            }
+            let right = Operand {
+                fixed: true,
+                ..Operand::default()
+            };
+            Predicate::Equal {
+                left,
+                right,
+                expr: self.expr(scope, shown),
+            }
+        }
+    }
+
+    /// The negation of a condition.
+    unsafe fn denied(&mut self, scope: ScopeId, condition: Node, shown: Node) -> Predicate {
+        // SAFETY: passed on from `predicate`.
+        unsafe {
+            let column = strip(condition);
+            match tag(column) {
+                pg_sys::NodeTag::T_Var => self.flag(scope, column, shown),
+                _ => self.predicate(scope, condition).negated(),
             }
         }
     }
@@ -124,8 +156,7 @@ impl Gatherer<'_> {
                 return None;
             }
             let (left, right) = (self.operand(scope, *left), self.operand(scope, *right));
-            let computing =
-                |o: &crate::judge::predicate::Operand| o.bare.is_empty() && o.fields.is_empty();
+            let computing = |o: &Operand| o.bare.is_empty() && o.fields.is_empty();
             if computing(&left) && computing(&right) {
                 let fixed = left.reads.is_empty() && right.reads.is_empty();
                 return (!fixed).then(|| Predicate::Equal {
@@ -170,7 +201,9 @@ impl Gatherer<'_> {
                 && is_equality((*op).opno, *left, pg_sys::BOOLOID)
             {
                 for (truth, condition) in [(*right, *left), (*left, *right)] {
-                    if let Some(Some(truth)) = constant(truth) {
+                    if let Some(Some(truth)) = constant(truth)
+                        && tag(strip(condition)) != pg_sys::NodeTag::T_Var
+                    {
                         let inner = self.predicate(scope, condition);
                         return if truth { inner } else { inner.negated() };
                     }
