@@ -9,6 +9,7 @@ mod always;
 mod assignment;
 mod body;
 mod columns;
+mod comparison;
 mod condition;
 mod node;
 mod operand;
