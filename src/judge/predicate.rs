@@ -93,7 +93,7 @@ pub enum Predicate {
         on: Box<Predicate>,
         nullable: Vec<InstanceId>,
     },
-    /// `LIMIT`/`OFFSET` over that subquery's rows.
+    /// `LIMIT`/`OFFSET` over that subquery's rows, or a choice by how many of them there are.
     Limit(BodyId),
     /// `WHERE CURRENT OF`: names one row.
     Current,

@@ -11,6 +11,7 @@ mod body;
 mod columns;
 mod comparison;
 mod condition;
+mod counted;
 mod node;
 mod operand;
 mod order;

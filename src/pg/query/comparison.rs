@@ -125,10 +125,11 @@ impl Gatherer<'_> {
                     }
                 }
             }
-            if let Some(equal) = self.equality(scope, op, (*op).opno, op.cast()) {
-                return equal;
-            }
-            self.other(scope, op.cast(), Reading::Compared)
+            let comparison = match self.equality(scope, op, (*op).opno, op.cast()) {
+                Some(equal) => equal,
+                None => self.other(scope, op.cast(), Reading::Compared),
+            };
+            self.with_counts(scope, comparison, (*op).opno, [*left, *right])
         }
     }
 
@@ -155,10 +156,15 @@ impl Gatherer<'_> {
             if left.fixed && right.fixed && left.bare.is_empty() {
                 return self.other(scope, op.cast(), Reading::Compared);
             }
-            Predicate::Equal {
+            let given = right.is_given();
+            let equal = Predicate::Equal {
                 left,
                 right,
                 expr: self.expr(scope, op.cast()),
+            };
+            match given {
+                true => self.with_listed_counts(scope, equal, args[0]),
+                false => equal,
             }
         }
     }
