@@ -73,6 +73,18 @@ fn field() -> Field {
     } else {
         println!("attack list: the room for citext keys is left out, this server lacks the module");
     }
+    if query_text(
+        &mut superuser,
+        "SELECT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')",
+    ) == "t"
+    {
+        superuser
+            .batch_execute(include_str!("attack_list/world_collation.sql"))
+            .expect("the collated part of the world");
+        room("collated key", include_str!("attack_list/collated_key.sql"));
+    } else {
+        println!("attack list: the room for collated keys is left out, this server lacks ICU");
+    }
     let mut client = database.connect_as("app");
     let checksum = query_text(&mut client, "SELECT world_checksum()");
     Field {

@@ -12,6 +12,7 @@ mod columns;
 mod comparison;
 mod condition;
 mod counted;
+mod lossless;
 mod node;
 mod operand;
 mod order;

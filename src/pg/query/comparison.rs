@@ -2,7 +2,8 @@
 
 use pgrx::pg_sys;
 
-use super::node::{Node, btree_strategy, constant, is_equality, items, strip, tag};
+use super::lossless::{strip, tells_apart};
+use super::node::{Node, btree_strategy, constant, is_equality, items, tag};
 use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{Operand, Predicate, Reading};
 
@@ -64,6 +65,8 @@ impl Gatherer<'_> {
             };
             if operator == pg_sys::InvalidOid
                 || !is_equality(operator, *left, pg_sys::exprType(*right))
+                || !tells_apart((*op).inputcollid, *left)
+                || !tells_apart((*op).inputcollid, *right)
             {
                 return None;
             }
@@ -149,7 +152,9 @@ impl Gatherer<'_> {
                 return self.other(scope, op.cast(), Reading::Unreadable);
             };
             let element = pg_sys::get_base_element_type(pg_sys::exprType(*right));
-            if !(*op).useOr || !is_equality((*op).opno, *left, element) {
+            let equality =
+                is_equality((*op).opno, *left, element) && tells_apart((*op).inputcollid, *left);
+            if !(*op).useOr || !equality {
                 return self.other(scope, op.cast(), Reading::Compared);
             }
             let (left, right) = (self.operand(scope, *left), self.list(scope, *right));

@@ -4,7 +4,8 @@
 use pgrx::pg_sys;
 
 use super::columns::alias_expressions;
-use super::node::{Node, btree_strategy, items, strip, tag, varno};
+use super::lossless::strip;
+use super::node::{Node, btree_strategy, items, tag, varno};
 use super::output::outputs;
 use super::scope::{Gatherer, ScopeId, Source};
 use crate::judge::predicate::{BodyId, Predicate};

@@ -2,7 +2,8 @@
 
 use pgrx::pg_sys;
 
-use super::node::{Node, items, strip, tag};
+use super::lossless::strip;
+use super::node::{Node, items, tag};
 use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::Operand;
 
