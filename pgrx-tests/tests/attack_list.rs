@@ -44,6 +44,12 @@ fn field() -> Field {
         "joins and subqueries",
         include_str!("attack_list/joins_and_subqueries.sql"),
     );
+    room("series", include_str!("attack_list/series.sql"));
+    room(
+        "pinned target",
+        include_str!("attack_list/pinned_target.sql"),
+    );
+    room("boolean key", include_str!("attack_list/boolean_key.sql"));
     room("indirect", include_str!("attack_list/indirect.sql"));
     room("partitions", include_str!("attack_list/partitions.sql"));
     room("limits", include_str!("attack_list/limits.sql"));
@@ -66,6 +72,18 @@ fn field() -> Field {
         room("citext key", include_str!("attack_list/citext_key.sql"));
     } else {
         println!("attack list: the room for citext keys is left out, this server lacks the module");
+    }
+    if query_text(
+        &mut superuser,
+        "SELECT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')",
+    ) == "t"
+    {
+        superuser
+            .batch_execute(include_str!("attack_list/world_collation.sql"))
+            .expect("the collated part of the world");
+        room("collated key", include_str!("attack_list/collated_key.sql"));
+    } else {
+        println!("attack list: the room for collated keys is left out, this server lacks ICU");
     }
     let mut client = database.connect_as("app");
     let checksum = query_text(&mut client, "SELECT world_checksum()");

@@ -9,7 +9,7 @@ pub struct Classes {
     parent: Vec<ColumnId>,
     /// By representative: the protected key columns in the class.
     keys: Vec<Vec<ColumnId>>,
-    /// By representative: does a member count through a series?
+    /// By representative: does a member count through a series, or is it computed from one?
     series: Vec<bool>,
     /// By column: the keys equated to something computed from it in its own type.
     kin: Vec<Vec<ColumnId>>,
@@ -42,7 +42,7 @@ impl Classes {
             if statement.is_key(id) {
                 classes.keys[top].push(id);
             }
-            classes.series[top] |= statement.columns[id].series;
+            classes.series[top] |= statement.counts(id);
         }
         for (side, kin) in near {
             let (keys, top) = (classes.keys(side).to_vec(), classes.find(kin));

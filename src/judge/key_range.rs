@@ -3,10 +3,14 @@
 //! Walks every condition that selects rows with what the conjunctions around it pin, whether it is negated, and how far
 //! out the last EXISTS or scalar subquery was whose sense is unknown here.
 
+mod report;
+#[cfg(test)]
+mod tests;
+
 use super::classes::Classes;
 use super::pins::Facts;
 use super::predicate::{BodyId, ColumnId, ExprId, Operand, Predicate, Reading};
-use super::statement::{InstanceKind, Statement};
+use super::statement::Statement;
 
 /// How a key was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,7 +18,7 @@ pub enum Why {
     Read(Reading),
     /// `<>`, NOT IN, NOT (key = ...), NOT EXISTS over listed keys.
     Negated,
-    /// Equality with a list that a series computes.
+    /// Equality with a list that a series, or what is computed from one, makes.
     Series,
 }
 
@@ -164,8 +168,10 @@ impl Walk<'_> {
         let series = left.series
             || right.series
             || named.iter().any(|&c| self.classes.series(c))
-            || self.any_series(&left.reads)
-            || self.any_series(&right.reads);
+            || [left, right]
+                .iter()
+                .flat_map(|s| &s.reads)
+                .any(|&c| self.statement.counts(c));
         let stored = self.stored(left) && self.stored(right);
         for &column in &named {
             for key in self.classes.keys(column).to_vec() {
@@ -175,63 +181,15 @@ impl Walk<'_> {
                     self.report(key, column, Why::Negated, Some(expr), context);
                 }
             }
+            // The rows that a series picks of another table, and keys computed from those.
+            if series {
+                for &key in self.classes.kin(column) {
+                    self.report(key, column, Why::Series, Some(expr), context);
+                }
+            }
         }
         self.unknown(&left.bodies, context);
         self.unknown(&right.bodies, context);
-    }
-
-    /// `reads` are computed with; `named` are used as they are, but may themselves be computed outputs.
-    fn reads(
-        &mut self,
-        reads: &[ColumnId],
-        named: &[ColumnId],
-        why: Reading,
-        expr: Option<ExprId>,
-        context: &Context,
-    ) {
-        let mut columns = self.statement.computed_from(&[reads, named].concat());
-        columns.extend(reads);
-        for column in columns {
-            self.range(column, Why::Read(why), expr, context);
-        }
-    }
-
-    fn range(&mut self, column: ColumnId, why: Why, expr: Option<ExprId>, context: &Context) {
-        for key in self.classes.keys(column).to_vec() {
-            self.report(key, column, why, expr, context);
-        }
-    }
-
-    fn report(
-        &mut self,
-        key: ColumnId,
-        via: ColumnId,
-        why: Why,
-        expr: Option<ExprId>,
-        context: &Context,
-    ) {
-        let harmless = match &context.barrier {
-            // Somebody else's row: only what is pinned out there counts, and then everything in here only narrows.
-            Some((_, outer)) if self.outside(key, context) => {
-                outer.pins_row_of(self.statement, key)
-            }
-            _ if self.statement.is_key(via) => context.facts.pins_row_of(self.statement, via),
-            _ => context.facts.pins(via) && context.facts.pins_row_of(self.statement, key),
-        };
-        if harmless {
-            return;
-        }
-        // An alias is judged by any key it stands for; report the key it is itself, if it is one.
-        let key = if self.statement.is_key(via) { via } else { key };
-        let reading = KeyReading {
-            key,
-            why,
-            expr,
-            conjunction: context.conjunction,
-        };
-        if !self.found.contains(&reading) {
-            self.found.push(reading);
-        }
     }
 
     /// Subqueries whose result is used in a way the walk can't follow: equality with listed values may mean "all but".
@@ -254,36 +212,5 @@ impl Walk<'_> {
         self.conjunctions += 1;
         context.conjunction = self.conjunctions;
         self.visit(predicate, &context);
-    }
-
-    fn outside(&self, column: ColumnId, context: &Context) -> bool {
-        let depth = self.statement.instances[self.statement.columns[column].instance].depth;
-        context
-            .barrier
-            .as_ref()
-            .is_some_and(|(barrier, _)| depth < *barrier)
-    }
-
-    fn is_column_key(&self, column: ColumnId) -> bool {
-        self.statement.columns[column].attno != 0 && self.statement.is_key(column)
-    }
-
-    fn any_series(&self, columns: &[ColumnId]) -> bool {
-        let all = [columns.to_vec(), self.statement.computed_from(columns)].concat();
-        all.iter().any(|&c| self.statement.columns[c].series)
-    }
-
-    /// Nothing but columns of stored rows: an equality of those is a join, not a list of values.
-    fn stored(&self, operand: &Operand) -> bool {
-        let all_stored = |c: &ColumnId| {
-            self.statement.origins(*c).iter().all(|&o| {
-                self.statement.instances[self.statement.columns[o].instance].kind
-                    == InstanceKind::Relation
-            })
-        };
-        !operand.bare.is_empty()
-            && operand.reads.is_empty()
-            && !operand.fixed
-            && operand.bare.iter().all(all_stored)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::predicate::{ColumnId, Operand, Predicate};
+use super::predicate::{ColumnId, InstanceId, Operand, Predicate};
 use super::statement::Statement;
 
 /// What the conjunctions around a condition establish.
@@ -21,6 +21,14 @@ impl Facts {
         facts
     }
 
+    /// Only what the condition's own conjunction equates to given values: no other row has a say in which rows those are.
+    pub fn given(p: &Predicate) -> Facts {
+        Facts {
+            pinned: given(p),
+            equal: Vec::new(),
+        }
+    }
+
     /// These facts and those of one more conjunction.
     pub fn with(&self, p: &Predicate) -> Facts {
         let mut facts = self.clone();
@@ -35,8 +43,12 @@ impl Facts {
 
     /// Is the row of that column's instance named: its whole protected key, or its whole primary key?
     pub fn pins_row_of(&self, statement: &Statement, column: ColumnId) -> bool {
-        let instance = statement.columns[column].instance;
-        let Some(target) = statement.target_of(column) else {
+        self.pins_row(statement, statement.columns[column].instance)
+    }
+
+    /// The same of an instance.
+    pub fn pins_row(&self, statement: &Statement, instance: InstanceId) -> bool {
+        let Some(target) = &statement.instances[instance].target else {
             return false;
         };
         let pinned = |attno: i16| {
@@ -102,5 +114,27 @@ impl Facts {
                 return;
             }
         }
+    }
+}
+
+fn given(p: &Predicate) -> HashSet<ColumnId> {
+    match p {
+        Predicate::And(parts) => parts.iter().flat_map(given).collect(),
+        Predicate::Or(arms) => {
+            let common = arms.iter().map(given);
+            common
+                .reduce(|a, b| a.intersection(&b).copied().collect())
+                .unwrap_or_default()
+        }
+        Predicate::Equal { left, right, .. } => [(left, right), (right, left)]
+            .into_iter()
+            .filter(|(_, other)| other.is_given())
+            .flat_map(|(side, _)| match side.bare.as_slice() {
+                [column] => std::slice::from_ref(column),
+                _ => &side.fields,
+            })
+            .copied()
+            .collect(),
+        _ => HashSet::new(),
     }
 }

@@ -24,8 +24,22 @@ pub struct Operand {
     pub series: bool,
     /// It names particular values: constants, parameters, an uncorrelated scalar subquery.
     pub fixed: bool,
+    /// It may answer anew for every row, though it reads none (`random()`).
+    pub volatile: bool,
     /// Subqueries whose result it takes in.
     pub bodies: Vec<BodyId>,
+}
+
+impl Operand {
+    /// Is it the same for every row, whatever is stored: constants, parameters, what is computed from those alone?
+    pub fn is_given(&self) -> bool {
+        let columns = [&self.bare, &self.fields, &self.reads];
+        self.fixed
+            && !self.series
+            && !self.volatile
+            && self.bodies.is_empty()
+            && columns.iter().all(|c| c.is_empty())
+    }
 }
 
 /// Why a condition that is no equality reads its columns.
@@ -79,7 +93,7 @@ pub enum Predicate {
         on: Box<Predicate>,
         nullable: Vec<InstanceId>,
     },
-    /// `LIMIT`/`OFFSET` over that subquery's rows.
+    /// `LIMIT`/`OFFSET` over that subquery's rows, or a choice by how many of them there are.
     Limit(BodyId),
     /// `WHERE CURRENT OF`: names one row.
     Current,

@@ -178,6 +178,25 @@ impl Statement {
         found
     }
 
+    /// Does the value of that column come from a series, or from something computed from one, however deep?
+    pub fn counts(&self, column: ColumnId) -> bool {
+        let mut todo = vec![column];
+        let mut seen = vec![column];
+        while let Some(c) = todo.pop() {
+            let facts = &self.columns[c];
+            if facts.series {
+                return true;
+            }
+            for &next in facts.sources.iter().chain(&facts.reads) {
+                if !seen.contains(&next) {
+                    seen.push(next);
+                    todo.push(next);
+                }
+            }
+        }
+        false
+    }
+
     /// Is `body` the given one or nested in it?
     pub fn within(&self, mut body: BodyId, outer: BodyId) -> bool {
         loop {

@@ -2,6 +2,7 @@
 
 use super::classes::Classes;
 use super::key_range::{KeyReading, key_readings};
+use super::pins::Facts;
 use super::predicate::{BodyId, InstanceId, Operand, Predicate};
 use super::statement::{Action, Statement, Target, Verb};
 use super::unqualified::unqualified;
@@ -47,21 +48,15 @@ impl Finding {
 
 /// Every rule that the statement's destructive parts break.
 pub fn judge(statement: &Statement) -> Vec<Finding> {
-    let predicates = || {
-        statement
-            .targets
-            .iter()
-            .flat_map(|t| t.actions.iter().map(|a| &a.predicate))
-    };
-    let roots: Vec<&Predicate> = predicates().collect();
+    let actions = statement.targets.iter().flat_map(|t| &t.actions);
+    let roots: Vec<&Predicate> = actions.map(|a| &a.predicate).collect();
     let classes = Classes::of(statement, &roots);
     let mut findings: Vec<Finding> = Vec::new();
-    for predicate in predicates() {
-        findings.extend(
-            key_readings(statement, &classes, predicate)
-                .into_iter()
-                .map(Finding::KeyRange),
-        );
+    for target in statement.targets.iter().filter(|t| !is_given(statement, t)) {
+        for action in &target.actions {
+            let readings = key_readings(statement, &classes, &action.predicate);
+            findings.extend(readings.into_iter().map(Finding::KeyRange));
+        }
     }
     for target in &statement.targets {
         findings.extend(judge_target(statement, target));
@@ -74,6 +69,15 @@ pub fn judge(statement: &Statement) -> Vec<Finding> {
         }
     }
     distinct
+}
+
+/// Does every action name the target's rows by given values? Then nothing it reads elsewhere finds further ones; the
+/// statement's other targets answer for themselves. A cursor's rows may be of any table it reads.
+fn is_given(statement: &Statement, target: &Target) -> bool {
+    target.actions.iter().all(|action| {
+        action.verb != Verb::Cursor
+            && Facts::given(&action.predicate).pins_row(statement, target.instance)
+    })
 }
 
 fn judge_target(statement: &Statement, target: &Target) -> Vec<Finding> {

@@ -13,6 +13,9 @@ MERGE INTO users u USING (SELECT id FROM users WHERE id < 0) s ON u.id = s.id WH
 -- refused SF001: a series as the source
 MERGE INTO users u USING generate_series(1, 5) s(id) ON u.id = s.id WHEN MATCHED THEN DELETE
 
+-- refused SF001: a source computed from a series
+MERGE INTO users u USING (SELECT 3 + g AS id FROM generate_series(1, 5) g) s ON u.id = s.id WHEN MATCHED THEN DELETE
+
 -- refused SF001: a range in ON and a MERGE that only inserts for the rest
 MERGE INTO users u USING (SELECT 100 AS id) s ON u.id > s.id - 95 WHEN MATCHED THEN UPDATE SET plan = 'x' WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id)
 

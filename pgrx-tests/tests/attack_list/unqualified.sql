@@ -180,3 +180,49 @@ WITH gone AS (DELETE FROM plain RETURNING *) SELECT count(*) FROM gone
 
 -- passes: a follower without a condition
 UPDATE subscriptions SET state = 'paused'
+
+-- refused SF002: every group has a row
+DELETE FROM users WHERE id IN (SELECT id FROM (SELECT id, count(*) OVER (PARTITION BY plan) AS c FROM users) x WHERE c >= 1)
+
+-- refused SF002: every group has more than none
+DELETE FROM users u USING (SELECT email, count(*) AS c FROM users GROUP BY email) d WHERE u.email = d.email AND 0 < d.c
+
+-- refused SF002: every row has a number
+DELETE FROM users WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY plan) AS n FROM users) x WHERE n <> 0)
+
+-- refused SF002: the table has many rows
+DELETE FROM users u USING (SELECT count(*) AS c FROM users) d WHERE d.c > 3
+
+-- refused SF002: groups of another table have many rows
+DELETE FROM users u USING (SELECT tag, count(*) AS c FROM plain GROUP BY tag) d WHERE d.c > 3
+
+-- passes: what there is several of, by a window
+DELETE FROM users WHERE id IN (SELECT id FROM (SELECT id, count(*) OVER (PARTITION BY auth_source) AS c FROM users) x WHERE c < 10)
+
+-- passes: what there is several of, by a join with groups
+DELETE FROM users u USING (SELECT auth_source, count(*) AS c FROM users GROUP BY auth_source) d WHERE u.auth_source = d.auth_source AND d.c < 10
+
+-- passes: what there is several of, by a list of groups
+DELETE FROM users WHERE auth_source IN (SELECT auth_source FROM (SELECT auth_source, count(*) AS c FROM users GROUP BY auth_source) z WHERE 10 > c)
+
+-- passes: what there is so many of
+DELETE FROM users WHERE auth_source IN (SELECT auth_source FROM (SELECT auth_source, count(*) AS c FROM users GROUP BY auth_source) z WHERE c = 5)
+
+-- passes: what there are so many of or so many
+DELETE FROM users WHERE auth_source IN (SELECT auth_source FROM (SELECT auth_source, count(email) AS c FROM users GROUP BY auth_source) z WHERE c IN (4, 5))
+
+-- passes: what there are any of
+DELETE FROM users WHERE plan IN (SELECT plan FROM (SELECT plan, count(email) AS c FROM users GROUP BY plan) z WHERE c >= 1)
+
+-- passes: all but one of each
+DELETE FROM users WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY plan) AS rn FROM users) x WHERE rn > 1)
+
+-- passes: groups counted in a CTE, passed on by a subquery
+WITH g AS (SELECT auth_source, count(*) AS c FROM users GROUP BY auth_source) DELETE FROM users u USING (SELECT auth_source, c FROM g) d WHERE u.auth_source = d.auth_source AND d.c BETWEEN 2 AND 9
+
+-- passes: groups that are large, by HAVING
+DELETE FROM users WHERE auth_source IN (SELECT auth_source FROM users GROUP BY auth_source HAVING count(*) < 10)
+
+-- passes: groups as large as a parameter says
+-- with 5
+DELETE FROM users u USING (SELECT auth_source, count(*) AS c FROM users GROUP BY auth_source) d WHERE u.auth_source = d.auth_source AND d.c <= $1

@@ -47,6 +47,8 @@ INSERT INTO alerts VALUES ('low', 'a'), ('middle', 'b'), ('high', 'c');
 CREATE DOMAIN parcel_code AS text CHECK (VALUE ~ '^P[0-9]+$');
 CREATE TABLE parcels (code parcel_code PRIMARY KEY, place text);
 INSERT INTO parcels VALUES ('P1', 'x'), ('P2', 'y'), ('P3', 'y');
+CREATE TABLE switches ("on" bool, n int, label text, PRIMARY KEY ("on", n));
+INSERT INTO switches SELECT v, n, 's' || n FROM (VALUES (true), (false)) b(v), generate_series(1, 9) n;
 CREATE TABLE readings (at timestamptz PRIMARY KEY, value float8, source text);
 INSERT INTO readings SELECT '2026-01-01 00:00Z'::timestamptz + n * interval '1 hour', n, 's' || n % 2
     FROM generate_series(0, 9) n;
@@ -107,6 +109,7 @@ CREATE VIEW web_users AS SELECT * FROM users WHERE id < 0;
 CREATE VIEW walled WITH (security_barrier) AS SELECT * FROM users WHERE plan = 'free';
 CREATE VIEW walled_web WITH (security_barrier) AS SELECT * FROM users WHERE id < 0;
 CREATE VIEW window_ids AS SELECT n FROM generate_series(-91111200, -91111100) n;
+CREATE VIEW shifted_ids AS SELECT 3 + g AS id FROM generate_series(1, 5) g;
 CREATE VIEW card AS SELECT id, email FROM users;
 CREATE VIEW wide_card AS SELECT id, email FROM users;
 CREATE FUNCTION card_delete() RETURNS trigger LANGUAGE plpgsql AS
@@ -169,7 +172,8 @@ GRANT ALL ON ALL TABLES IN SCHEMA public TO app;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app;
 
 SELECT backstop.protect(relation::regclass) FROM unnest(ARRAY['users', 'seats', 'pages', 'devices', 'invoices', 'alerts',
-    'parcels', 'readings', 'events', 'stock', 'archive_hot', 'documents', 'crowd', 'folders', 'results', 'ledger']) relation;
+    'parcels', 'switches', 'readings', 'events', 'stock', 'archive_hot', 'documents', 'crowd', 'folders', 'results',
+    'ledger']) relation;
 SELECT backstop.protect('metrics', key_columns => '{id}');
 SELECT backstop.protect_columns('results', '{cache_a}', 'pipeline a');
 SELECT backstop.protect_columns('results', '{cache_b}', 'pipeline b');

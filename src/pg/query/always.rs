@@ -3,7 +3,8 @@
 use pgrx::pg_sys;
 
 use super::columns::alias_expressions;
-use super::node::{Node, items, strip, tag, varno};
+use super::lossless::strip;
+use super::node::{Node, items, tag, varno};
 use super::output::outputs;
 use super::scope::{Gatherer, ScopeId, Source};
 

@@ -3,7 +3,7 @@
 use pgrx::pg_sys;
 
 use super::always::{complementary, matches_everything, reads_plain_column};
-use super::node::{Node, btree_strategy, constant, folds_to, is_equality, items, strip, tag};
+use super::node::{Node, constant, folds_to, items, tag};
 use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{Predicate, Reading};
 
@@ -45,14 +45,14 @@ impl Gatherer<'_> {
                     let inner = (*test).arg.cast();
                     match (*test).booltesttype {
                         pg_sys::BoolTestType::IS_TRUE => self.predicate(scope, inner),
-                        pg_sys::BoolTestType::IS_FALSE => self.predicate(scope, inner).negated(),
+                        pg_sys::BoolTestType::IS_FALSE => self.denied(scope, inner, node),
                         _ => self.other(scope, node, Reading::Compared),
                     }
                 }
                 pg_sys::NodeTag::T_SubLink => self.sublink(scope, node.cast()),
                 pg_sys::NodeTag::T_CurrentOfExpr => Predicate::Current,
-                pg_sys::NodeTag::T_Var
-                | pg_sys::NodeTag::T_Param
+                pg_sys::NodeTag::T_Var => self.flag(scope, node, node),
+                pg_sys::NodeTag::T_Param
                 | pg_sys::NodeTag::T_DistinctExpr
                 | pg_sys::NodeTag::T_FuncExpr
                 | pg_sys::NodeTag::T_CaseExpr
@@ -98,114 +98,8 @@ impl Gatherer<'_> {
                         }
                         _ => None,
                     };
-                    equal.unwrap_or_else(|| self.predicate(scope, arg).negated())
+                    equal.unwrap_or_else(|| self.denied(scope, arg, expr.cast()))
                 }
-            }
-        }
-    }
-
-    /// `left = right` by an operator that is the type's own equality.
-    unsafe fn equality(
-        &mut self,
-        scope: ScopeId,
-        op: *mut pg_sys::OpExpr,
-        operator: pg_sys::Oid,
-        shown: Node,
-    ) -> Option<Predicate> {
-        // SAFETY: OpExpr and DistinctExpr are one struct; its arguments are expressions.
-        unsafe {
-            let args = items::<pg_sys::Node>((*op).args);
-            let [left, right] = args.as_slice() else {
-                return None;
-            };
-            if operator == pg_sys::InvalidOid
-                || !is_equality(operator, *left, pg_sys::exprType(*right))
-            {
-                return None;
-            }
-            let (left, right) = (self.operand(scope, *left), self.operand(scope, *right));
-            let computing =
-                |o: &crate::judge::predicate::Operand| o.bare.is_empty() && o.fields.is_empty();
-            if computing(&left) && computing(&right) {
-                let fixed = left.reads.is_empty() && right.reads.is_empty();
-                return (!fixed).then(|| Predicate::Equal {
-                    left,
-                    right,
-                    expr: self.expr(scope, shown),
-                });
-            }
-            Some(Predicate::Equal {
-                left,
-                right,
-                expr: self.expr(scope, shown),
-            })
-        }
-    }
-
-    unsafe fn operator(&mut self, scope: ScopeId, op: *mut pg_sys::OpExpr) -> Predicate {
-        // SAFETY: an OpExpr's arguments are expressions.
-        unsafe {
-            let args = items::<pg_sys::Node>((*op).args);
-            let [left, right] = args.as_slice() else {
-                return self.other(scope, op.cast(), Reading::Compared);
-            };
-            let (a, b) = (strip(*left), strip(*right));
-            if pg_sys::equal(a.cast(), b.cast()) && !pg_sys::contain_volatile_functions(op.cast()) {
-                let strategy = btree_strategy(
-                    (*op).opno,
-                    [pg_sys::exprType(*left), pg_sys::exprType(*right)],
-                );
-                match strategy {
-                    // x = x: true wherever x is known.
-                    3 => return Predicate::Const(Some(true)),
-                    // x <= x, too; but it reads x by range.
-                    2 | 4 => {
-                        let range = self.other(scope, op.cast(), Reading::Compared);
-                        return Predicate::Or(vec![Predicate::Const(Some(true)), range]);
-                    }
-                    _ => {}
-                }
-            }
-            if pg_sys::exprType(*left) == pg_sys::BOOLOID
-                && is_equality((*op).opno, *left, pg_sys::BOOLOID)
-            {
-                for (truth, condition) in [(*right, *left), (*left, *right)] {
-                    if let Some(Some(truth)) = constant(truth) {
-                        let inner = self.predicate(scope, condition);
-                        return if truth { inner } else { inner.negated() };
-                    }
-                }
-            }
-            if let Some(equal) = self.equality(scope, op, (*op).opno, op.cast()) {
-                return equal;
-            }
-            self.other(scope, op.cast(), Reading::Compared)
-        }
-    }
-
-    unsafe fn array_operator(
-        &mut self,
-        scope: ScopeId,
-        op: *mut pg_sys::ScalarArrayOpExpr,
-    ) -> Predicate {
-        // SAFETY: a ScalarArrayOpExpr has two arguments, the second of an array type.
-        unsafe {
-            let args = items::<pg_sys::Node>((*op).args);
-            let [left, right] = args.as_slice() else {
-                return self.other(scope, op.cast(), Reading::Unreadable);
-            };
-            let element = pg_sys::get_base_element_type(pg_sys::exprType(*right));
-            if !(*op).useOr || !is_equality((*op).opno, *left, element) {
-                return self.other(scope, op.cast(), Reading::Compared);
-            }
-            let (left, right) = (self.operand(scope, *left), self.list(scope, *right));
-            if left.fixed && right.fixed && left.bare.is_empty() {
-                return self.other(scope, op.cast(), Reading::Compared);
-            }
-            Predicate::Equal {
-                left,
-                right,
-                expr: self.expr(scope, op.cast()),
             }
         }
     }
@@ -259,7 +153,10 @@ impl Gatherer<'_> {
     }
 
     /// Anything that is not equality: what it reads.
-    unsafe fn other(&mut self, scope: ScopeId, node: Node, why: Reading) -> Predicate {
+    ///
+    /// # Safety
+    /// As for `predicate`.
+    pub unsafe fn other(&mut self, scope: ScopeId, node: Node, why: Reading) -> Predicate {
         // SAFETY: passed on from the caller.
         unsafe {
             let read = self.computed(scope, node);

@@ -2,7 +2,8 @@
 
 use pgrx::pg_sys;
 
-use super::node::{Node, items, strip, tag};
+use super::lossless::strip;
+use super::node::{Node, items, tag};
 use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::Operand;
 
@@ -179,6 +180,7 @@ pub fn merged(parts: Vec<Operand>) -> Operand {
         all.bodies.extend(part.bodies);
         all.series |= part.series;
         all.fixed &= part.fixed;
+        all.volatile |= part.volatile;
     }
     all
 }

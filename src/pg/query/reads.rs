@@ -176,6 +176,7 @@ impl Gatherer<'_> {
                 bodies,
                 series,
                 fixed,
+                volatile: pg_sys::contain_volatile_functions(node),
                 ..Operand::default()
             }
         }

@@ -3,7 +3,8 @@
 
 use pgrx::pg_sys;
 
-use super::node::{Node, items, strip, tag};
+use super::lossless::strip;
+use super::node::{Node, items, tag};
 use super::operand::is_unnest;
 use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{ColumnId, Operand, Predicate, Reading};

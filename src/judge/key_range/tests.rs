@@ -1,0 +1,124 @@
+//! Series, and targets that are named.
+
+use crate::judge::predicate::{Operand, Predicate};
+use crate::judge::samples::{
+    ID, PLAN, column, delete, equal, is_range, named, reads, statement, subs, users,
+};
+use crate::judge::statement::{Action, Statement, Target, Verb};
+
+#[test]
+fn what_is_computed_from_a_series_is_a_series_however_deep() {
+    let mut s = statement();
+    let (series, list) = (subs(&mut s, 1, 0), subs(&mut s, 1, 0));
+    let (id, counter) = (s.column(0, ID), s.column(series, ID));
+    let (moved, twice, beside) = (s.column(list, ID), s.column(list, PLAN), s.column(list, 3));
+    s.columns[counter].series = true;
+    s.columns[moved].reads = vec![counter];
+    s.columns[twice].reads = vec![moved];
+    for computed in [counter, moved, twice] {
+        assert!(is_range(&delete(
+            s.clone(),
+            equal(column(id), column(computed))
+        )));
+    }
+    // A series that numbers or multiplies the rows beside the key makes no keys.
+    let multiplied = equal(column(s.column(list, 4)), column(moved));
+    assert_eq!(
+        delete(
+            s.clone(),
+            Predicate::And(vec![equal(column(id), column(beside)), multiplied])
+        ),
+        []
+    );
+}
+
+#[test]
+fn rows_that_a_series_picks_make_no_list_of_keys_to_compute_others_from() {
+    let mut s = statement();
+    let (series, other) = (subs(&mut s, 0, 0), subs(&mut s, 0, 0));
+    let (id, counter, user_id) = (s.column(0, ID), s.column(series, ID), s.column(other, ID));
+    s.columns[counter].series = true;
+    let next = Operand {
+        reads: vec![user_id],
+        kin: vec![user_id],
+        ..Operand::default()
+    };
+    let picked = equal(column(user_id), column(counter));
+    assert!(is_range(&delete(
+        s,
+        Predicate::And(vec![equal(column(id), next), picked])
+    )));
+}
+
+/// A target whose predicate also reads another instance's key by range.
+fn beside_a_range(pin: impl Fn(&mut Statement) -> Predicate) -> bool {
+    let mut s = statement();
+    let other = users(&mut s, 0, 0);
+    let range = reads(s.column(other, ID));
+    let pin = pin(&mut s);
+    is_range(&delete(s, Predicate::And(vec![pin, range])))
+}
+
+#[test]
+fn a_target_named_by_given_values_is_not_selected_by_what_else_is_read() {
+    let named_twice = |s: &mut Statement| {
+        let id = s.column(0, ID);
+        Predicate::Or(vec![equal(column(id), named()), equal(named(), column(id))])
+    };
+    assert!(!beside_a_range(|s| equal(column(s.column(0, ID)), named())));
+    assert!(!beside_a_range(named_twice));
+}
+
+#[test]
+fn a_target_that_stored_rows_or_one_arm_name_is_selected_by_what_else_is_read() {
+    let half_named = |s: &mut Statement| {
+        let (id, plan) = (s.column(0, ID), s.column(0, PLAN));
+        Predicate::Or(vec![equal(column(id), named()), reads(plan)])
+    };
+    assert!(beside_a_range(half_named));
+    assert!(beside_a_range(|s| {
+        let twin = users(s, 0, 0);
+        equal(column(s.column(0, ID)), column(s.column(twin, ID)))
+    }));
+    let another = |s: &mut Statement| {
+        let twin = users(s, 0, 0);
+        equal(column(s.column(twin, ID)), named())
+    };
+    assert!(beside_a_range(another));
+    let volatile = Operand {
+        volatile: true,
+        ..named()
+    };
+    assert!(beside_a_range(|s| equal(
+        column(s.column(0, ID)),
+        volatile.clone()
+    )));
+    let looked_up = Operand {
+        bodies: vec![0],
+        ..named()
+    };
+    assert!(beside_a_range(|s| equal(
+        column(s.column(0, ID)),
+        looked_up.clone()
+    )));
+}
+
+#[test]
+fn one_named_target_does_not_excuse_another() {
+    let mut s = statement();
+    let (other, third) = (users(&mut s, 0, 0), users(&mut s, 0, 0));
+    let (id, range) = (s.column(0, ID), reads(s.column(third, ID)));
+    let plan = reads(s.column(other, PLAN));
+    s.targets.push(Target {
+        instance: other,
+        actions: vec![Action {
+            verb: Verb::Delete,
+            predicate: Predicate::And(vec![plan, range.clone()]),
+            assigned: Vec::new(),
+        }],
+        arbiter: None,
+        merge_upsert_on: None,
+    });
+    let pinned = Predicate::And(vec![equal(column(id), named()), range]);
+    assert!(is_range(&delete(s, pinned)));
+}
