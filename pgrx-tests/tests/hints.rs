@@ -27,6 +27,7 @@ fn world(columns: &str) -> (Database, Client) {
 }
 
 const QUOTED: &str = r#""I d" int PRIMARY KEY, n int, "order" text DEFAULT 'x'"#;
+const COMPOSITE: &str = r#"a int, "B" int DEFAULT 1, plan text DEFAULT 'x', PRIMARY KEY (a, "B")"#;
 
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -164,4 +165,46 @@ fn columns_are_quoted_where_sql_needs_it() {
     );
     let set = shown(&hint, "SET ", " = NULL");
     passes(&mut admin, &format!("UPDATE plain {set} WHERE \"I d\" = 1"));
+}
+
+#[test]
+fn a_key_of_several_columns_is_shown_whole() {
+    let (_db, mut admin) = world(COMPOSITE);
+    for table in TABLES {
+        for condition in ["WHERE a > 1", "WHERE \"B\" > 1", ""] {
+            let hint = refused(&mut admin, &format!("DELETE FROM {table} {condition}")).hint;
+            let (named, attribute) = conditions(&hint);
+            assert_eq!((&*named, &*attribute), ("(a, \"B\") IN (", "plan"));
+            for values in ["(2, 1)", "VALUES (2, 1)"] {
+                passes(
+                    &mut admin,
+                    &format!("BEGIN; DELETE FROM {table} WHERE {named}{values}); ROLLBACK"),
+                );
+            }
+        }
+        let insert = format!("INSERT INTO {table} VALUES (1)");
+        let hint = refused(
+            &mut admin,
+            &format!("{insert} ON CONFLICT (a, \"B\") DO UPDATE SET plan = 'y'"),
+        )
+        .hint;
+        let nothing = shown(&hint, "ON CONFLICT ", "DO NOTHING");
+        passes(&mut admin, &format!("{insert} {nothing}"));
+        let one = shown(&hint, "WHERE ", " to change one");
+        let one = one.replace("...", "1").replace(" to change one", "");
+        assert_eq!(one, "WHERE a = 1 AND \"B\" = 1");
+        passes(&mut admin, &format!("UPDATE {table} SET plan = 'z' {one}"));
+    }
+}
+
+#[test]
+fn a_table_of_nothing_but_its_key_gets_no_example() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE tags (a int, b int, PRIMARY KEY (a, b)); SELECT backstop.protect('tags')",
+    );
+    let hint = refused(&mut admin, "DELETE FROM tags WHERE a > 1").hint;
+    assert!(
+        hint.contains("the rows ((a, b) IN (...)), or see") && !hint.contains("example"),
+        "{hint}"
+    );
 }

@@ -93,10 +93,14 @@ fn violation(
     }
 }
 
-/// How to name rows, after "names": by the key, or by what they share.
+/// How to name rows, after "names": by the whole key, or by what they share.
 fn named_rows(p: &ProtectedTarget, instance: InstanceId, texts: &dyn Texts) -> String {
     let key: Vec<String> = p.key.iter().map(|k| texts.quoted(&k.name)).collect();
-    let condition = format!("{} = ANY (...)", key.first().map_or("id", String::as_str));
+    let condition = match key.as_slice() {
+        [one] => format!("{one} = ANY (...)"),
+        // A part of a key says nothing of how many rows it means.
+        several => format!("({}) IN (...)", several.join(", ")),
+    };
     let attribute = match texts.attribute(instance) {
         Some(name) => format!(
             " or an attribute they share (for example {} = '...')",
@@ -167,9 +171,10 @@ fn key_upsert(
             "ON CONFLICT ({list}) DO UPDATE overwrites the row that already holds the key where a plain INSERT would fail."
         )
     };
+    let one: Vec<String> = quoted.iter().map(|name| format!("{name} = ...")).collect();
     let hint = format!(
-        "Use INSERT ... ON CONFLICT ({list}) DO NOTHING to add rows and UPDATE ... WHERE {} = ... to change one, {OR_APPROVE}.",
-        quoted.first().map_or("id", String::as_str)
+        "Use INSERT ... ON CONFLICT ({list}) DO NOTHING to add rows and UPDATE ... WHERE {} to change one, {OR_APPROVE}.",
+        one.join(" AND ")
     );
     let mut v = violation(Rule::KeyUpsert, p, message, detail, hint);
     v.column = names.into_iter().next();
