@@ -1,6 +1,7 @@
 //! The rules that count: row limit, transaction limit, budgets, and mixed upstreams. What they say.
 
 use super::approval::{Kind, Refusal};
+use super::spelling;
 use crate::model::{Operation, Rule, Violation};
 
 /// The relation a refusal is about.
@@ -35,8 +36,8 @@ impl Subject<'_> {
             "Narrow the statement, or see what it would destroy: SELECT * FROM backstop.preview($$<statement>$$, 'why') \
              (programs: backstop.preview_json). Then have that approved with backstop.approve(<request_id>, 'why'), or \
              approve so many rows yourself in the same transaction: SELECT backstop.approve_batch('why', max_rows => \
-             <rows>, relations => '{{{}}}', operations => '{{{}}}').",
-            self.qualified,
+             <rows>, relations => {}, operations => '{{{}}}').",
+            spelling::array(&[self.qualified]),
             operation.approval_name()
         )
     }

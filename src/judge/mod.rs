@@ -10,6 +10,7 @@ pub mod limits;
 pub mod pins;
 pub mod predicate;
 pub mod sequence;
+pub mod spelling;
 pub mod statement;
 pub mod token;
 pub mod unguarded;

@@ -1,5 +1,6 @@
 //! SF007: whether a sequence may be moved. Pure.
 
+use super::spelling;
 use crate::model::{Rule, Violation};
 
 /// Where a sequence stands: `last_value` and `is_called` of its relation.
@@ -29,6 +30,8 @@ impl Range {
 pub struct SequencePolicy {
     pub schema: String,
     pub sequence: String,
+    /// Schema and name, quoted where SQL needs it.
+    pub qualified: String,
     pub max_step: i64,
     pub min_value: Option<i64>,
     pub max_value: Option<i64>,
@@ -192,8 +195,8 @@ fn violation(policy: &SequencePolicy, message: &str, detail: &str) -> Violation 
             "Find out which row made the jump necessary, and let nextval() move the sequence. Where it would land: SELECT \
              * FROM backstop.preview($$<statement>$$, 'why'). If the change is meant, \
              approve it in the same transaction: SELECT backstop.approve_batch('why', max_rows => 1, relations => \
-             '{{{}.{}}}', operations => '{{setval}}').",
-            policy.schema, policy.sequence
+             {}, operations => '{{setval}}').",
+            spelling::array(&[&policy.qualified])
         ),
         schema: Some(policy.schema.clone()),
         table: Some(policy.sequence.clone()),

@@ -1,6 +1,7 @@
 //! The commands that register what is registered as it is: they make what of it is missing.
 
 use super::{Policy, Registry};
+use crate::judge::spelling::literal;
 use crate::pg::catalog;
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashSet;
@@ -86,13 +87,4 @@ fn protect(policy: &Policy) -> String {
     }
     command += &format!(", approval => '{}');", policy.approval.name());
     command
-}
-
-fn literal(text: &str) -> String {
-    let text = text.replace('\'', "''");
-    // A backslash means itself, whatever standard_conforming_strings says.
-    match text.contains('\\') {
-        true => format!("E'{}'", text.replace('\\', "\\\\")),
-        false => format!("'{text}'"),
-    }
 }

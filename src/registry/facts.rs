@@ -66,6 +66,7 @@ pub(super) fn sequences() -> HashMap<Oid, Rc<SequencePolicy>> {
         let relid: Oid = column(row, 1)?;
         let (schema, sequence) = catalog::relation_name(relid)?;
         let policy = SequencePolicy {
+            qualified: catalog::qualified(&schema, &sequence),
             schema,
             sequence,
             max_step: column(row, 2)?,

@@ -8,7 +8,6 @@ use crate::judge::limits::{self, Subject};
 use crate::judge::sequence::{self, Position};
 use crate::ledger::{self, Cover, Root};
 use crate::model::{Operation, Violation};
-use crate::pg::catalog;
 use crate::pg::function::Call;
 use crate::record::{datum, tables, write};
 use crate::registry::{self, SequencePolicy};
@@ -103,7 +102,7 @@ pub fn is_covered(policy: &SequencePolicy) -> bool {
 
 fn coverage(policy: &SequencePolicy) -> Coverage {
     let names = [
-        catalog::qualified(&policy.schema, &policy.sequence),
+        policy.qualified.clone(),
         format!("{}.{}", policy.schema, policy.sequence),
     ];
     queries::named_coverage(&names, Operation::Setval, Kind::Session)
@@ -121,7 +120,6 @@ pub fn allow(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<(
     if restoring_dump() {
         return Ok(());
     }
-    let qualified = catalog::qualified(&policy.schema, &policy.sequence);
     let violation = match coverage(policy) {
         Coverage::Covered(cover) => {
             spend(&cover);
@@ -131,7 +129,7 @@ pub fn allow(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<(
             let subject = Subject {
                 schema: &policy.schema,
                 table: &policy.sequence,
-                qualified: &qualified,
+                qualified: &policy.qualified,
             };
             limits::approval_refused(subject, &why, &violation)
         }
@@ -188,7 +186,7 @@ pub fn record(
     if restoring_dump() {
         return Ok(());
     }
-    let name = catalog::qualified(&policy.schema, &policy.sequence);
+    let name = &policy.qualified;
     token::mark(&format!("{} {name} to {new:?}", operation.record_name()))?;
     if crate::preview::active() {
         if let (Some(old), Some(new)) = (old, new) {
@@ -197,7 +195,7 @@ pub fn record(
         return Ok(());
     }
     let key = running::root_key().unwrap_or(usize::MAX);
-    let name: Rc<str> = Rc::from(catalog::qualified(&policy.schema, &policy.sequence));
+    let name: Rc<str> = Rc::from(name.as_str());
     ledger::with(|ledger| {
         let root = ledger.root(key, running::new_root);
         note(root, &name, operation, old, new);

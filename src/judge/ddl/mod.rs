@@ -6,6 +6,7 @@ pub use kind::{Approvable, Kind};
 
 use crate::judge::approval::Kind as ApprovalKind;
 use crate::judge::limits::{Subject, approve_previewed};
+use crate::judge::spelling::{array, literal};
 use crate::model::{Rule, Violation};
 
 /// One thing that a statement would do to a protected table.
@@ -52,15 +53,15 @@ impl Action {
             (_, Some(approve)) => format!("If it is meant, see what it would destroy: {approve}"),
             (Approvable::Yes, None) => format!(
                 "If it is meant, approve it in the same transaction: SELECT backstop.approve_batch('why', max_rows => \
-                 1, relations => '{{{}}}', operations => '{{{}}}').",
-                subject.qualified,
+                 1, relations => {}, operations => '{{{}}}').",
+                array(&[subject.qualified]),
                 self.kind.operation().approval_name()
             ),
             (Approvable::Captured, None) => format!(
                 "If every row of it is meant, approve it in the same transaction with as many rows as it holds: SELECT \
-                 backstop.approve_batch('why', max_rows => <rows>, relations => '{{{}}}', operations => '{{{}}}'). They are \
+                 backstop.approve_batch('why', max_rows => <rows>, relations => {}, operations => '{{{}}}'). They are \
                  recorded first, and backstop.restore() brings them back.",
-                subject.qualified,
+                array(&[subject.qualified]),
                 self.kind.operation().approval_name()
             ),
         };
@@ -88,12 +89,15 @@ impl Action {
     fn give_up(&self, subject: Subject) -> String {
         let instead = match self.kind {
             Kind::SwitchAllTriggers => "Name the one trigger that is meant, or give",
+            Kind::DropAttribute | Kind::AlterAttributeType => {
+                "Add a new attribute and stop using the old one, or give"
+            }
             _ => "Give",
         };
         format!(
-            "{instead} up the protection in the same transaction: SELECT backstop.unprotect('{0}'); ...; SELECT \
-             backstop.protect('{0}').",
-            subject.qualified
+            "{instead} up the protection in the same transaction: SELECT backstop.unprotect({0}); ...; SELECT \
+             backstop.protect({0}).",
+            literal(subject.qualified)
         )
     }
 
@@ -101,14 +105,15 @@ impl Action {
         match self.kind {
             Kind::DropColumn | Kind::AlterColumnType => format!(
                 "Add a new column and stop using the old one, or give up the protection in the same transaction: \
-                 SELECT backstop.unprotect('{0}'); ...; SELECT backstop.protect('{0}').",
-                subject.qualified
+                 SELECT backstop.unprotect({0}); ...; SELECT backstop.protect({0}).",
+                literal(subject.qualified)
             ),
             _ => format!(
                 "Delete the rows that are meant by an attribute they share, under an approval: SELECT \
-                 backstop.approve_batch('why', max_rows => <rows>, relations => '{{{0}}}', operations => '{{delete}}'). To \
-                 give up the protection: SELECT backstop.unprotect('{0}').",
-                subject.qualified
+                 backstop.approve_batch('why', max_rows => <rows>, relations => {}, operations => '{{delete}}'). To \
+                 give up the protection: SELECT backstop.unprotect({}).",
+                array(&[subject.qualified]),
+                literal(subject.qualified)
             ),
         }
     }
@@ -124,6 +129,8 @@ impl Action {
             self.kind,
             Kind::DropColumn
                 | Kind::AlterColumnType
+                | Kind::DropAttribute
+                | Kind::AlterAttributeType
                 | Kind::RenameColumn
                 | Kind::RenameRegisteredColumn
         );

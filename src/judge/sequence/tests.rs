@@ -35,6 +35,7 @@ fn policy(max_step: i64) -> SequencePolicy {
     SequencePolicy {
         schema: "public".to_owned(),
         sequence: "s".to_owned(),
+        qualified: "public.s".to_owned(),
         max_step,
         min_value: None,
         max_value: None,

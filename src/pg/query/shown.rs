@@ -8,7 +8,7 @@ use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{ExprId, InstanceId};
 use crate::judge::wording::Texts;
 use crate::pg::attempt::is_fatal_to_statement;
-use crate::pg::catalog::display_name;
+use crate::pg::catalog::{self, display_name};
 
 /// Longer expressions are cut.
 const MOST_CHARACTERS: usize = 300;
@@ -37,7 +37,7 @@ impl Texts for Gatherer<'_> {
             .unwrap_or_else(|| "?".to_owned())
     }
 
-    fn attribute(&self, instance: InstanceId) -> String {
+    fn attribute(&self, instance: InstanceId) -> Option<String> {
         let facts = &self.statement.instances[instance];
         let is_key = |attno: i16| {
             facts
@@ -45,10 +45,20 @@ impl Texts for Gatherer<'_> {
                 .as_ref()
                 .is_some_and(|t| t.key.iter().any(|k| k.attnum == attno))
         };
-        let names = (1..=64)
+        let mut names = (1..=64)
             .filter(|&a| !is_key(a))
-            .filter_map(|a| attribute_name(facts.relid, a));
-        names.take(1).next().unwrap_or_else(|| "...".to_owned())
+            .filter_map(|a| attribute_name(facts.relid, a).map(|name| (a, name)));
+        // The example compares with a string.
+        let first = names.next()?;
+        let text = |(attno, _): &(i16, String)| is_text(facts.relid, *attno);
+        match text(&first) {
+            true => Some(first.1),
+            false => Some(names.find(text).unwrap_or(first).1),
+        }
+    }
+
+    fn quoted(&self, name: &str) -> String {
+        catalog::quoted(name)
     }
 
     fn partitioned(&self, instance: InstanceId) -> Option<(String, Vec<String>)> {
@@ -81,6 +91,18 @@ fn attribute_name(relid: u32, attno: i16) -> Option<String> {
     unsafe {
         let name = pg_sys::get_attname(pg_sys::Oid::from(relid), attno, true);
         (!name.is_null()).then(|| encoding::decoded(core::ffi::CStr::from_ptr(name)))
+    }
+}
+
+fn is_text(relid: u32, attno: i16) -> bool {
+    // SAFETY: syscache look-ups; the type of what is not there is none, which has no category.
+    unsafe {
+        let of_type = pg_sys::get_atttype(pg_sys::Oid::from(relid), attno);
+        let (mut category, mut preferred) = (0, false);
+        if of_type != pg_sys::InvalidOid {
+            pg_sys::get_type_category_preferred(of_type, &mut category, &mut preferred);
+        }
+        category as u8 == pg_sys::TYPCATEGORY_STRING
     }
 }
 

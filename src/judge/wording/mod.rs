@@ -1,7 +1,8 @@
 //! The words of a refusal: message in PostgreSQL's error style, DETAIL and HINT in sentences.
 
-use super::key_range::{KeyReading, Why};
-use super::predicate::{ExprId, InstanceId, Reading};
+mod key_range;
+
+use super::predicate::{ExprId, InstanceId};
 use super::statement::{Statement, Verb};
 use super::verdict::Finding;
 use crate::model::{ProtectedTarget, Rule, Violation};
@@ -13,8 +14,10 @@ pub trait Texts {
     /// The expression as SQL, when it can be shown.
     fn expression(&self, expr: ExprId) -> Option<String>;
     fn column(&self, instance: InstanceId, attno: i16) -> String;
-    /// A column of that instance's table that is no key, for an example.
-    fn attribute(&self, instance: InstanceId) -> String;
+    /// A column of that instance's table that is no key, for an example; `None` when there is no other.
+    fn attribute(&self, instance: InstanceId) -> Option<String>;
+    /// The name as SQL needs it: which words are reserved is the server's to say.
+    fn quoted(&self, name: &str) -> String;
     /// The partitioned table that the instance is or is a part of, as SQL, and the columns it is partitioned by.
     fn partitioned(&self, instance: InstanceId) -> Option<(String, Vec<String>)>;
 }
@@ -29,7 +32,7 @@ pub fn violations(
     let mut violations = Vec::new();
     for finding in findings {
         let violation = match finding {
-            Finding::KeyRange(reading) => key_range(statement, findings, reading, texts),
+            Finding::KeyRange(reading) => key_range::violation(statement, findings, reading, texts),
             Finding::Unqualified {
                 target,
                 verb,
@@ -50,7 +53,7 @@ pub fn violations(
                 protected(statement, *target).map(|p| key_update(p, *target, *verb, *attno, texts))
             }
             Finding::MixedUpstreams { target, columns } => {
-                protected(statement, *target).map(|p| mixed_upstreams(p, columns))
+                protected(statement, *target).map(|p| mixed_upstreams(p, columns, texts))
             }
         };
         let Some(violation) = violation else { continue };
@@ -90,104 +93,22 @@ fn violation(
     }
 }
 
-fn key_range(
-    s: &Statement,
-    all: &[Finding],
-    reading: &KeyReading,
-    texts: &dyn Texts,
-) -> Option<Violation> {
-    let column = &s.columns[reading.key];
-    let target = protected(s, column.instance)?;
-    let key = match column.attno {
-        0 => target
-            .key
-            .first()
-            .map_or_else(|| "?".to_owned(), |k| k.name.clone()),
-        attno => texts.column(column.instance, attno),
+/// How to name rows, after "names": by the whole key, or by what they share.
+fn named_rows(p: &ProtectedTarget, instance: InstanceId, texts: &dyn Texts) -> String {
+    let key: Vec<String> = p.key.iter().map(|k| texts.quoted(&k.name)).collect();
+    let condition = match key.as_slice() {
+        [one] => format!("{one} = ANY (...)"),
+        // A part of a key says nothing of how many rows it means.
+        several => format!("({}) IN (...)", several.join(", ")),
     };
-    // BETWEEN arrives as two comparisons: show what one conjunction says of one key together.
-    let mut shown: Vec<String> = Vec::new();
-    for finding in all {
-        if let Finding::KeyRange(r) = finding
-            && (r.key, r.conjunction, r.why) == (reading.key, reading.conjunction, reading.why)
-            && let Some(text) = r.expr.and_then(|e| texts.expression(e))
-            && !shown.contains(&text)
-        {
-            shown.push(text);
-        }
-    }
-    let what = match reading.why {
-        Why::Read(Reading::Compared) => "range condition on",
-        Why::Read(Reading::Ordered) => "row selection by order of",
-        Why::Read(Reading::Excepted) => "exclusion by",
-        Why::Read(Reading::Unreadable) => "condition that pg_backstop cannot read on",
-        Why::Negated => "negated condition on",
-        Why::Series => "computed series of",
+    let attribute = match texts.attribute(instance) {
+        Some(name) => format!(
+            " or an attribute they share (for example {} = '...')",
+            texts.quoted(&name)
+        ),
+        None => String::new(),
     };
-    let message = format!(
-        "{what} protected key \"{key}\" of table \"{}\"",
-        target.table
-    );
-    let sql = shown.join(" AND ");
-    let detail = match (reading.why, sql.is_empty()) {
-        (Why::Series, true) => "The statement would select rows by a computed series of keys.".to_owned(),
-        (Why::Series, false) => {
-            format!("The statement would select rows by \"{sql}\", where the keys come from a computed series.")
-        }
-        (Why::Read(Reading::Ordered), _) => {
-            format!("A subquery that feeds the statement picks rows by \"{key}\" with ORDER BY and a limit.")
-        }
-        (Why::Read(Reading::Excepted), _) => {
-            format!("A subquery that feeds the statement removes values of \"{key}\" with EXCEPT.")
-        }
-        (Why::Read(Reading::Unreadable), true) => {
-            "The statement selects rows by an expression that this version of pg_backstop does not know.".to_owned()
-        }
-        (Why::Negated, false) => format!("The statement would select every row but those where \"{sql}\"."),
-        (_, true) => format!("The statement would select rows by an expression of \"{key}\" that is not an equality."),
-        (_, false) => format!("The statement would select rows by \"{sql}\"."),
-    };
-    let attribute = texts.attribute(column.instance);
-    let reordered = match reading.why {
-        Why::Read(Reading::Ordered) => " order by another column first,",
-        _ => "",
-    };
-    let mut hint = format!(
-        "Name the rows ({key} = ANY (...)) or an attribute they share (for example {attribute} = '...'),{reordered} {OR_APPROVE}."
-    );
-    if target.key.len() > 1
-        && let Some((root, columns)) = texts.partitioned(column.instance)
-    {
-        hint.extend(narrower_key(target, &key, &root, &columns));
-    }
-    let mut v = violation(Rule::KeyRange, target, message, detail, hint);
-    v.column = Some(key);
-    Some(v)
-}
-
-/// A partition key has to be part of the primary key, though it identifies nothing: rows are rightly picked by its
-/// ranges, and it need not be guarded.
-fn narrower_key(
-    target: &ProtectedTarget,
-    key: &str,
-    root: &str,
-    partitioned_by: &[String],
-) -> Option<String> {
-    let partitions = |name: &str| partitioned_by.iter().any(|p| p == name);
-    let rest: Vec<&str> = target
-        .key
-        .iter()
-        .map(|k| k.name.as_str())
-        .filter(|&name| !partitions(name))
-        .collect();
-    (partitions(key) && !rest.is_empty()).then(|| {
-        format!(
-            " If \"{key}\" only says which partition a row is in, it can be left out of the protected key: \
-             SELECT backstop.protect('{}', key_columns => '{{{}}}').",
-            root.replace('\'', "''"),
-            rest.join(",")
-        )
-    })
+    format!("the rows ({condition}){attribute}")
 }
 
 fn sql_name(verb: Verb) -> &'static str {
@@ -217,10 +138,9 @@ fn unqualified(
     } else {
         "It would touch every row.".to_owned()
     };
-    let attribute = texts.attribute(target);
-    let key = p.key.first().map_or("id", |k| k.name.as_str());
     let hint = format!(
-        "Add a condition that names the rows ({key} = ANY (...)) or an attribute they share (for example {attribute} = '...'), {OR_APPROVE}."
+        "Add a condition that names {}, {OR_APPROVE}.",
+        named_rows(p, target, texts)
     );
     let without = if conditional {
         "without an effective condition"
@@ -239,7 +159,8 @@ fn key_upsert(
     texts: &dyn Texts,
 ) -> Violation {
     let names: Vec<String> = columns.iter().map(|&a| texts.column(target, a)).collect();
-    let list = names.join(", ");
+    let quoted: Vec<String> = names.iter().map(|name| texts.quoted(name)).collect();
+    let list = quoted.join(", ");
     let message = format!("upsert on protected key ({list}) of table \"{}\"", p.table);
     let detail = if merge {
         format!(
@@ -250,9 +171,15 @@ fn key_upsert(
             "ON CONFLICT ({list}) DO UPDATE overwrites the row that already holds the key where a plain INSERT would fail."
         )
     };
+    // An arbiter has its index; nothing says that a protected key other than the primary one has.
+    let arbiter = match merge && columns != p.primary_key.as_slice() {
+        true => String::new(),
+        false => format!("({list}) "),
+    };
+    let one: Vec<String> = quoted.iter().map(|name| format!("{name} = ...")).collect();
     let hint = format!(
-        "Use INSERT ... ON CONFLICT ({list}) DO NOTHING to add rows and UPDATE ... WHERE {} = ... to change one, {OR_APPROVE}.",
-        names.first().map_or("id", String::as_str)
+        "Use INSERT ... ON CONFLICT {arbiter}DO NOTHING to add rows and UPDATE ... WHERE {} to change one, {OR_APPROVE}.",
+        one.join(" AND ")
     );
     let mut v = violation(Rule::KeyUpsert, p, message, detail, hint);
     v.column = names.into_iter().next();
@@ -281,7 +208,7 @@ fn key_update(
     v
 }
 
-fn mixed_upstreams(p: &ProtectedTarget, columns: &[i16]) -> Violation {
+fn mixed_upstreams(p: &ProtectedTarget, columns: &[i16], texts: &dyn Texts) -> Violation {
     let fed: Vec<_> = p
         .fed_columns
         .iter()
@@ -296,7 +223,9 @@ fn mixed_upstreams(p: &ProtectedTarget, columns: &[i16]) -> Violation {
         p.table
     );
     let detail = format!("The statement clears {}.", list.join(", "));
-    let first = fed.first().map_or("...", |f| f.name.as_str());
+    let first = fed
+        .first()
+        .map_or_else(|| "...".to_owned(), |f| texts.quoted(&f.name));
     let hint = format!(
         "Clear only the columns whose own upstream was broken, one upstream per statement (for example SET {first} = NULL), {OR_APPROVE}."
     );

@@ -1,0 +1,108 @@
+//! What a refusal of a key range says.
+
+use super::{OR_APPROVE, Texts, named_rows, protected};
+use crate::judge::key_range::{KeyReading, Why};
+use crate::judge::predicate::Reading;
+use crate::judge::spelling;
+use crate::judge::statement::Statement;
+use crate::judge::verdict::Finding;
+use crate::model::{ProtectedTarget, Rule, Violation};
+
+/// SF001, told once for everything that one conjunction says of one key.
+pub(super) fn violation(
+    s: &Statement,
+    all: &[Finding],
+    reading: &KeyReading,
+    texts: &dyn Texts,
+) -> Option<Violation> {
+    let column = &s.columns[reading.key];
+    let target = protected(s, column.instance)?;
+    let key = match column.attno {
+        0 => target
+            .key
+            .first()
+            .map_or_else(|| "?".to_owned(), |k| k.name.clone()),
+        attno => texts.column(column.instance, attno),
+    };
+    // BETWEEN arrives as two comparisons: show what one conjunction says of one key together.
+    let mut shown: Vec<String> = Vec::new();
+    for finding in all {
+        if let Finding::KeyRange(r) = finding
+            && (r.key, r.conjunction, r.why) == (reading.key, reading.conjunction, reading.why)
+            && let Some(text) = r.expr.and_then(|e| texts.expression(e))
+            && !shown.contains(&text)
+        {
+            shown.push(text);
+        }
+    }
+    let what = match reading.why {
+        Why::Read(Reading::Compared) => "range condition on",
+        Why::Read(Reading::Ordered) => "row selection by order of",
+        Why::Read(Reading::Excepted) => "exclusion by",
+        Why::Read(Reading::Unreadable) => "condition that pg_backstop cannot read on",
+        Why::Negated => "negated condition on",
+        Why::Series => "computed series of",
+    };
+    let message = format!(
+        "{what} protected key \"{key}\" of table \"{}\"",
+        target.table
+    );
+    let sql = shown.join(" AND ");
+    let detail = match (reading.why, sql.is_empty()) {
+        (Why::Series, true) => "The statement would select rows by a computed series of keys.".to_owned(),
+        (Why::Series, false) => {
+            format!("The statement would select rows by \"{sql}\", where the keys come from a computed series.")
+        }
+        (Why::Read(Reading::Ordered), _) => {
+            format!("A subquery that feeds the statement picks rows by \"{key}\" with ORDER BY and a limit.")
+        }
+        (Why::Read(Reading::Excepted), _) => {
+            format!("A subquery that feeds the statement removes values of \"{key}\" with EXCEPT.")
+        }
+        (Why::Read(Reading::Unreadable), true) => {
+            "The statement selects rows by an expression that this version of pg_backstop does not know.".to_owned()
+        }
+        (Why::Negated, false) => format!("The statement would select every row but those where \"{sql}\"."),
+        (_, true) => format!("The statement would select rows by an expression of \"{key}\" that is not an equality."),
+        (_, false) => format!("The statement would select rows by \"{sql}\"."),
+    };
+    let named = named_rows(target, column.instance, texts);
+    let reordered = match reading.why {
+        Why::Read(Reading::Ordered) => " order by another column first,",
+        _ => "",
+    };
+    let mut hint = format!("Name {named},{reordered} {OR_APPROVE}.");
+    if target.key.len() > 1
+        && let Some((root, columns)) = texts.partitioned(column.instance)
+    {
+        hint.extend(narrower_key(target, &key, &root, &columns));
+    }
+    let mut v = super::violation(Rule::KeyRange, target, message, detail, hint);
+    v.column = Some(key);
+    Some(v)
+}
+
+/// A partition key has to be part of the primary key, though it identifies nothing: rows are rightly picked by its
+/// ranges, and it need not be guarded.
+fn narrower_key(
+    target: &ProtectedTarget,
+    key: &str,
+    root: &str,
+    partitioned_by: &[String],
+) -> Option<String> {
+    let partitions = |name: &str| partitioned_by.iter().any(|p| p == name);
+    let rest: Vec<&str> = target
+        .key
+        .iter()
+        .map(|k| k.name.as_str())
+        .filter(|&name| !partitions(name))
+        .collect();
+    (partitions(key) && !rest.is_empty()).then(|| {
+        format!(
+            " If \"{key}\" only says which partition a row is in, it can be left out of the protected key: \
+             SELECT backstop.protect({}, key_columns => {}).",
+            spelling::literal(root),
+            spelling::array(&rest)
+        )
+    })
+}
