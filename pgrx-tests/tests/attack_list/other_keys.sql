@@ -249,3 +249,15 @@ DELETE FROM readings WHERE at = now()
 
 -- passes: a range of the value
 DELETE FROM readings WHERE value > 8
+
+-- refused SF001: an oid range as bigint
+DELETE FROM blobs WHERE id::bigint > 5
+
+-- passes: one oid
+DELETE FROM blobs WHERE id = 5
+
+-- passes: one oid as bigint
+DELETE FROM blobs WHERE id::bigint = 5
+
+-- passes: an oid as bigint or as it is
+DELETE FROM blobs WHERE id::bigint IN (5, 6) OR id = 7

@@ -64,3 +64,12 @@ WITH a AS (UPDATE users u SET plan = 'x' FROM users v WHERE u.id = 5 AND v.id > 
 
 -- refused SF001: a cursor that names one row of two
 DECLARE c CURSOR FOR SELECT v.* FROM users v, seats s WHERE s.train = 1 AND s.number = 2 AND v.id > 5 FOR UPDATE OF v; FETCH 1 FROM c; DELETE FROM users WHERE CURRENT OF c
+
+-- refused SF001: a list with a member from a subquery, and a range of the table
+DELETE FROM users WHERE id = ANY (ARRAY[5, (SELECT max(user_id) FROM plain)]) AND EXISTS (SELECT 1 FROM users v WHERE v.id > 8)
+
+-- refused SF001: a list with a member from another instance
+DELETE FROM users u USING users v WHERE u.id = ANY (ARRAY[5, v.id]) AND v.id > 8
+
+-- passes: an upsert by another key that touches the row named only
+INSERT INTO users (id, email) SELECT 1000 + id, email FROM users WHERE id > 3 ON CONFLICT (email) DO UPDATE SET plan = 'x' WHERE users.id = 5

@@ -61,6 +61,27 @@ DELETE FROM seats USING (SELECT 1 + t AS t, n FROM generate_series(1, 2) t, (VAL
 -- refused SF001: computed from a series whose ends are given by a table
 DELETE FROM users u USING (SELECT p.user_id, g * 1 AS k FROM plain p, LATERAL generate_series(p.user_id, p.user_id + 2) g WHERE p.id > 2) s WHERE u.id = s.k
 
+-- refused SF001: a list of lists that a series computes
+DELETE FROM users WHERE id IN (SELECT unnest(ARRAY[g, g + 1]) FROM generate_series(1, 5) g)
+
+-- refused SF001: VALUES computed from a series beside it
+DELETE FROM users u USING generate_series(1, 5) g, LATERAL (VALUES (g + 3)) v(k) WHERE u.id = v.k
+
+-- refused SF001: an array that a CTE computes from a series
+WITH ids AS (SELECT array_agg(3 + g) AS a FROM generate_series(1, 5) g) DELETE FROM users USING ids WHERE users.id = ANY (ids.a)
+
+-- refused SF001: the key as text and a series as text
+DELETE FROM users WHERE id::text IN (SELECT k FROM (SELECT (3 + g)::text AS k FROM generate_series(1, 5) g) s)
+
+-- refused SF001: members of JSON that a series makes
+DELETE FROM users u USING (SELECT (j ->> 'i')::bigint AS k FROM jsonb_array_elements((SELECT jsonb_agg(jsonb_build_object('i', g)) FROM generate_series(1, 5) g)) j) s WHERE u.id = s.k
+
+-- refused SF001: the ordinality of a function, moved
+DELETE FROM users u USING (SELECT ordinality + 3 AS k FROM unnest(ARRAY[1, 2, 3]) WITH ORDINALITY) s WHERE u.id = s.k
+
+-- refused SF001: rows of another table that what a series computes picks
+DELETE FROM users u USING plain p, (SELECT g + 1 AS k FROM generate_series(1, 5) g) s WHERE p.user_id = s.k AND u.id = p.user_id
+
 -- passes: keys of a table that a series multiplies
 DELETE FROM users WHERE id IN (SELECT user_id FROM plain, generate_series(1, 3) g WHERE plain.id = g)
 
@@ -87,3 +108,15 @@ DELETE FROM users u USING unnest((SELECT array_agg(user_id) FROM plain WHERE tag
 
 -- passes: keys of a tree of rows with their depth
 WITH RECURSIVE tree(id, depth) AS (SELECT user_id, 0 FROM plain WHERE id = 3 UNION ALL SELECT p.user_id, depth + 1 FROM tree JOIN plain p ON p.id = tree.id WHERE depth < 2) DELETE FROM users WHERE id IN (SELECT id FROM tree)
+
+-- passes: keys of a table by ranges that a series makes
+DELETE FROM users WHERE id IN (SELECT p.user_id FROM plain p JOIN (SELECT g, g * 2 AS high FROM generate_series(1, 3) g) b ON p.id BETWEEN b.g AND b.high)
+
+-- passes: the first key of each group by numbers of its rows
+DELETE FROM users WHERE id IN (SELECT user_id FROM (SELECT user_id, row_number() OVER (PARTITION BY tag ORDER BY id) AS n FROM plain) s WHERE n = 1)
+
+-- passes: the greatest of each group of another table's keys
+DELETE FROM users USING (SELECT max(user_id) AS k FROM plain GROUP BY tag) m WHERE users.id = m.k
+
+-- passes: keys cut from a string in a CTE
+WITH ids AS (SELECT unnest(string_to_array('1,2,3', ','))::bigint AS k) DELETE FROM users USING ids WHERE users.id = ids.k

@@ -47,6 +47,8 @@ INSERT INTO alerts VALUES ('low', 'a'), ('middle', 'b'), ('high', 'c');
 CREATE DOMAIN parcel_code AS text CHECK (VALUE ~ '^P[0-9]+$');
 CREATE TABLE parcels (code parcel_code PRIMARY KEY, place text);
 INSERT INTO parcels VALUES ('P1', 'x'), ('P2', 'y'), ('P3', 'y');
+CREATE TABLE blobs (id oid PRIMARY KEY, note text);
+INSERT INTO blobs SELECT n, 'b' || n FROM generate_series(1, 9) n;
 CREATE TABLE switches ("on" bool, n int, label text, PRIMARY KEY ("on", n));
 INSERT INTO switches SELECT v, n, 's' || n FROM (VALUES (true), (false)) b(v), generate_series(1, 9) n;
 CREATE TABLE readings (at timestamptz PRIMARY KEY, value float8, source text);
@@ -172,7 +174,7 @@ GRANT ALL ON ALL TABLES IN SCHEMA public TO app;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app;
 
 SELECT backstop.protect(relation::regclass) FROM unnest(ARRAY['users', 'seats', 'pages', 'devices', 'invoices', 'alerts',
-    'parcels', 'switches', 'readings', 'events', 'stock', 'archive_hot', 'documents', 'crowd', 'folders', 'results',
+    'parcels', 'blobs', 'switches', 'readings', 'events', 'stock', 'archive_hot', 'documents', 'crowd', 'folders', 'results',
     'ledger']) relation;
 SELECT backstop.protect('metrics', key_columns => '{id}');
 SELECT backstop.protect_columns('results', '{cache_a}', 'pipeline a');

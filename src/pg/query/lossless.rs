@@ -107,12 +107,13 @@ unsafe fn lossless_argument(function: *mut pg_sys::FuncExpr) -> Option<Node> {
 fn widens(from: pg_sys::Oid, to: pg_sys::Oid) -> bool {
     use pg_sys::{
         BPCHAROID, DATEOID, FLOAT4OID, FLOAT8OID, INT2OID, INT4OID, INT8OID, NAMEOID, NUMERICOID,
-        TEXTOID, TIMESTAMPOID, VARCHAROID,
+        OIDOID, TEXTOID, TIMESTAMPOID, VARCHAROID,
     };
     match from {
         INT2OID => [INT4OID, INT8OID, NUMERICOID, FLOAT4OID, FLOAT8OID].contains(&to),
         INT4OID => [INT8OID, NUMERICOID, FLOAT8OID].contains(&to),
         INT8OID => to == NUMERICOID,
+        OIDOID => to == INT8OID,
         FLOAT4OID => to == FLOAT8OID,
         DATEOID => to == TIMESTAMPOID,
         // Trailing blanks of a bpchar mean nothing to its own equality either.
