@@ -90,8 +90,13 @@ pub fn is_series(function: pg_sys::Oid) -> bool {
     unsafe {
         let name = pg_sys::get_func_name(function);
         !name.is_null()
-            && [c"generate_series", c"generate_subscripts", c"enum_range"]
-                .contains(&core::ffi::CStr::from_ptr(name))
+            && [
+                c"generate_series",
+                c"generate_subscripts",
+                c"enum_range",
+                c"nextval",
+            ]
+            .contains(&core::ffi::CStr::from_ptr(name))
     }
 }
 
