@@ -208,3 +208,39 @@ fn a_table_of_nothing_but_its_key_gets_no_example() {
         "{hint}"
     );
 }
+
+#[test]
+fn a_merge_on_more_than_the_key_is_refused_for_the_key() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE users (id int PRIMARY KEY, plan text, n int, mail text);
+         INSERT INTO users VALUES (1, 'p', 0, 'm'); SELECT backstop.protect('users');
+         CREATE TABLE listed (id int, plan text, n int, mail text);
+         SELECT backstop.protect('listed', key_columns => '{mail}')",
+    );
+    if query_text(&mut admin, "SHOW server_version_num").as_str() < "150000" {
+        println!("skipped: MERGE is new in PostgreSQL 15");
+        return;
+    }
+    for (table, key, target) in [("users", "id", "(id) "), ("listed", "mail", "")] {
+        let merge = format!(
+            "MERGE INTO {table} t USING (VALUES (1, 'p', 'm')) s(i, p, m) ON t.id = s.i AND t.plan = s.p AND t.mail = s.m
+             WHEN MATCHED THEN UPDATE SET n = 1 WHEN NOT MATCHED THEN INSERT VALUES (s.i, s.p)"
+        );
+        let refusal = refused(&mut admin, &merge);
+        assert_eq!((&*refusal.sqlstate, &*refusal.column), ("SF003", key));
+        assert!(
+            refusal.message.contains(&format!("protected key ({key})")),
+            "{refusal:?}"
+        );
+        assert!(
+            refusal.detail.contains(&format!("matches on ({key}),")),
+            "{refusal:?}"
+        );
+        let nothing = shown(&refusal.hint, "ON CONFLICT ", "DO NOTHING");
+        assert_eq!(nothing, format!("ON CONFLICT {target}DO NOTHING"));
+        passes(
+            &mut admin,
+            &format!("INSERT INTO {table} VALUES (1, 'p') {nothing}"),
+        );
+    }
+}

@@ -17,6 +17,7 @@ pub enum Finding {
         verb: Verb,
         conditional: bool,
     },
+    /// `columns`: the arbiter's, or of a MERGE the key that it matches on.
     KeyUpsert {
         target: InstanceId,
         merge: bool,
@@ -116,14 +117,14 @@ fn judge_target(statement: &Statement, target: &Target) -> Vec<Finding> {
         });
     }
     if let Some(on) = &target.merge_upsert_on {
-        let columns = equated(statement, instance, on);
-        if holds_key(&protected, &columns) {
-            findings.push(Finding::KeyUpsert {
+        let equated = equated(statement, instance, on);
+        findings.extend(
+            held_key(&protected, &equated).map(|columns| Finding::KeyUpsert {
                 target: instance,
                 merge: true,
                 columns,
-            });
-        }
+            }),
+        );
     }
     findings
 }
@@ -166,10 +167,12 @@ fn is_key(protected: &ProtectedTarget, columns: &[i16]) -> bool {
     (!columns.is_empty() && columns.iter().all(in_key)) || holds_primary
 }
 
-fn holds_key(protected: &ProtectedTarget, columns: &[i16]) -> bool {
-    let whole = |key: &[i16]| !key.is_empty() && key.iter().all(|a| columns.contains(a));
-    whole(&protected.primary_key)
-        || whole(&protected.key.iter().map(|k| k.attnum).collect::<Vec<_>>())
+/// The key that these columns hold whole, if they do: the primary one, or the protected one.
+fn held_key(protected: &ProtectedTarget, columns: &[i16]) -> Option<Vec<i16>> {
+    let of_table = protected.key.iter().map(|k| k.attnum).collect();
+    [protected.primary_key.clone(), of_table]
+        .into_iter()
+        .find(|key| !key.is_empty() && key.iter().all(|a| columns.contains(a)))
 }
 
 /// The target's columns that a MERGE's ON equates to something, in any arm and any subquery: one way to match on the

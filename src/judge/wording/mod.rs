@@ -171,9 +171,14 @@ fn key_upsert(
             "ON CONFLICT ({list}) DO UPDATE overwrites the row that already holds the key where a plain INSERT would fail."
         )
     };
+    // An arbiter has its index; nothing says that a protected key other than the primary one has.
+    let arbiter = match merge && columns != p.primary_key.as_slice() {
+        true => String::new(),
+        false => format!("({list}) "),
+    };
     let one: Vec<String> = quoted.iter().map(|name| format!("{name} = ...")).collect();
     let hint = format!(
-        "Use INSERT ... ON CONFLICT ({list}) DO NOTHING to add rows and UPDATE ... WHERE {} to change one, {OR_APPROVE}.",
+        "Use INSERT ... ON CONFLICT {arbiter}DO NOTHING to add rows and UPDATE ... WHERE {} to change one, {OR_APPROVE}.",
         one.join(" AND ")
     );
     let mut v = violation(Rule::KeyUpsert, p, message, detail, hint);
