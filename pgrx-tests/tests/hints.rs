@@ -244,3 +244,54 @@ fn a_merge_on_more_than_the_key_is_refused_for_the_key() {
         );
     }
 }
+
+#[test]
+fn what_no_approval_covers_is_not_offered_for_approval() {
+    let (_db, mut admin) = database_with(
+        "CREATE TYPE pair AS (id bigint, label text); CREATE TABLE pairs OF pair (PRIMARY KEY (id));
+         CREATE TYPE place AS (street text, city text); CREATE TABLE homes (id bigint PRIMARY KEY, place place);
+         INSERT INTO homes VALUES (1, ROW('s', 'c')); INSERT INTO pairs VALUES (1, 'l');
+         SELECT backstop.protect('pairs'), backstop.protect('homes')",
+    );
+    for (statement, message, table) in [
+        (
+            "ALTER TYPE pair ALTER ATTRIBUTE label TYPE varchar CASCADE",
+            "ALTER ATTRIBUTE TYPE \"label\" of protected table \"pairs\" is refused",
+            "pairs",
+        ),
+        (
+            "ALTER TYPE pair DROP ATTRIBUTE label CASCADE",
+            "DROP ATTRIBUTE \"label\" of protected table \"pairs\" is refused",
+            "pairs",
+        ),
+        (
+            "ALTER TYPE place DROP ATTRIBUTE city",
+            "dropping a part of its columns' type would reach protected table \"homes\"",
+            "homes",
+        ),
+    ] {
+        let approved = format!(
+            "BEGIN; SELECT backstop.approve_batch('OPS-7', max_rows => 5); {statement}; COMMIT"
+        );
+        let refusal = refused(&mut admin, &approved);
+        passes(&mut admin, "ROLLBACK");
+        assert_eq!((&*refusal.sqlstate, &*refusal.message), ("SF008", message));
+        assert!(
+            refusal.detail.contains("no approval covers it"),
+            "{refusal:?}"
+        );
+        assert!(!refusal.hint.contains("approve"), "{refusal:?}");
+        let unapproved = refused(&mut admin, statement);
+        assert_eq!(
+            (&unapproved.message, &unapproved.hint),
+            (&refusal.message, &refusal.hint)
+        );
+        let give_up = shown(&refusal.hint, "SELECT backstop.unprotect(", ").");
+        let give_up = give_up.replace("...", statement).replace(").", ")");
+        passes(&mut admin, &format!("BEGIN; {give_up}; COMMIT"));
+        let again = format!(
+            "SELECT count(*) FROM backstop.protected_table WHERE relation::text LIKE '%{table}'"
+        );
+        assert_eq!(query_text(&mut admin, &again), "1");
+    }
+}

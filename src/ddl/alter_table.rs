@@ -28,14 +28,14 @@ impl Scope {
                     return;
                 }
                 for relid in &reached {
-                    self.command(*relid, inh, command);
+                    self.command(*relid, *relid != named, inh, command);
                 }
                 // PostgreSQL itself refuses another type for an attribute that some column stores.
                 if (*command).subtype == AT_DropColumn {
                     for relid in self.holding(named) {
                         self.through(
                             relid,
-                            Kind::DropColumn,
+                            Kind::DropAttribute,
                             "dropping a part of its columns' type",
                         );
                     }
@@ -44,9 +44,17 @@ impl Scope {
         }
     }
 
+    /// `typed`: what is altered is the composite type that the table is of.
+    ///
     /// # Safety
     /// `command` must be live.
-    unsafe fn command(&mut self, relid: Oid, inh: bool, command: *mut pg_sys::AlterTableCmd) {
+    unsafe fn command(
+        &mut self,
+        relid: Oid,
+        typed: bool,
+        inh: bool,
+        command: *mut pg_sys::AlterTableCmd,
+    ) {
         // SAFETY: the caller vouches for the node; `def` is what parsenodes.h says for the subtype.
         unsafe {
             let name = catalog::owned((*command).name);
@@ -54,6 +62,8 @@ impl Scope {
                 self.altered(relid, "SET UNLOGGED", Operation::Alter);
             }
             let plain = match (*command).subtype {
+                AT_DropColumn if typed => Kind::DropAttribute,
+                AT_AlterColumnType if typed => Kind::AlterAttributeType,
                 AT_DropColumn => Kind::DropColumn,
                 AT_AlterColumnType => Kind::AlterColumnType,
                 AT_SetUnLogged => Kind::SetUnlogged,

@@ -92,10 +92,6 @@ fn table_violation(table: &Table, action: &Action, stage: Stage) -> Option<Viola
         }
     }
     match coverage {
-        // A part of a composite type goes from inside values, which are not captured.
-        Coverage::Covered(_) if action.kind == Kind::DropColumn && action.through.is_some() => {
-            Some(action.unrecorded(table.subject()))
-        }
         Coverage::Covered(_) if stage == Stage::Statement || is_captured(table, action) => None,
         Coverage::Covered(_) => Some(action.unrecorded(table.subject())),
         Coverage::Refused(why) => Some(limits::approval_refused(table.subject(), &why, &violation)),

@@ -26,8 +26,6 @@ struct Plan {
     retyped: Vec<i16>,
     /// Every column that is dropped or retyped, in children too.
     reached: Vec<Object>,
-    /// The first command that can't be captured on a typed table.
-    first: Option<Action>,
     detached: Vec<Oid>,
 }
 
@@ -43,12 +41,8 @@ pub unsafe fn table(
             return Ok(None);
         };
         let plan = plan(statement, relid);
-        if plan.reached.is_empty() && plan.detached.is_empty() && plan.first.is_none() {
+        if plan.reached.is_empty() && plan.detached.is_empty() {
             return Ok(None);
-        }
-        if let Some(action) = plan.first {
-            // The columns of a typed table are its type's.
-            return typed(registry, relid, &action);
         }
         if !compat::owns(pg_sys::RelationRelationId, relid) {
             return Ok(None);
@@ -65,7 +59,10 @@ unsafe fn plan(statement: *mut pg_sys::AlterTableStmt, relid: Oid) -> Plan {
     // SAFETY: the caller vouches for the node; `def` is what parsenodes.h says for the subtype.
     unsafe {
         let inh = (*(*statement).relation).inh;
-        let composite = objects::class_before(relid).is_some_and(|row| row.kind == 'c');
+        // No approval covers what happens to the parts of a composite type: the rules have refused it.
+        if objects::class_before(relid).is_some_and(|row| row.kind == 'c') {
+            return plan;
+        }
         for n in 0..raw::list_length((*statement).cmds) {
             let command = raw::list_nth((*statement).cmds, n) as *mut pg_sys::AlterTableCmd;
             let name = catalog::owned((*command).name);
@@ -79,11 +76,6 @@ unsafe fn plan(statement: *mut pg_sys::AlterTableStmt, relid: Oid) -> Plan {
                 }
                 _ => continue,
             };
-            if composite {
-                plan.first
-                    .get_or_insert_with(|| Action::new(kind, name.clone()));
-                continue;
-            }
             let all = kind == Kind::AlterColumnType;
             let found = closure::columns(relid, &name.unwrap_or_default(), inh || all, all);
             let own = found.iter().filter(|column| column.oid == relid);
@@ -97,15 +89,6 @@ unsafe fn plan(statement: *mut pg_sys::AlterTableStmt, relid: Oid) -> Plan {
         }
     }
     plan
-}
-
-fn typed(registry: &Rc<Registry>, relid: Oid, action: &Action) -> Outcome<Option<Underway>> {
-    for typed in super::super::scope::Scope::new(registry).reached(relid) {
-        if let Some(table) = Table::protected(registry, typed, true) {
-            enforce::refuse(action.unrecorded(table.subject()))?;
-        }
-    }
-    Ok(None)
 }
 
 /// Refuses a change of type that the rules let pass and no approval covers.

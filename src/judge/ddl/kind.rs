@@ -9,6 +9,9 @@ pub enum Kind {
     DropTable,
     DropColumn,
     AlterColumnType,
+    /// Of the composite type that a typed table is of, or that values of the table's columns are made of.
+    DropAttribute,
+    AlterAttributeType,
     SetUnlogged,
     AttachPartition,
     DetachPartition,
@@ -48,6 +51,8 @@ impl Kind {
             Kind::DropTable => "DROP TABLE",
             Kind::DropColumn => "DROP COLUMN",
             Kind::AlterColumnType => "ALTER COLUMN TYPE",
+            Kind::DropAttribute => "DROP ATTRIBUTE",
+            Kind::AlterAttributeType => "ALTER ATTRIBUTE TYPE",
             Kind::SetUnlogged => "SET UNLOGGED",
             Kind::AttachPartition => "ATTACH PARTITION",
             Kind::DetachPartition => "DETACH PARTITION",
@@ -85,6 +90,8 @@ impl Kind {
                 | Kind::DropTable
                 | Kind::DropColumn
                 | Kind::AlterColumnType
+                | Kind::DropAttribute
+                | Kind::AlterAttributeType
                 | Kind::RenameColumn
                 | Kind::RenameRegisteredColumn
                 | Kind::DisableTrigger
@@ -100,7 +107,10 @@ impl Kind {
             Kind::Truncate | Kind::DropTable | Kind::DropColumn | Kind::AlterColumnType => {
                 Approvable::Captured
             }
-            Kind::SwitchAllTriggers | Kind::RenameRegisteredColumn => Approvable::Never,
+            Kind::DropAttribute
+            | Kind::AlterAttributeType
+            | Kind::SwitchAllTriggers
+            | Kind::RenameRegisteredColumn => Approvable::Never,
             _ => Approvable::Yes,
         }
     }
@@ -111,6 +121,12 @@ impl Kind {
             Kind::DropTable => "It would remove the table with every row.",
             Kind::DropColumn => "It would remove the column's value from every row.",
             Kind::AlterColumnType => "It would rewrite the column's value in every row.",
+            Kind::DropAttribute => {
+                "It would remove a part of stored values, which could not be given back: no approval covers it."
+            }
+            Kind::AlterAttributeType => {
+                "It would rewrite a part of stored values, which could not be given back: no approval covers it."
+            }
             Kind::SetUnlogged => "An unlogged table loses its rows when the server crashes.",
             Kind::AttachPartition | Kind::DetachPartition | Kind::Inherit | Kind::NoInherit => {
                 "It would change which rows belong to the table and are protected with it."

@@ -89,6 +89,9 @@ impl Action {
     fn give_up(&self, subject: Subject) -> String {
         let instead = match self.kind {
             Kind::SwitchAllTriggers => "Name the one trigger that is meant, or give",
+            Kind::DropAttribute | Kind::AlterAttributeType => {
+                "Add a new attribute and stop using the old one, or give"
+            }
             _ => "Give",
         };
         format!(
@@ -126,6 +129,8 @@ impl Action {
             self.kind,
             Kind::DropColumn
                 | Kind::AlterColumnType
+                | Kind::DropAttribute
+                | Kind::AlterAttributeType
                 | Kind::RenameColumn
                 | Kind::RenameRegisteredColumn
         );
