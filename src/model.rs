@@ -100,8 +100,7 @@ pub struct Violation {
 }
 
 /// The kinds of destructive work, in the words approvals and the record use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     Update,
     Delete,
@@ -112,20 +111,13 @@ pub enum Operation {
     Alter,
     Setval,
     /// What the record calls DDL; approvals say `drop` and `alter`.
-    #[serde(skip)]
     DropTable,
-    #[serde(skip)]
     DropColumn,
-    #[serde(skip)]
     AlterColumnType,
-    #[serde(skip)]
     DetachPartition,
     /// What a restore made again.
-    #[serde(skip)]
     CreateTable,
-    #[serde(skip)]
     AddColumn,
-    #[serde(skip)]
     AttachPartition,
 }
 

@@ -51,6 +51,10 @@ fn a_malformed_approval_is_refused_when_it_is_set() {
             "remove",
         ),
         (
+            r#"{"reason": "x", "max_rows": 1, "operations": ["insert"]}"#,
+            "use update, delete, truncate, drop, alter, setval",
+        ),
+        (
             r#"{"reason": "x", "max_rows": 1, "expires": "tomorrow-ish"}"#,
             "expires",
         ),
@@ -229,6 +233,61 @@ fn it_covers_the_operations_it_names() {
         "SF010"
     );
     under(&mut app, deletes, "DELETE FROM users WHERE id > 198");
+}
+
+#[test]
+fn operations_may_be_written_as_the_record_prints_them() {
+    let (_db, mut admin, mut app) = world();
+    under(
+        &mut app,
+        "\"max_rows\": 50, \"operations\": [\"DELETE\", \"Update\"]",
+        "DELETE FROM users WHERE id > 198",
+    );
+    let batch =
+        "BEGIN; SELECT backstop.approve_batch('OPS-142', 50, operations => '{DELETE,Update}')";
+    passes(
+        &mut app,
+        &format!("{batch}; DELETE FROM users WHERE id > 196; COMMIT"),
+    );
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT DISTINCT approval -> 'operations', count(*) FROM backstop.statement GROUP BY 1"
+        ),
+        r#"["delete", "update"]|2"#
+    );
+    for word in ["insert", "remove"] {
+        let batch =
+            format!("SELECT backstop.approve_batch('OPS-142', 50, operations => '{{{word}}}')");
+        let refusal = refused(&mut app, &batch);
+        assert_eq!(refusal.sqlstate, "SF010");
+        assert_eq!(
+            refusal.hint,
+            "Use update, delete, truncate, drop, alter, setval."
+        );
+    }
+}
+
+#[test]
+fn a_relation_without_its_schema_is_told_how_to_be_named() {
+    let (_db, _admin, mut app) = world();
+    let set = "BEGIN; SET LOCAL backstop.approval = '{\"reason\": \"x\", \"max_rows\": 5, \"relations\": [\"users\"]}'";
+    let refusal = refused(
+        &mut app,
+        &format!("{set}; DELETE FROM users WHERE id > 198"),
+    );
+    assert_eq!(refusal.sqlstate, "SF010");
+    let told = refusal
+        .detail
+        .split_once("named with their schema: ")
+        .expect("how")
+        .1;
+    let relations = told.split_once("].").expect("a list").0;
+    let set = set.replace("\"relations\": [\"users\"", relations);
+    passes(
+        &mut app,
+        &format!("ROLLBACK; {set}; DELETE FROM users WHERE id > 198; COMMIT"),
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! approve_batch: a statement of intent for the rest of the transaction.
 
 use super::arguments;
-use crate::judge::approval::Intent;
+use crate::judge::approval::{self, Intent};
 use crate::model::Operation;
 use crate::pg::catalog;
 use crate::pg::function::Call;
@@ -75,15 +75,11 @@ fn qualified(name: &str) -> Outcome<String> {
 }
 
 fn operation(word: &str) -> Outcome<Operation> {
-    use Operation::*;
-    [Update, Delete, Truncate, Drop, Alter, Setval]
-        .into_iter()
-        .find(|known| known.approval_name() == word)
-        .ok_or_else(|| {
-            Report::new(
-                "SF010",
-                format!("invalid value for argument \"operations\": \"{word}\""),
-            )
-            .hint("Use update, delete, truncate, drop, alter, setval.")
-        })
+    approval::operation(word).ok_or_else(|| {
+        Report::new(
+            "SF010",
+            format!("invalid value for argument \"operations\": \"{word}\""),
+        )
+        .hint(format!("Use {}.", approval::known_operations()))
+    })
 }

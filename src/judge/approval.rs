@@ -1,10 +1,16 @@
 //! What an approval says and whether it covers a statement. Pure: times are microseconds of one clock, whichever.
 
+mod form;
+mod times;
+mod words;
+
 use crate::model::{Operation, Rule};
+use form::well_formed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use times::parse_time;
+
+pub use words::{known as known_operations, operation};
 
 /// The kinds of approval, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +69,7 @@ pub struct Intent {
     pub max_rows: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relations: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "words")]
     pub operations: Option<Vec<Operation>>,
     /// RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,11 +183,19 @@ impl Standing {
                 .iter()
                 .any(|relation| request.names.contains(relation))
         {
-            return Some(format!(
+            let why = format!(
                 "The approval covers {}, not {}.",
                 relations.join(", "),
                 request.names[0]
-            ));
+            );
+            let unqualified = relations.iter().any(|relation| !relation.contains('.'));
+            return Some(match unqualified {
+                true => format!(
+                    "{why} Relations are named with their schema: \"relations\": {}.",
+                    Value::from(vec![request.names[0].as_str()])
+                ),
+                false => why,
+            });
         }
         if let Some(operations) = &self.intent.operations
             && !operations
@@ -213,69 +227,6 @@ pub fn weaker_kind(asked: Kind, held: Kind) -> String {
         asked.name(),
         held.name()
     )
-}
-
-/// RFC 3339, or the way PostgreSQL prints a timestamptz, to microseconds since the Unix epoch.
-fn parse_time(text: &str) -> Result<i64, String> {
-    OffsetDateTime::parse(&rfc3339(text), &Rfc3339)
-        .map(|time| (time.unix_timestamp_nanos() / 1000) as i64)
-        .map_err(|_| {
-            format!(
-                "The member \"expires\" is not a time like \"2026-11-21T12:00:00Z\": \"{text}\"."
-            )
-        })
-}
-
-/// `2026-11-21 12:00:00.5+00`, which is how `now() + interval '10 minutes'` becomes text, as RFC 3339 wants it.
-fn rfc3339(text: &str) -> String {
-    let mut time = text.to_owned();
-    if time.as_bytes().get(10) == Some(&b' ') {
-        time.replace_range(10..11, "T");
-    }
-    if let Some(sign) = time.rfind(['+', '-']).filter(|sign| *sign > 10)
-        && time[sign + 1..].bytes().all(|digit| digit.is_ascii_digit())
-    {
-        match time.len() - sign {
-            3 => time.push_str(":00"),
-            5 => time.insert(sign + 3, ':'),
-            _ => {}
-        }
-    }
-    time
-}
-
-/// Refuses a member that is unknown or of the wrong type.
-fn well_formed(member: &str, value: &Value) -> Result<(), String> {
-    let texts = |value: &Value| {
-        value
-            .as_array()
-            .is_some_and(|all| all.iter().all(Value::is_string))
-    };
-    let (fits, wanted) = match member {
-        "reason" => (value.is_string(), "a string"),
-        "max_rows" => (value.is_i64(), "a whole number"),
-        "relations" => (texts(value), "an array of strings"),
-        "operations" => {
-            for word in value.as_array().into_iter().flatten() {
-                if serde_json::from_value::<Operation>(word.clone()).is_err() {
-                    return Err(format!(
-                        "The member \"operations\" knows no operation {word}: use update, delete, truncate, drop, \
-                         alter, setval."
-                    ));
-                }
-            }
-            (texts(value), "an array of strings")
-        }
-        "expires" => (value.is_string(), "a string"),
-        unknown => return Err(format!("The member \"{unknown}\" is unknown.")),
-    };
-    if fits {
-        Ok(())
-    } else {
-        Err(format!(
-            "The member \"{member}\" must be {wanted}, not {value}."
-        ))
-    }
 }
 
 #[cfg(test)]
