@@ -61,6 +61,48 @@ fn rules_columns_and_samples_are_told() {
 }
 
 #[test]
+fn columns_that_ddl_takes_or_rewrites_are_told() {
+    let mut world = world();
+    passes(
+        &mut world.admin,
+        "CREATE TYPE mood AS ENUM ('good');
+         CREATE TABLE events (id int, day int, v text, m mood, g text GENERATED ALWAYS AS (v || '!') STORED)
+             PARTITION BY RANGE (day);
+         CREATE TABLE early PARTITION OF events FOR VALUES FROM (0) TO (5);
+         CREATE TABLE late (m mood, junk int, id int, day int, v text, g text GENERATED ALWAYS AS (v || '!') STORED);
+         ALTER TABLE late DROP COLUMN junk; ALTER TABLE events ATTACH PARTITION late FOR VALUES FROM (5) TO (9);
+         INSERT INTO events SELECT n, n, 'v', 'good' FROM generate_series(1, 8) n;
+         SELECT backstop.protect('events', key_columns => '{id}')",
+    );
+    for (statement, told) in [
+        (
+            "ALTER TABLE users DROP COLUMN plan",
+            "public.users|DROP COLUMN|200|{plan}",
+        ),
+        (
+            "ALTER TABLE users ALTER COLUMN plan TYPE varchar(9)",
+            "public.users|ALTER COLUMN TYPE|200|{plan}",
+        ),
+        (
+            "ALTER TABLE users ALTER COLUMN plan TYPE varchar(9), DROP COLUMN auth_source CASCADE",
+            "public.users|DROP COLUMN|200|{auth_source,plan}",
+        ),
+        (
+            "ALTER TABLE events DROP COLUMN v CASCADE",
+            "public.events|DROP COLUMN|8|{v,g}",
+        ),
+        ("DROP TYPE mood CASCADE", "public.events|DROP COLUMN|8|{m}"),
+        ("TRUNCATE events", "public.events|TRUNCATE|8|{}"),
+    ] {
+        let sql = format!(
+            "SELECT relation, operation, rows, columns FROM {}",
+            call(statement)
+        );
+        assert_eq!(query_text(&mut world.admin, &sql), told, "{statement}");
+    }
+}
+
+#[test]
 fn every_form_of_statement_is_shown() {
     let mut world = world();
     passes(

@@ -11,6 +11,7 @@ use crate::record::format::RowFormat;
 use crate::record::image::same_value;
 use crate::record::keep::Captured;
 use crate::record::{Buffer, FedColumns};
+use crate::registry::Guarded;
 use crate::report::{Outcome, Report};
 use crate::running::queries::ActiveQuery;
 use crate::shared::progress;
@@ -195,6 +196,31 @@ pub unsafe fn note_columns(
                 }
                 step.changed[n] = true;
                 step.cleared[n] = every.clears(n, old, new);
+            }
+        }
+    });
+}
+
+/// Notes the columns, by name, whose values DDL takes away or rewrites in rows of `table` that have just been noted.
+pub fn note_altered(
+    table: &Guarded,
+    operation: Operation,
+    cause: Option<&Rc<str>>,
+    names: &[String],
+) {
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    ledger::with(|ledger| {
+        let root = ledger.root(running::PREVIEW, running::new_root);
+        let mut steps = root.level(nest).seen.steps.iter_mut();
+        let step = steps.find(|step| {
+            step.format.recorded_relid == table.recorded_relid
+                && step.operation == operation
+                && step.cause.as_ref() == cause
+        });
+        if let Some(step) = step {
+            for (n, column) in step.format.columns.iter().enumerate() {
+                step.changed[n] |= names.contains(&column.fact.name);
             }
         }
     });

@@ -4,7 +4,7 @@
 #![allow(non_upper_case_globals)]
 
 use super::closure::{self, Object};
-use super::{begun, coverage, lock, rows, will_be_refused};
+use super::{begun, coverage, lock, rows_for_columns, will_be_refused};
 use crate::ddl::scope::resolve;
 use crate::ddl::{Table, enforce};
 use crate::judge::ddl::{Action, Kind};
@@ -180,7 +180,7 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
                 cause: None,
                 coverage: coverage.clone(),
             };
-            rows(registry, table, &destroyer)?;
+            rows_for_columns(registry, table, &destroyer, &plan.reached)?;
         }
     }
     let mut statement = begun(coverage, vec![relid], None);

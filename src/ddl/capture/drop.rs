@@ -1,7 +1,7 @@
 //! DROP of anything: the tables and columns it takes along, directly or by CASCADE.
 
 use super::closure::{self, Object};
-use super::{begun, coverage, lock, rows, will_be_refused};
+use super::{begun, coverage, lock, rows, rows_for_columns, will_be_refused};
 use crate::ddl::scope::{resolve_names, role_ids};
 use crate::model::Operation;
 use crate::pg::{catalog, compat, raw};
@@ -182,7 +182,7 @@ fn capture(
             cause: Some(cause.clone()),
             coverage: coverage.clone(),
         };
-        rows(registry, table, &destroyer)?;
+        rows_for_columns(registry, table, &destroyer, &columns)?;
     }
     let mut statement = begun(coverage, named, Some(cause));
     statement.tables = relids;

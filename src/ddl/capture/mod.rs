@@ -16,7 +16,7 @@ use crate::judge::unguarded;
 use crate::ledger;
 use crate::model::Operation;
 use crate::pg::privileged::Privileged;
-use crate::pg::{catalog, raw};
+use crate::pg::{catalog, objects, raw};
 use crate::record::whole::{self, Destroyer};
 use crate::registry::{self, Guarded, Registry};
 use crate::report::Outcome;
@@ -155,6 +155,33 @@ fn rows(registry: &Rc<Registry>, guarded: &Rc<Guarded>, destroyer: &Destroyer) -
     if relation.kind() == 'r' {
         // SAFETY: open and locked.
         unsafe { whole::capture(registry, guarded, relation.0, destroyer)? };
+    }
+    Ok(())
+}
+
+/// As `rows`, where `columns` of the table are what goes: a preview tells them.
+fn rows_for_columns(
+    registry: &Rc<Registry>,
+    guarded: &Rc<Guarded>,
+    destroyer: &Destroyer,
+    columns: &[closure::Object],
+) -> Outcome<()> {
+    rows(registry, guarded, destroyer)?;
+    if preview::active() {
+        // A generated column of the parent's goes from its children too.
+        let reaches =
+            |column: &&closure::Object| registry.with_children(column.oid).contains(&guarded.relid);
+        let names: Vec<String> = columns
+            .iter()
+            .filter(reaches)
+            .filter_map(|column| objects::column_before(column.oid, column.column as i16))
+            .collect();
+        preview::note_altered(
+            guarded,
+            destroyer.operation,
+            destroyer.cause.as_ref(),
+            &names,
+        );
     }
     Ok(())
 }
