@@ -1,8 +1,11 @@
 //! TRUNCATE: its trigger captures each table after every lock is taken and every privilege checked, and before a row goes.
 
-use super::{begun, coverage};
+use super::begun;
+use crate::approval::setting;
+use crate::ddl::Table;
 use crate::ddl::scope::resolve;
 use crate::guard_triggers;
+use crate::judge::approval::Kind;
 use crate::judge::unguarded::{self, RowTrigger};
 use crate::ledger;
 use crate::model::Operation;
@@ -13,9 +16,10 @@ use crate::record::whole::{self, Destroyer};
 use crate::registry::{self, Guarded, Registry};
 use crate::report::Outcome;
 use crate::running;
-use crate::running::queries::Coverage;
+use crate::running::queries::{self, Coverage};
 use crate::running::underway::{self, Underway};
 use pgrx::pg_sys::{self, Datum, Oid};
+use std::ptr;
 use std::rc::Rc;
 
 crate::sql_function!(
@@ -92,22 +96,109 @@ fn destroyer(table: &Rc<Guarded>, replica: bool) -> Destroyer {
 /// # Safety
 /// `statement` must be live.
 pub unsafe fn statement(statement: *mut pg_sys::TruncateStmt, registry: &Rc<Registry>) -> Underway {
+    let mut written = Vec::new();
     let mut named = Vec::new();
     // SAFETY: the caller vouches for the node; its relations are RangeVars.
-    unsafe {
+    let cascade = unsafe {
         for n in 0..raw::list_length((*statement).relations) {
             let relation = raw::list_nth((*statement).relations, n) as *mut pg_sys::RangeVar;
-            match resolve(relation) {
-                Some(relid) if (*relation).inh => named.extend(registry.with_children(relid)),
-                Some(relid) => named.push(relid),
-                None => {}
+            let Some(relid) = resolve(relation) else {
+                continue;
+            };
+            written.push((relid, (*relation).inh));
+            match (*relation).inh {
+                true => named.extend(registry.with_children(relid)),
+                false => named.push(relid),
             }
         }
-    }
-    let first = named.iter().find_map(|relid| registry.table(*relid));
-    let cause = first.map(|table| Rc::from(format!("cascade from {}", table.recorded_name)));
-    let coverage = coverage(registry, &named, Operation::Truncate);
+        (*statement).behavior == pg_sys::DropBehavior::DROP_CASCADE
+    };
+    let guarded = named.iter().find_map(|relid| registry.table(*relid));
+    let first = match guarded {
+        Some(table) => Some(table.recorded_name.to_string()),
+        None => written
+            .first()
+            .map(|(relid, _)| catalog::display_name(*relid)),
+    };
+    let cause = first.map(|name| Rc::from(format!("cascade from {name}")));
+    let coverage = coverage(registry, &written, &named, cascade);
     begun(coverage, named, cause)
+}
+
+/// The approval that covers the statement: it names every protected table that is emptied, or everything that the
+/// statement names, and then covers what that cascades to. Where nothing protected is emptied there is none to spend.
+fn coverage(
+    registry: &Registry,
+    written: &[(Oid, bool)],
+    named: &[Oid],
+    cascade: bool,
+) -> Coverage {
+    if !setting::is_set() {
+        return Coverage::Absent;
+    }
+    let emptied = match cascade {
+        true => with_referencing(named),
+        false => named.to_vec(),
+    };
+    let protected: Vec<Table> = emptied
+        .iter()
+        .filter_map(|relid| Table::protected(registry, *relid, false))
+        .collect();
+    if protected.is_empty() {
+        return Coverage::Absent;
+    }
+    let by_name =
+        |table: &Table| queries::named_coverage(&table.names, Operation::Truncate, table.kind);
+    all(protected.iter().map(by_name))
+        .or_else(|| {
+            all(written.iter().map(
+                |(relid, inh)| match Table::protected(registry, *relid, *inh) {
+                    Some(table) => by_name(&table),
+                    None => unprotected(*relid),
+                },
+            ))
+        })
+        .unwrap_or(Coverage::Absent)
+}
+
+/// Whether the approval in force names a table that is not protected.
+fn unprotected(relid: Oid) -> Coverage {
+    match catalog::relation_name(relid) {
+        Some((schema, table)) => {
+            let names = [
+                catalog::qualified(&schema, &table),
+                format!("{schema}.{table}"),
+            ];
+            queries::named_coverage(&names, Operation::Truncate, Kind::Session)
+        }
+        None => Coverage::Absent,
+    }
+}
+
+/// The approval that covers all of them.
+fn all(mut coverages: impl Iterator<Item = Coverage>) -> Option<Coverage> {
+    let first = coverages.next()?;
+    let covered = |coverage: &Coverage| matches!(coverage, Coverage::Covered(_));
+    (covered(&first) && coverages.all(|coverage| covered(&coverage))).then_some(first)
+}
+
+/// The tables, and those that TRUNCATE ... CASCADE empties with them.
+fn with_referencing(named: &[Oid]) -> Vec<Oid> {
+    // SAFETY: lists of OIDs in the current context; ExecuteTruncateGuts() of commands/tablecmds.c follows the foreign keys
+    // in the same way.
+    unsafe {
+        let mut all = ptr::null_mut();
+        for relid in named {
+            all = pg_sys::lappend_oid(all, *relid);
+        }
+        loop {
+            let more = pg_sys::heap_truncate_find_FKs(all);
+            if more.is_null() {
+                return catalog::oid_list(all);
+            }
+            all = pg_sys::list_concat(all, more);
+        }
+    }
 }
 
 /// TRUNCATE has come to a table. A guarded one has a trigger that captures it; one that CASCADE reaches and nobody guards
