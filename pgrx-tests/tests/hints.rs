@@ -295,3 +295,25 @@ fn what_no_approval_covers_is_not_offered_for_approval() {
         assert_eq!(query_text(&mut admin, &again), "1");
     }
 }
+
+#[test]
+fn a_symmetric_range_is_shown_as_it_was_written() {
+    let (_db, mut admin) = world(QUOTED);
+    for (written, shown) in [
+        (
+            "\"I d\" BETWEEN SYMMETRIC 10 AND 1",
+            "\"I d\" BETWEEN SYMMETRIC 10 AND 1",
+        ),
+        ("\"I d\" BETWEEN 1 AND 10", "\"I d\" >= 1 AND \"I d\" <= 10"),
+        (
+            "\"I d\" BETWEEN 1 AND 10 OR \"I d\" BETWEEN 20 AND 30",
+            "\"I d\" >= 1 AND \"I d\" <= 10",
+        ),
+    ] {
+        let detail = refused(&mut admin, &format!("DELETE FROM plain WHERE {written}")).detail;
+        assert_eq!(
+            detail,
+            format!("The statement would select rows by \"{shown}\".")
+        );
+    }
+}
