@@ -217,7 +217,7 @@ fn a_merge_on_more_than_the_key_is_refused_for_the_key() {
          CREATE TABLE listed (id int, plan text, n int, mail text);
          SELECT backstop.protect('listed', key_columns => '{mail}')",
     );
-    if query_text(&mut admin, "SHOW server_version_num") < "150000".to_owned() {
+    if query_text(&mut admin, "SHOW server_version_num").as_str() < "150000" {
         println!("skipped: MERGE is new in PostgreSQL 15");
         return;
     }
@@ -293,5 +293,27 @@ fn what_no_approval_covers_is_not_offered_for_approval() {
             "SELECT count(*) FROM backstop.protected_table WHERE relation::text LIKE '%{table}'"
         );
         assert_eq!(query_text(&mut admin, &again), "1");
+    }
+}
+
+#[test]
+fn a_symmetric_range_is_shown_as_it_was_written() {
+    let (_db, mut admin) = world(QUOTED);
+    for (written, shown) in [
+        (
+            "\"I d\" BETWEEN SYMMETRIC 10 AND 1",
+            "\"I d\" BETWEEN SYMMETRIC 10 AND 1",
+        ),
+        ("\"I d\" BETWEEN 1 AND 10", "\"I d\" >= 1 AND \"I d\" <= 10"),
+        (
+            "\"I d\" BETWEEN 1 AND 10 OR \"I d\" BETWEEN 20 AND 30",
+            "\"I d\" >= 1 AND \"I d\" <= 10",
+        ),
+    ] {
+        let detail = refused(&mut admin, &format!("DELETE FROM plain WHERE {written}")).detail;
+        assert_eq!(
+            detail,
+            format!("The statement would select rows by \"{shown}\".")
+        );
     }
 }

@@ -1,12 +1,8 @@
 //! TRUNCATE ... CASCADE of a table that nothing protects: the approval that names it covers what it cascades to, as with
 //! DELETE, and every row of that counts.
 
-#[path = "ddl/world.rs"]
-mod world;
-
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{Database, database_with, passes, query_text, refused};
-use world::destroyed;
 
 const WORLD: &str = "
     CREATE TABLE up (id int PRIMARY KEY); CREATE TABLE plain (id int PRIMARY KEY);
@@ -30,6 +26,15 @@ fn world() -> (Database, Client) {
 fn under(max_rows: i64, relations: &str, statement: &str) -> String {
     format!(
         "BEGIN; SELECT backstop.approve_batch('x', {max_rows}, '{{{relations}}}', '{{truncate}}'); {statement}; COMMIT"
+    )
+}
+
+/// Relation, operation, cause and rows of what the last statement destroyed.
+fn destroyed(client: &mut Client) -> String {
+    query_text(
+        client,
+        "SELECT relation, operation, cause, count(*) FROM backstop.preimage
+         WHERE statement_id = (SELECT max(statement_id) FROM backstop.statement) GROUP BY 1, 2, 3 ORDER BY 1",
     )
 }
 

@@ -196,8 +196,8 @@ mod tests {
     #[test]
     fn chunks_fill_their_pieces() {
         assert_eq!(PIECE, 1996, "as PostgreSQL says of its usual page");
-        for packed in [9_000, 15_000, 22_400, 40_000, 60_000] {
-            let plain = 61_000;
+        for packed in [18_000, 30_000, 44_800, 80_000, 120_000] {
+            let plain = 122_000;
             let length = next_length(plain, packed);
             assert!(
                 length <= CHUNK_BYTES && length > CHUNK_BYTES * 3 / 4,
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn chunks_of_few_pieces_are_as_long_as_they_can_be() {
         for packed in [1, 1_000, 7_000] {
-            assert_eq!(next_length(61_000, packed), CHUNK_BYTES);
+            assert_eq!(next_length(122_000, packed), CHUNK_BYTES);
         }
         assert_eq!(next_length(0, 0), CHUNK_BYTES);
     }

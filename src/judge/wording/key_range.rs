@@ -24,17 +24,7 @@ pub(super) fn violation(
             .map_or_else(|| "?".to_owned(), |k| k.name.clone()),
         attno => texts.column(column.instance, attno),
     };
-    // BETWEEN arrives as two comparisons: show what one conjunction says of one key together.
-    let mut shown: Vec<String> = Vec::new();
-    for finding in all {
-        if let Finding::KeyRange(r) = finding
-            && (r.key, r.conjunction, r.why) == (reading.key, reading.conjunction, reading.why)
-            && let Some(text) = r.expr.and_then(|e| texts.expression(e))
-            && !shown.contains(&text)
-        {
-            shown.push(text);
-        }
-    }
+    let shown = shown(all, reading, reading.conjunction, texts);
     let what = match reading.why {
         Why::Read(Reading::Compared) => "range condition on",
         Why::Read(Reading::Ordered) => "row selection by order of",
@@ -47,7 +37,15 @@ pub(super) fn violation(
         "{what} protected key \"{key}\" of table \"{}\"",
         target.table
     );
-    let sql = shown.join(" AND ");
+    // Arms of one OR have successive numbers.
+    let sql = match shown.len() {
+        2 => symmetric(
+            &shown,
+            &self::shown(all, reading, reading.conjunction + 1, texts),
+        ),
+        _ => None,
+    };
+    let sql = sql.unwrap_or_else(|| shown.join(" AND "));
     let detail = match (reading.why, sql.is_empty()) {
         (Why::Series, true) => "The statement would select rows by a computed series of keys.".to_owned(),
         (Why::Series, false) => {
@@ -80,6 +78,38 @@ pub(super) fn violation(
     let mut v = super::violation(Rule::KeyRange, target, message, detail, hint);
     v.column = Some(key);
     Some(v)
+}
+
+/// What one conjunction says of the reading's key, each condition once: BETWEEN arrives as two comparisons.
+fn shown(
+    all: &[Finding],
+    reading: &KeyReading,
+    conjunction: usize,
+    texts: &dyn Texts,
+) -> Vec<String> {
+    let mut shown: Vec<String> = Vec::new();
+    for finding in all {
+        if let Finding::KeyRange(r) = finding
+            && (r.key, r.conjunction, r.why) == (reading.key, conjunction, reading.why)
+            && let Some(text) = r.expr.and_then(|e| texts.expression(e))
+            && !shown.contains(&text)
+        {
+            shown.push(text);
+        }
+    }
+    shown
+}
+
+/// BETWEEN SYMMETRIC arrives as two ranges, one of which is empty.
+fn symmetric(one: &[String], other: &[String]) -> Option<String> {
+    let [low, high] = one else { return None };
+    let (subject, low) = low.split_once(" >= ")?;
+    let high = high.strip_prefix(subject)?.strip_prefix(" <= ")?;
+    let turned = [
+        format!("{subject} >= {high}"),
+        format!("{subject} <= {low}"),
+    ];
+    (*other == turned).then(|| format!("{subject} BETWEEN SYMMETRIC {low} AND {high}"))
 }
 
 /// A partition key has to be part of the primary key, though it identifies nothing: rows are rightly picked by its
