@@ -114,6 +114,38 @@ fn triggers_of_what_a_cascade_reaches_are_named() {
     }
 }
 
+/// What is looked up ahead for the triggers of a cascade belongs to the statement that fires them, however deep that lies.
+#[test]
+fn they_are_named_in_blocks_that_catch_errors_and_in_cursors() {
+    let (_db, mut admin, mut app) = world();
+    passes(
+        &mut admin,
+        "CREATE TRIGGER purge AFTER DELETE ON kids FOR EACH ROW EXECUTE FUNCTION purge();
+         CREATE FUNCTION without(who int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+             BEGIN DELETE FROM users WHERE id = who; EXCEPTION WHEN division_by_zero THEN NULL; END; RETURN who; END $$;
+         CREATE TABLE orders (id int PRIMARY KEY, who int);
+         CREATE FUNCTION ordered() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+             $$ BEGIN PERFORM without(NEW.who); RETURN NULL; END $$;
+         CREATE TRIGGER ordered AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION ordered();
+         GRANT ALL ON orders TO app",
+    );
+    for statement in [
+        "SELECT without(11)",
+        "DO $$ BEGIN BEGIN DELETE FROM users WHERE id = 12; RAISE division_by_zero; EXCEPTION WHEN division_by_zero THEN NULL; END;
+             DELETE FROM users WHERE id = 12; END $$",
+        "BEGIN; DECLARE c CURSOR FOR SELECT without(13); FETCH c; CLOSE c; COMMIT",
+        "INSERT INTO orders VALUES (1, 14)",
+        "BEGIN; INSERT INTO orders VALUES (2, 15); SAVEPOINT s; INSERT INTO orders VALUES (3, 16); RELEASE s; COMMIT",
+    ] {
+        passes(&mut app, statement);
+        let found = causes(&mut admin);
+        assert!(
+            found.contains("public.log: trigger purge on public.kids"),
+            "{statement}: {found}"
+        );
+    }
+}
+
 #[test]
 fn a_preview_shows_a_cascaded_triggers_rows_below_it() {
     let (_db, mut admin, mut app) = world();

@@ -77,6 +77,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
                 desc: desc as usize,
                 judged_by: None,
                 estate: std::ptr::null_mut(),
+                owner: std::ptr::null_mut(),
                 waiting: Vec::new(),
                 root,
                 // SAFETY: reads the transaction state.
@@ -113,6 +114,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
         desc: desc as usize,
         judged_by: Some(policies().map(|policy| policy.relid).collect()),
         estate: std::ptr::null_mut(),
+        owner: std::ptr::null_mut(),
         waiting: Vec::new(),
         root,
         nest,

@@ -204,7 +204,7 @@ mod tests {
                 "{length}"
             );
             let filled = (length * packed) as f64 / (plain * PIECE) as f64;
-            assert!(filled.fract() > 0.8, "{packed}: {filled}");
+            assert!(filled.fract() > 0.6, "{packed}: {filled}");
         }
     }
 

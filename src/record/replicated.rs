@@ -58,6 +58,7 @@ unsafe fn capture(call: Call) -> Outcome<Datum> {
             desc: 0,
             judged_by: None,
             estate: std::ptr::null_mut(),
+            owner: std::ptr::null_mut(),
             waiting: Vec::new(),
             root: running::root_key().unwrap_or(usize::MAX),
             nest: raw::GetCurrentTransactionNestLevel(),

@@ -43,6 +43,7 @@ pub unsafe fn capture(
         desc: 0,
         judged_by: None,
         estate: ptr::null_mut(),
+        owner: std::ptr::null_mut(),
         waiting: Vec::new(),
         root: running::root_key().unwrap_or(usize::MAX),
         // SAFETY: reads the transaction state.

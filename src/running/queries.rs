@@ -34,6 +34,8 @@ pub struct ActiveQuery {
     pub judged_by: Option<Rc<[Oid]>>,
     /// Set once the executor has started.
     pub estate: *mut pg_sys::EState,
+    /// The resource owner that it was started under, with `estate`.
+    pub owner: pg_sys::ResourceOwner,
     pub root: usize,
     pub nest: i32,
     /// What is found in it concerns the rows of protected tables that it may come to.
@@ -60,6 +62,8 @@ pub fn started(desc: usize, estate: *mut pg_sys::EState) {
     ACTIVE.with_borrow_mut(|active| {
         if let Some(query) = active.iter_mut().rfind(|query| query.desc == desc) {
             query.estate = estate;
+            // SAFETY: reads a backend variable.
+            query.owner = unsafe { pg_sys::CurrentResourceOwner };
         }
     });
 }
@@ -86,12 +90,17 @@ pub fn take_waiting(desc: usize) -> Vec<Violation> {
 }
 
 /// The state of the query that fires the AFTER triggers of what the referential action `desc` changes; NULL at COMMIT, or where
-/// that query is not known.
+/// that query is not known. What is opened for it now must be its own to close: SET CONSTRAINTS may stand in a
+/// subtransaction or a cursor of its own.
 pub fn fires_triggers_of(desc: usize) -> *mut pg_sys::EState {
     ACTIVE.with_borrow(|active| {
         let mut around = active.iter().rev().skip_while(|query| query.desc != desc);
+        let action = around.next();
         let found = around.find(|query| !query.referential);
-        found.map_or(std::ptr::null_mut(), |query| query.estate)
+        match (action, found) {
+            (Some(action), Some(found)) if action.owner == found.owner => found.estate,
+            _ => std::ptr::null_mut(),
+        }
     })
 }
 
