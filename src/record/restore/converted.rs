@@ -7,6 +7,28 @@ use super::rebuild::Rebuild;
 use super::step::Step;
 use crate::record::json::Span;
 
+/// A column that DDL dropped or converted.
+pub(super) struct LostColumn {
+    pub relation: String,
+    pub column: String,
+    /// It was converted, not dropped.
+    pub converted: bool,
+    /// This restore has brought it, or its type, back.
+    pub back: bool,
+}
+
+impl LostColumn {
+    /// Those of a table: a child's columns are lost under its parent's name.
+    pub fn of<'a>(
+        all: &'a [LostColumn],
+        relation: &'a str,
+    ) -> impl Iterator<Item = &'a LostColumn> {
+        let named = all.iter().any(|lost| lost.relation == relation);
+        all.iter()
+            .filter(move |lost| !named || lost.relation == relation)
+    }
+}
+
 impl Engine {
     /// Takes note of the columns that definitions bring back.
     pub(super) fn note_columns(&mut self, rebuild: &Rebuild) {
@@ -15,12 +37,11 @@ impl Engine {
             .steps
             .iter()
             .filter(of_column)
-            .map(|step| {
-                (
-                    step.relation.clone(),
-                    step.name.clone(),
-                    step.kind == "column type",
-                )
+            .map(|step| LostColumn {
+                relation: step.relation.clone(),
+                column: step.name.clone(),
+                converted: step.kind == "column type",
+                back: rebuild.brought_back(step),
             })
             .collect();
     }
@@ -54,30 +75,24 @@ impl Engine {
     }
 
     /// Makes the columns that DDL dropped or converted the image's changed columns: a dropped one was left NULL, of a
-    /// converted one nobody knows what its statement left. True when one was converted.
-    pub(super) fn lost_columns(&mut self, image: Image) -> bool {
+    /// converted one nobody knows what its statement left.
+    pub(super) fn lost_columns(&mut self, image: Image) {
         let target = &self.targets[image.target];
         let shape = &target.shapes[image.shape];
-        let own = |relation: &String| *relation == target.recorded;
-        // A child's columns are lost under its parent's name.
-        let named = self.columns.iter().any(|(relation, _, _)| own(relation));
-        let lost = |n: usize| {
-            self.columns.iter().find(|(relation, column, _)| {
-                (own(relation) || !named) && *column == shape.columns[n]
-            })
-        };
-        let mut converted = false;
         for n in 0..shape.columns.len() {
-            match lost(n) {
-                Some((_, _, true)) => {
-                    converted = true;
-                    self.members.push((n, image.spans[n]));
-                }
-                Some(_) => self.members.push((n, Span::NULL)),
-                None => {}
-            }
+            let mut lost = LostColumn::of(&self.columns, &target.recorded);
+            let Some(lost) = lost.find(|lost| lost.column == shape.columns[n]) else {
+                continue;
+            };
+            self.converted |= lost.converted;
+            self.back |= lost.back;
+            let left = if lost.converted {
+                image.spans[n]
+            } else {
+                Span::NULL
+            };
+            self.members.push((n, left));
         }
-        converted
     }
 
     /// How many rows of each relation have their columns' values back.
