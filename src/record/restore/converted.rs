@@ -1,11 +1,15 @@
 //! Columns that DDL dropped or converted, and that a restore brings back.
 
+use super::What;
 use super::chunk::Change;
 use super::engine::Engine;
-use super::image::{Count, Image};
+use super::image::{Count, Fate, Image, Settled};
+use super::later::Later;
 use super::rebuild::Rebuild;
+use super::source::Source;
 use super::step::Step;
 use crate::record::json::Span;
+use crate::report::Outcome;
 
 /// A column that DDL dropped or converted.
 pub(super) struct LostColumn {
@@ -44,6 +48,38 @@ impl Engine {
                 back: rebuild.brought_back(step),
             })
             .collect();
+    }
+
+    /// Takes note of what was recorded since of the rows that the statement converted. Going back to a moment undoes all of
+    /// that first.
+    pub(super) fn note_later(&mut self, source: &Source) -> Outcome<()> {
+        self.later = match self.request.what {
+            What::Statement(_) if self.columns.iter().any(|lost| lost.converted) => {
+                Later::read(source, &self.columns)?
+            }
+            _ => Vec::new(),
+        };
+        Ok(())
+    }
+
+    /// Whether the image's columns may still have what the DDL made of them: `inherited` is what later images of the row
+    /// said.
+    pub(super) fn is_as_converted(&self, image: Image, inherited: Option<&Settled>) -> bool {
+        let target = &self.targets[image.target];
+        let shape = &target.shapes[image.shape];
+        let key = &image.spans[..shape.key_count];
+        let changed = |later: &Later| later.changed(&target.recorded, image.text, key);
+        if self.later.iter().any(changed) {
+            return false;
+        }
+        let Some(later) = inherited.filter(|later| later.fate == Fate::Conflict) else {
+            return true;
+        };
+        let mut places = self
+            .members
+            .iter()
+            .filter_map(|(n, _)| shape.known[*n].as_ref());
+        !places.any(|known| later.unlike.contains(&known.place))
     }
 
     /// Takes note of the columns that statements still to be undone converted.

@@ -15,6 +15,7 @@ use super::columns::ColumnChanges;
 use super::converted::LostColumn;
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
+use super::later::Later;
 use super::rebuild::Rebuild;
 use super::resolve;
 use super::source::Order;
@@ -60,6 +61,8 @@ pub(super) struct Engine {
     /// Columns that a statement before the one being undone converted, and whose former type is back: what later statements
     /// recorded of them is of another type. The conversion's own images have their values.
     pub converted_before: Vec<(String, String)>,
+    /// What was recorded since of converted rows.
+    pub later: Vec<Later>,
     /// The image's changed columns are converted ones.
     pub converted: bool,
     /// They are there, or have their type, because of this restore.
@@ -102,6 +105,7 @@ impl Engine {
             members: Vec::new(),
             columns: Vec::new(),
             converted_before: Vec::new(),
+            later: Vec::new(),
             converted: false,
             back: false,
             scratch: Vec::new(),

@@ -45,13 +45,15 @@ impl Engine {
                 return self.settle(image, inherited, fate, Some(leaf));
             }
             let present = self.targets[image.target].leaves[leaf].present;
-            if as_before && self.back && inherited.is_none() {
+            let as_converted = self.converted && self.is_as_converted(image, inherited.as_ref());
+            let back = self.back && inherited.is_none() && (as_converted || !self.converted);
+            if as_before && back {
                 // The column came back with it: nothing was found unchanged, and earlier images go on from here.
                 return self.settle(image, None, Fate::Restored, None);
             }
             let mut fate = if self.converted && as_before {
                 Fate::Unchanged
-            } else if self.converted || ((as_left || self.back) && inherited.is_none()) {
+            } else if as_converted || back || (as_left && inherited.is_none() && !self.converted) {
                 Fate::Restored
             } else if as_before {
                 Fate::Unchanged
