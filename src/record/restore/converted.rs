@@ -1,11 +1,37 @@
 //! Columns that DDL dropped or converted, and that a restore brings back.
 
+use super::What;
 use super::chunk::Change;
 use super::engine::Engine;
-use super::image::{Count, Image};
+use super::image::{Count, Fate, Image, Settled};
+use super::later::Later;
 use super::rebuild::Rebuild;
+use super::source::Source;
 use super::step::Step;
 use crate::record::json::Span;
+use crate::report::Outcome;
+
+/// A column that DDL dropped or converted.
+pub(super) struct LostColumn {
+    pub relation: String,
+    pub column: String,
+    /// It was converted, not dropped.
+    pub converted: bool,
+    /// This restore has brought it, or its type, back.
+    pub back: bool,
+}
+
+impl LostColumn {
+    /// Those of a table: a child's columns are lost under its parent's name.
+    pub fn of<'a>(
+        all: &'a [LostColumn],
+        relation: &'a str,
+    ) -> impl Iterator<Item = &'a LostColumn> {
+        let named = all.iter().any(|lost| lost.relation == relation);
+        all.iter()
+            .filter(move |lost| !named || lost.relation == relation)
+    }
+}
 
 impl Engine {
     /// Takes note of the columns that definitions bring back.
@@ -15,14 +41,45 @@ impl Engine {
             .steps
             .iter()
             .filter(of_column)
-            .map(|step| {
-                (
-                    step.relation.clone(),
-                    step.name.clone(),
-                    step.kind == "column type",
-                )
+            .map(|step| LostColumn {
+                relation: step.relation.clone(),
+                column: step.name.clone(),
+                converted: step.kind == "column type",
+                back: rebuild.brought_back(step),
             })
             .collect();
+    }
+
+    /// Takes note of what was recorded since of the rows that the statement converted. Going back to a moment undoes all of
+    /// that first.
+    pub(super) fn note_later(&mut self, source: &Source) -> Outcome<()> {
+        self.later = match self.request.what {
+            What::Statement(_) if self.columns.iter().any(|lost| lost.converted) => {
+                Later::read(source, &self.columns)?
+            }
+            _ => Vec::new(),
+        };
+        Ok(())
+    }
+
+    /// Whether the image's columns may still have what the DDL made of them: `inherited` is what later images of the row
+    /// said.
+    pub(super) fn is_as_converted(&self, image: Image, inherited: Option<&Settled>) -> bool {
+        let target = &self.targets[image.target];
+        let shape = &target.shapes[image.shape];
+        let key = &image.spans[..shape.key_count];
+        let changed = |later: &Later| later.changed(&target.recorded, image.text, key);
+        if self.later.iter().any(changed) {
+            return false;
+        }
+        let Some(later) = inherited.filter(|later| later.fate == Fate::Conflict) else {
+            return true;
+        };
+        let mut places = self
+            .members
+            .iter()
+            .filter_map(|(n, _)| shape.known[*n].as_ref());
+        !places.any(|known| later.unlike.contains(&known.place))
     }
 
     /// Takes note of the columns that statements still to be undone converted.
@@ -54,30 +111,24 @@ impl Engine {
     }
 
     /// Makes the columns that DDL dropped or converted the image's changed columns: a dropped one was left NULL, of a
-    /// converted one nobody knows what its statement left. True when one was converted.
-    pub(super) fn lost_columns(&mut self, image: Image) -> bool {
+    /// converted one nobody knows what its statement left.
+    pub(super) fn lost_columns(&mut self, image: Image) {
         let target = &self.targets[image.target];
         let shape = &target.shapes[image.shape];
-        let own = |relation: &String| *relation == target.recorded;
-        // A child's columns are lost under its parent's name.
-        let named = self.columns.iter().any(|(relation, _, _)| own(relation));
-        let lost = |n: usize| {
-            self.columns.iter().find(|(relation, column, _)| {
-                (own(relation) || !named) && *column == shape.columns[n]
-            })
-        };
-        let mut converted = false;
         for n in 0..shape.columns.len() {
-            match lost(n) {
-                Some((_, _, true)) => {
-                    converted = true;
-                    self.members.push((n, image.spans[n]));
-                }
-                Some(_) => self.members.push((n, Span::NULL)),
-                None => {}
-            }
+            let mut lost = LostColumn::of(&self.columns, &target.recorded);
+            let Some(lost) = lost.find(|lost| lost.column == shape.columns[n]) else {
+                continue;
+            };
+            self.converted |= lost.converted;
+            self.back |= lost.back;
+            let left = if lost.converted {
+                image.spans[n]
+            } else {
+                Span::NULL
+            };
+            self.members.push((n, left));
         }
-        converted
     }
 
     /// How many rows of each relation have their columns' values back.

@@ -12,8 +12,10 @@
 
 use super::chunk::{Change, Chunk};
 use super::columns::ColumnChanges;
+use super::converted::LostColumn;
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
+use super::later::Later;
 use super::rebuild::Rebuild;
 use super::resolve;
 use super::source::Order;
@@ -54,13 +56,17 @@ pub(super) struct Engine {
     pub restored_before: Option<bool>,
     /// An UPDATE's changed columns: (column, value).
     pub members: Vec<(usize, Span)>,
-    /// Columns that DDL dropped or converted: (relation, column, converted).
-    pub columns: Vec<(String, String, bool)>,
+    /// Columns that DDL dropped or converted.
+    pub columns: Vec<LostColumn>,
     /// Columns that a statement before the one being undone converted, and whose former type is back: what later statements
     /// recorded of them is of another type. The conversion's own images have their values.
     pub converted_before: Vec<(String, String)>,
+    /// What was recorded since of converted rows.
+    pub later: Vec<Later>,
     /// The image's changed columns are converted ones.
     pub converted: bool,
+    /// They are there, or have their type, because of this restore.
+    pub back: bool,
     pub scratch: Vec<u8>,
     pub row: Vec<u8>,
     pub parsed: Vec<(Span, Span)>,
@@ -99,7 +105,9 @@ impl Engine {
             members: Vec::new(),
             columns: Vec::new(),
             converted_before: Vec::new(),
+            later: Vec::new(),
             converted: false,
+            back: false,
             scratch: Vec::new(),
             row: Vec::new(),
             parsed: Vec::new(),
@@ -268,10 +276,10 @@ impl Engine {
             } else {
                 self.members.clear();
             }
-            self.converted = match Change::of(&chunk.operation) {
-                Some(Change::Column) => self.lost_columns(image),
-                _ => false,
-            };
+            (self.converted, self.back) = (false, false);
+            if Change::of(&chunk.operation) == Some(Change::Column) {
+                self.lost_columns(image);
+            }
             if !self.forget_converted(image) {
                 self.counts[count].restored += 1;
                 pg_sys::MemoryContextSwitchTo(before);
@@ -279,9 +287,8 @@ impl Engine {
             }
             let _acting = self.targets[target].acting();
             let outcome = match Change::of(&chunk.operation) {
-                Some(Change::Updated) => self.undo_update(image, false),
+                Some(Change::Updated | Change::Column) => self.undo_update(image),
                 Some(Change::Removed) => self.undo_delete(image),
-                Some(Change::Column) => self.undo_update(image, self.converted),
                 _ => self.undo_insert(image),
             };
             pg_sys::MemoryContextSwitchTo(before);

@@ -30,6 +30,7 @@ mod heap;
 mod image;
 mod input;
 mod keys;
+mod later;
 mod leaf;
 mod lookup;
 mod own_rows;

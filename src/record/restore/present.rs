@@ -84,6 +84,13 @@ pub(super) fn exists(step: &Step) -> bool {
     asks(sql, &step.object, &step.name)
 }
 
+/// A column's type, as far as its values go: it changes when a command changes it.
+pub(super) fn type_of(table: &str, column: &str) -> Option<String> {
+    let sql = "SELECT pg_catalog.format('%s %s %s', atttypid, atttypmod, attcollation) FROM pg_catalog.pg_attribute
+               WHERE attrelid = pg_catalog.to_regclass($1) AND attname = $2::name AND NOT attisdropped";
+    ask(sql, table, column)
+}
+
 /// How many rows a table has, its children's included.
 pub(super) fn rows_of(table: &str) -> i64 {
     ask(&format!("SELECT pg_catalog.count(*) FROM {table}"), "", "").unwrap_or(0)

@@ -8,7 +8,7 @@
 
 use super::command::execute;
 use super::own_rows::scan;
-use super::present::{exists, rows_of};
+use super::present::{exists, rows_of, type_of};
 use super::since::Wanted;
 use super::step::{Step, failed, warn};
 use crate::guard_triggers;
@@ -32,6 +32,8 @@ pub struct Rebuild {
     waiting: Vec<(Step, String)>,
     /// What this restore made.
     pub made: Vec<Step>,
+    /// Columns that have another type, the recorded one, since this restore: as recorded.
+    converted: Vec<(String, String)>,
     /// Tables with columns whose values could not be converted back: as recorded, as they are.
     emptied: Vec<(String, String)>,
 }
@@ -189,6 +191,10 @@ impl Rebuild {
         if self.is_done(&step) {
             return Ok(());
         }
+        let converts = step.kind == "column type";
+        let former = converts.then(|| type_of(&step.object, &step.name));
+        let place = (step.relation.clone(), step.name.clone());
+        let now = (step.object.clone(), step.name.clone());
         match step.execute() {
             Ok(()) => self.made.push(step),
             Err(_) if step.kind == "column type" => self.empty(step)?,
@@ -198,7 +204,25 @@ impl Rebuild {
             Err(failure) if step.is_derived() => warn(&step, &failure.message),
             Err(failure) => return Err(failed(&step, &failure)),
         }
+        if former.is_some_and(|former| former != type_of(&now.0, &now.1)) {
+            self.converted.push(place);
+        }
         Ok(())
+    }
+
+    /// Whether the column, or its type, is there because of this restore: nobody else has put anything into it.
+    pub fn brought_back(&self, column: &Step) -> bool {
+        match column.kind.as_str() {
+            "column type" => self
+                .converted
+                .iter()
+                .any(|(relation, name)| *relation == column.relation && *name == column.name),
+            _ => self.made.iter().any(|made| {
+                made.kind == column.kind
+                    && made.relation == column.relation
+                    && made.name == column.name
+            }),
+        }
     }
 
     /// What tables stand on may itself stand on tables; they stand on nothing that waits, or say so. A detached partition

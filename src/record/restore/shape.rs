@@ -145,7 +145,8 @@ impl Shape {
     }
 }
 
-fn json_name(name: &str) -> Vec<u8> {
+/// A column's name as the record writes it in JSON, without quotes.
+pub(super) fn json_name(name: &str) -> Vec<u8> {
     let mut json = Vec::new();
     text::string(&mut json, &encoding::encode(name));
     json[1..json.len() - 1].to_vec()

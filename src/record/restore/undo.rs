@@ -10,12 +10,12 @@ use crate::model::Operation;
 use crate::report::Outcome;
 
 impl Engine {
-    /// An UPDATE: the columns it changed go back, the others stay as they are now. `converted`: by ALTER COLUMN TYPE, after
-    /// which any other value than the old one is what the conversion made of it.
+    /// An UPDATE: the columns it changed go back, the others stay as they are now. So do columns that DDL dropped or
+    /// converted: any other value than the old one is what the conversion made of it.
     ///
     /// # Safety
     /// In the per-row memory context.
-    pub(super) unsafe fn undo_update(&mut self, image: Image, converted: bool) -> Outcome<()> {
+    pub(super) unsafe fn undo_update(&mut self, image: Image) -> Outcome<()> {
         let inherited = self.inherit(image);
         // SAFETY: the caller vouches for the context.
         unsafe {
@@ -45,9 +45,15 @@ impl Engine {
                 return self.settle(image, inherited, fate, Some(leaf));
             }
             let present = self.targets[image.target].leaves[leaf].present;
-            let mut fate = if converted && as_before {
+            let as_converted = self.converted && self.is_as_converted(image, inherited.as_ref());
+            let back = self.back && inherited.is_none() && (as_converted || !self.converted);
+            if as_before && back {
+                // The column came back with it: nothing was found unchanged, and earlier images go on from here.
+                return self.settle(image, None, Fate::Restored, None);
+            }
+            let mut fate = if self.converted && as_before {
                 Fate::Unchanged
-            } else if converted || (as_left && inherited.is_none()) {
+            } else if as_converted || back || (as_left && inherited.is_none() && !self.converted) {
                 Fate::Restored
             } else if as_before {
                 Fate::Unchanged

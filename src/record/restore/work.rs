@@ -83,6 +83,7 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
         );
         let before = pg_sys::MemoryContextSwitchTo(context);
         let all = statements.len();
+        let mut emptied = None;
         for (n, (id, rebuild)) in statements.into_iter().zip(&rebuilds).enumerate() {
             let mut source = Source::find(id, order)?;
             engine.order = source.order;
@@ -96,6 +97,7 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             progress::restore_phase(&phase, id, Some(rows));
             engine.note_columns(rebuild);
             engine.note_converted(&rebuilds[n + 1..]);
+            engine.note_later(&source)?;
             let back = engine.columns_back();
             undo(&mut engine, &mut source)?;
             if engine.tangled {
@@ -106,7 +108,11 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             }
             if !(collect || incomplete && engine.conflict_count() > 0) {
                 engine.make_visible();
-                rebuild.check_emptied(&back, &engine.columns_back())?;
+                match rebuild.check_emptied(&back, &engine.columns_back()) {
+                    // That rows have changed since is told.
+                    Err(report) if drill => emptied = Some(report.message),
+                    other => other?,
+                }
             }
             engine.count_definitions(rebuild);
             engine.note_made(rebuild);
@@ -114,7 +120,7 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             pg_sys::MemoryContextReset(context);
         }
         pg_sys::MemoryContextSwitchTo(before);
-        let mut note = finish::finish(&mut engine)?;
+        let mut note = finish::finish(&mut engine)?.or(emptied);
         let complete = !(collect || incomplete && engine.conflict_count() > 0);
         let conflicts = std::mem::take(&mut engine.conflicts);
         let mut done = Done {

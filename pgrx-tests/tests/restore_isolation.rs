@@ -1,0 +1,56 @@
+//! Restore under every isolation level: what others have committed counts, whatever snapshot the transaction goes by.
+
+use pg_backstop_tests::{approved, database_with, last_statement, passes, query_text, refused};
+
+const LEVELS: [&str; 3] = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"];
+
+const WORLD: &str = "
+    CREATE TABLE parent (id int PRIMARY KEY, v text);
+    CREATE TABLE child (id int PRIMARY KEY, parent_id int REFERENCES parent);
+    INSERT INTO parent VALUES (1, 'a'), (2, 'b');
+    SELECT backstop.protect('parent')";
+
+const ORPHANS: &str =
+    "SELECT count(*) FROM child c WHERE NOT EXISTS (SELECT FROM parent p WHERE p.id = c.parent_id)";
+
+/// A key that `destroys` and restoring it (twice: `undone`) takes away is referenced meanwhile.
+fn is_refused_at_every_level(destroys: &str, undone: bool, references: i32) {
+    for level in LEVELS {
+        let (db, mut admin) = database_with(WORLD);
+        let mut other = db.connect();
+        approved(&mut admin, 10, destroys);
+        let mut id = last_statement(&mut admin);
+        if undone {
+            passes(
+                &mut admin,
+                &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
+            );
+            id = last_statement(&mut admin);
+        }
+        passes(
+            &mut admin,
+            &format!("BEGIN ISOLATION LEVEL {level}; SELECT FROM parent"),
+        );
+        passes(
+            &mut other,
+            &format!("INSERT INTO child VALUES (50, {references})"),
+        );
+        let refusal = refused(
+            &mut admin,
+            &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
+        );
+        assert_eq!(refusal.sqlstate, "23503", "{level}: {refusal:?}");
+        passes(&mut admin, "ROLLBACK");
+        assert_eq!(query_text(&mut admin, ORPHANS), "0", "{level}");
+    }
+}
+
+#[test]
+fn a_changed_key_that_others_reference_by_now_stays() {
+    is_refused_at_every_level("UPDATE parent SET id = 103 WHERE id = 2", false, 103);
+}
+
+#[test]
+fn a_row_that_came_back_and_is_referenced_by_now_stays() {
+    is_refused_at_every_level("DELETE FROM parent WHERE id = 2", true, 2);
+}

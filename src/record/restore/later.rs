@@ -1,0 +1,242 @@
+//! What was recorded of converted rows since their conversion.
+//!
+//! What a conversion left of a value is not recorded, but nothing that destroys it later escapes the record: the next
+//! image of the row has the value as the conversion left it, and the last one has the value that is there now. A row of
+//! which there is no later image is as it was left. One that was entered after its namesake was removed is in no image,
+//! but the removal is.
+
+use super::chunk::{Change, Chunk};
+use super::converted::LostColumn;
+use super::reverted::restored_before;
+use super::shape::json_name;
+use super::source::{Order, Source};
+use crate::pg::encoding::{RowText, Text, typed};
+use crate::pg::{memory, newest};
+use crate::record::json::{self, Span};
+use crate::report::{Outcome, Report};
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::{self, Oid};
+use std::collections::HashMap;
+
+const ALTER_TYPE: &str = "ALTER COLUMN TYPE";
+
+/// The later images of one relation's rows.
+pub(super) struct Later {
+    relation: String,
+    /// The converted columns, by name.
+    columns: Vec<String>,
+    rows: HashMap<Vec<u8>, Row>,
+    /// Keys are told otherwise since: any row may have changed.
+    rekeyed: bool,
+}
+
+/// A row's converted columns; `None` where it was not there, or nobody knows.
+struct Row {
+    /// Before the earliest later image.
+    first: Option<Vec<u8>>,
+    /// After the last one.
+    last: Option<Vec<u8>>,
+}
+
+/// A later statement.
+struct Statement {
+    id: i64,
+    /// The conversion that it undid.
+    undid: Option<i64>,
+    /// The columns that it converted.
+    converted: Vec<String>,
+}
+
+impl Later {
+    /// Reads what was recorded since of the rows that the statement converted, relation by relation.
+    pub fn read(source: &Source, lost: &[LostColumn]) -> Outcome<Vec<Later>> {
+        let mut all: Vec<Later> = Vec::new();
+        for chunk in source.chunks.iter().filter(|c| c.operation == ALTER_TYPE) {
+            // Without a key, a row is found by the very values that it had: there is nothing to overwrite.
+            if chunk.key_count == 0 || all.iter().any(|later| later.relation == chunk.relation) {
+                continue;
+            }
+            let of_relation = |c: &&Chunk| c.relation == chunk.relation;
+            let ids = source.chunks.iter().filter(of_relation).map(|c| c.id);
+            let last_id = ids.max().unwrap_or(chunk.id);
+            let converted = LostColumn::of(lost, &chunk.relation).filter(|lost| lost.converted);
+            let columns: Vec<String> = converted
+                .map(|lost| lost.column.clone())
+                .filter(|name| chunk.columns.contains(name))
+                .collect();
+            let mut later = Later {
+                relation: chunk.relation.clone(),
+                columns,
+                rows: HashMap::new(),
+                rekeyed: false,
+            };
+            for statement in statements(last_id, &chunk.relation, chunk.relid) {
+                later.take(&statement, chunk, last_id)?;
+            }
+            all.push(later);
+        }
+        Ok(all)
+    }
+
+    /// Whether the row with the key `text` has `spans` for was changed since, as far as it was converted.
+    pub fn changed(&self, relation: &str, text: &[u8], key: &[Span]) -> bool {
+        if self.relation != relation {
+            return false;
+        }
+        let changed = |row: &Row| row.last.is_none() || row.first != row.last;
+        self.rekeyed || self.rows.get(&joined(text, key)).is_some_and(changed)
+    }
+
+    /// Goes through a statement's images, the last one first; statements come so, too.
+    fn take(&mut self, statement: &Statement, since: &Chunk, last_id: i64) -> Outcome<()> {
+        // A conversion that was undone and its undoing come to nothing, and neither can be read in the other's type.
+        if statement.undid.is_some_and(restored_before) {
+            return Ok(());
+        }
+        let converts = statement
+            .converted
+            .iter()
+            .any(|name| self.columns.contains(name));
+        let undone = converts && restored_before(statement.id);
+        let mut source = Source::find(statement.id, Order::Backward)?;
+        source.start(|chunk| {
+            chunk.id > last_id
+                && (chunk.relation == since.relation || chunk.relid == since.relid)
+                && !(undone && chunk.operation == ALTER_TYPE)
+        });
+        let mut members = Vec::new();
+        while let Some((n, row)) = source.next()? {
+            memory::check();
+            let chunk = &source.chunks[n];
+            let key = &since.columns[..since.key_count];
+            if chunk.key_count != since.key_count
+                || chunk.columns[..chunk.key_count] != *key
+                || key.iter().any(|name| self.columns.contains(name))
+            {
+                self.rekeyed = true;
+                return Ok(());
+            }
+            self.note(chunk, row, converts, &mut members)?;
+            if source.is_done(n) {
+                source.close(n);
+            }
+        }
+        Ok(())
+    }
+
+    fn note(
+        &mut self,
+        chunk: &Chunk,
+        n: usize,
+        converts: bool,
+        members: &mut Vec<(Span, Span)>,
+    ) -> Outcome<()> {
+        let Some(open) = chunk.open() else {
+            return Ok(());
+        };
+        let (text, spans) = (&open.text[..], open.rows.of(n));
+        let columns = chunk.columns.len();
+        let mut left = spans[..columns.min(spans.len())].to_vec();
+        let damaged = || {
+            Report::new(
+                "XX001",
+                format!("the record of relation \"{}\" is damaged", chunk.relation),
+            )
+        };
+        if left.len() != columns {
+            return Err(damaged());
+        }
+        let change = Change::of(&chunk.operation);
+        if change == Some(Change::Updated) {
+            let object = *spans.get(columns).ok_or_else(damaged)?;
+            json::members(text, object, members).map_err(|_| damaged())?;
+            for (name, value) in members.iter() {
+                let mut names = chunk.columns.iter();
+                let n = names.position(|column| json_name(column) == name.bytes(text));
+                left[n.ok_or_else(damaged)?] = *value;
+            }
+        }
+        let key = joined(text, &spans[..chunk.key_count]);
+        let left_key = joined(text, &left[..chunk.key_count]);
+        let before = self.values(chunk, text, &spans[..columns]);
+        let after = self.values(chunk, text, &left);
+        if key != left_key {
+            // The row went elsewhere, and is not the one that was there.
+            self.enter(key, before, None);
+            self.enter(left_key, None, after);
+            return Ok(());
+        }
+        match change {
+            Some(Change::Removed) => self.enter(key, before, None),
+            Some(Change::Inserted) => self.enter(key, None, after),
+            Some(Change::Column) if converts && chunk.operation == ALTER_TYPE => {
+                self.enter(key, before, None);
+            }
+            _ => self.enter(key, before, after),
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, key: Vec<u8>, first: Option<Vec<u8>>, last: Option<Vec<u8>>) {
+        memory::room_for_entry(&mut self.rows);
+        match self.rows.get_mut(&key) {
+            Some(row) => row.first = first,
+            None => {
+                self.rows.insert(key, Row { first, last });
+            }
+        }
+    }
+
+    /// The converted columns' values; `None` when the chunk does not have them all.
+    fn values(&self, chunk: &Chunk, text: &[u8], spans: &[Span]) -> Option<Vec<u8>> {
+        let place = |name: &String| chunk.columns.iter().position(|column| column == name);
+        let places = self.columns.iter().map(place).collect::<Option<Vec<_>>>()?;
+        let values: Vec<Span> = places.into_iter().map(|n| spans[n]).collect();
+        Some(joined(text, &values))
+    }
+}
+
+fn joined(text: &[u8], spans: &[Span]) -> Vec<u8> {
+    let mut joined = Vec::new();
+    for span in spans {
+        joined.push(b',');
+        memory::append(&mut joined, span.raw(text));
+    }
+    joined
+}
+
+/// The statements with images of the relation behind `chunk_id`, in the order of changes (see `since`), the last one first.
+fn statements(chunk_id: i64, relation: &str, relid: Oid) -> Vec<Statement> {
+    // SAFETY: values of the types that go with them.
+    let arguments = unsafe {
+        [
+            DatumWithOid::new(chunk_id, pg_sys::INT8OID),
+            typed(Text(relation.to_owned())),
+            DatumWithOid::new(relid, pg_sys::OIDOID),
+        ]
+    };
+    newest::select(
+        "SELECT l.statement_id,
+             (SELECT s.reverts FROM backstop.statement_log AS s WHERE s.statement_id = l.statement_id
+                  AND (EXISTS (SELECT FROM backstop.image_chunk AS i
+                               WHERE i.statement_id = s.reverts AND i.operation = 'ALTER COLUMN TYPE')
+                       OR EXISTS (SELECT FROM backstop.statement_log AS r
+                                  WHERE r.statement_id = s.reverts AND r.image_operation = 'ALTER COLUMN TYPE'))),
+             ARRAY(SELECT d.name FROM backstop.definition AS d
+                   WHERE d.statement_id = l.statement_id AND d.kind = 'column type')
+         FROM (SELECT statement_id, image_chunk_id AS chunk_id FROM backstop.statement_log
+               WHERE image_chunk_id > $1 AND (relations[1] = $2 OR image_relid = $3)
+               UNION ALL
+               SELECT statement_id, chunk_id FROM backstop.image_chunk
+               WHERE chunk_id > $1 AND (relation = $2 OR relid = $3)) AS l
+         GROUP BY l.statement_id ORDER BY pg_catalog.max(l.chunk_id) DESC, l.statement_id DESC",
+        &arguments,
+        |row| {
+            Ok(Some(Statement {
+                id: row.get(1)?.unwrap_or(0),
+                undid: row.get(2)?,
+                converted: row.texts(3)?.unwrap_or_default(),
+            }))
+        },
+    )
+}
