@@ -13,6 +13,7 @@
 use super::chunk::{Change, Chunk};
 use super::columns::ColumnChanges;
 use super::converted::LostColumn;
+use super::held::Held;
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::later::Later;
@@ -61,6 +62,10 @@ pub(super) struct Engine {
     /// Columns that a statement before the one being undone converted, and whose former type is back: what later statements
     /// recorded of them is of another type. The conversion's own images have their values.
     pub converted_before: Vec<(String, String)>,
+    /// Why the row in the target's slot could not be read in full.
+    pub unread: Option<Box<Report>>,
+    /// Rows that wait for a conversion's images.
+    pub held: Held,
     /// What was recorded since of converted rows.
     pub later: Vec<Later>,
     /// The image's changed columns are converted ones.
@@ -105,6 +110,8 @@ impl Engine {
             members: Vec::new(),
             columns: Vec::new(),
             converted_before: Vec::new(),
+            unread: None,
+            held: Held::default(),
             later: Vec::new(),
             converted: false,
             back: false,
@@ -256,6 +263,7 @@ impl Engine {
             count,
         };
         self.unlike.clear();
+        self.unread = None;
         // SAFETY: what one row needs is allocated in the per-row context, which is emptied before each row.
         unsafe {
             let context = (*(*self.estate).es_per_tuple_exprcontext).ecxt_per_tuple_memory;
@@ -301,13 +309,15 @@ impl Engine {
     /// # Safety
     /// In the per-row context.
     pub(super) unsafe fn fill(&mut self, image: Image) -> Outcome<()> {
+        let loose = self.loose(image);
         let target = &mut self.targets[image.target];
         let shape = &mut target.shapes[image.shape];
         // SAFETY: the target's slot is virtual and of its shape.
         unsafe {
             let settings: Option<PortableInput> = shape.settings();
             target.slot.start();
-            shape.fill(target.slot, image.text, image.spans, &mut self.scratch)?;
+            let (slot, scratch) = (target.slot, &mut self.scratch);
+            self.unread = shape.fill(slot, image.text, image.spans, &loose, scratch)?;
             drop(settings);
             target.slot.store();
         }

@@ -27,6 +27,7 @@ mod find;
 mod finish;
 mod foreign_keys;
 mod heap;
+mod held;
 mod image;
 mod input;
 mod keys;

@@ -20,7 +20,7 @@ impl Engine {
     }
 
     /// The row's key before (or after) the image's change, when one tells rows apart.
-    fn row_key(&self, image: Image, after: bool) -> Option<Vec<u8>> {
+    pub(super) fn row_key(&self, image: Image, after: bool) -> Option<Vec<u8>> {
         let target = &self.targets[image.target];
         let shape = &target.shapes[image.shape];
         let leaf = target.leaves.first()?;

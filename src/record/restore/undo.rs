@@ -1,12 +1,12 @@
 //! What each kind of image takes to undo, and when the present state stands against it.
 
 use super::What;
+use super::converted::Loose;
 use super::engine::Engine;
 use super::find::fetch;
 use super::image::{Fate, Image};
 use super::reverted::restored_before;
 use super::source::Order;
-use crate::model::Operation;
 use crate::report::Outcome;
 
 impl Engine {
@@ -35,6 +35,7 @@ impl Engine {
                 };
                 return self.settle(image, inherited, fate, None);
             };
+            self.unread = None;
             let (as_left, as_before, changes) = self.compare(image, leaf, inherited.as_ref())?;
             if changes.is_empty() {
                 // It says nothing about the row: what later images said of it stays.
@@ -47,11 +48,14 @@ impl Engine {
             let present = self.targets[image.target].leaves[leaf].present;
             let as_converted = self.converted && self.is_as_converted(image, inherited.as_ref());
             let back = self.back && inherited.is_none() && (as_converted || !self.converted);
-            if as_before && back {
+            let held = self.converted && self.is_held(image);
+            if as_before && back && !held {
                 // The column came back with it: nothing was found unchanged, and earlier images go on from here.
                 return self.settle(image, None, Fate::Restored, None);
             }
-            let mut fate = if self.converted && as_before {
+            let mut fate = if held {
+                Fate::Restored
+            } else if self.converted && as_before {
                 Fate::Unchanged
             } else if as_converted || back || (as_left && inherited.is_none() && !self.converted) {
                 Fate::Restored
@@ -153,7 +157,7 @@ impl Engine {
             }
             let fate = if ours && identity {
                 Fate::Restored
-            } else if self.is_whole(image, leaf) {
+            } else if self.is_whole(image, leaf, &Loose::default()) {
                 Fate::Unchanged
             } else if self.overwrites() {
                 Fate::Overwritten
@@ -164,8 +168,7 @@ impl Engine {
                 if !identity {
                     self.insert(image, leaf, true, false)?;
                 } else {
-                    let places = self.keep_unrecorded(image, leaf);
-                    self.write_over(image, leaf, places.into_iter())?;
+                    self.write_whole(image, leaf)?;
                 }
             }
             self.settle(image, inherited, fate, Some(leaf))
@@ -186,8 +189,10 @@ impl Engine {
             };
             let place = &self.targets[image.target].leaves[leaf];
             place.take(self.targets[image.target].slot);
+            // What was recorded in another type says nothing of the present one.
+            let loose = self.loose(image);
             let fate = if place.present.written_by(self.xid)
-                || (inherited.is_none() && self.is_whole(image, leaf))
+                || (inherited.is_none() && self.is_whole(image, leaf, &loose))
             {
                 Fate::Restored
             } else if self.overwrites() {
@@ -196,12 +201,7 @@ impl Engine {
                 Fate::Conflict
             };
             if fate != Fate::Conflict {
-                self.remember_removed(image.target, leaf);
-                let place = &mut self.targets[image.target].leaves[leaf];
-                let present = place.present;
-                place.delete();
-                self.dirty = true;
-                self.record(image, leaf, Operation::Delete, present, None);
+                self.remove(image, leaf);
             }
             self.settle(image, inherited, fate, Some(leaf))
         }
@@ -235,6 +235,21 @@ impl Engine {
         }
     }
 
+    /// Writes the whole row of the image, which is in the leaf's slot, over the present one.
+    ///
+    /// # Safety
+    /// As for `write_over`.
+    unsafe fn write_whole(&mut self, image: Image, leaf: usize) -> Outcome<()> {
+        // SAFETY: the caller vouches for both rows.
+        unsafe {
+            let places = self.keep_unrecorded(image, leaf);
+            if self.unread.is_some() {
+                return self.replace_by_held(image, leaf);
+            }
+            self.write_over(image, leaf, places.into_iter())
+        }
+    }
+
     /// A row that an UPDATE left and that is gone: its pre-image is put back whole, over the row that has its key by now.
     ///
     /// # Safety
@@ -247,8 +262,7 @@ impl Engine {
             let target = &self.targets[image.target];
             let identity = target.leaves[leaf].has_identity(&target.shapes[image.shape]);
             if identity && self.find_by_index(image.target, leaf) {
-                let places = self.keep_unrecorded(image, leaf);
-                return self.write_over(image, leaf, places.into_iter());
+                return self.write_whole(image, leaf);
             }
             self.insert(image, leaf, false, false)?;
         }
