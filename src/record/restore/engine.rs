@@ -62,6 +62,8 @@ pub(super) struct Engine {
     /// Columns that a statement before the one being undone converted, and whose former type is back: what later statements
     /// recorded of them is of another type. The conversion's own images have their values.
     pub converted_before: Vec<(String, String)>,
+    /// An earlier restore put back the image's row, which nothing tells from others.
+    pub back_before: bool,
     /// Why the row in the target's slot could not be read in full.
     pub unread: Option<Box<Report>>,
     /// Rows that wait for a conversion's images.
@@ -110,6 +112,7 @@ impl Engine {
             members: Vec::new(),
             columns: Vec::new(),
             converted_before: Vec::new(),
+            back_before: false,
             unread: None,
             held: Held::default(),
             later: Vec::new(),
@@ -263,7 +266,7 @@ impl Engine {
             count,
         };
         self.unlike.clear();
-        self.unread = None;
+        (self.unread, self.back_before) = (None, false);
         // SAFETY: what one row needs is allocated in the per-row context, which is emptied before each row.
         unsafe {
             let context = (*(*self.estate).es_per_tuple_exprcontext).ecxt_per_tuple_memory;

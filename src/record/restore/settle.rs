@@ -103,6 +103,7 @@ impl Engine {
                 old_row: self.old_json(image),
                 left_as: settled.left_as.as_deref().map(memory::copied),
                 current_row,
+                back_before: self.back_before,
             });
             memory::push(&mut self.conflicts, conflict);
         }

@@ -109,6 +109,7 @@ impl Engine {
             let keyless = !identity && target.leaves[leaf].arbiters.is_empty();
             if keyless && !self.overwrites() && self.restored_before() {
                 // Nothing tells the row from one like it: what an earlier restore put back must not come back twice.
+                self.back_before = true;
                 return self.settle(image, inherited, Fate::Conflict, None);
             }
             let complete = self.targets[image.target]
