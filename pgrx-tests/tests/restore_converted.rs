@@ -59,10 +59,13 @@ fn what_was_changed_since_a_conversion_is_a_conflict() {
     );
     assert_eq!(rows(&mut admin, "e"), "(1,99,) (2,77,) (3,3,) (4,4,x)");
     let listed = format!(
-        "SELECT string_agg(concat_ws(' ', key ->> 'id', old_row ->> 'v', left_as ->> 'v', current_row ->> 'v'), ', ' ORDER BY key ->> 'id')
+        "SELECT string_agg(concat_ws(' ', key ->> 'id', old_row ->> 'v', jsonb_typeof(left_as -> 'v'), left_as ->> 'v', current_row ->> 'v'), ', ' ORDER BY key ->> 'id')
          FROM backstop.restore_conflicts({id})"
     );
-    assert_eq!(query_text(&mut admin, &listed), "1 1 1 99, 2 2 2 77");
+    assert_eq!(
+        query_text(&mut admin, &listed),
+        "1 1 number 1 99, 2 2 number 2 77"
+    );
 }
 
 #[test]

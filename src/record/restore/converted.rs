@@ -95,6 +95,21 @@ impl Engine {
         Ok(())
     }
 
+    /// What the conversion left of the image's column `n`, as the record writes it: null where nobody knows. `None` for
+    /// columns that were not converted.
+    pub(super) fn left_by_conversion(&self, image: Image, n: usize) -> Option<&[u8]> {
+        let target = &self.targets[image.target];
+        let shape = &target.shapes[image.shape];
+        let (recorded, column) = (&target.recorded, &shape.columns[n]);
+        let mut lost = LostColumn::of(&self.columns, recorded).filter(|lost| lost.converted);
+        if !self.converted || !lost.any(|lost| lost.column == *column) {
+            return None;
+        }
+        let key = &image.spans[..shape.key_count];
+        let left = |later| Later::left(later, recorded, image.text, key, column);
+        Some(self.later.iter().find_map(left).unwrap_or(b"null"))
+    }
+
     /// Whether the image's columns may still have what the DDL made of them: `inherited` is what later images of the row
     /// said.
     pub(super) fn is_as_converted(&self, image: Image, inherited: Option<&Settled>) -> bool {

@@ -30,12 +30,15 @@ pub(super) struct Later {
     rekeyed: bool,
 }
 
-/// A row's converted columns; `None` where it was not there, or nobody knows.
+/// A row's converted columns, as the record has them.
+type Values = Vec<Vec<u8>>;
+
+/// A row's values; `None` where it was not there, or nobody knows.
 struct Row {
-    /// Before the earliest later image.
-    first: Option<Vec<u8>>,
+    /// Before the earliest later image: as the conversion left them.
+    first: Option<Values>,
     /// After the last one.
-    last: Option<Vec<u8>>,
+    last: Option<Values>,
 }
 
 /// A later statement.
@@ -85,6 +88,14 @@ impl Later {
         }
         let changed = |row: &Row| row.last.is_none() || row.first != row.last;
         self.rekeyed || self.rows.get(&joined(text, key)).is_some_and(changed)
+    }
+
+    /// What the conversion left of the row's `column`, if that was recorded.
+    pub fn left(&self, relation: &str, text: &[u8], key: &[Span], column: &str) -> Option<&[u8]> {
+        let n = self.columns.iter().position(|name| name == column)?;
+        let row = self.rows.get(&joined(text, key));
+        let row = row.filter(|_| self.relation == relation && !self.rekeyed)?;
+        row.first.as_ref().map(|values| &values[n][..])
     }
 
     /// Goes through a statement's images, the last one first; statements come so, too.
@@ -177,7 +188,7 @@ impl Later {
         Ok(())
     }
 
-    fn enter(&mut self, key: Vec<u8>, first: Option<Vec<u8>>, last: Option<Vec<u8>>) {
+    fn enter(&mut self, key: Vec<u8>, first: Option<Values>, last: Option<Values>) {
         memory::room_for_entry(&mut self.rows);
         match self.rows.get_mut(&key) {
             Some(row) => row.first = first,
@@ -188,11 +199,11 @@ impl Later {
     }
 
     /// The converted columns' values; `None` when the chunk does not have them all.
-    fn values(&self, chunk: &Chunk, text: &[u8], spans: &[Span]) -> Option<Vec<u8>> {
+    fn values(&self, chunk: &Chunk, text: &[u8], spans: &[Span]) -> Option<Values> {
         let place = |name: &String| chunk.columns.iter().position(|column| column == name);
         let places = self.columns.iter().map(place).collect::<Option<Vec<_>>>()?;
-        let values: Vec<Span> = places.into_iter().map(|n| spans[n]).collect();
-        Some(joined(text, &values))
+        let value = |n: usize| memory::copied(spans[n].raw(text));
+        Some(places.into_iter().map(value).collect())
     }
 }
 

@@ -137,7 +137,8 @@ impl Engine {
             json.push(b'"');
             json.extend_from_slice(name);
             json.extend_from_slice(b"\":");
-            let value = self.span(image, n, after).raw(image.text);
+            let left = after.then(|| self.left_by_conversion(image, n)).flatten();
+            let value = left.unwrap_or_else(|| self.span(image, n, after).raw(image.text));
             memory::append(&mut json, value);
         }
         json.push(b'}');
