@@ -1,7 +1,7 @@
 //! Restore under every isolation level: what others have committed counts, whatever snapshot the transaction goes by.
 
 use pg_backstop_tests::{
-    approved, database_with, last_statement, now, passes, query_text, refused,
+    approved, database_with, last_statement, now, passes, query_text, refused, until_someone_waits,
 };
 
 const LEVELS: [&str; 3] = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"];
@@ -50,6 +50,33 @@ fn is_refused_at_every_level(destroys: &str, undone: bool, references: i32) {
 #[test]
 fn a_changed_key_that_others_reference_by_now_stays() {
     is_refused_at_every_level("UPDATE parent SET id = 103 WHERE id = 2", false, 103);
+}
+
+/// The restore waits for who references the key, and finds his row.
+#[test]
+fn a_changed_key_that_others_are_about_to_reference_stays() {
+    for level in LEVELS {
+        let (db, mut admin) = database_with(WORLD);
+        let (mut other, mut watcher) = (db.connect(), db.connect());
+        approved(&mut admin, 10, "UPDATE parent SET id = 103 WHERE id = 2");
+        passes(&mut other, "BEGIN; INSERT INTO child VALUES (50, 103)");
+        let waiting = std::thread::spawn(move || {
+            let level = level.to_lowercase();
+            passes(
+                &mut admin,
+                &format!("SET default_transaction_isolation = '{level}'"),
+            );
+            refused(
+                &mut admin,
+                "SELECT * FROM backstop.restore(1, dry_run => false)",
+            )
+        });
+        until_someone_waits(&mut watcher);
+        passes(&mut other, "COMMIT");
+        let refusal = waiting.join().expect("it is refused");
+        assert_eq!(refusal.sqlstate, "23503", "{level}: {refusal:?}");
+        assert_eq!(query_text(&mut watcher, ORPHANS), "0", "{level}");
+    }
 }
 
 #[test]

@@ -17,19 +17,16 @@ use super::held::Held;
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::later::Later;
-use super::rebuild::Rebuild;
 use super::resolve;
 use super::source::Order;
 use super::target::Target;
 use super::{OnConflict, Request};
 use crate::ledger::Root;
-use crate::model::Operation;
 use crate::pg::raw;
 use crate::record::json::{self, Span};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
-use std::rc::Rc;
 
 pub(super) struct Engine {
     pub request: Request,
@@ -174,44 +171,6 @@ impl Engine {
         });
         self.counts[count].captured += chunk.rows;
         Ok((target, shape, count))
-    }
-
-    /// Makes the record name what this restore has made again, rows or not.
-    pub(super) fn note_made(&mut self, rebuild: &Rebuild) {
-        for step in &rebuild.made {
-            let operation = match step.kind.as_str() {
-                "table" => Operation::CreateTable,
-                "column" => Operation::AddColumn,
-                "column type" => Operation::AlterColumnType,
-                "partition" if step.operation == "DETACH PARTITION" => Operation::AttachPartition,
-                _ => continue,
-            };
-            let relation = Rc::from(step.relation.as_str());
-            self.root.level(self.nest).note(&relation, operation);
-        }
-    }
-
-    /// Counts what was taken away without a row.
-    pub(super) fn count_definitions(&mut self, rebuild: &Rebuild) {
-        for step in &rebuild.steps {
-            let known = self
-                .counts
-                .iter()
-                .any(|count| count.relation == step.relation && count.operation == step.operation);
-            let own = rebuild
-                .steps
-                .iter()
-                .any(|other| other.relation == step.relation && other.kind == "table");
-            if !known
-                && (own || matches!(step.kind.as_str(), "column" | "column type" | "partition"))
-            {
-                self.counts.push(Count {
-                    relation: step.relation.clone(),
-                    operation: step.operation.clone(),
-                    ..Count::default()
-                });
-            }
-        }
     }
 
     /// The target of a chunk whose relation has not been met under its name.

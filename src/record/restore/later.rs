@@ -87,7 +87,8 @@ impl Later {
             return false;
         }
         let changed = |row: &Row| row.last.is_none() || row.first != row.last;
-        self.rekeyed || self.rows.get(&joined(text, key)).is_some_and(changed)
+        self.rekeyed
+            || !self.rows.is_empty() && self.rows.get(&joined(text, key)).is_some_and(changed)
     }
 
     /// What the conversion left of the row's `column`, if that was recorded.
