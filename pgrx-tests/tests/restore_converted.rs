@@ -103,6 +103,56 @@ fn later_work_on_a_converted_column_that_was_itself_undone_is_no_conflict() {
 }
 
 #[test]
+fn a_conversion_beside_a_dropped_column_overwrites_nothing_either() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE e (id int PRIMARY KEY, v text, w text); INSERT INTO e VALUES (1, '1', 'a'), (2, '2', 'b'), (3, '3', 'c');
+         SELECT backstop.protect('e')",
+    );
+    approved(
+        &mut admin,
+        10,
+        "ALTER TABLE e DROP COLUMN w, ALTER v TYPE int USING v::int * 2",
+    );
+    let id = last_statement(&mut admin);
+    passes(
+        &mut admin,
+        "UPDATE e SET v = 99 WHERE id = 1; DELETE FROM e WHERE id = 2; INSERT INTO e VALUES (2, 77)",
+    );
+    let skip = ", dry_run => false, on_conflict => 'skip'";
+    assert_eq!(restore(&mut admin, &id, skip), "3|1|0|2");
+    assert_eq!(
+        query_text(&mut admin, "SELECT string_agg(v, ' ' ORDER BY id) FROM e"),
+        "99 77 3"
+    );
+}
+
+#[test]
+fn a_later_conversion_that_was_undone_changed_nothing() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE e (id int PRIMARY KEY, v int, w int); INSERT INTO e VALUES (1, 1, 1), (2, 2, 2);
+         SELECT backstop.protect('e')",
+    );
+    let mut statements = Vec::new();
+    for using in [
+        "v TYPE bigint USING v * 3",
+        "v TYPE numeric USING v / 2.0",
+        "w TYPE bigint USING w + 1",
+    ] {
+        approved(&mut admin, 10, &format!("ALTER TABLE e ALTER {using}"));
+        statements.push(last_statement(&mut admin));
+    }
+    // Another column's conversion is nothing to this one's.
+    assert_eq!(restore(&mut admin, &statements[1], ""), "2|2|0|0");
+    assert_eq!(restore(&mut admin, &statements[0], ""), "2|0|0|2");
+    restore(&mut admin, &statements[1], ", dry_run => false");
+    assert_eq!(
+        restore(&mut admin, &statements[0], ", dry_run => false"),
+        "2|2|0|0"
+    );
+    assert_eq!(rows(&mut admin, "e"), "(1,1,2) (2,2,3)");
+}
+
+#[test]
 fn what_was_changed_since_a_conversion_was_undone_is_a_conflict() {
     let (_db, mut admin) = database_with(
         "CREATE TABLE e (id int PRIMARY KEY, v int); INSERT INTO e VALUES (1, 1), (2, 2), (3, 3);

@@ -7,18 +7,14 @@
 
 use super::chunk::{Change, Chunk};
 use super::converted::LostColumn;
+use super::later_statements::{Statement, statements};
 use super::reverted::restored_before;
 use super::shape::json_name;
 use super::source::{Order, Source};
-use crate::pg::encoding::{RowText, Text, typed};
-use crate::pg::{memory, newest};
+use crate::pg::memory;
 use crate::record::json::{self, Span};
 use crate::report::{Outcome, Report};
-use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
-
-const ALTER_TYPE: &str = "ALTER COLUMN TYPE";
 
 /// The later images of one relation's rows.
 pub(super) struct Later {
@@ -41,20 +37,12 @@ struct Row {
     last: Option<Values>,
 }
 
-/// A later statement.
-struct Statement {
-    id: i64,
-    /// The conversion that it undid.
-    undid: Option<i64>,
-    /// The columns that it converted.
-    converted: Vec<String>,
-}
-
 impl Later {
     /// Reads what was recorded since of the rows that the statement converted, relation by relation.
     pub fn read(source: &Source, lost: &[LostColumn]) -> Outcome<Vec<Later>> {
         let mut all: Vec<Later> = Vec::new();
-        for chunk in source.chunks.iter().filter(|c| c.operation == ALTER_TYPE) {
+        // A statement that drops columns, too, goes by that name.
+        for chunk in source.chunks.iter().filter(|c| is_of_columns(c)) {
             // Without a key, a row is found by the very values that it had: there is nothing to overwrite.
             if chunk.key_count == 0 || all.iter().any(|later| later.relation == chunk.relation) {
                 continue;
@@ -67,6 +55,9 @@ impl Later {
                 .map(|lost| lost.column.clone())
                 .filter(|name| chunk.columns.contains(name))
                 .collect();
+            if columns.is_empty() {
+                continue;
+            }
             let mut later = Later {
                 relation: chunk.relation.clone(),
                 columns,
@@ -114,7 +105,7 @@ impl Later {
         source.start(|chunk| {
             chunk.id > last_id
                 && (chunk.relation == since.relation || chunk.relid == since.relid)
-                && !(undone && chunk.operation == ALTER_TYPE)
+                && !(undone && is_of_columns(chunk))
         });
         let mut members = Vec::new();
         while let Some((n, row)) = source.next()? {
@@ -181,9 +172,7 @@ impl Later {
         match change {
             Some(Change::Removed) => self.enter(key, before, None),
             Some(Change::Inserted) => self.enter(key, None, after),
-            Some(Change::Column) if converts && chunk.operation == ALTER_TYPE => {
-                self.enter(key, before, None);
-            }
+            Some(Change::Column) if converts => self.enter(key, before, None),
             _ => self.enter(key, before, after),
         }
         Ok(())
@@ -208,6 +197,10 @@ impl Later {
     }
 }
 
+fn is_of_columns(chunk: &Chunk) -> bool {
+    Change::of(&chunk.operation) == Some(Change::Column)
+}
+
 fn joined(text: &[u8], spans: &[Span]) -> Vec<u8> {
     let mut joined = Vec::new();
     for span in spans {
@@ -215,40 +208,4 @@ fn joined(text: &[u8], spans: &[Span]) -> Vec<u8> {
         memory::append(&mut joined, span.raw(text));
     }
     joined
-}
-
-/// The statements with images of the relation behind `chunk_id`, in the order of changes (see `since`), the last one first.
-fn statements(chunk_id: i64, relation: &str, relid: Oid) -> Vec<Statement> {
-    // SAFETY: values of the types that go with them.
-    let arguments = unsafe {
-        [
-            DatumWithOid::new(chunk_id, pg_sys::INT8OID),
-            typed(Text(relation.to_owned())),
-            DatumWithOid::new(relid, pg_sys::OIDOID),
-        ]
-    };
-    newest::select(
-        "SELECT l.statement_id,
-             (SELECT s.reverts FROM backstop.statement_log AS s WHERE s.statement_id = l.statement_id
-                  AND (EXISTS (SELECT FROM backstop.image_chunk AS i
-                               WHERE i.statement_id = s.reverts AND i.operation = 'ALTER COLUMN TYPE')
-                       OR EXISTS (SELECT FROM backstop.statement_log AS r
-                                  WHERE r.statement_id = s.reverts AND r.image_operation = 'ALTER COLUMN TYPE'))),
-             ARRAY(SELECT d.name FROM backstop.definition AS d
-                   WHERE d.statement_id = l.statement_id AND d.kind = 'column type')
-         FROM (SELECT statement_id, image_chunk_id AS chunk_id FROM backstop.statement_log
-               WHERE image_chunk_id > $1 AND (relations[1] = $2 OR image_relid = $3)
-               UNION ALL
-               SELECT statement_id, chunk_id FROM backstop.image_chunk
-               WHERE chunk_id > $1 AND (relation = $2 OR relid = $3)) AS l
-         GROUP BY l.statement_id ORDER BY pg_catalog.max(l.chunk_id) DESC, l.statement_id DESC",
-        &arguments,
-        |row| {
-            Ok(Some(Statement {
-                id: row.get(1)?.unwrap_or(0),
-                undid: row.get(2)?,
-                converted: row.texts(3)?.unwrap_or_default(),
-            }))
-        },
-    )
 }

@@ -32,6 +32,7 @@ mod image;
 mod input;
 mod keys;
 mod later;
+mod later_statements;
 mod leaf;
 mod lookup;
 mod made;
