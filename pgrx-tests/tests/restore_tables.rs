@@ -109,6 +109,15 @@ fn followers_without_a_key_come_back_once() {
         "18|0|10|8",
         "a second restore finds them back"
     );
+    let refusal = refused(
+        &mut admin,
+        &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
+    );
+    assert!(
+        refusal.detail.contains("put back by an earlier restore")
+            && !refusal.detail.contains("gone"),
+        "{refusal:?}"
+    );
     assert_eq!(query_text(&mut admin, "SELECT count(*) FROM g"), "20");
     assert_eq!(restore_last(&mut admin), "18|18|0|0");
     assert_eq!(

@@ -1,5 +1,6 @@
 //! What has become of a row: whether its present values are the recorded ones.
 
+use super::converted::Loose;
 use super::engine::Engine;
 use super::image::{Image, Settled};
 use crate::pg::memory;
@@ -73,18 +74,18 @@ impl Engine {
         }
     }
 
-    /// Whether the present row has all the values in the leaf's slot that were recorded.
+    /// Whether the present row has all the values in the leaf's slot that were recorded, `but` some.
     ///
     /// # Safety
     /// Slot and `present` must hold rows.
-    pub(super) unsafe fn is_whole(&mut self, image: Image, leaf: usize) -> bool {
+    pub(super) unsafe fn is_whole(&mut self, image: Image, leaf: usize, but: &Loose) -> bool {
         self.unlike.clear();
         for n in 0..image.spans.len() {
             let target = &self.targets[image.target];
             let Some(Some(known)) = target.shapes[image.shape].known.get(n) else {
                 continue;
             };
-            if known.generated {
+            if known.generated || but.has(n) {
                 continue;
             }
             let known_place = known.place;

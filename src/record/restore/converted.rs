@@ -33,6 +33,39 @@ impl LostColumn {
     }
 }
 
+/// Columns of an image, by place, that a statement still to be undone converted: their values are of another type.
+#[derive(Default)]
+pub(super) struct Loose(Vec<usize>);
+
+impl Loose {
+    /// Of `columns` of a table: a child's columns are converted under its parent's name.
+    pub fn of(converted: &[(String, String)], recorded: &str, columns: &[String]) -> Loose {
+        let named = converted.iter().any(|(relation, _)| relation == recorded);
+        let of_table = |relation: &String| relation == recorded || !named;
+        let is_loose = |name: &String| {
+            let mut converted = converted.iter();
+            converted.any(|(relation, column)| of_table(relation) && column == name)
+        };
+        if converted.is_empty() {
+            return Loose::default();
+        }
+        Loose(
+            (0..columns.len())
+                .filter(|n| is_loose(&columns[*n]))
+                .collect(),
+        )
+    }
+
+    pub fn but_not_before(mut self, first: usize) -> Loose {
+        self.0.retain(|n| *n >= first);
+        self
+    }
+
+    pub fn has(&self, n: usize) -> bool {
+        self.0.contains(&n)
+    }
+}
+
 impl Engine {
     /// Takes note of the columns that definitions bring back.
     pub(super) fn note_columns(&mut self, rebuild: &Rebuild) {
@@ -60,6 +93,21 @@ impl Engine {
             _ => Vec::new(),
         };
         Ok(())
+    }
+
+    /// What the conversion left of the image's column `n`, as the record writes it: null where nobody knows. `None` for
+    /// columns that were not converted.
+    pub(super) fn left_by_conversion(&self, image: Image, n: usize) -> Option<&[u8]> {
+        let target = &self.targets[image.target];
+        let shape = &target.shapes[image.shape];
+        let (recorded, column) = (&target.recorded, &shape.columns[n]);
+        let mut lost = LostColumn::of(&self.columns, recorded).filter(|lost| lost.converted);
+        if !self.converted || !lost.any(|lost| lost.column == *column) {
+            return None;
+        }
+        let key = &image.spans[..shape.key_count];
+        let left = |later| Later::left(later, recorded, image.text, key, column);
+        Some(self.later.iter().find_map(left).unwrap_or(b"null"))
     }
 
     /// Whether the image's columns may still have what the DDL made of them: `inherited` is what later images of the row
@@ -98,15 +146,8 @@ impl Engine {
         }
         let target = &self.targets[image.target];
         let columns = &target.shapes[image.shape].columns;
-        let own = |relation: &String| *relation == target.recorded;
-        // A child's columns are converted under its parent's name.
-        let before = &self.converted_before;
-        let named = before.iter().any(|(relation, _)| own(relation));
-        self.members.retain(|(n, _)| {
-            !before
-                .iter()
-                .any(|(relation, column)| (own(relation) || !named) && *column == columns[*n])
-        });
+        let loose = Loose::of(&self.converted_before, &target.recorded, columns);
+        self.members.retain(|(n, _)| !loose.has(*n));
         !self.members.is_empty()
     }
 

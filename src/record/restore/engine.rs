@@ -13,22 +13,20 @@
 use super::chunk::{Change, Chunk};
 use super::columns::ColumnChanges;
 use super::converted::LostColumn;
+use super::held::Held;
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::later::Later;
-use super::rebuild::Rebuild;
 use super::resolve;
 use super::source::Order;
 use super::target::Target;
 use super::{OnConflict, Request};
 use crate::ledger::Root;
-use crate::model::Operation;
 use crate::pg::raw;
 use crate::record::json::{self, Span};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
-use std::rc::Rc;
 
 pub(super) struct Engine {
     pub request: Request,
@@ -61,6 +59,12 @@ pub(super) struct Engine {
     /// Columns that a statement before the one being undone converted, and whose former type is back: what later statements
     /// recorded of them is of another type. The conversion's own images have their values.
     pub converted_before: Vec<(String, String)>,
+    /// An earlier restore put back the image's row, which nothing tells from others.
+    pub back_before: bool,
+    /// Why the row in the target's slot could not be read in full.
+    pub unread: Option<Box<Report>>,
+    /// Rows that wait for a conversion's images.
+    pub held: Held,
     /// What was recorded since of converted rows.
     pub later: Vec<Later>,
     /// The image's changed columns are converted ones.
@@ -105,6 +109,9 @@ impl Engine {
             members: Vec::new(),
             columns: Vec::new(),
             converted_before: Vec::new(),
+            back_before: false,
+            unread: None,
+            held: Held::default(),
             later: Vec::new(),
             converted: false,
             back: false,
@@ -166,44 +173,6 @@ impl Engine {
         Ok((target, shape, count))
     }
 
-    /// Makes the record name what this restore has made again, rows or not.
-    pub(super) fn note_made(&mut self, rebuild: &Rebuild) {
-        for step in &rebuild.made {
-            let operation = match step.kind.as_str() {
-                "table" => Operation::CreateTable,
-                "column" => Operation::AddColumn,
-                "column type" => Operation::AlterColumnType,
-                "partition" if step.operation == "DETACH PARTITION" => Operation::AttachPartition,
-                _ => continue,
-            };
-            let relation = Rc::from(step.relation.as_str());
-            self.root.level(self.nest).note(&relation, operation);
-        }
-    }
-
-    /// Counts what was taken away without a row.
-    pub(super) fn count_definitions(&mut self, rebuild: &Rebuild) {
-        for step in &rebuild.steps {
-            let known = self
-                .counts
-                .iter()
-                .any(|count| count.relation == step.relation && count.operation == step.operation);
-            let own = rebuild
-                .steps
-                .iter()
-                .any(|other| other.relation == step.relation && other.kind == "table");
-            if !known
-                && (own || matches!(step.kind.as_str(), "column" | "column type" | "partition"))
-            {
-                self.counts.push(Count {
-                    relation: step.relation.clone(),
-                    operation: step.operation.clone(),
-                    ..Count::default()
-                });
-            }
-        }
-    }
-
     /// The target of a chunk whose relation has not been met under its name.
     ///
     /// # Safety
@@ -256,6 +225,7 @@ impl Engine {
             count,
         };
         self.unlike.clear();
+        (self.unread, self.back_before) = (None, false);
         // SAFETY: what one row needs is allocated in the per-row context, which is emptied before each row.
         unsafe {
             let context = (*(*self.estate).es_per_tuple_exprcontext).ecxt_per_tuple_memory;
@@ -301,13 +271,15 @@ impl Engine {
     /// # Safety
     /// In the per-row context.
     pub(super) unsafe fn fill(&mut self, image: Image) -> Outcome<()> {
+        let loose = self.loose(image);
         let target = &mut self.targets[image.target];
         let shape = &mut target.shapes[image.shape];
         // SAFETY: the target's slot is virtual and of its shape.
         unsafe {
             let settings: Option<PortableInput> = shape.settings();
             target.slot.start();
-            shape.fill(target.slot, image.text, image.spans, &mut self.scratch)?;
+            let (slot, scratch) = (target.slot, &mut self.scratch);
+            self.unread = shape.fill(slot, image.text, image.spans, &loose, scratch)?;
             drop(settings);
             target.slot.store();
         }

@@ -49,6 +49,8 @@ fn refuse(engine: &Engine, conflicts: i64) -> Box<Report> {
         let key = encoding::decode(key.unwrap_or_default());
         let how = if conflict.current_row.is_some() {
             "is not as the statement left it"
+        } else if conflict.back_before {
+            "was put back by an earlier restore, and no key tells it from others"
         } else {
             "is gone"
         };

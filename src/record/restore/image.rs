@@ -58,7 +58,7 @@ pub(super) struct Settled {
     pub left_as: Option<Vec<u8>>,
 }
 
-/// A conflict in JSON.
+/// A conflict in JSON, for people.
 #[derive(Default)]
 pub struct Conflict {
     pub relation: String,
@@ -66,4 +66,6 @@ pub struct Conflict {
     pub old_row: Option<Vec<u8>>,
     pub left_as: Option<Vec<u8>>,
     pub current_row: Option<Vec<u8>>,
+    /// An earlier restore put the row back, and nothing tells it from others.
+    pub back_before: bool,
 }

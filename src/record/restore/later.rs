@@ -7,18 +7,14 @@
 
 use super::chunk::{Change, Chunk};
 use super::converted::LostColumn;
+use super::later_statements::{Statement, statements};
 use super::reverted::restored_before;
 use super::shape::json_name;
 use super::source::{Order, Source};
-use crate::pg::encoding::{RowText, Text, typed};
-use crate::pg::{memory, newest};
+use crate::pg::memory;
 use crate::record::json::{self, Span};
 use crate::report::{Outcome, Report};
-use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
-
-const ALTER_TYPE: &str = "ALTER COLUMN TYPE";
 
 /// The later images of one relation's rows.
 pub(super) struct Later {
@@ -30,28 +26,23 @@ pub(super) struct Later {
     rekeyed: bool,
 }
 
-/// A row's converted columns; `None` where it was not there, or nobody knows.
-struct Row {
-    /// Before the earliest later image.
-    first: Option<Vec<u8>>,
-    /// After the last one.
-    last: Option<Vec<u8>>,
-}
+/// A row's converted columns, as the record has them.
+type Values = Vec<Vec<u8>>;
 
-/// A later statement.
-struct Statement {
-    id: i64,
-    /// The conversion that it undid.
-    undid: Option<i64>,
-    /// The columns that it converted.
-    converted: Vec<String>,
+/// A row's values; `None` where it was not there, or nobody knows.
+struct Row {
+    /// Before the earliest later image: as the conversion left them.
+    first: Option<Values>,
+    /// After the last one.
+    last: Option<Values>,
 }
 
 impl Later {
     /// Reads what was recorded since of the rows that the statement converted, relation by relation.
     pub fn read(source: &Source, lost: &[LostColumn]) -> Outcome<Vec<Later>> {
         let mut all: Vec<Later> = Vec::new();
-        for chunk in source.chunks.iter().filter(|c| c.operation == ALTER_TYPE) {
+        // A statement that drops columns, too, goes by that name.
+        for chunk in source.chunks.iter().filter(|c| is_of_columns(c)) {
             // Without a key, a row is found by the very values that it had: there is nothing to overwrite.
             if chunk.key_count == 0 || all.iter().any(|later| later.relation == chunk.relation) {
                 continue;
@@ -64,6 +55,9 @@ impl Later {
                 .map(|lost| lost.column.clone())
                 .filter(|name| chunk.columns.contains(name))
                 .collect();
+            if columns.is_empty() {
+                continue;
+            }
             let mut later = Later {
                 relation: chunk.relation.clone(),
                 columns,
@@ -84,7 +78,16 @@ impl Later {
             return false;
         }
         let changed = |row: &Row| row.last.is_none() || row.first != row.last;
-        self.rekeyed || self.rows.get(&joined(text, key)).is_some_and(changed)
+        self.rekeyed
+            || !self.rows.is_empty() && self.rows.get(&joined(text, key)).is_some_and(changed)
+    }
+
+    /// What the conversion left of the row's `column`, if that was recorded.
+    pub fn left(&self, relation: &str, text: &[u8], key: &[Span], column: &str) -> Option<&[u8]> {
+        let n = self.columns.iter().position(|name| name == column)?;
+        let row = self.rows.get(&joined(text, key));
+        let row = row.filter(|_| self.relation == relation && !self.rekeyed)?;
+        row.first.as_ref().map(|values| &values[n][..])
     }
 
     /// Goes through a statement's images, the last one first; statements come so, too.
@@ -102,7 +105,7 @@ impl Later {
         source.start(|chunk| {
             chunk.id > last_id
                 && (chunk.relation == since.relation || chunk.relid == since.relid)
-                && !(undone && chunk.operation == ALTER_TYPE)
+                && !(undone && is_of_columns(chunk))
         });
         let mut members = Vec::new();
         while let Some((n, row)) = source.next()? {
@@ -169,15 +172,13 @@ impl Later {
         match change {
             Some(Change::Removed) => self.enter(key, before, None),
             Some(Change::Inserted) => self.enter(key, None, after),
-            Some(Change::Column) if converts && chunk.operation == ALTER_TYPE => {
-                self.enter(key, before, None);
-            }
+            Some(Change::Column) if converts => self.enter(key, before, None),
             _ => self.enter(key, before, after),
         }
         Ok(())
     }
 
-    fn enter(&mut self, key: Vec<u8>, first: Option<Vec<u8>>, last: Option<Vec<u8>>) {
+    fn enter(&mut self, key: Vec<u8>, first: Option<Values>, last: Option<Values>) {
         memory::room_for_entry(&mut self.rows);
         match self.rows.get_mut(&key) {
             Some(row) => row.first = first,
@@ -188,12 +189,16 @@ impl Later {
     }
 
     /// The converted columns' values; `None` when the chunk does not have them all.
-    fn values(&self, chunk: &Chunk, text: &[u8], spans: &[Span]) -> Option<Vec<u8>> {
+    fn values(&self, chunk: &Chunk, text: &[u8], spans: &[Span]) -> Option<Values> {
         let place = |name: &String| chunk.columns.iter().position(|column| column == name);
         let places = self.columns.iter().map(place).collect::<Option<Vec<_>>>()?;
-        let values: Vec<Span> = places.into_iter().map(|n| spans[n]).collect();
-        Some(joined(text, &values))
+        let value = |n: usize| memory::copied(spans[n].raw(text));
+        Some(places.into_iter().map(value).collect())
     }
+}
+
+fn is_of_columns(chunk: &Chunk) -> bool {
+    Change::of(&chunk.operation) == Some(Change::Column)
 }
 
 fn joined(text: &[u8], spans: &[Span]) -> Vec<u8> {
@@ -203,40 +208,4 @@ fn joined(text: &[u8], spans: &[Span]) -> Vec<u8> {
         memory::append(&mut joined, span.raw(text));
     }
     joined
-}
-
-/// The statements with images of the relation behind `chunk_id`, in the order of changes (see `since`), the last one first.
-fn statements(chunk_id: i64, relation: &str, relid: Oid) -> Vec<Statement> {
-    // SAFETY: values of the types that go with them.
-    let arguments = unsafe {
-        [
-            DatumWithOid::new(chunk_id, pg_sys::INT8OID),
-            typed(Text(relation.to_owned())),
-            DatumWithOid::new(relid, pg_sys::OIDOID),
-        ]
-    };
-    newest::select(
-        "SELECT l.statement_id,
-             (SELECT s.reverts FROM backstop.statement_log AS s WHERE s.statement_id = l.statement_id
-                  AND (EXISTS (SELECT FROM backstop.image_chunk AS i
-                               WHERE i.statement_id = s.reverts AND i.operation = 'ALTER COLUMN TYPE')
-                       OR EXISTS (SELECT FROM backstop.statement_log AS r
-                                  WHERE r.statement_id = s.reverts AND r.image_operation = 'ALTER COLUMN TYPE'))),
-             ARRAY(SELECT d.name FROM backstop.definition AS d
-                   WHERE d.statement_id = l.statement_id AND d.kind = 'column type')
-         FROM (SELECT statement_id, image_chunk_id AS chunk_id FROM backstop.statement_log
-               WHERE image_chunk_id > $1 AND (relations[1] = $2 OR image_relid = $3)
-               UNION ALL
-               SELECT statement_id, chunk_id FROM backstop.image_chunk
-               WHERE chunk_id > $1 AND (relation = $2 OR relid = $3)) AS l
-         GROUP BY l.statement_id ORDER BY pg_catalog.max(l.chunk_id) DESC, l.statement_id DESC",
-        &arguments,
-        |row| {
-            Ok(Some(Statement {
-                id: row.get(1)?.unwrap_or(0),
-                undid: row.get(2)?,
-                converted: row.texts(3)?.unwrap_or_default(),
-            }))
-        },
-    )
 }

@@ -1,7 +1,7 @@
 //! Whether a statement was undone before.
 
+use crate::pg::newest;
 use crate::pg::privileged::Privileged;
-use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 
@@ -9,10 +9,9 @@ use pgrx::pg_sys;
 pub(super) fn restored_before(statement_id: i64) -> bool {
     // The restore acts as the table's owner when it asks.
     let _privileged = Privileged::begin();
-    let found = Spi::connect(|client| {
-        // SAFETY: a bigint argument.
-        let id = unsafe { DatumWithOid::new(statement_id, pg_sys::INT8OID) };
-        let rows = client.select(
+    // SAFETY: a bigint argument.
+    let id = unsafe { DatumWithOid::new(statement_id, pg_sys::INT8OID) };
+    let later = newest::select(
             "WITH RECURSIVE ended AS (
                  SELECT s.at, (SELECT pg_catalog.max(c.at) FROM backstop.committed AS c WHERE c.at >= s.at AND c.xid = s.xid
                      AND s.statement_id BETWEEN c.first_statement_id AND c.last_statement_id) AS committed_at
@@ -23,22 +22,15 @@ pub(super) fn restored_before(statement_id: i64) -> bool {
                  UNION ALL
                  SELECT s.statement_id, s.reverts FROM later AS l JOIN backstop.statement_log AS s ON s.reverts = l.statement_id)
              SELECT statement_id, reverts FROM later ORDER BY statement_id DESC",
-            None,
             &[id],
-        )?;
-        let mut undone: Vec<i64> = Vec::new();
-        for row in rows {
-            let (id, reverts) = (
-                row.get::<i64>(1)?.unwrap_or(0),
-                row.get::<i64>(2)?.unwrap_or(0),
-            );
-            // The latest first: one that was undone by one that stands does not stand.
-            if undone.contains(&id) {
-                continue;
-            }
+            |row| Ok(row.get::<i64>(1)?.zip(row.get::<i64>(2)?)),
+        );
+    let mut undone: Vec<i64> = Vec::new();
+    for (id, reverts) in later {
+        // The latest first: one that was undone by one that stands does not stand.
+        if !undone.contains(&id) {
             undone.push(reverts);
         }
-        Ok::<_, pgrx::spi::Error>(undone.contains(&statement_id))
-    });
-    found.unwrap_or_else(|error| pgrx::error!("{error}"))
+    }
+    undone.contains(&statement_id)
 }

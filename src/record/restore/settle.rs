@@ -20,7 +20,7 @@ impl Engine {
     }
 
     /// The row's key before (or after) the image's change, when one tells rows apart.
-    fn row_key(&self, image: Image, after: bool) -> Option<Vec<u8>> {
+    pub(super) fn row_key(&self, image: Image, after: bool) -> Option<Vec<u8>> {
         let target = &self.targets[image.target];
         let shape = &target.shapes[image.shape];
         let leaf = target.leaves.first()?;
@@ -103,6 +103,7 @@ impl Engine {
                 old_row: self.old_json(image),
                 left_as: settled.left_as.as_deref().map(memory::copied),
                 current_row,
+                back_before: self.back_before,
             });
             memory::push(&mut self.conflicts, conflict);
         }
@@ -136,7 +137,8 @@ impl Engine {
             json.push(b'"');
             json.extend_from_slice(name);
             json.extend_from_slice(b"\":");
-            let value = self.span(image, n, after).raw(image.text);
+            let left = after.then(|| self.left_by_conversion(image, n)).flatten();
+            let value = left.unwrap_or_else(|| self.span(image, n, after).raw(image.text));
             memory::append(&mut json, value);
         }
         json.push(b'}');

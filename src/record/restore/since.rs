@@ -13,6 +13,7 @@
 use super::chunk::Chunk;
 use crate::pg::catalog;
 use crate::pg::encoding::{Text, typed};
+use crate::pg::newest;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
@@ -36,9 +37,9 @@ pub(super) fn statements(at: i64) -> Outcome<Vec<i64>> {
         )
         .detail(format!("It reaches back to {}.", shown(start))));
     }
-    // No snapshot of the caller's: a statement that committed while this one was waiting is to be seen.
-    let ids = Spi::connect_mut(|client| {
-        let rows = client.update(
+    // No snapshot of the caller's: a statement that committed while this one was waiting, or since a REPEATABLE READ
+    // transaction began, is to be seen, as its rows are.
+    let ids = newest::select(
             "WITH counted AS (
                  SELECT s.statement_id, s.image_chunk_id FROM backstop.statement_log AS s WHERE s.at > $1
                  UNION ALL
@@ -58,13 +59,10 @@ pub(super) fn statements(at: i64) -> Outcome<Vec<i64>> {
              FROM ended AS e
              WHERE last_chunk IS NOT NULL
                  OR EXISTS (SELECT FROM backstop.definition AS d WHERE d.statement_id = e.statement_id)",
-            None,
             &[timestamp(at)],
-        )?;
-        rows.first().get_one::<Vec<i64>>()
-    });
-    ids.map(Option::unwrap_or_default)
-        .map_err(|error| pgrx::error!("{error}"))
+            |row| row.get::<Vec<i64>>(1),
+        );
+    Ok(ids.into_iter().next().unwrap_or_default())
 }
 
 /// The moment before which statements were pruned.

@@ -120,6 +120,9 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             pg_sys::MemoryContextReset(context);
         }
         pg_sys::MemoryContextSwitchTo(before);
+        if !(collect || incomplete && engine.conflict_count() > 0) {
+            engine.check_held()?;
+        }
         let mut note = finish::finish(&mut engine)?.or(emptied);
         let complete = !(collect || incomplete && engine.conflict_count() > 0);
         let conflicts = std::mem::take(&mut engine.conflicts);
