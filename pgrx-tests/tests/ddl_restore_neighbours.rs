@@ -36,6 +36,12 @@ fn comes_back(sql: &str, statement: &str, query: &str) {
     assert_eq!(query_text(&mut admin, query), before, "{statement}");
 }
 
+const POLICIES: &str =
+    "CREATE TABLE perm (uid int PRIMARY KEY); CREATE TABLE doc (id int PRIMARY KEY, owner int);
+    ALTER TABLE doc ENABLE ROW LEVEL SECURITY; CREATE POLICY p1 ON doc USING (true);
+    CREATE POLICY p2 ON doc AS RESTRICTIVE USING (EXISTS (SELECT FROM perm WHERE uid = owner));
+    COMMENT ON POLICY p2 ON doc IS 'only who may'; SELECT backstop.protect('perm')";
+
 #[test]
 fn indexes_of_a_materialized_view() {
     comes_back(
@@ -44,5 +50,56 @@ fn indexes_of_a_materialized_view() {
         "DROP TABLE t CASCADE",
         "SELECT string_agg(pg_get_indexdef(indexrelid), ';' ORDER BY indexrelid::regclass::text) FROM pg_index
          WHERE indrelid = to_regclass('mv')",
+    );
+}
+
+#[test]
+fn policies_of_other_tables() {
+    comes_back(
+        POLICIES,
+        "DROP TABLE perm CASCADE",
+        "SELECT polname, polpermissive, pg_get_expr(polqual, polrelid), obj_description(oid, 'pg_policy') FROM pg_policy
+         WHERE polrelid = 'doc'::regclass ORDER BY 1",
+    );
+}
+
+#[test]
+fn a_policy_whose_table_has_lost_a_column_is_named() {
+    let (_db, mut admin, notices) = world(POLICIES);
+    approved(&mut admin, 1000, "DROP TABLE perm CASCADE");
+    passes(&mut admin, "ALTER TABLE doc DROP COLUMN owner");
+    let warnings = restore(&mut admin, &notices);
+    assert!(
+        warnings.contains("policy \"p2\" of \"public.doc\" was not brought back"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn rules_of_other_tables() {
+    comes_back(
+        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int); CREATE VIEW v AS SELECT 1 AS id;
+         CREATE RULE also AS ON INSERT TO b DO ALSO INSERT INTO a VALUES (NEW.id); ALTER TABLE b DISABLE RULE also;
+         COMMENT ON RULE also ON b IS 'twice'; CREATE RULE instead AS ON INSERT TO v DO INSTEAD INSERT INTO a VALUES (NEW.id);
+         SELECT backstop.protect('a')",
+        "DROP TABLE a CASCADE",
+        "SELECT string_agg(pg_get_ruledef(oid) || ev_enabled::text || coalesce(obj_description(oid, 'pg_rewrite'), ''), ';'
+                           ORDER BY rulename) FROM pg_rewrite WHERE rulename IN ('also', 'instead')",
+    );
+}
+
+#[test]
+fn defaults_of_other_tables_that_draw_from_its_sequence() {
+    comes_back(
+        "CREATE TABLE a (id serial PRIMARY KEY, n int); CREATE TABLE b (id int DEFAULT nextval('a_id_seq'));
+         INSERT INTO a (n) VALUES (1), (2); SELECT backstop.protect('a')",
+        "DROP TABLE a CASCADE",
+        "SELECT count(*), max(pg_get_expr(adbin, adrelid)) FROM pg_attrdef WHERE adrelid = 'b'::regclass",
+    );
+    comes_back(
+        "CREATE TABLE a (id serial, k int PRIMARY KEY); CREATE TABLE b (id int DEFAULT nextval('a_id_seq'));
+         INSERT INTO a (k) VALUES (1), (2); SELECT backstop.protect('a')",
+        "ALTER TABLE a DROP COLUMN id CASCADE",
+        "SELECT count(*), max(pg_get_expr(adbin, adrelid)) FROM pg_attrdef WHERE adrelid = 'b'::regclass",
     );
 }

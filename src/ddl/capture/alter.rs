@@ -176,14 +176,9 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
         .into_iter()
         .collect();
     if !plan.dropped.is_empty() {
-        let gone: Vec<(Oid, Oid)> = gone
-            .iter()
-            .filter(|object| object.column == 0)
-            .map(|object| (object.class, object.oid))
-            .collect();
-        let objects: Vec<Oid> = gone.iter().map(|(_, oid)| *oid).collect();
-        let mut definitions = definition::dropped_columns(relid, &plan.dropped, &objects);
-        definitions.extend(definition::others(&gone));
+        let mut definitions = definition::dropped_columns(relid, &plan.dropped);
+        definitions.extend(definition::parts(&closure::addresses(&gone), &[relid]));
+        definitions.extend(definition::others(&closure::whole(&gone)));
         definition::write(names.clone(), Operation::DropColumn, definitions);
     }
     if !plan.retyped.is_empty() {

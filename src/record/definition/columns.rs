@@ -9,10 +9,9 @@ fn attnums(columns: &[i16]) -> DatumWithOid<'static> {
     unsafe { DatumWithOid::new(columns.to_vec(), pg_sys::INT2ARRAYOID) }
 }
 
-/// The columns of `relid` and everything that goes with them. `gone`: constraints, indexes, policies, triggers,
-/// statistics by OID, anywhere.
-pub fn dropped_columns(relid: Oid, columns: &[i16], gone: &[Oid]) -> Vec<Definition> {
-    let arguments = [oids(&[relid]), attnums(columns), oids(gone)];
+/// The columns of `relid` and what they are made of.
+pub fn dropped_columns(relid: Oid, columns: &[i16]) -> Vec<Definition> {
+    let arguments = [oids(&[relid]), attnums(columns)];
     let mut all = read(include_str!("columns.sql"), &arguments);
     let names: Vec<&str> = all
         .iter()
