@@ -103,3 +103,16 @@ fn defaults_of_other_tables_that_draw_from_its_sequence() {
         "SELECT count(*), max(pg_get_expr(adbin, adrelid)) FROM pg_attrdef WHERE adrelid = 'b'::regclass",
     );
 }
+
+/// Since 15 a publication can be of some columns and of some rows.
+#[test]
+fn publications() {
+    comes_back(
+        "CREATE TABLE t (id int PRIMARY KEY, a int, \"B c\" int); CREATE PUBLICATION whole FOR TABLE t;
+         DO $$ BEGIN IF current_setting('server_version_num')::int >= 150000 THEN
+             CREATE PUBLICATION part FOR TABLE t (id, \"B c\") WHERE (id > 5 AND a IS NULL) WITH (publish = 'insert');
+         END IF; END $$; SELECT backstop.protect('t')",
+        "DROP TABLE t CASCADE",
+        "SELECT string_agg(to_jsonb(t)::text, ';' ORDER BY pubname) FROM pg_publication_tables AS t",
+    );
+}

@@ -74,10 +74,5 @@ WITH t AS (
                   CASE WHEN e.is_grantable AND e.grantee IS DISTINCT FROM g.owner THEN ' WITH GRANT OPTION' ELSE '' END)
     FROM grants AS g CROSS JOIN LATERAL aclexplode(g.acl) AS e
     GROUP BY g.relid, g.object, g.what, g.column_list, g.owner, e.grantee, e.is_grantable
-    UNION ALL
-    SELECT 190, t.oid, t.full_name, 'publication', p.pubname::text,
-           format('ALTER PUBLICATION %I ADD TABLE ONLY %s', p.pubname, t.full_name)
-    FROM t JOIN pg_publication_rel AS r ON r.prrelid = t.oid JOIN pg_publication AS p ON p.oid = r.prpubid
-    WHERE to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL
 )
 SELECT rank, 0, relid, object, kind, name, definition FROM command ORDER BY rank, relid::bigint, name, definition

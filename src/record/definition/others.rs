@@ -6,6 +6,13 @@ use crate::pg::catalog;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
 
+/// Since 15 a table can be published in part.
+const PUBLICATIONS: &str = if cfg!(feature = "pg14") {
+    include_str!("publications_14.sql")
+} else {
+    include_str!("publications.sql")
+};
+
 /// Everything else among `gone` (class, OID) that a restore needs or that a drop took along.
 pub fn others(gone: &[(Oid, Oid)]) -> Vec<Definition> {
     let classes: Vec<Oid> = gone.iter().map(|(class, _)| *class).collect();
@@ -36,7 +43,9 @@ pub fn parts(gone: &[(Oid, Oid, i32)], tables: &[Oid]) -> Vec<Definition> {
     let objects: Vec<Oid> = gone.iter().map(|(_, oid, _)| *oid).collect();
     let columns: Vec<i32> = gone.iter().map(|(_, _, column)| *column).collect();
     // SAFETY: an int[] argument.
-    let columns = unsafe { DatumWithOid::new(columns, pg_sys::INT4ARRAYOID) };
-    let arguments = [oids(&classes), oids(&objects), columns, oids(tables)];
-    read(include_str!("parts.sql"), &arguments)
+    let columns = || unsafe { DatumWithOid::new(columns.clone(), pg_sys::INT4ARRAYOID) };
+    let arguments = || [oids(&classes), oids(&objects), columns(), oids(tables)];
+    let mut all = read(include_str!("parts.sql"), &arguments());
+    all.extend(read(PUBLICATIONS, &arguments()));
+    all
 }
