@@ -172,7 +172,13 @@ fn capture(
         if !columns.iter().any(|column| {
             column.oid != *relid && registry.with_children(column.oid).contains(relid)
         }) {
-            definitions.extend(definition::dropped_columns(*relid, &lost));
+            let children = registry.with_children(*relid);
+            let of_children: Vec<(Oid, i16)> = columns
+                .iter()
+                .filter(|column| column.oid != *relid && children.contains(&column.oid))
+                .map(|column| (column.oid, column.column as i16))
+                .collect();
+            definitions.extend(definition::dropped_columns(*relid, &lost, &of_children));
         }
         definitions.extend(parts_of(&[*relid]));
         let names = definition::table_names(std::slice::from_ref(table));
