@@ -116,3 +116,16 @@ fn publications() {
         "SELECT string_agg(to_jsonb(t)::text, ';' ORDER BY pubname) FROM pg_publication_tables AS t",
     );
 }
+
+#[test]
+fn defaults_of_views_and_targets_of_indexes_and_comments_on_rules() {
+    comes_back(
+        "CREATE TABLE t (id int PRIMARY KEY, a int); CREATE VIEW v AS SELECT * FROM t;
+         ALTER VIEW v ALTER COLUMN a SET DEFAULT 7; CREATE INDEX ti ON t ((a + 1)); ALTER INDEX ti ALTER COLUMN 1 SET STATISTICS 99;
+         CREATE RULE r AS ON DELETE TO t DO ALSO NOTIFY gone; COMMENT ON RULE r ON t IS 'told'; SELECT backstop.protect('t')",
+        "DROP TABLE t CASCADE",
+        "SELECT (SELECT string_agg(pg_get_expr(adbin, adrelid), ';') FROM pg_attrdef WHERE adrelid = to_regclass('v')),
+                (SELECT string_agg(attstattarget::text, ';') FROM pg_attribute WHERE attrelid = to_regclass('ti')),
+                (SELECT obj_description(oid, 'pg_rewrite') FROM pg_rewrite WHERE rulename = 'r')",
+    );
+}
