@@ -26,6 +26,8 @@ struct Plan {
     retyped: Vec<i16>,
     /// Every column that is dropped or retyped, in children too.
     reached: Vec<Object>,
+    /// Those of them that are dropped.
+    gone: Vec<Object>,
     detached: Vec<Oid>,
 }
 
@@ -85,6 +87,9 @@ unsafe fn plan(statement: *mut pg_sys::AlterTableStmt, relid: Oid) -> Plan {
                 &mut plan.dropped
             };
             list.extend(own.map(|column| column.column as i16));
+            if !all {
+                plan.gone.extend(&found);
+            }
             plan.reached.extend(found);
         }
     }
@@ -111,23 +116,19 @@ fn detach(registry: &Registry, partitions: &[Oid]) {
 }
 
 fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Option<Underway>> {
-    let roots: Vec<Object> = plan
-        .dropped
-        .iter()
-        .map(|attnum| Object {
-            column: i32::from(*attnum),
-            ..Object::relation(relid)
-        })
-        .collect();
-    let gone = match roots.is_empty() {
+    // A partition's own indexes and constraints depend on the partition's column.
+    let gone = match plan.gone.is_empty() {
         true => Vec::new(),
-        false => closure::closure(&roots),
+        false => closure::closure(&plan.gone),
     };
     // Generated columns go with what they are made of.
     for object in &gone {
-        let of_table = object.class == pg_sys::RelationRelationId && object.oid == relid;
-        if of_table && object.column > 0 && !roots.contains(object) {
-            plan.dropped.push(object.column as i16);
+        let is_column = object.class == pg_sys::RelationRelationId && object.column > 0;
+        if is_column && !plan.gone.contains(object) {
+            if object.oid == relid {
+                plan.dropped.push(object.column as i16);
+            }
+            plan.gone.push(*object);
             plan.reached.push(*object);
         }
     }
@@ -159,14 +160,13 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
         .into_iter()
         .collect();
     if !plan.dropped.is_empty() {
-        let gone: Vec<(Oid, Oid)> = gone
-            .iter()
-            .filter(|object| object.column == 0)
-            .map(|object| (object.class, object.oid))
+        let of_children = plan.gone.iter().filter(|column| column.oid != relid);
+        let of_children: Vec<(Oid, i16)> = of_children
+            .map(|column| (column.oid, column.column as i16))
             .collect();
-        let objects: Vec<Oid> = gone.iter().map(|(_, oid)| *oid).collect();
-        let mut definitions = definition::dropped_columns(relid, &plan.dropped, &objects);
-        definitions.extend(definition::others(&gone));
+        let mut definitions = definition::dropped_columns(relid, &plan.dropped, &of_children);
+        definitions.extend(definition::parts(&closure::addresses(&gone), &[relid]));
+        definitions.extend(definition::others(&closure::whole(&gone)));
         definition::write(names.clone(), Operation::DropColumn, definitions);
     }
     if !plan.retyped.is_empty() {

@@ -25,6 +25,20 @@ impl Object {
     }
 }
 
+/// Class, OID, column.
+pub fn addresses(objects: &[Object]) -> Vec<(Oid, Oid, i32)> {
+    let objects = objects.iter();
+    objects
+        .map(|object| (object.class, object.oid, object.column))
+        .collect()
+}
+
+/// Class and OID of those that are no column.
+pub fn whole(objects: &[Object]) -> Vec<(Oid, Oid)> {
+    let whole = objects.iter().filter(|object| object.column == 0);
+    whole.map(|object| (object.class, object.oid)).collect()
+}
+
 /// Downwards: whatever depends on what goes, as findDependentObjects() of catalog/dependency.c follows it under CASCADE.
 /// Upwards: what an inner part belongs to (a view's rule: the view; a generated column's expression: the column).
 const CLOSURE: &str = "

@@ -131,14 +131,18 @@ fn capture(
     tables.retain(|table| is_table(table.relid));
     relids.retain(|relid| is_table(*relid));
     let cause: Rc<str> = Rc::from(format!("cascade from {cause}"));
-    let whole: Vec<(Oid, Oid)> = gone
-        .iter()
-        .filter(|object| object.column == 0)
-        .map(|object| (object.class, object.oid))
-        .collect();
-    let mut definitions = definition::others(&whole);
+    // Those that vanish first: what belongs to none in particular comes back with one that is made again.
+    let mut owners = relids.clone();
+    owners.extend(concerned.iter().filter(|relid| !relids.contains(relid)));
+    let parts = definition::parts(&closure::addresses(&gone), &owners);
+    let parts_of = |owners: &[Oid]| {
+        let parts = parts.iter().filter(|part| owners.contains(&part.relid));
+        parts.cloned().collect::<Vec<_>>()
+    };
+    let mut definitions = definition::others(&closure::whole(&gone));
     if !relids.is_empty() {
         definitions.extend(definition::tables(&relids));
+        definitions.extend(parts_of(&relids));
         let names = definition::table_names(&tables);
         definition::write(names, Operation::DropTable, definitions);
         definitions = Vec::new();
@@ -152,7 +156,6 @@ fn capture(
         };
         rows(registry, table, &destroyer)?;
     }
-    let objects: Vec<Oid> = whole.iter().map(|(_, oid)| *oid).collect();
     for relid in concerned.iter().filter(|relid| !relids.contains(relid)) {
         let Some(table) = registry.table(*relid) else {
             continue;
@@ -169,8 +172,15 @@ fn capture(
         if !columns.iter().any(|column| {
             column.oid != *relid && registry.with_children(column.oid).contains(relid)
         }) {
-            definitions.extend(definition::dropped_columns(*relid, &lost, &objects));
+            let children = registry.with_children(*relid);
+            let of_children: Vec<(Oid, i16)> = columns
+                .iter()
+                .filter(|column| column.oid != *relid && children.contains(&column.oid))
+                .map(|column| (column.oid, column.column as i16))
+                .collect();
+            definitions.extend(definition::dropped_columns(*relid, &lost, &of_children));
         }
+        definitions.extend(parts_of(&[*relid]));
         let names = definition::table_names(std::slice::from_ref(table));
         definition::write(
             names,

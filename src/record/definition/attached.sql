@@ -35,6 +35,11 @@ WITH t AS (
            format('ALTER TABLE %s %s RULE %I', t.full_name, e.clause, r.rulename)
     FROM t JOIN pg_rewrite AS r ON r.ev_class = t.oid AND r.rulename <> '_RETURN' JOIN enabled AS e ON e.code = r.ev_enabled::text
     UNION ALL
+    SELECT 138, t.oid, t.full_name, 'view default', a.attname::text,
+           format('ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s', t.full_name, a.attname, pg_get_expr(d.adbin, d.adrelid))
+    FROM t JOIN pg_attrdef AS d ON d.adrelid = t.oid JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.adnum
+    WHERE t.relkind = 'v'
+    UNION ALL
     SELECT 190, t.oid, t.full_name, 'comment', t.full_name || coalesce('.' || quote_ident(a.attname), ''),
            format('COMMENT ON %s IS %L', coalesce('COLUMN ' || t.full_name || '.' || quote_ident(a.attname),
                   CASE t.relkind WHEN 'v' THEN 'VIEW ' WHEN 'm' THEN 'MATERIALIZED VIEW ' ELSE 'TABLE ' END || t.full_name), d.description)
@@ -52,6 +57,9 @@ WITH t AS (
         UNION ALL
         SELECT 'pg_trigger'::regclass, g.oid, g.tgname::text, format('TRIGGER %I ON %s', g.tgname, t.full_name)
         FROM pg_trigger AS g WHERE g.tgrelid = t.oid AND NOT g.tgisinternal
+        UNION ALL
+        SELECT 'pg_rewrite'::regclass, r.oid, r.rulename::text, format('RULE %I ON %s', r.rulename, t.full_name)
+        FROM pg_rewrite AS r WHERE r.ev_class = t.oid AND r.rulename <> '_RETURN'
         UNION ALL
         SELECT 'pg_policy'::regclass, p.oid, p.polname::text, format('POLICY %I ON %s', p.polname, t.full_name)
         FROM pg_policy AS p WHERE p.polrelid = t.oid
@@ -74,10 +82,5 @@ WITH t AS (
                   CASE WHEN e.is_grantable AND e.grantee IS DISTINCT FROM g.owner THEN ' WITH GRANT OPTION' ELSE '' END)
     FROM grants AS g CROSS JOIN LATERAL aclexplode(g.acl) AS e
     GROUP BY g.relid, g.object, g.what, g.column_list, g.owner, e.grantee, e.is_grantable
-    UNION ALL
-    SELECT 190, t.oid, t.full_name, 'publication', p.pubname::text,
-           format('ALTER PUBLICATION %I ADD TABLE ONLY %s', p.pubname, t.full_name)
-    FROM t JOIN pg_publication_rel AS r ON r.prrelid = t.oid JOIN pg_publication AS p ON p.oid = r.prpubid
-    WHERE to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL
 )
 SELECT rank, 0, relid, object, kind, name, definition FROM command ORDER BY rank, relid::bigint, name, definition

@@ -9,10 +9,10 @@ fn attnums(columns: &[i16]) -> DatumWithOid<'static> {
     unsafe { DatumWithOid::new(columns.to_vec(), pg_sys::INT2ARRAYOID) }
 }
 
-/// The columns of `relid` and everything that goes with them. `gone`: constraints, indexes, policies, triggers,
-/// statistics by OID, anywhere.
-pub fn dropped_columns(relid: Oid, columns: &[i16], gone: &[Oid]) -> Vec<Definition> {
-    let arguments = [oids(&[relid]), attnums(columns), oids(gone)];
+/// The columns of `relid` and what they are made of. `of_children`: those of its partitions and other children that go
+/// with them.
+pub fn dropped_columns(relid: Oid, columns: &[i16], of_children: &[(Oid, i16)]) -> Vec<Definition> {
+    let arguments = [oids(&[relid]), attnums(columns)];
     let mut all = read(include_str!("columns.sql"), &arguments);
     let names: Vec<&str> = all
         .iter()
@@ -26,6 +26,12 @@ pub fn dropped_columns(relid: Oid, columns: &[i16], gone: &[Oid]) -> Vec<Definit
         .collect();
     all.retain(|d| d.kind != "owned sequence");
     all.extend(states);
+    if !of_children.is_empty() {
+        let children: Vec<Oid> = of_children.iter().map(|(child, _)| *child).collect();
+        let columns: Vec<i16> = of_children.iter().map(|(_, column)| *column).collect();
+        let arguments = [oids(&[relid]), oids(&children), attnums(&columns)];
+        all.extend(read(include_str!("child_columns.sql"), &arguments));
+    }
     all
 }
 

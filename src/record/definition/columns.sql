@@ -1,5 +1,5 @@
--- What it takes to give the table $1 (oid[] of one) its columns $2 (smallint[]) back, with the objects $3 (oid[]) that go
--- with them. The column comes back bare, its values are put back, then what depends on them follows.
+-- What it takes to give the table $1 (oid[] of one) its columns $2 (smallint[]) back. The column comes back bare, its values
+-- are put back, then what depends on them follows (parts.sql).
 WITH t AS (
     SELECT c.oid, c.relkind, c.relowner, format('%I.%I', n.nspname, c.relname) AS full_name
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::oid[])
@@ -59,52 +59,6 @@ WITH t AS (
     UNION ALL
     SELECT 104, full_name, 'sequence owner', seq_full_name, format('ALTER SEQUENCE %s OWNED BY %s.%I', seq_full_name, full_name, attname)
     FROM a JOIN owned AS o USING (attnum) WHERE o.deptype = 'a'
-    UNION ALL
-    SELECT CASE k.contype WHEN 'f' THEN 185 ELSE 106 END, format('%I.%I', n.nspname, c.relname),
-           CASE k.contype WHEN 'f' THEN 'foreign key' ELSE 'constraint' END, k.conname::text,
-           format('ALTER TABLE %I.%I ADD CONSTRAINT %I ', n.nspname, c.relname, k.conname) || pg_get_constraintdef(k.oid)
-    FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE k.oid = ANY ($3) AND k.conparentid = 0 AND k.contype IN ('p', 'u', 'x', 'c', 'f') AND (k.conislocal OR k.contype = 'f')
-    UNION ALL
-    SELECT 108, format('%I.%I', n.nspname, c.relname), 'index', format('%I.%I', xn.nspname, ic.relname),
-           CASE WHEN c.relkind = 'p' THEN replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ') ELSE pg_get_indexdef(i.indexrelid) END
-    FROM pg_index AS i JOIN pg_class AS ic ON ic.oid = i.indexrelid JOIN pg_namespace AS xn ON xn.oid = ic.relnamespace
-    JOIN pg_class AS c ON c.oid = i.indrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE i.indexrelid = ANY ($3) AND NOT ic.relispartition AND c.relkind <> 't'
-        AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
-    UNION ALL
-    SELECT 130, format('%I.%I', n.nspname, c.relname), 'statistics', format('%I.%I', sn.nspname, e.stxname), pg_get_statisticsobjdef(e.oid)
-    FROM pg_statistic_ext AS e JOIN pg_class AS c ON c.oid = e.stxrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    JOIN pg_namespace AS sn ON sn.oid = e.stxnamespace WHERE e.oid = ANY ($3)
-    UNION ALL
-    SELECT 131, format('%I.%I', n.nspname, c.relname), 'owner', format('%I.%I', sn.nspname, e.stxname),
-           format('ALTER STATISTICS %I.%I OWNER TO %I', sn.nspname, e.stxname, pg_get_userbyid(e.stxowner))
-    FROM pg_statistic_ext AS e JOIN pg_class AS c ON c.oid = e.stxrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    JOIN pg_namespace AS sn ON sn.oid = e.stxnamespace WHERE e.oid = ANY ($3)
-    UNION ALL
-    SELECT 131, format('%I.%I', n.nspname, c.relname), 'statistics target', format('%I.%I', sn.nspname, e.stxname),
-           format('ALTER STATISTICS %I.%I SET STATISTICS %s', sn.nspname, e.stxname, to_jsonb(e) ->> 'stxstattarget')
-    FROM pg_statistic_ext AS e JOIN pg_class AS c ON c.oid = e.stxrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    JOIN pg_namespace AS sn ON sn.oid = e.stxnamespace
-    WHERE e.oid = ANY ($3) AND (to_jsonb(e) ->> 'stxstattarget')::int >= 0
-    UNION ALL
-    SELECT 140, format('%I.%I', n.nspname, c.relname), 'trigger', g.tgname::text, pg_get_triggerdef(g.oid)
-    FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE g.oid = ANY ($3) AND NOT g.tgisinternal AND g.tgparentid = 0
-    UNION ALL
-    SELECT 145, format('%I.%I', n.nspname, c.relname), 'rule', r.rulename::text, pg_get_ruledef(r.oid)
-    FROM pg_rewrite AS r JOIN pg_class AS c ON c.oid = r.ev_class JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE r.oid = ANY ($3) AND r.rulename <> '_RETURN'
-    UNION ALL
-    SELECT 160, format('%I.%I', n.nspname, c.relname), 'policy', p.polname::text,
-           format('CREATE POLICY %I ON %I.%I AS %s FOR %s TO %s', p.polname, n.nspname, c.relname,
-                  CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
-                  CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
-                  (SELECT string_agg(CASE WHEN r = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END, ', ') FROM unnest(p.polroles) AS r))
-           || coalesce(' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')', '')
-           || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')
-    FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE p.oid = ANY ($3)
     UNION ALL
     SELECT 170, full_name, 'comment', attname::text, format('COMMENT ON COLUMN %s.%I IS %L', full_name, attname, d.description)
     FROM a JOIN pg_description AS d ON d.classoid = 'pg_class'::regclass AND d.objoid = a.relid AND d.objsubid = a.attnum

@@ -8,7 +8,7 @@ mod columns;
 mod others;
 
 pub use columns::{altered_columns, detached, dropped_columns};
-pub use others::others;
+pub use others::{others, parts};
 
 use super::{datum, tables, write};
 use crate::ledger;

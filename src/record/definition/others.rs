@@ -1,8 +1,17 @@
-//! Definitions of what goes with guarded tables besides them: schemas, types, functions, views.
+//! Definitions of what goes with guarded tables besides them: schemas, types, functions, views, and what sat on relations
+//! that stay.
 
 use super::{Definition, attached, oids, read};
 use crate::pg::catalog;
-use pgrx::pg_sys::Oid;
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::{self, Oid};
+
+/// Since 15 a table can be published in part.
+const PUBLICATIONS: &str = if cfg!(feature = "pg14") {
+    include_str!("publications_14.sql")
+} else {
+    include_str!("publications.sql")
+};
 
 /// Everything else among `gone` (class, OID) that a restore needs or that a drop took along.
 pub fn others(gone: &[(Oid, Oid)]) -> Vec<Definition> {
@@ -24,5 +33,19 @@ pub fn others(gone: &[(Oid, Oid)]) -> Vec<Definition> {
     if !views.is_empty() {
         all.extend(attached(&views));
     }
+    all
+}
+
+/// What sits on relations that stay, among everything that goes (class, OID, column): it belongs to the record of one of
+/// `tables`.
+pub fn parts(gone: &[(Oid, Oid, i32)], tables: &[Oid]) -> Vec<Definition> {
+    let classes: Vec<Oid> = gone.iter().map(|(class, _, _)| *class).collect();
+    let objects: Vec<Oid> = gone.iter().map(|(_, oid, _)| *oid).collect();
+    let columns: Vec<i32> = gone.iter().map(|(_, _, column)| *column).collect();
+    // SAFETY: an int[] argument.
+    let columns = || unsafe { DatumWithOid::new(columns.clone(), pg_sys::INT4ARRAYOID) };
+    let arguments = || [oids(&classes), oids(&objects), columns(), oids(tables)];
+    let mut all = read(include_str!("parts.sql"), &arguments());
+    all.extend(read(PUBLICATIONS, &arguments()));
     all
 }

@@ -11,26 +11,26 @@ WITH gone(classid, oid) AS (
 ), p AS (
     SELECT f.*, f.oid::regprocedure::text AS full_name
     FROM gone AS g JOIN pg_proc AS f ON g.classid = 'pg_proc'::regclass AND f.oid = g.oid
-), command(rank, oid, object, kind, definition) AS (
-    SELECT 10, n.oid, quote_ident(n.nspname), 'schema', format('CREATE SCHEMA %I AUTHORIZATION %I', n.nspname, pg_get_userbyid(n.nspowner))
+), command(rank, oid, object, kind, name, definition) AS (
+    SELECT 10, n.oid, quote_ident(n.nspname), 'schema', quote_ident(n.nspname), format('CREATE SCHEMA %I AUTHORIZATION %I', n.nspname, pg_get_userbyid(n.nspowner))
     FROM gone AS g JOIN pg_namespace AS n ON g.classid = 'pg_namespace'::regclass AND n.oid = g.oid
     UNION ALL
-    SELECT 11, n.oid, quote_ident(n.nspname), 'privileges',
+    SELECT 11, n.oid, quote_ident(n.nspname), 'privileges', quote_ident(n.nspname),
            format('GRANT %s ON SCHEMA %I TO %s', string_agg(e.privilege_type, ', ' ORDER BY e.privilege_type), n.nspname,
                   CASE WHEN e.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(e.grantee)) END)
     FROM gone AS g JOIN pg_namespace AS n ON g.classid = 'pg_namespace'::regclass AND n.oid = g.oid
     CROSS JOIN LATERAL aclexplode(n.nspacl) AS e WHERE e.grantee <> n.nspowner GROUP BY n.oid, n.nspname, e.grantee
     UNION ALL
-    SELECT 20, oid, full_name, 'type', format('CREATE TYPE %s AS ENUM (%s)', full_name,
+    SELECT 20, oid, full_name, 'type', full_name, format('CREATE TYPE %s AS ENUM (%s)', full_name,
            (SELECT coalesce(string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder), '') FROM pg_enum AS e WHERE e.enumtypid = y.oid))
     FROM y WHERE typtype = 'e'
     UNION ALL
-    SELECT 21, y.oid, y.full_name, 'type', format('CREATE TYPE %s AS (%s)', y.full_name,
+    SELECT 21, y.oid, y.full_name, 'type', y.full_name, format('CREATE TYPE %s AS (%s)', y.full_name,
            (SELECT coalesce(string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum), '')
             FROM pg_attribute AS a WHERE a.attrelid = y.typrelid AND a.attnum > 0 AND NOT a.attisdropped))
     FROM y JOIN pg_class AS c ON c.oid = y.typrelid AND c.relkind = 'c' WHERE y.typtype = 'c'
     UNION ALL
-    SELECT 23, oid, full_name, 'type', format('CREATE DOMAIN %s AS %s', full_name, format_type(typbasetype, typtypmod))
+    SELECT 23, oid, full_name, 'type', full_name, format('CREATE DOMAIN %s AS %s', full_name, format_type(typbasetype, typtypmod))
            || coalesce(' DEFAULT ' || typdefault, '') || CASE WHEN typnotnull THEN ' NOT NULL' ELSE '' END
            || coalesce((SELECT CASE WHEN every(pg_get_constraintdef(k.oid) IS NOT NULL) THEN
                             string_agg(format(' CONSTRAINT %I %s', k.conname, pg_get_constraintdef(k.oid)), '' ORDER BY k.conname) END
@@ -38,35 +38,37 @@ WITH gone(classid, oid) AS (
                        CASE WHEN NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.contypid = y.oid AND k.contype = 'c') THEN '' END)
     FROM y WHERE typtype = 'd'
     UNION ALL
-    SELECT 24, oid, full_name, 'owner', format('ALTER TYPE %s OWNER TO %I', full_name, pg_get_userbyid(typowner))
+    SELECT 24, oid, full_name, 'owner', full_name, format('ALTER TYPE %s OWNER TO %I', full_name, pg_get_userbyid(typowner))
     FROM y WHERE typtype IN ('e', 'd') OR (typtype = 'c' AND (SELECT relkind FROM pg_class WHERE oid = typrelid) = 'c')
     UNION ALL
-    SELECT 25, oid, full_name, 'function', pg_get_functiondef(oid) FROM p WHERE prokind IN ('f', 'p')
+    SELECT 25, oid, full_name, 'function', full_name, pg_get_functiondef(oid) FROM p WHERE prokind IN ('f', 'p')
     UNION ALL
-    SELECT 26, oid, full_name, 'owner', format('ALTER ROUTINE %s OWNER TO %I', full_name, pg_get_userbyid(proowner)) FROM p WHERE prokind IN ('f', 'p')
+    SELECT 26, oid, full_name, 'owner', full_name, format('ALTER ROUTINE %s OWNER TO %I', full_name, pg_get_userbyid(proowner)) FROM p WHERE prokind IN ('f', 'p')
     UNION ALL
-    SELECT 28, r.oid, r.full_name, 'sequence', format('CREATE SEQUENCE %s AS %s START WITH %s INCREMENT BY %s MINVALUE %s MAXVALUE %s CACHE %s %s',
+    SELECT 28, r.oid, r.full_name, 'sequence', r.full_name, format('CREATE SEQUENCE %s AS %s START WITH %s INCREMENT BY %s MINVALUE %s MAXVALUE %s CACHE %s %s',
            r.full_name, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
            CASE WHEN s.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END)
     FROM r JOIN pg_sequence AS s ON s.seqrelid = r.oid WHERE NOT EXISTS (SELECT FROM pg_depend AS d
         WHERE d.classid = 'pg_class'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
             AND d.deptype IN ('a', 'i'))
     UNION ALL
-    SELECT 135, oid, full_name, 'view', format('CREATE %s %s%s%s AS %s', CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, full_name,
+    SELECT 135, oid, full_name, 'view', full_name, format('CREATE %s %s%s%s AS %s', CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, full_name,
            coalesce((SELECT format(' (%s)', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)) FROM pg_attribute AS a
                      WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped), ''),
            coalesce(' WITH (' || array_to_string(reloptions, ', ') || ')', ''),
            CASE relkind WHEN 'm' THEN rtrim(pg_get_viewdef(oid), ';') || ' WITH NO DATA' ELSE pg_get_viewdef(oid) END)
     FROM r WHERE relkind IN ('v', 'm')
     UNION ALL
-    SELECT 137, r.oid, r.full_name, 'index', pg_get_indexdef(i.indexrelid)
-    FROM r JOIN pg_index AS i ON i.indrelid = r.oid WHERE r.relkind = 'm'
+    -- Under its own name: the view's is there as soon as the view is.
+    SELECT 137, r.oid, r.full_name, 'index', format('%I.%I', n.nspname, ic.relname), pg_get_indexdef(i.indexrelid)
+    FROM r JOIN pg_index AS i ON i.indrelid = r.oid JOIN pg_class AS ic ON ic.oid = i.indexrelid
+    JOIN pg_namespace AS n ON n.oid = ic.relnamespace WHERE r.relkind = 'm'
     UNION ALL
-    SELECT 136, oid, full_name, 'owner', format('ALTER TABLE %s OWNER TO %I', full_name, pg_get_userbyid(relowner))
+    SELECT 136, oid, full_name, 'owner', full_name, format('ALTER TABLE %s OWNER TO %I', full_name, pg_get_userbyid(relowner))
     FROM r WHERE relkind IN ('v', 'm')
     UNION ALL
     -- The query runs as the view's owner, with the privileges that are back by then.
-    SELECT 195, oid, full_name, 'materialized rows', format('REFRESH MATERIALIZED VIEW %s', full_name)
+    SELECT 195, oid, full_name, 'materialized rows', full_name, format('REFRESH MATERIALIZED VIEW %s', full_name)
     FROM r WHERE relkind = 'm' AND relispopulated
 )
-SELECT rank, 0, oid, object, kind, object, definition FROM command ORDER BY rank, oid::bigint
+SELECT rank, 0, oid, object, kind, name, definition FROM command ORDER BY rank, oid::bigint

@@ -154,6 +154,12 @@ WITH RECURSIVE chosen(oid) AS (
     JOIN pg_constraint AS k ON k.conindid = ic.oid AND k.contype IN ('p', 'u', 'x')
     WHERE ic.reloptions IS NOT NULL AND ic.relkind = 'i'
     UNION ALL
+    SELECT 121, t.depth, t.oid, t.full_name, 'index statistics', format('%I.%I', n.nspname, ic.relname),
+           format('ALTER INDEX %I.%I ALTER COLUMN %s SET STATISTICS %s', n.nspname, ic.relname, x.attnum, to_jsonb(x) ->> 'attstattarget')
+    FROM t JOIN pg_index AS i ON i.indrelid = t.oid JOIN pg_class AS ic ON ic.oid = i.indexrelid
+    JOIN pg_namespace AS n ON n.oid = ic.relnamespace JOIN pg_attribute AS x ON x.attrelid = ic.oid
+    WHERE (to_jsonb(x) ->> 'attstattarget')::int >= 0 AND x.attnum > 0
+    UNION ALL
     SELECT 130, t.depth, t.oid, t.full_name, 'statistics', format('%I.%I', n.nspname, e.stxname), pg_get_statisticsobjdef(e.oid)
     FROM t JOIN pg_statistic_ext AS e ON e.stxrelid = t.oid JOIN pg_namespace AS n ON n.oid = e.stxnamespace
     UNION ALL

@@ -63,6 +63,10 @@ pub(super) fn exists(step: &Step) -> bool {
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass($1) AND attname = $2::name
                             AND NOT attisdropped)"
         }
+        // Another one that was set since stays.
+        "dependent default" => {
+            "SELECT atthasdef FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass($1) AND attname = $2::name"
+        }
         "trigger" => {
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = pg_catalog.to_regclass($1) AND tgname = $2::name)"
         }

@@ -245,7 +245,8 @@ impl Rebuild {
                 "default" | "not null" | "identity" | "column settings"
             )
             && !self.made.iter().any(|made| {
-                made.kind == "column" && made.object == step.object && made.name == step.name
+                // A partition's come with its parent's column.
+                made.kind == "column" && made.relation == step.relation && made.name == step.name
             })
         {
             return true;
