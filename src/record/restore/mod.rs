@@ -36,6 +36,7 @@ mod own_rows;
 mod present;
 mod rebuild;
 mod recheck;
+mod renamed;
 mod resolve;
 mod reverted;
 mod routing;
