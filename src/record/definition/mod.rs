@@ -158,8 +158,37 @@ pub fn table_names(tables: &[Rc<Guarded>]) -> Vec<(Oid, Rc<str>)> {
         .collect()
 }
 
+/// By what the tables that definitions sit on, and that stay, are known again.
+fn identities(
+    names: &[(Oid, Rc<str>)],
+    operation: Operation,
+    definitions: &[Definition],
+) -> Vec<Definition> {
+    // What comes before tables sits on none.
+    let on_tables = definitions
+        .iter()
+        .filter(|definition| definition.rank >= 30);
+    let mut objects: Vec<&str> = on_tables.map(|definition| &*definition.object).collect();
+    objects.sort_unstable();
+    objects.dedup();
+    let vanishes = |relid: &Oid| {
+        operation == Operation::DropTable && names.iter().any(|(known, _)| known == relid)
+    };
+    let tables: Vec<Oid> = objects
+        .into_iter()
+        .filter_map(catalog::named_relation)
+        .filter(|relid| !vanishes(relid))
+        .collect();
+    match tables.is_empty() {
+        true => Vec::new(),
+        false => read(include_str!("identities.sql"), &[oids(&tables)]),
+    }
+}
+
 /// Writes definitions into the record of the root statement. `names`: what the record calls the tables they belong to.
 pub fn write(names: Vec<(Oid, Rc<str>)>, operation: Operation, mut definitions: Vec<Definition>) {
+    let identities = identities(&names, operation, &definitions);
+    definitions.extend(identities);
     definitions.sort_by_key(|definition| (definition.rank, definition.depth));
     let key = running::root_key().unwrap_or(usize::MAX);
     // SAFETY: reads the transaction state.

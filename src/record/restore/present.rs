@@ -100,6 +100,15 @@ pub(super) fn rows_of(table: &str) -> i64 {
     ask(&format!("SELECT pg_catalog.count(*) FROM {table}"), "", "").unwrap_or(0)
 }
 
+/// Rows of two texts.
+pub(super) fn pairs(sql: &str) -> Vec<(String, String)> {
+    let _privileged = crate::pg::privileged::Privileged::for_ddl();
+    crate::pg::newest::select(sql, &[], |row| {
+        let text = |n| crate::pg::encoding::RowText::text(row, n).map(Option::unwrap_or_default);
+        Ok(Some((text(1)?, text(2)?)))
+    })
+}
+
 fn asks(sql: &str, object: &str, name: &str) -> bool {
     ask(sql, object, name).unwrap_or(false)
 }

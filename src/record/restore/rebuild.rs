@@ -9,6 +9,7 @@
 use super::command::execute;
 use super::own_rows::scan;
 use super::present::{exists, rows_of, type_of};
+use super::renamed::Names;
 use super::since::Wanted;
 use super::step::{Step, failed, warn};
 use crate::guard_triggers;
@@ -16,12 +17,15 @@ use crate::pg::catalog;
 use crate::pg::privileged::Privileged;
 use crate::registry::{self, Registry};
 use crate::report::{Outcome, Report, sqlstate};
+use pgrx::pg_sys::Oid;
 use std::rc::Rc;
 
 /// The commands of one statement, in order.
 #[derive(Default)]
 pub struct Rebuild {
     pub steps: Vec<Step>,
+    /// By what the tables they sit on are known again.
+    identities: Vec<Step>,
     /// It is one of many statements.
     since: bool,
     /// What was guarded before the first command.
@@ -35,7 +39,7 @@ pub struct Rebuild {
     /// Columns that have another type, the recorded one, since this restore: as recorded.
     converted: Vec<(String, String)>,
     /// Tables with columns whose values could not be converted back: as recorded, as they are.
-    emptied: Vec<(String, String)>,
+    emptied: Vec<(String, Oid)>,
 }
 
 /// `Anum_` of backstop.definition, from 0.
@@ -71,6 +75,9 @@ impl Rebuild {
                 Ok(())
             },
         )?;
+        let identities = steps
+            .extract_if(.., |step| step.kind == "table identity")
+            .collect();
         // What the tables stand on comes with them, what others lost does not.
         steps.retain(|step| {
             wanted.has_name(&step.relation)
@@ -81,6 +88,7 @@ impl Rebuild {
         });
         Ok(Rebuild {
             steps,
+            identities,
             since,
             guarded: registry::current_even_if_off().unwrap_or_default(),
             ..Rebuild::default()
@@ -92,6 +100,7 @@ impl Rebuild {
         if self.steps.is_empty() {
             return Ok(());
         }
+        let names = Names::recorded(&self.identities, &self.steps)?;
         self.present = self
             .steps
             .iter()
@@ -100,7 +109,8 @@ impl Rebuild {
             })
             .map(|step| step.name.clone())
             .collect();
-        self.run(true)
+        self.run(true)?;
+        names.take_back(&self.identities)
     }
 
     /// What is added when the rows are back.
@@ -108,7 +118,9 @@ impl Rebuild {
         if self.steps.is_empty() {
             return Ok(());
         }
+        let names = Names::recorded(&self.identities, &[])?;
         self.run(false)?;
+        names.take_back(&self.identities)?;
         let _privileged = Privileged::for_ddl();
         guard_triggers::adjust_changed(&self.guarded);
         Ok(())
@@ -126,8 +138,9 @@ impl Rebuild {
             step.object
         );
         execute(&sql, step.runs_as()).map_err(|failure| failed(&step, &failure))?;
+        let relid = catalog::named_relation(&step.object);
         self.emptied
-            .push((step.relation.clone(), step.object.clone()));
+            .extend(relid.map(|relid| (step.relation.clone(), relid)));
         self.made.push(step);
         Ok(())
     }
@@ -141,6 +154,7 @@ impl Rebuild {
         };
         for (relation, table) in &self.emptied {
             let back = sum(now, relation) - sum(before, relation);
+            let table = &catalog::display_name(*table);
             let rows = rows_of(table);
             if rows > back {
                 return Err(Report::new(
