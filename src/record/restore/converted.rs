@@ -70,6 +70,7 @@ impl Engine {
     /// Takes note of the columns that definitions bring back.
     pub(super) fn note_columns(&mut self, rebuild: &Rebuild) {
         let of_column = |step: &&Step| matches!(step.kind.as_str(), "column" | "column type");
+        self.emptied = rebuild.has_emptied();
         self.columns = rebuild
             .steps
             .iter()

@@ -67,6 +67,8 @@ pub(super) struct Engine {
     pub held: Held,
     /// What was recorded since of converted rows.
     pub later: Vec<Later>,
+    /// Converted columns were emptied: that they are as they were is this restore's doing.
+    pub emptied: bool,
     /// The image's changed columns are converted ones.
     pub converted: bool,
     /// They are there, or have their type, because of this restore.
@@ -113,6 +115,7 @@ impl Engine {
             unread: None,
             held: Held::default(),
             later: Vec::new(),
+            emptied: false,
             converted: false,
             back: false,
             scratch: Vec::new(),

@@ -9,7 +9,7 @@
 use super::command::execute;
 use super::own_rows::scan;
 use super::present::{exists, rows_of, type_of};
-use super::renamed::Names;
+use super::renamed::{Names, is_strangers};
 use super::since::Wanted;
 use super::step::{Step, failed, warn};
 use crate::guard_triggers;
@@ -32,6 +32,10 @@ pub struct Rebuild {
     guarded: Rc<Registry>,
     /// What is there although the statement dropped it: made again by hand, and left as it is.
     present: Vec<String>,
+    /// Sequences and statistics of recorded names that are there already: whoever made them keeps them as they are.
+    kept: Vec<String>,
+    /// Recorded names that somebody else's relations have now.
+    strangers: Vec<String>,
     /// What names something that is not there yet, and what it said.
     waiting: Vec<(Step, String)>,
     /// What this restore made.
@@ -100,7 +104,14 @@ impl Rebuild {
         if self.steps.is_empty() {
             return Ok(());
         }
+        let strangers = self.identities.iter().filter(|one| is_strangers(one));
+        self.strangers = strangers.map(|one| one.object.clone()).collect();
         let names = Names::recorded(&self.identities, &self.steps)?;
+        let kept = self
+            .steps
+            .iter()
+            .filter(|step| matches!(step.kind.as_str(), "sequence" | "statistics") && exists(step));
+        self.kept = kept.map(|step| step.name.clone()).collect();
         self.present = self
             .steps
             .iter()
@@ -143,6 +154,11 @@ impl Rebuild {
             .extend(relid.map(|relid| (step.relation.clone(), relid)));
         self.made.push(step);
         Ok(())
+    }
+
+    /// Whether columns were emptied because their values could not be converted back.
+    pub fn has_emptied(&self) -> bool {
+        !self.emptied.is_empty()
     }
 
     /// Whether every row of the columns that were emptied has its value back, when the statement's images are undone and
@@ -205,6 +221,10 @@ impl Rebuild {
         if self.is_done(&step) {
             return Ok(());
         }
+        if self.strangers.contains(&step.object) {
+            warn(&step, "what has that name now is somebody else's");
+            return Ok(());
+        }
         let converts = step.kind == "column type";
         let former = converts.then(|| type_of(&step.object, &step.name));
         let place = (step.relation.clone(), step.name.clone());
@@ -250,6 +270,16 @@ impl Rebuild {
     fn is_done(&self, step: &Step) -> bool {
         let of_partition = step.kind == "partition" && self.present.contains(&step.name);
         if of_partition || self.present.contains(&step.object) {
+            return true;
+        }
+        let about = [
+            "owner",
+            "sequence owner",
+            "sequence value",
+            "statistics target",
+            "privileges",
+        ];
+        if about.contains(&&*step.kind) && self.kept.contains(&step.name) {
             return true;
         }
         // A column's settings belong to the column that this restore added.

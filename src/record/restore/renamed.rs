@@ -18,7 +18,9 @@ impl Names {
         let mut names = Names::default();
         let mut moves = Vec::new();
         for identity in identities {
-            let Some(relid) = same(identity) else {
+            // What sits on a view is not brought back under another name.
+            let is_table = read(identity).is_some_and(|is| matches!(is.kind, "r" | "p"));
+            let Some(relid) = same(identity).filter(|_| is_table) else {
                 continue;
             };
             names.columns(identity, relid, steps)?;
@@ -63,6 +65,14 @@ impl Names {
                     identity,
                     format!("ALTER TABLE {aside}.{from} RENAME TO {to}"),
                     format!("ALTER TABLE {aside}.{to} RENAME TO {from}"),
+                )?;
+            }
+            if !has_schema(schema) {
+                let (make, drop) = ("CREATE SCHEMA", "DROP SCHEMA");
+                names.run(
+                    identity,
+                    format!("{make} {schema}"),
+                    format!("{drop} {schema}"),
                 )?;
             }
             names.run(
@@ -139,13 +149,56 @@ fn parts(object: &str) -> Option<(&str, &str)> {
     Some((&object[..dot], &object[dot + 1..]))
 }
 
-/// The table, if this is the database it was recorded in, and it is still there.
+/// What an identity says besides the relation's name.
+struct Identity<'a> {
+    relid: Oid,
+    database: &'a str,
+    cluster: &'a str,
+    kind: &'a str,
+    owner: &'a str,
+}
+
+fn read(identity: &Step) -> Option<Identity<'_>> {
+    let mut words = identity.name.splitn(5, ' ');
+    Some(Identity {
+        relid: Oid::from(words.next()?.parse::<u32>().ok()?),
+        database: words.next()?,
+        cluster: words.next()?,
+        kind: words.next()?,
+        owner: words.next()?,
+    })
+}
+
+/// The relation, if this is the database it was recorded in, and it is still there.
 fn same(identity: &Step) -> Option<Oid> {
     let here = "SELECT d.oid::text, s.system_identifier::text FROM pg_catalog.pg_database AS d, pg_catalog.pg_control_system() AS s
                 WHERE d.datname = pg_catalog.current_database()";
-    let mut words = identity.name.split(' ');
-    let relid = Oid::from(words.next()?.parse::<u32>().ok()?);
-    let (database, cluster) = pairs(here).into_iter().next()?;
-    let same = words.next() == Some(&*database) && words.next() == Some(&*cluster);
+    let Identity {
+        relid,
+        database,
+        cluster,
+        ..
+    } = read(identity)?;
+    let found = pairs(here).into_iter().next()?;
+    let same = (&*found.0, &*found.1) == (database, cluster);
     (same && catalog::relation_name(relid).is_some()).then_some(relid)
+}
+
+/// Whether what has the recorded name now is somebody else's relation: its owner would run what another one wrote.
+pub fn is_strangers(identity: &Step) -> bool {
+    if same(identity).is_some() {
+        return false;
+    }
+    let recorded = read(identity).map_or("", |identity| identity.owner);
+    let there = catalog::named_relation(&identity.object).map(|relid| {
+        let sql = "SELECT pg_catalog.pg_get_userbyid(relowner)::text, '' FROM pg_catalog.pg_class WHERE oid";
+        pairs(&format!("{sql} = {}", relid.to_u32()))
+    });
+    there.is_some_and(|there| there.iter().any(|(owner, _)| owner != recorded))
+}
+
+/// Whether there is a schema of that name, quoted where SQL needs it.
+fn has_schema(name: &str) -> bool {
+    let sql = "SELECT ''::text, ''::text FROM pg_catalog.pg_namespace WHERE pg_catalog.quote_ident(nspname)";
+    !pairs(&format!("{sql} = '{}'", name.replace('\'', "''"))).is_empty()
 }

@@ -43,6 +43,8 @@ impl Engine {
             }
             let present = self.targets[image.target].leaves[leaf].present;
             let as_converted = self.converted && self.is_as_converted(image, inherited.as_ref());
+            // A column that this restore has emptied shows nothing of what was in it.
+            let as_before = as_before && (as_converted || !(self.converted && self.emptied));
             let back = self.back && inherited.is_none() && (as_converted || !self.converted);
             let held = self.converted && self.is_held(image);
             if as_before && back && !held {
