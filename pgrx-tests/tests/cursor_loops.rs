@@ -178,3 +178,24 @@ fn a_portal_that_is_no_declared_cursor_changes_nothing() {
         "20"
     );
 }
+
+/// An EXPLAIN is over when it is over: what a function plans after it, and keeps, is judged.
+#[test]
+fn an_explain_beside_it_excuses_no_cursor() {
+    let (_db, mut admin, mut app) = world();
+    passes(
+        &mut admin,
+        "CREATE FUNCTION by_cursor() RETURNS int LANGUAGE plpgsql AS $$ DECLARE c CURSOR FOR SELECT * FROM users WHERE id > 15; BEGIN
+             FOR r IN c LOOP DELETE FROM users WHERE CURRENT OF c; END LOOP; RETURN 1; END $$",
+    );
+    for beside in [
+        "EXECUTE 'EXPLAIN SELECT 1'",
+        "BEGIN EXECUTE 'EXPLAIN SELECT nothing'; EXCEPTION WHEN undefined_column THEN NULL; END",
+        "BEGIN EXECUTE 'EXPLAIN SELECT 1'; RAISE division_by_zero; EXCEPTION WHEN division_by_zero THEN NULL; END",
+    ] {
+        let statement = format!("DO $$ BEGIN {beside}; PERFORM by_cursor(); END $$");
+        assert_eq!(refused(&mut app, &statement).sqlstate, "SF001", "{beside}");
+        assert_eq!(refused(&mut app, "SELECT by_cursor()").sqlstate, "SF001");
+    }
+    assert_eq!(query_text(&mut admin, "SELECT count(*) FROM users"), "20");
+}

@@ -41,6 +41,8 @@ fn what_only_the_session_knows_is_refused() {
             "has_table_privilege()",
         ),
         ("to_tsvector(note) @@ 'test'::tsquery", "to_tsvector()"),
+        ("note @@ 'these'", "ts_match_tt()"),
+        ("to_regclass('flag') IS NOT NULL", "to_regclass()"),
         (
             "CASE WHEN id > 5 THEN note = pg_client_encoding()::text END",
             "pg_client_encoding()",
@@ -85,6 +87,18 @@ fn settings_make_no_row_expendable() {
         (
             "created::text LIKE '01/02/2026%'",
             "SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'SQL, MDY'",
+        ),
+        (
+            "(id::float8 + 0.0000000001)::text = id::text",
+            "SET extra_float_digits = -8",
+        ),
+        (
+            "convert_to(note, 'UTF8')::text LIKE 'real%'",
+            "SET bytea_output = escape",
+        ),
+        (
+            "('2024-01-01 00:00 EST'::text)::timestamptz < '2023-12-31 20:00+00'",
+            "SET timezone_abbreviations = 'Australia'",
         ),
         (
             "public.is_test(note)",

@@ -9,22 +9,11 @@ use crate::pg::{query, raw};
 use crate::registry::{self, Registry};
 use crate::{preview, running, sequence};
 use pgrx::pg_sys;
-use std::cell::Cell;
 use std::ffi::{c_char, c_int};
 use std::ptr;
 use std::rc::Rc;
 
 static mut PREVIOUS: pg_sys::planner_hook_type = None;
-
-thread_local! {
-    /// The utility statement that runs is an EXPLAIN which executes nothing.
-    static EXPLAINED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// A utility statement begins: whether it is an EXPLAIN that executes nothing.
-pub fn explains(only: bool) {
-    EXPLAINED.set(only);
-}
 
 pub fn install() {
     // SAFETY: hooks are installed once, while the library is loaded, before any statement runs.
@@ -44,8 +33,6 @@ struct Findings {
     sequences: bool,
     /// This frame opened the root that planning runs under.
     root: bool,
-    /// The plan is only shown.
-    explained: bool,
 }
 
 impl Findings {
@@ -54,7 +41,6 @@ impl Findings {
         concern: Concern::Statement,
         sequences: false,
         root: false,
-        explained: false,
     };
 }
 
@@ -74,9 +60,6 @@ unsafe extern "C-unwind" fn plan(
             Some(previous) => previous(parse, query_string, cursor_options, bound_params),
             None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
         };
-        if findings.explained {
-            EXPLAINED.set(true);
-        }
         if !findings.violations.is_null() || findings.sequences || findings.root {
             let (_, error) = guarded((), || {
                 if findings.sequences {
@@ -106,14 +89,10 @@ unsafe fn before(
     let mut findings = Findings::NONE;
     let registry = registry::current();
     // A plan that is only shown carries all that check() would say. What is planned meanwhile is executed.
-    let shown = EXPLAINED.get() && running::root_key() == Some(utility::ROOT);
-    if shown {
-        EXPLAINED.set(false);
-        findings.explained = true;
-        if let Some(registry) = &registry {
-            // SAFETY: the planner's rewritten query, in the memory context of the plan to come.
-            findings.violations = unsafe { verdict::pack(&unplanned::violations(registry, parse)) };
-        }
+    let shown = running::root_key() == Some(utility::ROOT) && running::take_explained();
+    if shown && let Some(registry) = &registry {
+        // SAFETY: the planner's rewritten query, in the memory context of the plan to come.
+        findings.violations = unsafe { verdict::pack(&unplanned::violations(registry, parse)) };
     }
     // A preview lists the movements of every sequence.
     if preview::active() || registry.as_deref().is_some_and(Registry::has_sequences) {

@@ -1,7 +1,7 @@
 //! The ProcessUtility hook. It opens the root of what a client sends as a utility statement (EXPLAIN ANALYZE, EXECUTE,
 //! CALL, DO, COPY, DDL), judges the DDL that names what is guarded, and gives new followers and children their triggers.
 
-use super::{early_lock, executor, guarded, planner, raise};
+use super::{early_lock, executor, guarded, raise};
 use crate::ddl::enforce::Stage;
 use crate::ddl::statement::findings;
 use crate::ddl::{capture, enforce, inner, own_trigger};
@@ -113,6 +113,8 @@ unsafe extern "C-unwind" fn utility(
                 completion,
             ),
         }
+        // An EXPLAIN is over, and what follows it in a function is executed.
+        running::explains(false);
         if let Some(prepared) = prepared {
             let (_, error) = guarded((), || {
                 commit::committed(prepared);
@@ -184,7 +186,7 @@ unsafe fn before(
     locked: Oid,
 ) -> Outcome<Entered> {
     // SAFETY: the caller vouches for the statement.
-    planner::explains(unsafe { inner::is_explained(statement) });
+    running::explains(unsafe { inner::is_explained(statement) });
     // What others have protected since this session last locked something counts.
     // SAFETY: in a transaction, as for any statement that `concerns` lets through.
     unsafe { pg_sys::AcceptInvalidationMessages() };

@@ -50,6 +50,21 @@ thread_local! {
     static CONTEXT: Cell<pg_sys::MemoryContext> = const { Cell::new(ptr::null_mut()) };
 }
 
+thread_local! {
+    /// The utility statement that runs is an EXPLAIN which executes nothing, and its query is yet to be planned.
+    static EXPLAINED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A utility statement begins or ends: whether it is an EXPLAIN that executes nothing.
+pub fn explains(only: bool) {
+    EXPLAINED.set(only);
+}
+
+/// Whether what is planned now is what such an EXPLAIN shows: once, because what is planned meanwhile, or later, is executed.
+pub fn take_explained() -> bool {
+    EXPLAINED.take()
+}
+
 unsafe extern "C-unwind" fn context_reset(context: *mut c_void) {
     if CONTEXT.get() == context as pg_sys::MemoryContext {
         CONTEXT.set(ptr::null_mut());
@@ -70,6 +85,7 @@ pub fn commit_level(nest: i32) {
 
 /// A subtransaction was rolled back: its queries are gone.
 pub fn abort_level(nest: i32) {
+    EXPLAINED.set(false);
     queries::abort_level(nest);
     underway::abort_level(nest);
     judged::abort_level(nest);
@@ -82,6 +98,7 @@ pub fn abort_level(nest: i32) {
 
 /// The transaction is over.
 pub fn end_transaction() {
+    EXPLAINED.set(false);
     queries::end_transaction();
     underway::clear();
     judged::clear();

@@ -6,10 +6,11 @@ use crate::pg::{catalog, settings::OwnSettings};
 use crate::record::portable::PortableOutput;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid, SQLValueFunctionOp};
 use std::ffi::{CStr, c_void};
+use std::ptr::null_mut;
 
 /// Functions of pg_catalog that only the session can answer, where they are not immutable: `to_tsquery` with a
 /// configuration is.
-const ASKING: [&str; 24] = [
+const ASKING: [&str; 36] = [
     "current_schema",
     "current_schemas",
     "current_setting",
@@ -18,6 +19,8 @@ const ASKING: [&str; 24] = [
     "getpgusername",
     "inet_client_addr",
     "inet_client_port",
+    "json_to_tsvector",
+    "jsonb_to_tsvector",
     "pg_backend_pid",
     "pg_client_encoding",
     "pg_current_xact_id",
@@ -29,9 +32,19 @@ const ASKING: [&str; 24] = [
     "row_security_active",
     "session_user",
     "system_user",
+    "to_regclass",
+    "to_regcollation",
+    "to_regoper",
+    "to_regoperator",
+    "to_regproc",
+    "to_regprocedure",
+    "to_regtype",
     "to_tsquery",
     "to_tsvector",
     "txid_current",
+    "ts_headline",
+    "ts_match_tq",
+    "ts_match_tt",
     "txid_current_if_assigned",
     "websearch_to_tsquery",
 ];
@@ -50,11 +63,12 @@ const TIME: [&str; 7] = [
 ];
 
 /// What other functions may depend on and anybody may set; `PortableOutput` has the rest.
-const SETTINGS: [(&CStr, &CStr); 4] = [
+const SETTINGS: [(&CStr, &CStr); 5] = [
     (c"search_path", c"pg_catalog, pg_temp"),
     (c"lc_monetary", c"C"),
     (c"lc_numeric", c"C"),
     (c"lc_time", c"C"),
+    (c"timezone_abbreviations", c"Default"),
 ];
 
 /// pg_language.dat: functions in these look no names up.
@@ -85,7 +99,7 @@ impl Dependence {
         unsafe {
             if first(node, depends, false).is_some() {
                 Dependence::Session
-            } else if pg_sys::contain_mutable_functions(node) {
+            } else if pg_sys::contain_mutable_functions(node) || prints(node, null_mut()) {
                 Dependence::Time
             } else {
                 Dependence::Nothing
@@ -126,7 +140,8 @@ fn depends(function: Oid) -> bool {
     }
     is_mutable(function)
         && name(function).is_none_or(|name| {
-            let timely = |prefix: &&str| name.starts_with(prefix);
+            // What is read from text may name a time zone by its abbreviation.
+            let timely = |prefix: &&str| name.starts_with(prefix) && !name.ends_with("_in");
             !TIME_PREFIXES.iter().any(timely) && !TIME.contains(&name.as_str())
         })
 }
@@ -209,6 +224,18 @@ unsafe extern "C-unwind" fn check(function: Oid, context: *mut c_void) -> bool {
         search.found = Some(name(function).unwrap_or_default() + "()");
     }
     wanted
+}
+
+/// Whether an expression prints or reads values: floating-point numbers, bytea and others are printed as the session has set,
+/// by functions that are marked immutable.
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn prints(node: *mut Node, context: *mut c_void) -> bool {
+    // SAFETY: PostgreSQL's walkers pass NULL or live nodes.
+    unsafe {
+        !node.is_null()
+            && ((*node).type_ == NodeTag::T_CoerceViaIO
+                || pg_sys::expression_tree_walker(node, Some(prints), context))
+    }
 }
 
 /// The word for what only the session knows. Dates and times are the transaction's, in the time zone that is pinned.
