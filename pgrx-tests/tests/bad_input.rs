@@ -47,6 +47,14 @@ const PROTECT: &[Case] = &[
     ("protect('users', '{ID}')", &["\"ID\""]),
     ("protect('users', max_rows => -1)", &["max_rows", "-1"]),
     ("protect('users', expendable => 'email')", &["expendable"]),
+    (
+        "protect('users', expendable => 'users IS NOT NULL')",
+        &["expendable"],
+    ),
+    (
+        "protect('users', expendable => $$to_jsonb(users) ? 'plan'$$)",
+        &["expendable"],
+    ),
     ("protect('users', expendable => '42')", &["expendable"]),
     ("protect('users', expendable => 'nope = 1')", &["\"nope\""]),
     ("protect('users', expendable => 'free.id = 1')", &["free\""]),

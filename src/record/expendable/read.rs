@@ -147,6 +147,11 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                     "It is volatile: it may depend on nothing but the row.".to_owned(),
                 ));
             }
+            if session::reads_whole_row(node) {
+                return Err(refused(
+                    "It reads the row as a whole: name the columns.".to_owned(),
+                ));
+            }
             if let Some(question) = session::question(node) {
                 return Err(refused(format!(
                     "{question} is for the session to say, which must not decide what is expendable: it may depend on \

@@ -238,6 +238,25 @@ unsafe extern "C-unwind" fn prints(node: *mut Node, context: *mut c_void) -> boo
     }
 }
 
+/// Whether an expression reads the row as a whole, which cannot be written down so that it means that again.
+///
+/// # Safety
+/// `node` must be an analysed expression.
+pub unsafe fn reads_whole_row(node: *mut Node) -> bool {
+    // SAFETY: the caller vouches for the node.
+    unsafe { whole_row(node, null_mut()) }
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn whole_row(node: *mut Node, context: *mut c_void) -> bool {
+    // SAFETY: PostgreSQL's walkers pass NULL or live nodes; the cast follows the node's tag.
+    unsafe {
+        !node.is_null()
+            && ((*node).type_ == NodeTag::T_Var && (*(node as *mut pg_sys::Var)).varattno == 0
+                || pg_sys::expression_tree_walker(node, Some(whole_row), context))
+    }
+}
+
 /// The word for what only the session knows. Dates and times are the transaction's, in the time zone that is pinned.
 fn keyword(op: SQLValueFunctionOp::Type) -> Option<&'static str> {
     match op {
