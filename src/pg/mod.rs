@@ -19,3 +19,4 @@ pub mod settings;
 pub mod slot;
 pub mod spi;
 pub mod types;
+pub mod unlocked;

@@ -3,6 +3,7 @@
 use super::{ApprovalKind, Fed, Policy, SequencePolicy};
 use crate::guard_triggers;
 use crate::pg::encoding::{Text, strings};
+use crate::pg::unlocked::{self, Row};
 use crate::pg::{catalog, newest};
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
@@ -21,63 +22,61 @@ fn column<T: pgrx::FromDatum + pgrx::IntoDatum>(
         .unwrap_or_else(|error| pgrx::error!("{error}"))
 }
 
-pub(super) fn policies() -> Vec<Rc<Policy>> {
-    let sql = "SELECT relation::pg_catalog.oid, key_columns, max_rows, expendable, require, approval \
-               FROM backstop.registered_table";
-    select(sql, |row| {
-        let relid: Oid = column(row, 1)?;
+/// The registered tables. (Columns by their places in sql/20_registry.sql.)
+pub(super) fn policies(registered: Oid) -> Vec<Rc<Policy>> {
+    let policy = |row: &Row| {
+        let relid: Oid = row.get(0)?;
         let (schema, table) = catalog::relation_name(relid)?;
         Some(Rc::new(Policy {
             relid,
             qualified: catalog::qualified(&schema, &table),
             schema,
             table,
-            key_columns: strings(column(row, 2)?),
-            max_rows: column(row, 3),
-            expendable: column::<Text>(row, 4).map(|text| text.0),
-            always: column::<Text>(row, 5)?.0 == "always",
-            approval: ApprovalKind::from_name(&column::<Text>(row, 6)?.0)?,
+            key_columns: strings(row.get(1)?),
+            max_rows: row.get(2),
+            expendable: row.get::<Text>(3).map(|text| text.0),
+            always: row.get::<Text>(4)?.0 == "always",
+            approval: ApprovalKind::from_name(&row.get::<Text>(5)?.0)?,
         }))
-    })
+    };
+    // SAFETY: the types are those of the table.
+    unsafe { unlocked::rows(registered, policy) }
 }
 
-pub(super) fn fed_columns() -> HashMap<Oid, Vec<Fed>> {
-    let sql =
-        "SELECT relation::pg_catalog.oid, column_name, upstream FROM backstop.registered_column";
+pub(super) fn fed_columns(registered: Oid) -> HashMap<Oid, Vec<Fed>> {
+    let fed = |row: &Row| {
+        let fed = Fed {
+            column: row.get::<Text>(1)?.0,
+            upstream: row.get::<Text>(2)?.0,
+        };
+        Some((row.get::<Oid>(0)?, fed))
+    };
     let mut map: HashMap<Oid, Vec<Fed>> = HashMap::new();
-    for (relid, fed) in select(sql, |row| {
-        Some((
-            column::<Oid>(row, 1)?,
-            Fed {
-                column: column::<Text>(row, 2)?.0,
-                upstream: column::<Text>(row, 3)?.0,
-            },
-        ))
-    }) {
+    // SAFETY: the types are those of the table.
+    for (relid, fed) in unsafe { unlocked::rows(registered, fed) } {
         map.entry(relid).or_default().push(fed);
     }
     map
 }
 
-pub(super) fn sequences() -> HashMap<Oid, Rc<SequencePolicy>> {
-    let sql = "SELECT sequence::pg_catalog.oid, max_step, min_value, max_value, allow_backward \
-               FROM backstop.registered_sequence";
-    select(sql, |row| {
-        let relid: Oid = column(row, 1)?;
+pub(super) fn sequences(registered: Oid) -> HashMap<Oid, Rc<SequencePolicy>> {
+    let policy = |row: &Row| {
+        let relid: Oid = row.get(0)?;
         let (schema, sequence) = catalog::relation_name(relid)?;
         let policy = SequencePolicy {
             qualified: catalog::qualified(&schema, &sequence),
             schema,
             sequence,
-            max_step: column(row, 2)?,
-            min_value: column(row, 3),
-            max_value: column(row, 4),
-            allow_backward: column(row, 5)?,
+            max_step: row.get(1)?,
+            min_value: row.get(2),
+            max_value: row.get(3),
+            allow_backward: row.get(4)?,
         };
         Some((relid, Rc::new(policy)))
-    })
-    .into_iter()
-    .collect()
+    };
+    // SAFETY: the types are those of the table.
+    let policies = unsafe { unlocked::rows(registered, policy) };
+    policies.into_iter().collect()
 }
 
 /// (child, parent) of every inheritance and partition link.

@@ -115,9 +115,10 @@ fn read() -> (Registry, HashSet<Oid>) {
     }
     let mut watched: HashSet<Oid> = registered.into_iter().collect();
     let _privileged = Privileged::begin();
-    let policies = facts::policies();
-    let fed = facts::fed_columns();
-    let sequences = facts::sequences();
+    let [tables, columns, guarded_sequences] = registered;
+    let policies = facts::policies(tables);
+    let fed = facts::fed_columns(columns);
+    let sequences = facts::sequences(guarded_sequences);
     let mut registry = Registry {
         sequences,
         ..Registry::default()
