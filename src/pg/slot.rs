@@ -128,6 +128,32 @@ impl Slot {
         unsafe { (*self.0).tts_tid }
     }
 
+    /// Asks the processor for the row that a scan of the table comes to next. Rows that were loaded in order lie one below
+    /// the other in their page, and a scan looks at their headers only: what reads their values would wait for each row's
+    /// memory, a fifth of the time it takes to write a row down.
+    ///
+    /// # Safety
+    /// The slot must hold a row.
+    pub unsafe fn prefetch_next(self) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a slot with these callbacks is a HeapTupleTableSlot that holds a physical tuple. A prefetch reads nothing:
+        // any address will do.
+        unsafe {
+            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            /// A row of more than this is not waited for longer than what is done with it takes.
+            const LONGEST: usize = 512;
+            const LINE: usize = 64;
+            if (*self.0).tts_ops != &raw const pg_sys::TTSOpsBufferHeapTuple {
+                return;
+            }
+            let tuple = (*(self.0 as *mut pg_sys::HeapTupleTableSlot)).tuple;
+            let (row, length) = ((*tuple).t_data.cast::<i8>(), (*tuple).t_len as usize);
+            for distance in (LINE..length.min(LONGEST) + LINE).step_by(LINE) {
+                _mm_prefetch(row.wrapping_sub(distance), _MM_HINT_T0);
+            }
+        }
+    }
+
     /// Whether transaction `xid` wrote the row version in the slot.
     ///
     /// # Safety

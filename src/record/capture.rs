@@ -15,6 +15,7 @@ use crate::ledger::{self, DestroyedRow};
 use crate::model::{Operation, Violation};
 use crate::pg::function::Call;
 use crate::pg::raw;
+use crate::pg::slot::Slot;
 use crate::report::{self, Outcome};
 use crate::running::queries::{self, ActiveQuery};
 use crate::{gucs, hooks, preview, running};
@@ -90,6 +91,7 @@ unsafe fn destroyed(
 ) -> Outcome<()> {
     // SAFETY: the slots belong to the site's relation and query.
     unsafe {
+        Slot(old).prefetch_next();
         fetch(old, site.format.last_attnum);
         if let Some(new) = new {
             fetch(new, site.format.last_attnum);

@@ -39,7 +39,7 @@ const PARAMETERS: [CParameter; 6] = [
     CParameter::MinMatch(7),
     CParameter::TargetLength(3),
     CParameter::LiteralCompressionMode(ParamSwitch::Enable),
-    CParameter::HashLog(13),
+    CParameter::HashLog(14),
     // What was damaged on disk is not put back.
     CParameter::ChecksumFlag(true),
 ];
