@@ -3,6 +3,7 @@
 mod approve;
 mod arguments;
 mod check;
+mod grant;
 mod policy;
 mod preview;
 mod progress;
@@ -10,7 +11,7 @@ mod prune;
 mod restore;
 mod restore_sequence;
 mod review;
+mod run;
 mod sequences;
 mod status;
-mod tokens;
 mod unpacked;

@@ -10,7 +10,7 @@ use crate::model::Violation;
 use crate::pg::objects;
 use crate::preview;
 use crate::report::{self, Outcome};
-use crate::running::queries::{self, Coverage};
+use crate::running::coverage::{self, Coverage};
 use crate::running::underway;
 use crate::sequence::guard;
 use std::cell::RefCell;
@@ -83,7 +83,7 @@ fn table_violation(table: &Table, action: &Action, stage: Stage) -> Option<Viola
         return Some(violation);
     }
     let operation = action.kind.operation();
-    let mut coverage = queries::named_coverage(&table.names, operation, table.kind);
+    let mut coverage = coverage::named_coverage(&table.names, operation, table.kind);
     if stage == Stage::Object && table.kind == ApprovalKind::Session {
         // What a covered statement cascades to is covered with it.
         let inherited = underway::with(|statement| statement.coverage.clone());

@@ -21,7 +21,7 @@ use crate::judge::sequence::{Position, altered, judge};
 use crate::model::{Operation, Violation};
 use crate::pg::catalog;
 use crate::registry::{Registry, SequencePolicy};
-use crate::running::queries;
+use crate::running::coverage;
 use pgrx::pg_sys::Oid;
 use std::rc::Rc;
 
@@ -46,7 +46,7 @@ impl Table {
         let (schema, table) = catalog::relation_name(relid)?;
         let qualified = catalog::qualified(&schema, &table);
         let mut names = match registry.table(relid) {
-            Some(guarded) => queries::approval_names(guarded),
+            Some(guarded) => coverage::approval_names(guarded),
             None => vec![qualified.clone(), format!("{schema}.{table}")],
         };
         names.extend(policies.iter().map(|policy| policy.qualified.clone()));

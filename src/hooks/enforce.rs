@@ -4,7 +4,8 @@ use crate::judge::approval::Refusal;
 use crate::judge::limits::{self, Subject};
 use crate::model::{Rule, Violation};
 use crate::report::{self, Outcome};
-use crate::running::queries::{self, Coverage};
+use crate::running::coverage::Coverage;
+use crate::running::queries;
 use crate::{gucs, ledger, preview, running};
 
 /// Refuses the findings unless an approval covers the statement.

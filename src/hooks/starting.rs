@@ -12,6 +12,7 @@ use crate::model::{Operation, Violation};
 use crate::pg::{encoding, raw};
 use crate::registry::{self, Guarded};
 use crate::report::Outcome;
+use crate::running::coverage::{self, Coverage};
 use crate::running::queries::{self, ActiveQuery};
 use crate::running::{self, trigger};
 use pgrx::pg_sys;
@@ -103,7 +104,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
         (raw::GetCurrentTransactionNestLevel(), cause)
     };
     let policies = || targets.iter().flat_map(|(table, _)| &table.policies);
-    let coverage = queries::coverage(&targets, parent.as_ref());
+    let coverage = coverage::coverage(&targets, parent.as_ref());
     ledger::with(|ledger| {
         let root = ledger.root(root, running::new_root);
         for policy in policies() {
@@ -172,23 +173,23 @@ fn unnamed_trigger(desc: *mut pg_sys::QueryDesc, root: usize) -> Option<Rc<str>>
 unsafe fn unguarded_coverage(
     planned: *mut pg_sys::PlannedStmt,
     parent: Option<ActiveQuery>,
-) -> queries::Coverage {
+) -> Coverage {
     if !crate::approval::setting::is_set() {
-        return queries::Coverage::Absent;
+        return Coverage::Absent;
     }
     if let Some(ActiveQuery {
-        coverage: covered @ queries::Coverage::Covered(_),
+        coverage: covered @ Coverage::Covered(_),
         ..
     }) = parent
     {
         return covered;
     }
     if !crate::approval::setting::is_intent() {
-        return queries::Coverage::Absent;
+        return Coverage::Absent;
     }
     // SAFETY: the caller vouches for the plan.
     let targets = unsafe { named_targets(planned) };
-    queries::unguarded_coverage(&targets)
+    coverage::unguarded_coverage(&targets)
 }
 
 /// What the judge found in the cursor that a statement runs WHERE CURRENT OF.

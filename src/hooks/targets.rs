@@ -8,7 +8,7 @@ use crate::model::{Operation, Violation};
 use crate::pg::{catalog, encoding, raw};
 use crate::registry::{self, Guarded, Registry};
 use crate::report::Outcome;
-use crate::running::queries::Target;
+use crate::running::coverage::Target;
 use pgrx::pg_sys;
 use std::ffi::CStr;
 use std::rc::Rc;

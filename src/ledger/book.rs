@@ -9,7 +9,8 @@ use crate::pg::raw;
 use crate::record::Cleared;
 use crate::registry::{Guarded, Policy};
 use crate::running;
-use crate::running::queries::{ActiveQuery, Coverage};
+use crate::running::coverage::Coverage;
+use crate::running::queries::ActiveQuery;
 
 /// Why an approval no longer covers a root that went on without it.
 pub const BUDGET_TOO_SMALL: &str =

@@ -3,7 +3,7 @@
 //!
 //! A row is captured the moment it has been removed or overwritten (`capture`), written as JSON into a buffer of its
 //! relation, operation and cause (`encode`, `text`, `buffer`), and the buffer goes to the table a chunk at a time (`write`). The
-//! statement's own row is written when its root ends, or before the commit. An error on the way aborts the statement, so
+//! statement's own row is written when its root ends, or before the commit (`statement_row`). An error on the way aborts the statement, so
 //! damage without a record, or a record without damage, cannot commit.
 
 pub mod append_only;
@@ -29,6 +29,7 @@ pub mod prune;
 mod replicated;
 pub mod restore;
 mod site;
+mod statement_row;
 pub mod tables;
 pub mod text;
 pub mod turned;
@@ -40,4 +41,5 @@ pub use buffer::Buffer;
 pub use cleared::{Cleared, FedColumns};
 pub use expendable::canonical;
 pub use parameters::json as parameters_json;
-pub use write::{finish_root, flush_all, write_complete};
+pub use statement_row::finish_root;
+pub use write::{flush_all, write_complete};

@@ -4,6 +4,7 @@
 //! it (no Rust code runs while PostgreSQL unwinds), so the portal's memory does: a callback on its reset closes a root
 //! that is still open. A procedure that rolls back in the middle keeps its portal, and its root.
 
+pub mod coverage;
 pub mod judged;
 pub mod queries;
 pub mod statement_text;

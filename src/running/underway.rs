@@ -3,7 +3,7 @@
 //! A statement is captured before it runs. What it then really destroys is met object by object in the object-access
 //! hook, which lets pass what was captured and refuses the rest: nothing is destroyed half recorded.
 
-use super::queries::Coverage;
+use super::coverage::Coverage;
 use pgrx::pg_sys::Oid;
 use std::cell::RefCell;
 use std::rc::Rc;

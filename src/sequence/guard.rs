@@ -12,7 +12,7 @@ use crate::pg::function::Call;
 use crate::record::{datum, tables, write};
 use crate::registry::{self, SequencePolicy};
 use crate::report::{self, Outcome};
-use crate::running::queries::{self, Coverage};
+use crate::running::coverage::{self, Coverage};
 use crate::{gucs, running};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::rc::Rc;
@@ -105,7 +105,7 @@ fn coverage(policy: &SequencePolicy) -> Coverage {
         policy.qualified.clone(),
         format!("{}.{}", policy.schema, policy.sequence),
     ];
-    queries::named_coverage(&names, Operation::Setval, Kind::Session)
+    coverage::named_coverage(&names, Operation::Setval, Kind::Session)
 }
 
 /// Lets a change pass, or refuses the violation it makes unless an approval covers it.

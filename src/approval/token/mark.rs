@@ -7,7 +7,7 @@ use crate::ledger;
 use crate::pg::{encoding, raw};
 use crate::preview;
 use crate::report::Outcome;
-use crate::running::{self, queries};
+use crate::running::{self, coverage};
 use pgrx::pg_sys;
 
 /// Leaves the fingerprint of a change that is not a row (DDL, a sequence) with the preview or the token that the open
@@ -19,7 +19,7 @@ pub fn mark(change: &str) -> Outcome<()> {
     if let Some((_, Held::Token(token))) = setting::current()
         && !preview::active()
     {
-        queries::claim_token(&token);
+        coverage::claim_token(&token);
     }
     let root_key = running::root_key().unwrap_or(usize::MAX);
     // SAFETY: reads the transaction state.

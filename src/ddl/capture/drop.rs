@@ -111,7 +111,7 @@ fn capture(
         return Ok(None);
     }
     let coverage = match coverage(registry, &relids, Operation::DropTable) {
-        crate::running::queries::Coverage::Absent => {
+        crate::running::coverage::Coverage::Absent => {
             let tables: Vec<Oid> = columns.iter().map(|column| column.oid).collect();
             coverage(registry, &tables, Operation::DropColumn)
         }

@@ -20,7 +20,7 @@ use crate::pg::{catalog, objects, raw};
 use crate::record::whole::{self, Destroyer};
 use crate::registry::{self, Guarded, Registry};
 use crate::report::Outcome;
-use crate::running::queries::{self, Coverage};
+use crate::running::coverage::{self, Coverage};
 use crate::running::underway;
 use crate::{gucs, preview};
 use catalog::OpenRelation;
@@ -128,7 +128,7 @@ fn coverage(registry: &Registry, relids: &[Oid], operation: Operation) -> Covera
         .filter_map(|relid| Table::protected(registry, *relid, false));
     tables
         .find_map(
-            |table| match queries::named_coverage(&table.names, operation, table.kind) {
+            |table| match coverage::named_coverage(&table.names, operation, table.kind) {
                 covered @ Coverage::Covered(_) => Some(covered),
                 _ => None,
             },

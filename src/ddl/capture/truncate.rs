@@ -16,7 +16,7 @@ use crate::record::whole::{self, Destroyer};
 use crate::registry::{self, Guarded, Registry};
 use crate::report::Outcome;
 use crate::running;
-use crate::running::queries::{self, Coverage};
+use crate::running::coverage::{self, Coverage};
 use crate::running::underway::{self, Underway};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ptr;
@@ -148,7 +148,7 @@ fn coverage(
         return Coverage::Absent;
     }
     let by_name =
-        |table: &Table| queries::named_coverage(&table.names, Operation::Truncate, table.kind);
+        |table: &Table| coverage::named_coverage(&table.names, Operation::Truncate, table.kind);
     all(protected.iter().map(by_name))
         .or_else(|| {
             all(written.iter().map(
@@ -169,7 +169,7 @@ fn unprotected(relid: Oid) -> Coverage {
                 catalog::qualified(&schema, &table),
                 format!("{schema}.{table}"),
             ];
-            queries::named_coverage(&names, Operation::Truncate, Kind::Session)
+            coverage::named_coverage(&names, Operation::Truncate, Kind::Session)
         }
         None => Coverage::Absent,
     }

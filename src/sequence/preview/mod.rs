@@ -6,14 +6,14 @@
 //! is the function it stands for. What is not seen: a value that the session still has cached of a sequence with CACHE,
 //! and `last_value` read from the sequence's relation.
 
-use super::guard::{self, may_execute};
-use super::rewrite::{CURRVAL, LASTVAL, NEXTVAL};
-use super::state;
+mod calls;
+
+use super::rewrite::NEXTVAL;
+use super::{guard, state};
 use crate::judge::sequence::{Position, SequencePolicy, judge};
 use crate::model::Operation;
 use crate::pg::catalog::{self, OpenRelation};
-use crate::pg::function::Call;
-use crate::pg::{compat, raw};
+use crate::pg::compat;
 use crate::preview::{self, Movement};
 use crate::registry;
 use crate::report::{Outcome, Report, sqlstate};
@@ -21,27 +21,6 @@ use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-
-crate::sql_function!(
-    pg_finfo_backstop_preview_nextval,
-    backstop_preview_nextval,
-    preview_nextval
-);
-crate::sql_function!(
-    pg_finfo_backstop_preview_currval,
-    backstop_preview_currval,
-    preview_currval
-);
-crate::sql_function!(
-    pg_finfo_backstop_preview_lastval,
-    backstop_preview_lastval,
-    preview_lastval
-);
-crate::sql_function!(
-    pg_finfo_backstop_preview_identity,
-    backstop_preview_identity,
-    preview_identity
-);
 
 thread_local! {
     /// What currval would return, of registered sequences that the preview has moved.
@@ -125,113 +104,6 @@ pub(super) fn setval(
     }
     guard::record(&policy, Operation::Setval, Some(old), Some(new))?;
     Ok(Datum::from(new.value))
-}
-
-/// STRICT, `(regclass)`.
-unsafe fn preview_nextval(call: Call) -> Outcome<Datum> {
-    // SAFETY: the type of the SQL declaration.
-    let sequence = unsafe { call.arg::<Oid>(0).unwrap_or(pg_sys::InvalidOid) };
-    may_execute(NEXTVAL, "nextval")?;
-    nextval(sequence, true)
-}
-
-/// STRICT, `(internal)`: only the rewriter makes calls of it, with a sequence's OID.
-unsafe fn preview_identity(call: Call) -> Outcome<Datum> {
-    // SAFETY: the rewriter's constant.
-    let sequence = unsafe { call.arg::<Oid>(0).unwrap_or(pg_sys::InvalidOid) };
-    nextval(sequence, false)
-}
-
-fn nextval(sequence: Oid, check_privileges: bool) -> Outcome<Datum> {
-    let really = || {
-        // SAFETY: nextval itself: checks that it is a sequence and, if asked to, the user's privileges.
-        let value = unsafe {
-            pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                raw::nextval_internal(sequence, check_privileges)
-            })
-        };
-        Datum::from(value)
-    };
-    if !preview::active() {
-        return Ok(really());
-    }
-    let Some(policy) = registered(sequence) else {
-        LAST.set(None);
-        return Ok(unregistered(sequence, really));
-    };
-    let privileges = if check_privileges {
-        pg_sys::ACL_USAGE | pg_sys::ACL_UPDATE
-    } else {
-        0
-    };
-    may_use(sequence, &policy, privileges, Some(c"nextval()"))?;
-    let range = state::range(sequence).ok_or_else(|| gone(sequence))?;
-    let old = state::position(sequence);
-    let Some(value) = old.following(range) else {
-        let (end, bound) = if range.increment < 0 {
-            ("minimum", range.min)
-        } else {
-            ("maximum", range.max)
-        };
-        return Err(Report::new(
-            "2200H",
-            format!(
-                "nextval: reached {end} value of sequence \"{}\" ({bound})",
-                policy.sequence
-            ),
-        ));
-    };
-    ISSUED.with_borrow_mut(|issued| issued.insert(sequence, value));
-    LAST.set(Some(sequence));
-    let new = Position {
-        value,
-        is_called: true,
-    };
-    note(sequence, true, old, new);
-    Ok(Datum::from(value))
-}
-
-/// STRICT, `(regclass)`.
-unsafe fn preview_currval(call: Call) -> Outcome<Datum> {
-    // SAFETY: the type of the SQL declaration.
-    let sequence = unsafe { call.arg::<Oid>(0).unwrap_or(pg_sys::InvalidOid) };
-    may_execute(CURRVAL, "currval")?;
-    if let Some(value) = issued(sequence)? {
-        return Ok(Datum::from(value));
-    }
-    // SAFETY: PostgreSQL's own currval.
-    let value = unsafe {
-        pgrx::direct_function_call_as_datum(pg_sys::currval_oid, &[Some(Datum::from(sequence))])
-    };
-    Ok(value.unwrap_or(Datum::null()))
-}
-
-unsafe fn preview_lastval(_call: Call) -> Outcome<Datum> {
-    may_execute(LASTVAL, "lastval")?;
-    if let Some(sequence) = LAST.get()
-        && let Some(value) = issued(sequence)?
-    {
-        return Ok(Datum::from(value));
-    }
-    // SAFETY: PostgreSQL's own lastval.
-    let value = unsafe { pgrx::direct_function_call_as_datum(pg_sys::lastval, &[]) };
-    Ok(value.unwrap_or(Datum::null()))
-}
-
-/// What the preview last handed out of a registered sequence.
-fn issued(sequence: Oid) -> Outcome<Option<i64>> {
-    if !preview::active() {
-        return Ok(None);
-    }
-    let (Some(value), Some(policy)) = (
-        ISSUED.with_borrow(|issued| issued.get(&sequence).copied()),
-        registered(sequence),
-    ) else {
-        return Ok(None);
-    };
-    let privileges = pg_sys::ACL_SELECT | pg_sys::ACL_USAGE;
-    may_use(sequence, &policy, privileges, None)?;
-    Ok(Some(value))
 }
 
 /// What PostgreSQL checks before it touches a sequence: any of `privileges` (none: no question), and that the
