@@ -53,6 +53,7 @@ fn field() -> Field {
     room("boolean key", include_str!("attack_list/boolean_key.sql"));
     room("indirect", include_str!("attack_list/indirect.sql"));
     room("partitions", include_str!("attack_list/partitions.sql"));
+    room("inheritance", include_str!("attack_list/inheritance.sql"));
     room("limits", include_str!("attack_list/limits.sql"));
     room("parameters", include_str!("attack_list/parameters.sql"));
     if query_text(

@@ -75,6 +75,21 @@ CREATE TABLE archive_hot (PRIMARY KEY (id)) INHERITS (archive);
 INSERT INTO archive SELECT n, 'cold' FROM generate_series(1, 4) n;
 INSERT INTO archive_hot SELECT n, 'hot' FROM generate_series(5, 8) n;
 
+-- Inheritance where the parent's primary key is not the children's: only the child is protected, the whole family is by a
+-- column that identifies nothing in the parent, and a family all of which has the parent's key.
+CREATE TABLE letters (kind text PRIMARY KEY, id bigint, note text);
+CREATE TABLE letters_eu (PRIMARY KEY (id)) INHERITS (letters);
+CREATE TABLE parts (kind text PRIMARY KEY, id bigint, note text);
+CREATE TABLE parts_eu (PRIMARY KEY (id)) INHERITS (parts);
+CREATE TABLE tasks (kind text PRIMARY KEY, id bigint, note text);
+CREATE TABLE tasks_eu (extra int, PRIMARY KEY (kind)) INHERITS (tasks);
+INSERT INTO letters VALUES ('x', 1, 'p');
+INSERT INTO letters_eu SELECT 'x', n, 'c' FROM generate_series(2, 9) n;
+INSERT INTO parts SELECT * FROM ONLY letters;
+INSERT INTO parts_eu SELECT * FROM letters_eu;
+INSERT INTO tasks SELECT * FROM ONLY letters;
+INSERT INTO tasks_eu SELECT 'k' || n, n, 'c' FROM generate_series(2, 9) n;
+
 -- Row-level security whose policy itself reads the key by range.
 CREATE TABLE documents (id bigint PRIMARY KEY, owner name, body text);
 INSERT INTO documents SELECT n, CASE WHEN n > 0 THEN 'app' ELSE 'other' END, 'd' || n % 2 FROM generate_series(-3, 6) n;
@@ -177,6 +192,8 @@ SELECT backstop.protect(relation::regclass) FROM unnest(ARRAY['users', 'seats', 
     'parcels', 'blobs', 'switches', 'readings', 'events', 'stock', 'archive_hot', 'documents', 'crowd', 'folders', 'results',
     'ledger']) relation;
 SELECT backstop.protect('metrics', key_columns => '{id}');
+SELECT backstop.protect('letters_eu'), backstop.protect('parts', key_columns => '{id}'),
+    backstop.protect('tasks', key_columns => '{id}');
 SELECT backstop.protect_columns('results', '{cache_a}', 'pipeline a');
 SELECT backstop.protect_columns('results', '{cache_b}', 'pipeline b');
 SELECT backstop.protect_columns('results', '{cache_c}', 'pipeline c');
