@@ -75,6 +75,10 @@ fn field() -> Field {
     } else {
         println!("attack list: the room for citext keys is left out, this server lacks the module");
     }
+    match superuser.batch_execute("SELECT '<a/>'::xml") {
+        Ok(()) => room("XML", include_str!("attack_list/xml.sql")),
+        Err(_) => println!("attack list: the room for XML is left out, this server lacks libxml"),
+    }
     match superuser.batch_execute(include_str!("attack_list/world_collation.sql")) {
         Ok(()) => room("collated key", include_str!("attack_list/collated_key.sql")),
         Err(error) if error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) => {

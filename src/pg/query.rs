@@ -20,6 +20,7 @@ mod output;
 mod reads;
 mod scope;
 mod security;
+mod series;
 mod shape;
 mod shown;
 mod target;

@@ -79,25 +79,6 @@ pub fn is_own_equality(operator: pg_sys::Oid, oid: pg_sys::Oid) -> bool {
     own_strategy(operator, oid) == pg_sys::BTEqualStrategyNumber as i32
 }
 
-/// Does the function count through a series?
-pub fn is_series(function: pg_sys::Oid) -> bool {
-    if function.to_u32() >= pg_sys::FirstNormalObjectId {
-        return false;
-    }
-    // SAFETY: get_func_name takes any OID and returns NULL or a C string.
-    unsafe {
-        let name = pg_sys::get_func_name(function);
-        !name.is_null()
-            && [
-                c"generate_series",
-                c"generate_subscripts",
-                c"enum_range",
-                c"nextval",
-            ]
-            .contains(&core::ffi::CStr::from_ptr(name))
-    }
-}
-
 /// What the expression folds to when the planner folds constants: None when it is no constant boolean.
 ///
 /// # Safety

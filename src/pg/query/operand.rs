@@ -23,7 +23,11 @@ impl Gatherer<'_> {
                     fixed: true,
                     ..Operand::default()
                 },
-                pg_sys::NodeTag::T_SubLink => self.sublink_operand(scope, inner.cast(), true),
+                pg_sys::NodeTag::T_SubLink => {
+                    let mut value = self.sublink_operand(scope, inner.cast(), true);
+                    value.series &= !self.is_one_value(scope, inner.cast());
+                    value
+                }
                 pg_sys::NodeTag::T_RowExpr => {
                     let parts = self.parts(scope, &items((*inner.cast::<pg_sys::RowExpr>()).args));
                     let mut row = merged(parts);

@@ -2,8 +2,9 @@
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::node::{Node, is_series, items, tag};
+use super::node::{Node, items, tag};
 use super::scope::{Gatherer, ScopeId};
+use super::series::{is_series, numbers_rows};
 use crate::judge::predicate::{BodyId, ColumnId, Operand};
 
 /// One type for all integers, base types for domains.
@@ -53,6 +54,9 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
                     walk.kin.extend(&column.bare);
                 }
                 walk.take(column);
+                // Where a row lies, and who wrote it when, are numbers of the server's.
+                let attno = i32::from((*node.cast::<pg_sys::Var>()).varattno);
+                walk.series |= attno < 0 && attno != pg_sys::TableOidAttributeNumber;
                 return false;
             }
             pg_sys::NodeTag::T_Param => {
@@ -64,12 +68,11 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
                 gatherer.sublink_reads(walk, node.cast());
                 return false;
             }
-            pg_sys::NodeTag::T_FuncExpr => {
-                walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid)
-            }
+            pg_sys::NodeTag::T_FuncExpr => walk.series |= is_series(node),
             pg_sys::NodeTag::T_Aggref => {
                 walk.aggregated = true;
                 let aggregate = node.cast::<pg_sys::Aggref>();
+                walk.series |= gatherer.counts_rows(walk.scope, aggregate);
                 if keeps_order((*aggregate).aggfnoid) {
                     let home = gatherer.up(walk.scope, (*aggregate).agglevelsup);
                     let order = gatherer.given_order(home);
@@ -192,7 +195,8 @@ impl Gatherer<'_> {
             if exists {
                 return;
             }
-            let output = self.output(inner, 1);
+            let mut output = self.output(inner, 1);
+            output.series &= !self.is_one_value(walk.scope, sublink);
             walk.take(output);
             if kind == pg_sys::SubLinkType::ARRAY_SUBLINK {
                 let order = self.row_order(inner);
@@ -210,16 +214,7 @@ impl Gatherer<'_> {
     unsafe fn window_reads(&mut self, walk: &mut Walk, function: *mut pg_sys::WindowFunc) {
         // SAFETY: passed on from `collect`; winref names a window clause of the query that holds the function.
         unsafe {
-            walk.series |= ![
-                pg_sys::F_LAG_ANYELEMENT,
-                pg_sys::F_LAG_ANYELEMENT_INT4,
-                pg_sys::F_LEAD_ANYELEMENT,
-                pg_sys::F_LEAD_ANYELEMENT_INT4,
-                pg_sys::F_FIRST_VALUE,
-                pg_sys::F_LAST_VALUE,
-                pg_sys::F_NTH_VALUE,
-            ]
-            .contains(&(*function).winfnoid.to_u32());
+            walk.series |= numbers_rows((*function).winfnoid);
             let query = self.scopes[walk.scope].query;
             for clause in items::<pg_sys::WindowClause>((*query).windowClause) {
                 if (*clause).winref != (*function).winref {
