@@ -3,13 +3,16 @@
 //! Walks every condition that selects rows with what the conjunctions around it pin, whether it is negated, and how far
 //! out the last EXISTS or scalar subquery was whose sense is unknown here.
 
+mod outer;
 mod report;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use super::classes::Classes;
 use super::pins::Facts;
-use super::predicate::{BodyId, ColumnId, ExprId, Operand, Predicate, Reading};
+use super::predicate::{BodyId, ColumnId, ExprId, InstanceId, Operand, Predicate, Reading};
 use super::statement::Statement;
 
 /// How a key was read.
@@ -45,6 +48,8 @@ struct Context {
 struct Walk<'a> {
     statement: &'a Statement,
     classes: &'a Classes,
+    /// Instances that are asked to have found no partner in an outer join.
+    missing: HashSet<InstanceId>,
     found: Vec<KeyReading>,
     conjunctions: usize,
 }
@@ -58,6 +63,7 @@ pub fn key_readings(
     let mut walk = Walk {
         statement,
         classes,
+        missing: outer::missing(statement, &[predicate]),
         found: Vec::new(),
         conjunctions: 0,
     };
@@ -144,7 +150,8 @@ impl Walk<'_> {
             Predicate::Union(arms) if context.negated => self.unknown(arms, context),
             Predicate::Feeds(body) => self.body(*body, context.clone()),
             Predicate::Union(arms) => arms.iter().for_each(|&arm| self.body(arm, context.clone())),
-            Predicate::OuterOn { on, .. } => {
+            Predicate::OuterOn { on, nullable } => {
+                self.anti_join(on, nullable, context);
                 let mut inner = context.clone();
                 inner.facts = context.facts.with(on);
                 self.conjunctions += 1;

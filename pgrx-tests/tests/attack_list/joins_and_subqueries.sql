@@ -294,3 +294,36 @@ DELETE FROM users WHERE id IN (SELECT u.id FROM users u JOIN users v ON v.plan =
 
 -- refused SF001: JSON filled in the order of keys
 DELETE FROM users WHERE email = (SELECT jsonb_agg(email) ->> 0 FROM (SELECT email FROM users ORDER BY id DESC) z)
+
+-- refused SF001: all but a list, by an outer join
+DELETE FROM users WHERE id IN (SELECT u.id FROM users u LEFT JOIN (VALUES (1::bigint), (2)) v(id) ON v.id = u.id WHERE v.id IS NULL)
+
+-- refused SF001: all but an array, by an outer join
+DELETE FROM users x USING users u LEFT JOIN unnest('{1,2}'::bigint[]) k ON k = u.id WHERE k IS NULL AND u.id = x.id
+
+-- refused SF001: all but a list, by an outer join to the right
+DELETE FROM users WHERE email IN (SELECT u.email FROM (VALUES (1::bigint, 'a'), (2, 'b')) v(id, note) RIGHT JOIN users u ON u.id = v.id WHERE v.note IS NULL)
+
+-- refused SF001: all but one, by an outer join to another table
+DELETE FROM users WHERE email IN (SELECT u.email FROM users u LEFT JOIN plain p ON u.id = 5 WHERE p.id IS NULL)
+
+-- refused SF001: all but members of JSON, by an outer join
+UPDATE users SET plan = 'x' WHERE email IN (SELECT u.email FROM users u LEFT JOIN (SELECT j::bigint AS id FROM jsonb_array_elements_text('[1, 2]') j) v USING (id) WHERE NOT (v.id IS NOT NULL))
+
+-- passes: those without a partner
+DELETE FROM users WHERE id IN (SELECT u.id FROM users u LEFT JOIN plain p ON p.user_id = u.id WHERE p.id IS NULL AND u.auth_source = 'test')
+
+-- passes: those without a partner in groups of another table
+DELETE FROM users WHERE id IN (SELECT u.id FROM users u LEFT JOIN (SELECT user_id, count(*) AS n FROM plain GROUP BY user_id) p ON p.user_id = u.id WHERE p.n IS NULL AND u.auth_source = 'test')
+
+-- passes: values for some of the rows
+UPDATE users SET plan = coalesce(v.plan, 'x') FROM users u LEFT JOIN (VALUES (1::bigint, 'a'), (2, 'b')) v(id, plan) ON v.id = u.id WHERE u.id = users.id AND users.auth_source = 'test'
+
+-- passes: those of a list that are in the table
+DELETE FROM plain WHERE id IN (SELECT v.id FROM (VALUES (1::bigint), (2)) v(id) LEFT JOIN users u ON u.id = v.id WHERE u.id IS NULL)
+
+-- passes: those that another table names, where it names them as text
+DELETE FROM users u WHERE auth_source = 'test' AND NOT EXISTS (SELECT 1 FROM plain p WHERE p.tag = 'close' AND p.user_id::numeric::float8::bigint = u.id)
+
+-- passes: those that no document names
+DELETE FROM users u WHERE auth_source = 'test' AND NOT EXISTS (SELECT 1 FROM results r WHERE (r.cache_c ->> 'n')::bigint = u.id)
