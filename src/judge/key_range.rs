@@ -200,7 +200,7 @@ impl Walk<'_> {
     }
 
     /// Subqueries whose result is used in a way the walk can't follow: equality with listed values may mean "all but".
-    fn unknown(&mut self, bodies: &[BodyId], context: &Context) {
+    pub fn unknown(&mut self, bodies: &[BodyId], context: &Context) {
         for &body in bodies {
             let depth = self.statement.bodies[body].depth;
             let mut inner = context.clone();

@@ -310,6 +310,24 @@ DELETE FROM users WHERE email IN (SELECT u.email FROM users u LEFT JOIN plain p 
 -- refused SF001: all but members of JSON, by an outer join
 UPDATE users SET plan = 'x' WHERE email IN (SELECT u.email FROM users u LEFT JOIN (SELECT j::bigint AS id FROM jsonb_array_elements_text('[1, 2]') j) v USING (id) WHERE NOT (v.id IS NOT NULL))
 
+-- refused SF001: all but a list, by a lateral join
+DELETE FROM users x USING users u LEFT JOIN LATERAL (SELECT 1 AS hit FROM unnest('{1,2}'::bigint[]) k WHERE k = u.id) s ON true WHERE u.id = x.id AND s.hit IS NULL
+
+-- refused SF001: all but the marked of a list
+DELETE FROM users x USING users u LEFT JOIN (VALUES (1::bigint, true)) v(id, keep) ON v.id = u.id WHERE u.id = x.id AND v.keep IS NOT TRUE
+
+-- refused SF001: all but the marked of a list, the others by default
+DELETE FROM users x USING users u LEFT JOIN (VALUES (1::bigint, true)) v(id, keep) ON v.id = u.id WHERE u.id = x.id AND NOT coalesce(v.keep, false)
+
+-- passes: those of a list that are marked
+DELETE FROM users x USING users u LEFT JOIN (VALUES (1::bigint, true)) v(id, gone) ON v.id = u.id WHERE u.id = x.id AND v.gone
+
+-- passes: those of a list, by a mark that is listed
+DELETE FROM users x USING users u LEFT JOIN (VALUES (1::bigint, 'a')) v(id, mark) ON v.id = u.id WHERE u.id = x.id AND v.mark IN ('a', 'b')
+
+-- passes: those without a partner, by a lateral join
+DELETE FROM users x USING users u LEFT JOIN LATERAL (SELECT 1 AS hit FROM plain p WHERE p.user_id = u.id) s ON true WHERE u.id = x.id AND s.hit IS NULL AND u.auth_source = 'test'
+
 -- passes: those without a partner
 DELETE FROM users WHERE id IN (SELECT u.id FROM users u LEFT JOIN plain p ON p.user_id = u.id WHERE p.id IS NULL AND u.auth_source = 'test')
 

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use super::{Context, Walk, Why};
-use crate::judge::predicate::{BodyId, InstanceId, Predicate};
+use crate::judge::predicate::{BodyId, ColumnId, InstanceId, Predicate};
 use crate::judge::statement::Statement;
 
-/// The instances of which some condition asks whether they have found no partner: a column of theirs IS NULL.
+/// The instances of which some condition holds, or may hold, where they have found no partner: a column of theirs IS NULL,
+/// or is read by a condition that is not strict.
 pub fn missing(statement: &Statement, roots: &[&Predicate]) -> HashSet<InstanceId> {
     let mut search = Search {
         statement,
@@ -33,19 +34,40 @@ impl Search<'_> {
             Predicate::OuterOn { on, .. } => self.visit(on, negated),
             Predicate::Null { operand, .. } => {
                 if !negated {
-                    let columns = operand.bare.iter().map(|&c| &self.statement.columns[c]);
-                    self.found.extend(columns.map(|column| column.instance));
+                    self.add(&operand.bare);
                 }
                 self.bodies(&operand.bodies);
             }
-            Predicate::Equal { left, right, .. } => {
-                self.bodies(&left.bodies);
-                self.bodies(&right.bodies);
+            Predicate::Equal { left, right, expr } => {
+                for side in [left, right] {
+                    if self.statement.lenient.contains(expr) {
+                        self.add(&[&side.bare[..], &side.fields, &side.reads].concat());
+                    }
+                    self.bodies(&side.bodies);
+                }
             }
-            Predicate::Other { bodies, .. } | Predicate::Union(bodies) => self.bodies(bodies),
+            Predicate::Other {
+                reads,
+                bodies,
+                expr,
+                ..
+            } => {
+                if expr.is_some_and(|expr| self.statement.lenient.contains(&expr)) {
+                    self.add(reads);
+                }
+                self.bodies(bodies);
+            }
+            Predicate::Union(arms) => self.bodies(arms),
             Predicate::Feeds(body) => self.bodies(&[*body]),
             Predicate::Const(_) | Predicate::Free | Predicate::Limit(_) | Predicate::Current => {}
         }
+    }
+
+    fn add(&mut self, columns: &[ColumnId]) {
+        let made_of = self.statement.computed_from(columns);
+        let all = columns.iter().chain(&made_of);
+        let instances = all.map(|&c| self.statement.columns[c].instance);
+        self.found.extend(instances);
     }
 
     fn bodies(&mut self, bodies: &[BodyId]) {
@@ -59,32 +81,45 @@ impl Search<'_> {
 }
 
 impl Walk<'_> {
-    /// Keys that an outer join's ON equates with listed values, where a row is then asked to have found none of them.
-    /// `nullable` is empty for a FULL join.
+    /// An outer join of which a row is asked to have found no partner: keys that ON, or the partner's own subquery, equates
+    /// with listed values select every row but those. `nullable` is empty for a FULL join.
     pub fn anti_join(&mut self, on: &Predicate, nullable: &[InstanceId], context: &Context) {
+        self.left_out(on, nullable, context);
+        if !nullable.iter().any(|i| self.missing.contains(i)) {
+            return;
+        }
+        let statement = self.statement;
+        let instances = nullable.iter().map(|&i| &statement.instances[i]);
+        let depth = instances.clone().map(|i| i.depth).min().unwrap_or(0);
+        let mut bodies: Vec<BodyId> = instances
+            .filter(|i| i.depth == depth + 1)
+            .map(|i| i.body)
+            .collect();
+        bodies.dedup();
+        self.unknown(&bodies, context);
+    }
+
+    fn left_out(&mut self, on: &Predicate, nullable: &[InstanceId], context: &Context) {
         match on {
             Predicate::And(parts) | Predicate::Or(parts) => {
                 parts
                     .iter()
-                    .for_each(|p| self.anti_join(p, nullable, context));
+                    .for_each(|p| self.left_out(p, nullable, context));
             }
             Predicate::Equal { left, right, expr } => {
                 if self.stored(left) && self.stored(right) {
                     return;
                 }
-                let instance = |&c: &usize| self.statement.columns[c].instance;
-                let named = || [&left.bare, &left.fields, &right.bare, &right.fields];
-                let of_partner = named().into_iter().flatten().map(instance);
-                let partners: Vec<InstanceId> =
-                    of_partner.chain(nullable.iter().copied()).collect();
-                if !partners.iter().any(|i| self.missing.contains(i)) {
+                let columns = [&left.bare[..], &left.fields, &right.bare, &right.fields].concat();
+                let instance = |&c: &ColumnId| self.statement.columns[c].instance;
+                let mut partners = columns.iter().map(instance).chain(nullable.iter().copied());
+                if !partners.any(|i| self.missing.contains(&i)) {
                     return;
                 }
-                let columns: Vec<usize> = named().into_iter().flatten().copied().collect();
-                for column in columns {
-                    if nullable.contains(&instance(&column)) || !self.stored_column(column) {
-                        continue;
-                    }
+                let kept =
+                    |c: &ColumnId| !nullable.contains(&instance(c)) && self.stored_column(*c);
+                let kept: Vec<ColumnId> = columns.into_iter().filter(kept).collect();
+                for column in kept {
                     for key in self.classes.keys(column).to_vec() {
                         self.report(key, column, Why::Negated, Some(*expr), context);
                     }
