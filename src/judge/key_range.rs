@@ -180,11 +180,18 @@ impl Walk<'_> {
                 .flat_map(|s| &s.reads)
                 .any(|&c| self.statement.counts(c));
         let stored = self.stored(left) && self.stored(right);
+        let depth =
+            |c: ColumnId| self.statement.instances[self.statement.columns[c].instance].depth;
+        let outermost = named.iter().map(|&c| depth(c)).min();
+        // `reference NOT IN (SELECT key ...)` asks which rows of another table are left, as NOT EXISTS does.
+        let looked_up = |key: ColumnId| stored && Some(depth(key)) > outermost;
         for &column in &named {
             for key in self.classes.keys(column).to_vec() {
                 if series {
                     self.report(key, column, Why::Series, Some(expr), context);
-                } else if context.negated || (self.outside(key, context) && !stored) {
+                } else if (context.negated && !looked_up(key))
+                    || (self.outside(key, context) && !stored)
+                {
                     self.report(key, column, Why::Negated, Some(expr), context);
                 }
             }

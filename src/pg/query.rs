@@ -18,6 +18,7 @@ mod operand;
 mod order;
 mod output;
 mod reads;
+mod recursion;
 mod scope;
 mod security;
 mod series;

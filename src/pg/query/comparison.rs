@@ -159,6 +159,9 @@ impl Gatherer<'_> {
             let [left, right] = args.as_slice() else {
                 return self.other(scope, op.cast(), Reading::Unreadable);
             };
+            if self.looks_back(scope, op) {
+                return Predicate::Free;
+            }
             let equality = is_own_equality((*op).opno, pg_sys::exprType(*left))
                 && tells_apart((*op).inputcollid, *left);
             if !(*op).useOr || !equality {

@@ -68,6 +68,11 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
                 gatherer.sublink_reads(walk, node.cast());
                 return false;
             }
+            pg_sys::NodeTag::T_ScalarArrayOpExpr
+                if gatherer.looks_back(walk.scope, node.cast()) =>
+            {
+                return false;
+            }
             pg_sys::NodeTag::T_FuncExpr => walk.series |= is_series(node),
             pg_sys::NodeTag::T_Aggref => {
                 walk.aggregated = true;
