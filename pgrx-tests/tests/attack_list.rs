@@ -56,12 +56,13 @@ fn field() -> Field {
     room("inheritance", include_str!("attack_list/inheritance.sql"));
     room("limits", include_str!("attack_list/limits.sql"));
     room("parameters", include_str!("attack_list/parameters.sql"));
-    if query_text(
-        &mut superuser,
-        "SELECT current_setting('server_version_num')::int >= 150000",
-    ) == "t"
-    {
+    let version = query_text(&mut superuser, "SHOW server_version_num");
+    let version: u32 = version.parse().expect("a version");
+    if version >= 150_000 {
         room("merge", include_str!("attack_list/merge.sql"));
+    }
+    if version >= 170_000 {
+        room("JSON_TABLE", include_str!("attack_list/json_table.sql"));
     }
     if query_text(
         &mut superuser,

@@ -306,3 +306,21 @@ DELETE FROM events WHERE id = 5 AND day::text = '2026-01-02'
 
 -- passes: a composite key as text
 UPDATE seats SET passenger = 'x' WHERE train::text = '1' AND number::text = '2' AND number > 0
+
+-- refused SF001: a number cut to so many digits
+DELETE FROM users WHERE CAST(id AS varchar(2)) = '5'
+
+-- passes: a number as so many digits as it may have
+DELETE FROM users WHERE CAST(id AS varchar(20)) = '5'
+
+-- passes: a uuid as so many letters as it has
+DELETE FROM devices WHERE CAST(id AS varchar(36)) = 'c4ca4238-a0b9-2382-0dcc-509a6f75849b'
+
+-- passes: a text as a driver sends it
+DELETE FROM tags WHERE name = 'a'::bpchar
+
+-- passes: a text that another table pads
+DELETE FROM tags USING (VALUES ('a'::char(4))) v(name) WHERE tags.name = v.name
+
+-- refused SF001: a varchar as bpchar
+DELETE FROM tags WHERE name::bpchar = 'a'

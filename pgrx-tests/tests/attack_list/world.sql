@@ -37,6 +37,8 @@ INSERT INTO seats SELECT t, n, 'p' || t || n FROM generate_series(1, 3) t, gener
 -- One table per key type.
 CREATE TABLE pages (slug text PRIMARY KEY, body text, hits int NOT NULL DEFAULT 0);
 INSERT INTO pages VALUES ('home', 'a', 1), ('hobby', 'b', 2), ('about', 'c', 3), ('zebra', 'd', 4);
+CREATE TABLE tags (name varchar(40) PRIMARY KEY, note text);
+INSERT INTO tags VALUES ('a', 'x'), ('b', 'x'), ('c', 'y');
 CREATE TABLE devices (id uuid PRIMARY KEY, owner text, firmware text);
 INSERT INTO devices SELECT md5(n::text)::uuid, 'o' || n % 2, '1.0' FROM generate_series(1, 6) n;
 CREATE TABLE invoices (number numeric(20, 4) PRIMARY KEY, state text);
@@ -188,7 +190,7 @@ END $$;
 GRANT ALL ON ALL TABLES IN SCHEMA public TO app;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app;
 
-SELECT backstop.protect(relation::regclass) FROM unnest(ARRAY['users', 'seats', 'pages', 'devices', 'invoices', 'alerts',
+SELECT backstop.protect(relation::regclass) FROM unnest(ARRAY['users', 'seats', 'pages', 'tags', 'devices', 'invoices', 'alerts',
     'parcels', 'blobs', 'switches', 'readings', 'events', 'stock', 'archive_hot', 'documents', 'crowd', 'folders', 'results',
     'ledger']) relation;
 SELECT backstop.protect('metrics', key_columns => '{id}');

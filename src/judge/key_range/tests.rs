@@ -6,7 +6,7 @@ use crate::judge::predicate::{InstanceId, Operand, Predicate};
 use crate::judge::samples::{
     ID, PLAN, column, delete, equal, is_range, named, reads, statement, subs, users,
 };
-use crate::judge::statement::{Action, InstanceKind, Statement, Target, Verb};
+use crate::judge::statement::{Action, Body, InstanceKind, Statement, Target, Verb};
 
 #[test]
 fn what_is_computed_from_a_series_is_a_series_however_deep() {
@@ -158,4 +158,27 @@ fn an_outer_join_to_a_list_whose_partner_is_missing_takes_all_but_the_list() {
     assert!(!is_range(&delete(s.clone(), found)));
     let orphans = Predicate::And(vec![joined(stored, other), missing(stored)]);
     assert!(!is_range(&delete(s, orphans)));
+}
+
+#[test]
+fn references_to_no_key_of_another_table_are_looked_up_and_keys_that_are_not_referred_to_are_excluded()
+ {
+    let mut s = statement();
+    s.bodies.push(Body {
+        parent: Some(0),
+        depth: 1,
+        predicate: Predicate::Free,
+    });
+    let (twin, other) = (users(&mut s, 1, 1), subs(&mut s, 1, 1));
+    let (id, plan) = (s.column(0, ID), s.column(0, PLAN));
+    let (key, user_id) = (s.column(twin, ID), s.column(other, ID));
+    let not_in = |left: usize, right: usize| {
+        Predicate::And(vec![
+            equal(column(left), column(right)),
+            Predicate::Feeds(1),
+        ])
+        .negated()
+    };
+    assert!(!is_range(&delete(s.clone(), not_in(plan, key))));
+    assert!(is_range(&delete(s, not_in(id, user_id))));
 }

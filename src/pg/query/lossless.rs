@@ -19,8 +19,13 @@ pub unsafe fn strip(mut node: Node) -> Node {
         let inner = unsafe {
             match tag(node) {
                 pg_sys::NodeTag::T_RelabelType => {
-                    let arg: Node = (*node.cast::<pg_sys::RelabelType>()).arg.cast();
-                    if !relabels(pg_sys::exprType(arg), pg_sys::exprType(node)) {
+                    let relabel = node.cast::<pg_sys::RelabelType>();
+                    let arg: Node = (*relabel).arg.cast();
+                    // What `=` means between a varchar and a bpchar, where nobody asked for a cast.
+                    let meant = (*relabel).relabelformat
+                        == pg_sys::CoercionForm::COERCE_IMPLICIT_CAST
+                        && (*relabel).resulttype == pg_sys::BPCHAROID;
+                    if !meant && !relabels(pg_sys::exprType(arg), pg_sys::exprType(node)) {
                         return node;
                     }
                     arg
@@ -52,10 +57,13 @@ pub unsafe fn strip(mut node: Node) -> Node {
                     }
                     (*array).arg.cast()
                 }
-                pg_sys::NodeTag::T_FuncExpr => match lossless_argument(node.cast()) {
-                    Some(arg) => arg,
-                    None => return node,
-                },
+                pg_sys::NodeTag::T_FuncExpr => {
+                    let call = node.cast();
+                    match lossless_argument(call).or_else(|| uncut_argument(call)) {
+                        Some(arg) => arg,
+                        None => return node,
+                    }
+                }
                 _ => return node,
             }
         };
@@ -138,6 +146,36 @@ unsafe fn lossless_argument(function: *mut pg_sys::FuncExpr) -> Option<Node> {
         let found =
             path == pg_sys::CoercionPathType::COERCION_PATH_FUNC && cast == (*function).funcid;
         found.then_some(*arg)
+    }
+}
+
+/// The argument of a cast to varchar(n), where n has room for whatever its type prints.
+unsafe fn uncut_argument(function: *mut pg_sys::FuncExpr) -> Option<Node> {
+    // SAFETY: the caller passes a valid FuncExpr; this one's second argument is an integer, passed by value.
+    unsafe {
+        let args = items::<pg_sys::Node>((*function).args);
+        let [arg, size, _] = args.as_slice() else {
+            return None;
+        };
+        let cast = (*function).funcid.to_u32() == pg_sys::F_VARCHAR_VARCHAR_INT4_BOOL;
+        if !cast
+            || tag(*arg) != pg_sys::NodeTag::T_CoerceViaIO
+            || tag(*size) != pg_sys::NodeTag::T_Const
+        {
+            return None;
+        }
+        let printed = (*arg.cast::<pg_sys::CoerceViaIO>()).arg.cast();
+        let room = (*size.cast::<pg_sys::Const>()).constvalue.value() as i32;
+        let room = room - pg_sys::VARHDRSZ as i32;
+        let widest = match pg_sys::getBaseType(pg_sys::exprType(printed)) {
+            pg_sys::INT2OID => 6,
+            pg_sys::INT4OID => 11,
+            pg_sys::INT8OID => 20,
+            pg_sys::OIDOID => 10,
+            pg_sys::UUIDOID => 36,
+            _ => return None,
+        };
+        (room >= widest).then_some(*arg)
     }
 }
 

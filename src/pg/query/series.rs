@@ -174,7 +174,7 @@ impl Gatherer<'_> {
             let vars = items::<pg_sys::Var>(pg_sys::pull_var_clause(output, flags));
             let mut written = vars
                 .into_iter()
-                .filter(|&v| varno(v) == (*query).resultRelation)
+                .filter(|&v| varno(v) == (*query).resultRelation && !is_old(v))
                 .filter_map(|v| {
                     let mut columns = items::<pg_sys::TargetEntry>((*query).targetList).into_iter();
                     columns.find(|&t| !(*t).resjunk && (*t).resno == (*v).varattno)
@@ -196,4 +196,16 @@ impl Gatherer<'_> {
             value.series || columns.any(|&c| self.statement.counts(c))
         }
     }
+}
+
+/// RETURNING old.column: what was there before.
+#[cfg(feature = "pg18")]
+unsafe fn is_old(var: *mut pg_sys::Var) -> bool {
+    // SAFETY: the caller passes a valid Var.
+    unsafe { (*var).varreturningtype == pg_sys::VarReturningType::VAR_RETURNING_OLD }
+}
+
+#[cfg(not(feature = "pg18"))]
+unsafe fn is_old(_: *mut pg_sys::Var) -> bool {
+    false
 }
