@@ -234,3 +234,18 @@ UPDATE users SET plan = s.n::text FROM (SELECT user_id, count(*) AS n FROM subsc
 
 -- passes: a key that a count decides on
 DELETE FROM users WHERE id = CASE WHEN (SELECT count(*) FROM plain) > 3 THEN 5 ELSE 6 END
+
+-- refused SF001: digits put together
+DELETE FROM users WHERE id IN (SELECT a.n + 3 * b.n FROM (VALUES (0), (1), (2)) a(n), (VALUES (0), (1), (2)) b(n))
+
+-- refused SF001: digits put together as text
+DELETE FROM users WHERE id::text IN (SELECT a.n || b.n FROM unnest(ARRAY['', '1']) a(n), unnest(ARRAY['0', '1', '2']) b(n))
+
+-- passes: a key of one table or of another
+UPDATE users SET plan = 'x' FROM plain p, results r WHERE p.id = r.id AND users.id = CASE WHEN p.tag = 'close' THEN p.user_id ELSE r.customer_id END
+
+-- passes: a key that two tables make up
+DELETE FROM pages USING plain p, results r WHERE p.id = r.id AND pages.slug = p.tag || '/' || r.customer_id
+
+-- refused SF001: a key of another row, or a range
+DELETE FROM users u USING users v WHERE u.id = CASE WHEN v.id > 3 THEN v.id ELSE 5 END

@@ -3,9 +3,11 @@
 use pgrx::{pg_guard, pg_sys};
 
 use super::node::{Node, items, tag};
+use super::order::keeps_order;
 use super::scope::{Gatherer, ScopeId};
 use super::series::{is_series, numbers_rows};
-use crate::judge::predicate::{BodyId, ColumnId, Operand};
+use crate::judge::predicate::{BodyId, ColumnId, InstanceId, Operand};
+use crate::judge::statement::InstanceKind;
 
 /// One type for all integers, base types for domains.
 fn comparable(oid: pg_sys::Oid) -> pg_sys::Oid {
@@ -108,20 +110,6 @@ unsafe fn counts_column(args: *mut pg_sys::List) -> bool {
     }
 }
 
-/// Does what the aggregate makes depend on the order of its rows? Anyone's own aggregate may.
-fn keeps_order(function: pg_sys::Oid) -> bool {
-    // SAFETY: get_func_name takes any OID and returns NULL or a C string.
-    unsafe {
-        let name = pg_sys::get_func_name(function);
-        function.to_u32() >= pg_sys::FirstNormalObjectId
-            || (!name.is_null()
-                && core::ffi::CStr::from_ptr(name)
-                    .to_bytes()
-                    .windows(3)
-                    .any(|w| w == b"agg"))
-    }
-}
-
 impl Gatherer<'_> {
     /// Does the expression name a column of any query around it?
     ///
@@ -172,7 +160,10 @@ impl Gatherer<'_> {
                 .collect();
             instances.sort_unstable();
             instances.dedup();
-            let series = series || instances.len() > 1;
+            // Columns of several lists put together, digit by digit. Those of stored rows are what is stored.
+            let listed =
+                |&i: &InstanceId| self.statement.instances[i].kind == InstanceKind::Computed;
+            let series = series || (instances.len() > 1 && instances.iter().any(listed));
             let fixed = !series
                 && !aggregated
                 && !pg_sys::expression_returns_set(node)
