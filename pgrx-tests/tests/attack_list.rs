@@ -32,6 +32,9 @@ fn field() -> Field {
     superuser
         .batch_execute(include_str!("attack_list/world.sql"))
         .expect("the world");
+    superuser
+        .batch_execute(include_str!("attack_list/world_everyday.sql"))
+        .expect("the everyday part of the world");
     let mut list = Vec::new();
     let mut room = |name, text| list.extend(cases(name, text));
     room("bigint key", include_str!("attack_list/bigint_key.sql"));
@@ -55,6 +58,8 @@ fn field() -> Field {
     room("partitions", include_str!("attack_list/partitions.sql"));
     room("inheritance", include_str!("attack_list/inheritance.sql"));
     room("limits", include_str!("attack_list/limits.sql"));
+    room("everyday", include_str!("attack_list/everyday.sql"));
+    room("odd forms", include_str!("attack_list/odd_forms.sql"));
     room("parameters", include_str!("attack_list/parameters.sql"));
     let version = query_text(&mut superuser, "SHOW server_version_num");
     let version: u32 = version.parse().expect("a version");

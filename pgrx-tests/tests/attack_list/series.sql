@@ -199,6 +199,9 @@ DELETE FROM users WHERE id IN (SELECT j::text::bigint FROM jsonb_path_query('[1,
 -- passes: an array with one taken away
 DELETE FROM users WHERE id = ANY (array_remove(ARRAY[1, 2, 3]::bigint[], 2))
 
+-- passes: an array replaced in, filled and put together
+DELETE FROM users WHERE id = ANY (array_replace(array_cat(array_fill(5::bigint, ARRAY[2]), ARRAY[6]::bigint[]), 6, 7))
+
 -- passes: the key that is a count
 DELETE FROM users WHERE id = (SELECT count(*) FROM plain WHERE id > 3)
 

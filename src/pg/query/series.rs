@@ -14,7 +14,7 @@ use super::operand::is_unnest;
 use super::scope::{Gatherer, ScopeId};
 
 /// Immutable functions whose lists hold only what they are given: members, pieces of a text, fields and keys of JSON.
-const GIVING: [&CStr; 35] = [
+const GIVING: [&CStr; 37] = [
     c"aclexplode",
     c"array_append",
     c"array_cat",
@@ -49,6 +49,8 @@ const GIVING: [&CStr; 35] = [
     c"regexp_split_to_table",
     c"string_to_array",
     c"string_to_table",
+    c"trim_array",
+    c"tsvector_to_array",
     c"xpath",
 ];
 
