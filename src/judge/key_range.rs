@@ -43,6 +43,8 @@ struct Context {
     /// and `outer` holds what is pinned about them.
     barrier: Option<(usize, Facts)>,
     conjunction: usize,
+    /// The subquery at hand; None in the statement's own conditions.
+    body: Option<BodyId>,
 }
 
 struct Walk<'a> {
@@ -50,6 +52,8 @@ struct Walk<'a> {
     classes: &'a Classes,
     /// Instances that are asked to have found no partner in an outer join.
     missing: HashSet<InstanceId>,
+    /// Subqueries that were read as the partner of such a join, and how far out what they say of others then counts.
+    partners: HashSet<(BodyId, Option<usize>)>,
     found: Vec<KeyReading>,
     conjunctions: usize,
 }
@@ -64,6 +68,7 @@ pub fn key_readings(
         statement,
         classes,
         missing: outer::missing(statement, &[predicate]),
+        partners: HashSet::new(),
         found: Vec::new(),
         conjunctions: 0,
     };
@@ -72,6 +77,7 @@ pub fn key_readings(
         negated: false,
         barrier: None,
         conjunction: 0,
+        body: None,
     };
     walk.visit(predicate, &context);
     walk.found
@@ -223,6 +229,7 @@ impl Walk<'_> {
     fn body(&mut self, body: BodyId, mut context: Context) {
         let predicate = &self.statement.bodies[body].predicate;
         context.facts = context.facts.with(predicate);
+        context.body = Some(body);
         self.conjunctions += 1;
         context.conjunction = self.conjunctions;
         self.visit(predicate, &context);

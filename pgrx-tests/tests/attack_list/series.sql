@@ -252,3 +252,6 @@ DELETE FROM pages USING plain p, results r WHERE p.id = r.id AND pages.slug = p.
 
 -- refused SF001: a key of another row, or a range
 DELETE FROM users u USING users v WHERE u.id = CASE WHEN v.id > 3 THEN v.id ELSE 5 END
+
+-- refused SF001: numbers of groupings
+DELETE FROM users WHERE id IN (SELECT GROUPING(tag, user_id) FROM plain GROUP BY CUBE (tag, user_id))

@@ -91,11 +91,13 @@ impl Walk<'_> {
         let statement = self.statement;
         let instances = nullable.iter().map(|&i| &statement.instances[i]);
         let depth = instances.clone().map(|i| i.depth).min().unwrap_or(0);
-        let mut bodies: Vec<BodyId> = instances
-            .filter(|i| i.depth == depth + 1)
+        let barrier = context.barrier.as_ref().map(|(depth, _)| *depth);
+        // Subqueries of joins within joins are read once each, not once for every join around them.
+        let bodies: Vec<BodyId> = instances
+            .filter(|i| i.depth == depth + 1 && context.body.is_none_or(|outer| i.body > outer))
             .map(|i| i.body)
+            .filter(|&body| self.partners.insert((body, barrier)))
             .collect();
-        bodies.dedup();
         self.unknown(&bodies, context);
     }
 
