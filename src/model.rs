@@ -189,5 +189,9 @@ pub struct ProtectedTarget {
     pub key: Vec<Column>,
     /// The primary key's columns, empty when there is none.
     pub primary_key: Vec<i16>,
+    /// Sets of columns, equality on all of which names the row: the protected key, and a key that holds of everything
+    /// protected that is reached under this name. A primary key of a plain inheritance parent says nothing of the
+    /// children's rows.
+    pub naming: Vec<Vec<i16>>,
     pub fed_columns: Vec<FedColumn>,
 }

@@ -3,13 +3,16 @@
 //! Walks every condition that selects rows with what the conjunctions around it pin, whether it is negated, and how far
 //! out the last EXISTS or scalar subquery was whose sense is unknown here.
 
+mod outer;
 mod report;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use super::classes::Classes;
 use super::pins::Facts;
-use super::predicate::{BodyId, ColumnId, ExprId, Operand, Predicate, Reading};
+use super::predicate::{BodyId, ColumnId, ExprId, InstanceId, Operand, Predicate, Reading};
 use super::statement::Statement;
 
 /// How a key was read.
@@ -40,11 +43,17 @@ struct Context {
     /// and `outer` holds what is pinned about them.
     barrier: Option<(usize, Facts)>,
     conjunction: usize,
+    /// The subquery at hand; None in the statement's own conditions.
+    body: Option<BodyId>,
 }
 
 struct Walk<'a> {
     statement: &'a Statement,
     classes: &'a Classes,
+    /// Instances that are asked to have found no partner in an outer join.
+    missing: HashSet<InstanceId>,
+    /// Subqueries that were read as the partner of such a join, and how far out what they say of others then counts.
+    partners: HashSet<(BodyId, Option<usize>)>,
     found: Vec<KeyReading>,
     conjunctions: usize,
 }
@@ -58,6 +67,8 @@ pub fn key_readings(
     let mut walk = Walk {
         statement,
         classes,
+        missing: outer::missing(statement, &[predicate]),
+        partners: HashSet::new(),
         found: Vec::new(),
         conjunctions: 0,
     };
@@ -66,6 +77,7 @@ pub fn key_readings(
         negated: false,
         barrier: None,
         conjunction: 0,
+        body: None,
     };
     walk.visit(predicate, &context);
     walk.found
@@ -144,7 +156,8 @@ impl Walk<'_> {
             Predicate::Union(arms) if context.negated => self.unknown(arms, context),
             Predicate::Feeds(body) => self.body(*body, context.clone()),
             Predicate::Union(arms) => arms.iter().for_each(|&arm| self.body(arm, context.clone())),
-            Predicate::OuterOn { on, .. } => {
+            Predicate::OuterOn { on, nullable } => {
+                self.anti_join(on, nullable, context);
                 let mut inner = context.clone();
                 inner.facts = context.facts.with(on);
                 self.conjunctions += 1;
@@ -173,11 +186,18 @@ impl Walk<'_> {
                 .flat_map(|s| &s.reads)
                 .any(|&c| self.statement.counts(c));
         let stored = self.stored(left) && self.stored(right);
+        let depth =
+            |c: ColumnId| self.statement.instances[self.statement.columns[c].instance].depth;
+        let outermost = named.iter().map(|&c| depth(c)).min();
+        // `reference NOT IN (SELECT key ...)` asks which rows of another table are left, as NOT EXISTS does.
+        let looked_up = |key: ColumnId| stored && Some(depth(key)) > outermost;
         for &column in &named {
             for key in self.classes.keys(column).to_vec() {
                 if series {
                     self.report(key, column, Why::Series, Some(expr), context);
-                } else if context.negated || (self.outside(key, context) && !stored) {
+                } else if (context.negated && !looked_up(key))
+                    || (self.outside(key, context) && !stored)
+                {
                     self.report(key, column, Why::Negated, Some(expr), context);
                 }
             }
@@ -193,7 +213,7 @@ impl Walk<'_> {
     }
 
     /// Subqueries whose result is used in a way the walk can't follow: equality with listed values may mean "all but".
-    fn unknown(&mut self, bodies: &[BodyId], context: &Context) {
+    pub fn unknown(&mut self, bodies: &[BodyId], context: &Context) {
         for &body in bodies {
             let depth = self.statement.bodies[body].depth;
             let mut inner = context.clone();
@@ -209,6 +229,7 @@ impl Walk<'_> {
     fn body(&mut self, body: BodyId, mut context: Context) {
         let predicate = &self.statement.bodies[body].predicate;
         context.facts = context.facts.with(predicate);
+        context.body = Some(body);
         self.conjunctions += 1;
         context.conjunction = self.conjunctions;
         self.visit(predicate, &context);

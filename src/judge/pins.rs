@@ -41,7 +41,7 @@ impl Facts {
         self.pinned.contains(&column)
     }
 
-    /// Is the row of that column's instance named: its whole protected key, or its whole primary key?
+    /// Is the row of that column's instance named, by its whole protected key or a whole unique one?
     pub fn pins_row_of(&self, statement: &Statement, column: ColumnId) -> bool {
         self.pins_row(statement, statement.columns[column].instance)
     }
@@ -56,8 +56,8 @@ impl Facts {
                 .find_column(instance, attno)
                 .is_some_and(|c| self.pins(c))
         };
-        let key = !target.key.is_empty() && target.key.iter().all(|k| pinned(k.attnum));
-        key || (!target.primary_key.is_empty() && target.primary_key.iter().all(|&a| pinned(a)))
+        let mut naming = target.naming.iter().filter(|key| !key.is_empty());
+        naming.any(|key| key.iter().all(|&a| pinned(a)))
     }
 
     fn add(&mut self, p: &Predicate) {

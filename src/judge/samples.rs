@@ -35,6 +35,7 @@ pub fn users(s: &mut Statement, depth: usize, body: usize) -> InstanceId {
         table: "users".into(),
         key,
         primary_key: vec![ID],
+        naming: vec![vec![ID]],
         fed_columns: Vec::new(),
     };
     instance(s, USERS, Some(Rc::new(target)), depth, body)

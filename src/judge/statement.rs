@@ -1,9 +1,9 @@
 //! The facts of one statement, as gathered: what it names, what selects its rows, what it does to which target.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use super::predicate::{BodyId, ColumnId, InstanceId, Predicate};
+use super::predicate::{BodyId, ColumnId, ExprId, InstanceId, Predicate};
 use crate::model::ProtectedTarget;
 
 /// What an instance is, as far as the judge cares.
@@ -94,6 +94,8 @@ pub struct Statement {
     pub columns: Vec<ColumnFacts>,
     pub bodies: Vec<Body>,
     pub targets: Vec<Target>,
+    /// Conditions that may hold although a column in them is null.
+    pub lenient: HashSet<ExprId>,
     by_position: HashMap<(InstanceId, i16), ColumnId>,
 }
 

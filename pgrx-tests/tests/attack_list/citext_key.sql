@@ -30,3 +30,42 @@ DELETE FROM handles WHERE handle::text = 'bob'
 
 -- passes: a citext's owner
 DELETE FROM handles WHERE owner ~ '^y'
+
+-- refused SF001: a text key as citext
+DELETE FROM pages WHERE slug::citext = 'HOME'
+
+-- refused SF001: what pins as citext
+DELETE FROM pages WHERE slug::citext = 'HOME' AND slug > 'a'
+
+-- refused SF001: a list as citext
+DELETE FROM pages WHERE slug::citext IN ('HOME', 'ABOUT')
+
+-- refused SF001: an array as citext
+DELETE FROM pages WHERE slug::citext = ANY (ARRAY['HOME', 'ABOUT']::citext[])
+
+-- refused SF001: joined as citext
+DELETE FROM pages USING (VALUES ('HOME'::citext)) v(s) WHERE slug::citext = v.s
+
+-- refused SF001: a row as citext
+DELETE FROM pages WHERE (slug::citext, hits) = ('HOME', 1)
+
+-- refused SF001: not distinct as citext
+DELETE FROM pages WHERE slug::citext IS NOT DISTINCT FROM 'HOME'
+
+-- refused SF001: groups as citext
+DELETE FROM pages WHERE body IN (SELECT min(body) FROM pages GROUP BY slug::citext)
+
+-- refused SF001: common to both as citext
+DELETE FROM pages WHERE slug::citext IN (SELECT slug::citext FROM pages INTERSECT SELECT 'HOME')
+
+-- passes: a citext as text, and a range
+DELETE FROM handles WHERE handle::text = 'bob' AND handle > 'A'
+
+-- passes: citexts from a list of texts
+DELETE FROM handles WHERE handle = ANY (ARRAY['ANN', 'BOB']::text[]::citext[])
+
+-- passes: citexts joined
+DELETE FROM handles USING (VALUES ('BOB'::text)) v(h) WHERE handle = v.h::citext
+
+-- passes: another column as citext
+DELETE FROM pages WHERE body::citext = 'A'

@@ -294,3 +294,84 @@ DELETE FROM users WHERE id IN (SELECT u.id FROM users u JOIN users v ON v.plan =
 
 -- refused SF001: JSON filled in the order of keys
 DELETE FROM users WHERE email = (SELECT jsonb_agg(email) ->> 0 FROM (SELECT email FROM users ORDER BY id DESC) z)
+
+-- refused SF001: all but a list, by an outer join
+DELETE FROM users WHERE id IN (SELECT u.id FROM users u LEFT JOIN (VALUES (1::bigint), (2)) v(id) ON v.id = u.id WHERE v.id IS NULL)
+
+-- refused SF001: all but an array, by an outer join
+DELETE FROM users x USING users u LEFT JOIN unnest('{1,2}'::bigint[]) k ON k = u.id WHERE k IS NULL AND u.id = x.id
+
+-- refused SF001: all but a list, by an outer join to the right
+DELETE FROM users WHERE email IN (SELECT u.email FROM (VALUES (1::bigint, 'a'), (2, 'b')) v(id, note) RIGHT JOIN users u ON u.id = v.id WHERE v.note IS NULL)
+
+-- refused SF001: all but one, by an outer join to another table
+DELETE FROM users WHERE email IN (SELECT u.email FROM users u LEFT JOIN plain p ON u.id = 5 WHERE p.id IS NULL)
+
+-- refused SF001: all but members of JSON, by an outer join
+UPDATE users SET plan = 'x' WHERE email IN (SELECT u.email FROM users u LEFT JOIN (SELECT j::bigint AS id FROM jsonb_array_elements_text('[1, 2]') j) v USING (id) WHERE NOT (v.id IS NOT NULL))
+
+-- refused SF001: all but a list, by a lateral join
+DELETE FROM users x USING users u LEFT JOIN LATERAL (SELECT 1 AS hit FROM unnest('{1,2}'::bigint[]) k WHERE k = u.id) s ON true WHERE u.id = x.id AND s.hit IS NULL
+
+-- refused SF001: all but the marked of a list
+DELETE FROM users x USING users u LEFT JOIN (VALUES (1::bigint, true)) v(id, keep) ON v.id = u.id WHERE u.id = x.id AND v.keep IS NOT TRUE
+
+-- refused SF001: all but the marked of a list, the others by default
+DELETE FROM users x USING users u LEFT JOIN (VALUES (1::bigint, true)) v(id, keep) ON v.id = u.id WHERE u.id = x.id AND NOT coalesce(v.keep, false)
+
+-- passes: those of a list that are marked
+DELETE FROM users x USING users u LEFT JOIN (VALUES (1::bigint, true)) v(id, gone) ON v.id = u.id WHERE u.id = x.id AND v.gone
+
+-- passes: those of a list, by a mark that is listed
+DELETE FROM users x USING users u LEFT JOIN (VALUES (1::bigint, 'a')) v(id, mark) ON v.id = u.id WHERE u.id = x.id AND v.mark IN ('a', 'b')
+
+-- passes: those without a partner, by a lateral join
+DELETE FROM users x USING users u LEFT JOIN LATERAL (SELECT 1 AS hit FROM plain p WHERE p.user_id = u.id) s ON true WHERE u.id = x.id AND s.hit IS NULL AND u.auth_source = 'test'
+
+-- passes: rows that refer to no key of a list of rows
+DELETE FROM subscriptions WHERE NOT (user_id IN (SELECT u.id FROM users u WHERE u.plan = 'pro'))
+
+-- passes: protected rows that refer to no key of a list of rows
+DELETE FROM results WHERE customer_id NOT IN (SELECT u.id FROM users u WHERE u.plan = 'free') AND cache_a IS NOT NULL
+
+-- refused SF001: rows that refer to no key of a range
+DELETE FROM results WHERE customer_id NOT IN (SELECT u.id FROM users u WHERE u.id < 0)
+
+-- refused SF001: the key is not what rows refer to, and the key is joined
+DELETE FROM users USING plain p WHERE p.user_id = users.id AND p.user_id NOT IN (SELECT v.id FROM users v WHERE v.plan = 'pro')
+
+-- passes: those without a partner
+DELETE FROM users WHERE id IN (SELECT u.id FROM users u LEFT JOIN plain p ON p.user_id = u.id WHERE p.id IS NULL AND u.auth_source = 'test')
+
+-- passes: those without a partner in groups of another table
+DELETE FROM users WHERE id IN (SELECT u.id FROM users u LEFT JOIN (SELECT user_id, count(*) AS n FROM plain GROUP BY user_id) p ON p.user_id = u.id WHERE p.n IS NULL AND u.auth_source = 'test')
+
+-- passes: values for some of the rows
+UPDATE users SET plan = coalesce(v.plan, 'x') FROM users u LEFT JOIN (VALUES (1::bigint, 'a'), (2, 'b')) v(id, plan) ON v.id = u.id WHERE u.id = users.id AND users.auth_source = 'test'
+
+-- passes: those of a list that are in the table
+DELETE FROM plain WHERE id IN (SELECT v.id FROM (VALUES (1::bigint), (2)) v(id) LEFT JOIN users u ON u.id = v.id WHERE u.id IS NULL)
+
+-- passes: those that a tree of rows leads to, each once
+WITH RECURSIVE t(id, path) AS (SELECT id, ARRAY[id] FROM results WHERE id = 3 UNION ALL SELECT r.id, path || r.id FROM results r JOIN t ON r.customer_id = t.id WHERE NOT r.id = ANY (path)) DELETE FROM results WHERE id IN (SELECT id FROM t)
+
+-- passes: those that a tree of rows leads to, each once, marked
+WITH RECURSIVE t(id, again, path) AS (SELECT id, false, ARRAY[id] FROM results WHERE id = 3 UNION ALL SELECT r.id, r.id = ANY (path), path || r.id FROM results r, t WHERE r.customer_id = t.id AND NOT again) DELETE FROM results WHERE id IN (SELECT id FROM t)
+
+-- passes: those that a tree of rows leads to, by CYCLE
+WITH RECURSIVE t(id) AS (SELECT id FROM results WHERE id = 3 UNION ALL SELECT r.id FROM results r JOIN t ON r.customer_id = t.id) CYCLE id SET again USING path DELETE FROM results WHERE id IN (SELECT id FROM t)
+
+-- refused SF001: a tree of rows that leaves a list out
+WITH RECURSIVE t(id, path) AS (SELECT 0::bigint, ARRAY[3, 4]::bigint[] UNION ALL SELECT r.id, path || r.id FROM results r JOIN t ON t.id = 0 WHERE NOT r.id = ANY (path)) DELETE FROM results WHERE id IN (SELECT id FROM t)
+
+-- refused SF001: a tree of rows that leaves a row out of its path
+WITH RECURSIVE t(id, path) AS (SELECT id, ARRAY[id] FROM results WHERE id = 3 UNION ALL SELECT r.id, ARRAY[4]::bigint[] || path FROM results r JOIN t ON t.id = 3 WHERE NOT r.id = ANY (path)) DELETE FROM results WHERE id IN (SELECT id FROM t)
+
+-- refused SF001: a tree of rows by ranges of their keys
+WITH RECURSIVE t(id, path) AS (SELECT id, ARRAY[id] FROM results WHERE id = 3 UNION ALL SELECT r.id, path || r.id FROM results r JOIN t ON r.id > t.id WHERE NOT r.id = ANY (path)) DELETE FROM results WHERE id IN (SELECT id FROM t)
+
+-- passes: those that another table names, where it names them as text
+DELETE FROM users u WHERE auth_source = 'test' AND NOT EXISTS (SELECT 1 FROM plain p WHERE p.tag = 'close' AND p.user_id::numeric::float8::bigint = u.id)
+
+-- passes: those that no document names
+DELETE FROM users u WHERE auth_source = 'test' AND NOT EXISTS (SELECT 1 FROM results r WHERE (r.cache_c ->> 'n')::bigint = u.id)

@@ -261,3 +261,66 @@ DELETE FROM blobs WHERE id::bigint = 5
 
 -- passes: an oid as bigint or as it is
 DELETE FROM blobs WHERE id::bigint IN (5, 6) OR id = 7
+
+-- refused SF001: a text key as bpchar
+DELETE FROM pages WHERE slug::bpchar = 'home   '
+
+-- refused SF001: what pins as bpchar
+DELETE FROM pages WHERE slug::bpchar = 'home' AND slug > 'a'
+
+-- refused SF001: a time as text
+DELETE FROM readings WHERE at::text = (timestamptz '2026-01-01 02:00Z')::text
+
+-- refused SF001: a text key as a number
+DELETE FROM parcels WHERE length(code::text) = 2
+
+-- passes: one oid as text
+DELETE FROM blobs WHERE id::text = '5'
+
+-- passes: a list of oids as text, and a range
+DELETE FROM blobs WHERE id::text IN ('5', '6') AND id > 2
+
+-- passes: an oid as regclass
+DELETE FROM blobs WHERE id::regclass = 5::regclass
+
+-- passes: an oid as integer
+DELETE FROM blobs WHERE id = 5::int
+
+-- passes: a flag as a number
+DELETE FROM switches WHERE "on"::int = 1 AND n = 2
+
+-- passes: a flag as text
+DELETE FROM switches WHERE "on"::text = 'true' AND n = 2
+
+-- passes: a number as a narrower one
+DELETE FROM users WHERE id::int = 5
+
+-- passes: a list of numbers as text
+DELETE FROM users WHERE id::text = ANY (ARRAY['5', '6'])
+
+-- passes: a numeric as text
+UPDATE invoices SET state = 'void' WHERE number::text = '1003.2500'
+
+-- passes: a day as text
+DELETE FROM events WHERE id = 5 AND day::text = '2026-01-02'
+
+-- passes: a composite key as text
+UPDATE seats SET passenger = 'x' WHERE train::text = '1' AND number::text = '2' AND number > 0
+
+-- refused SF001: a number cut to so many digits
+DELETE FROM users WHERE CAST(id AS varchar(2)) = '5'
+
+-- passes: a number as so many digits as it may have
+DELETE FROM users WHERE CAST(id AS varchar(20)) = '5'
+
+-- passes: a uuid as so many letters as it has
+DELETE FROM devices WHERE CAST(id AS varchar(36)) = 'c4ca4238-a0b9-2382-0dcc-509a6f75849b'
+
+-- passes: a text as a driver sends it
+DELETE FROM tags WHERE name = 'a'::bpchar
+
+-- passes: a text that another table pads
+DELETE FROM tags USING (VALUES ('a'::char(4))) v(name) WHERE tags.name = v.name
+
+-- refused SF001: a varchar as bpchar
+DELETE FROM tags WHERE name::bpchar = 'a'

@@ -126,3 +126,132 @@ DELETE FROM users WHERE id IN (SELECT 1 + mod(nextval(pg_get_serial_sequence('su
 
 -- refused SF001: numbers drawn from a sequence, one subquery down
 UPDATE users SET plan = 'x' FROM (SELECT mod(nextval(pg_get_serial_sequence('subscriptions', 'id')), 12) + 1 AS k FROM pg_class) s WHERE users.id = s.k
+
+-- refused SF001: places in an array
+DELETE FROM users WHERE id = ANY (array_positions(array_fill(1, ARRAY[50]), 1))
+
+-- refused SF001: places in an array, one by one
+DELETE FROM users WHERE id IN (SELECT unnest(array_positions(array_fill(1, ARRAY[50]), 1)))
+
+-- refused SF001: places of words
+DELETE FROM users WHERE id IN (SELECT unnest(positions) FROM unnest(to_tsvector('simple', repeat('a ', 9))))
+
+-- refused SF001: random numbers
+DELETE FROM users WHERE id IN (SELECT (random() * 50)::int FROM pg_class)
+
+-- refused SF001: random numbers, joined
+UPDATE users SET plan = 'x' FROM (SELECT floor(random() * 12)::int AS k FROM pg_class) s WHERE users.id = s.k
+
+-- refused SF001: random numbers by rows of another table
+DELETE FROM users WHERE id IN (SELECT (random() * 50)::int + 0 * user_id FROM plain, pg_am)
+
+-- refused SF001: places of rows
+DELETE FROM users WHERE id IN (SELECT (ctid::text::point)[1]::int FROM plain)
+
+-- refused SF001: numbers of transactions
+DELETE FROM blobs WHERE id::text IN (SELECT ((xmin::text::bigint - (SELECT min(xmin::text::bigint) FROM plain)) + user_id)::text FROM plain)
+
+-- refused SF001: counts of groups
+DELETE FROM users WHERE id IN (SELECT count(*) FROM plain a JOIN plain b ON b.id <= a.id GROUP BY a.id)
+
+-- refused SF001: sums of ones
+DELETE FROM users WHERE id IN (SELECT sum(1) FROM plain a JOIN plain b ON b.id <= a.id GROUP BY a.id)
+
+-- refused SF001: how many another table has for each row
+DELETE FROM users WHERE id = (SELECT count(*) FROM plain p WHERE p.tag <> users.auth_source AND p.id > 0)
+
+-- refused SF001: running sums
+DELETE FROM users WHERE id IN (SELECT sum(1) OVER (ORDER BY tag, id) FROM plain)
+
+-- refused SF001: ranks
+DELETE FROM users WHERE id IN (SELECT rank() OVER (ORDER BY id) FROM plain)
+
+-- refused SF001: tiles
+DELETE FROM users WHERE id IN (SELECT ntile(6) OVER (ORDER BY id) FROM plain)
+
+-- refused SF001: a series just written
+WITH new AS (INSERT INTO plain (id, user_id) SELECT 100 + g, g FROM generate_series(3, 6) g RETURNING user_id) DELETE FROM users USING new WHERE users.id = new.user_id
+
+-- refused SF001: a series just written over another column
+WITH old AS (UPDATE plain SET user_id = s.n FROM (SELECT id, row_number() OVER () AS n FROM plain) s WHERE s.id = plain.id RETURNING user_id) DELETE FROM users WHERE id IN (SELECT user_id FROM old)
+
+-- refused SF001: a recursive list
+WITH RECURSIVE c(a) AS (SELECT ARRAY[1] UNION ALL SELECT a || cardinality(a) FROM c WHERE cardinality(a) < 5) DELETE FROM users WHERE id IN (SELECT unnest(a) FROM c)
+
+-- refused SF001: members and their places
+DELETE FROM users WHERE id IN (SELECT n FROM information_schema._pg_expandarray(ARRAY[7, 7, 7]))
+
+-- passes: keys cut out of a text by a pattern
+DELETE FROM users WHERE id IN (SELECT m[1]::bigint FROM regexp_matches('1 2 3', '[0-9]+', 'g') m)
+
+-- passes: keys cut out of a text as rows
+DELETE FROM users WHERE id IN (SELECT k::bigint FROM regexp_split_to_table('1 2 3', ' ') k)
+
+-- passes: keys from fields of JSON
+DELETE FROM users WHERE id IN (SELECT k::bigint FROM json_object_keys('{"1": 0, "2": 0}') k)
+
+-- passes: keys from records of JSON
+UPDATE users SET plan = r.plan FROM jsonb_to_recordset('[{"id": 1, "plan": "a"}, {"id": 2, "plan": "b"}]') r(id bigint, plan text) WHERE r.id = users.id
+
+-- passes: keys by a path in JSON
+DELETE FROM users WHERE id IN (SELECT j::text::bigint FROM jsonb_path_query('[1, 2]', '$[*]') j)
+
+-- passes: an array with one taken away
+DELETE FROM users WHERE id = ANY (array_remove(ARRAY[1, 2, 3]::bigint[], 2))
+
+-- passes: an array replaced in, filled and put together
+DELETE FROM users WHERE id = ANY (array_replace(array_cat(array_fill(5::bigint, ARRAY[2]), ARRAY[6]::bigint[]), 6, 7))
+
+-- passes: the key that is a count
+DELETE FROM users WHERE id = (SELECT count(*) FROM plain WHERE id > 3)
+
+-- passes: a random key
+DELETE FROM users WHERE id = (SELECT floor(random() * 12)::bigint)
+
+-- passes: a random row by another column
+DELETE FROM users WHERE id = (SELECT id FROM users WHERE plan = 'trial' ORDER BY random() LIMIT 1)
+
+-- passes: the greatest of each partition of another table's keys
+DELETE FROM users WHERE id IN (SELECT max(user_id) OVER (PARTITION BY tag) FROM plain)
+
+-- passes: the key after in another table
+DELETE FROM users WHERE id IN (SELECT lead(user_id, 1, 0::bigint) OVER (ORDER BY tag, id) FROM plain)
+
+-- passes: a place of a row beside the key
+DELETE FROM users u USING users v WHERE u.ctid = v.ctid AND v.plan = 'trial'
+
+-- passes: the place of a row that is told
+DELETE FROM users WHERE ctid IN (SELECT ctid FROM users WHERE auth_source = 'test' LIMIT 2)
+
+-- passes: the row as it was read
+UPDATE users SET plan = 'x' WHERE id = 5 AND xmin::text <> '0'
+
+-- passes: keys that were written just now
+WITH new AS (INSERT INTO plain (id, user_id) VALUES (100, 5), (101, 6) RETURNING user_id) DELETE FROM users USING new WHERE users.id = new.user_id
+
+-- passes: keys of rows that were updated
+WITH old AS (UPDATE plain SET tag = 'gone' WHERE id > 3 RETURNING user_id) DELETE FROM users WHERE id IN (SELECT user_id FROM old)
+
+-- passes: keys of groups that are counted
+UPDATE users SET plan = s.n::text FROM (SELECT user_id, count(*) AS n FROM subscriptions GROUP BY user_id) s WHERE s.user_id = users.id
+
+-- passes: a key that a count decides on
+DELETE FROM users WHERE id = CASE WHEN (SELECT count(*) FROM plain) > 3 THEN 5 ELSE 6 END
+
+-- refused SF001: digits put together
+DELETE FROM users WHERE id IN (SELECT a.n + 3 * b.n FROM (VALUES (0), (1), (2)) a(n), (VALUES (0), (1), (2)) b(n))
+
+-- refused SF001: digits put together as text
+DELETE FROM users WHERE id::text IN (SELECT a.n || b.n FROM unnest(ARRAY['', '1']) a(n), unnest(ARRAY['0', '1', '2']) b(n))
+
+-- passes: a key of one table or of another
+UPDATE users SET plan = 'x' FROM plain p, results r WHERE p.id = r.id AND users.id = CASE WHEN p.tag = 'close' THEN p.user_id ELSE r.customer_id END
+
+-- passes: a key that two tables make up
+DELETE FROM pages USING plain p, results r WHERE p.id = r.id AND pages.slug = p.tag || '/' || r.customer_id
+
+-- refused SF001: a key of another row, or a range
+DELETE FROM users u USING users v WHERE u.id = CASE WHEN v.id > 3 THEN v.id ELSE 5 END
+
+-- refused SF001: numbers of groupings
+DELETE FROM users WHERE id IN (SELECT GROUPING(tag, user_id) FROM plain GROUP BY CUBE (tag, user_id))

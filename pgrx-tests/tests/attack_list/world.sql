@@ -37,6 +37,8 @@ INSERT INTO seats SELECT t, n, 'p' || t || n FROM generate_series(1, 3) t, gener
 -- One table per key type.
 CREATE TABLE pages (slug text PRIMARY KEY, body text, hits int NOT NULL DEFAULT 0);
 INSERT INTO pages VALUES ('home', 'a', 1), ('hobby', 'b', 2), ('about', 'c', 3), ('zebra', 'd', 4);
+CREATE TABLE tags (name varchar(40) PRIMARY KEY, note text);
+INSERT INTO tags VALUES ('a', 'x'), ('b', 'x'), ('c', 'y');
 CREATE TABLE devices (id uuid PRIMARY KEY, owner text, firmware text);
 INSERT INTO devices SELECT md5(n::text)::uuid, 'o' || n % 2, '1.0' FROM generate_series(1, 6) n;
 CREATE TABLE invoices (number numeric(20, 4) PRIMARY KEY, state text);
@@ -74,6 +76,21 @@ CREATE TABLE archive (id bigint PRIMARY KEY, note text);
 CREATE TABLE archive_hot (PRIMARY KEY (id)) INHERITS (archive);
 INSERT INTO archive SELECT n, 'cold' FROM generate_series(1, 4) n;
 INSERT INTO archive_hot SELECT n, 'hot' FROM generate_series(5, 8) n;
+
+-- Inheritance where the parent's primary key is not the children's: only the child is protected, the whole family is by a
+-- column that identifies nothing in the parent, and a family all of which has the parent's key.
+CREATE TABLE letters (kind text PRIMARY KEY, id bigint, note text);
+CREATE TABLE letters_eu (PRIMARY KEY (id)) INHERITS (letters);
+CREATE TABLE parts (kind text PRIMARY KEY, id bigint, note text);
+CREATE TABLE parts_eu (PRIMARY KEY (id)) INHERITS (parts);
+CREATE TABLE tasks (kind text PRIMARY KEY, id bigint, note text);
+CREATE TABLE tasks_eu (extra int, PRIMARY KEY (kind)) INHERITS (tasks);
+INSERT INTO letters VALUES ('x', 1, 'p');
+INSERT INTO letters_eu SELECT 'x', n, 'c' FROM generate_series(2, 9) n;
+INSERT INTO parts SELECT * FROM ONLY letters;
+INSERT INTO parts_eu SELECT * FROM letters_eu;
+INSERT INTO tasks SELECT * FROM ONLY letters;
+INSERT INTO tasks_eu SELECT 'k' || n, n, 'c' FROM generate_series(2, 9) n;
 
 -- Row-level security whose policy itself reads the key by range.
 CREATE TABLE documents (id bigint PRIMARY KEY, owner name, body text);
@@ -173,10 +190,12 @@ END $$;
 GRANT ALL ON ALL TABLES IN SCHEMA public TO app;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app;
 
-SELECT backstop.protect(relation::regclass) FROM unnest(ARRAY['users', 'seats', 'pages', 'devices', 'invoices', 'alerts',
+SELECT backstop.protect(relation::regclass) FROM unnest(ARRAY['users', 'seats', 'pages', 'tags', 'devices', 'invoices', 'alerts',
     'parcels', 'blobs', 'switches', 'readings', 'events', 'stock', 'archive_hot', 'documents', 'crowd', 'folders', 'results',
     'ledger']) relation;
 SELECT backstop.protect('metrics', key_columns => '{id}');
+SELECT backstop.protect('letters_eu'), backstop.protect('parts', key_columns => '{id}'),
+    backstop.protect('tasks', key_columns => '{id}');
 SELECT backstop.protect_columns('results', '{cache_a}', 'pipeline a');
 SELECT backstop.protect_columns('results', '{cache_b}', 'pipeline b');
 SELECT backstop.protect_columns('results', '{cache_c}', 'pipeline c');

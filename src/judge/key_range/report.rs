@@ -71,17 +71,21 @@ impl Walk<'_> {
         self.statement.columns[column].attno != 0 && self.statement.is_key(column)
     }
 
-    /// Nothing but columns of stored rows: an equality of those is a join, not a list of values.
+    /// Nothing but columns of stored rows, or what is computed from such: an equality of those is a join, not a list of
+    /// values.
     pub fn stored(&self, operand: &Operand) -> bool {
-        let all_stored = |c: &ColumnId| {
-            self.statement.origins(*c).iter().all(|&o| {
-                self.statement.instances[self.statement.columns[o].instance].kind
-                    == InstanceKind::Relation
-            })
-        };
-        !operand.bare.is_empty()
-            && operand.reads.is_empty()
+        let mut columns = operand.bare.iter().chain(&operand.reads).peekable();
+        columns.peek().is_some()
             && !operand.fixed
-            && operand.bare.iter().all(all_stored)
+            && !operand.series
+            && operand.bodies.is_empty()
+            && columns.all(|&c| self.stored_column(c))
+    }
+
+    pub fn stored_column(&self, column: ColumnId) -> bool {
+        self.statement.origins(column).iter().all(|&o| {
+            self.statement.instances[self.statement.columns[o].instance].kind
+                == InstanceKind::Relation
+        })
     }
 }

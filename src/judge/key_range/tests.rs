@@ -1,10 +1,12 @@
-//! Series, and targets that are named.
+//! Series, targets that are named, and outer joins.
 
-use crate::judge::predicate::{Operand, Predicate};
+use std::rc::Rc;
+
+use crate::judge::predicate::{InstanceId, Operand, Predicate};
 use crate::judge::samples::{
     ID, PLAN, column, delete, equal, is_range, named, reads, statement, subs, users,
 };
-use crate::judge::statement::{Action, Statement, Target, Verb};
+use crate::judge::statement::{Action, Body, InstanceKind, Statement, Target, Verb};
 
 #[test]
 fn what_is_computed_from_a_series_is_a_series_however_deep() {
@@ -121,4 +123,62 @@ fn one_named_target_does_not_excuse_another() {
     });
     let pinned = Predicate::And(vec![equal(column(id), named()), range]);
     assert!(is_range(&delete(s, pinned)));
+}
+
+#[test]
+fn a_key_that_does_not_hold_of_all_reached_rows_pins_none() {
+    let mut s = statement();
+    let (id, plan) = (s.column(0, ID), s.column(0, PLAN));
+    let both = Predicate::And(vec![equal(column(plan), named()), reads(id)]);
+    assert!(is_range(&delete(s.clone(), both.clone())));
+    let mut target = (**s.instances[0].target.as_ref().expect("a target")).clone();
+    target.naming.push(vec![PLAN]);
+    s.instances[0].target = Some(Rc::new(target));
+    assert!(!is_range(&delete(s, both)));
+}
+
+#[test]
+fn an_outer_join_to_a_list_whose_partner_is_missing_takes_all_but_the_list() {
+    let mut s = statement();
+    let (list, other) = (subs(&mut s, 0, 0), subs(&mut s, 0, 0));
+    s.instances[list].kind = InstanceKind::Computed;
+    let (id, listed, stored) = (s.column(0, ID), s.column(list, ID), s.column(other, ID));
+    let joined = |partner: usize, nullable: InstanceId| Predicate::OuterOn {
+        on: Box::new(equal(column(id), column(partner))),
+        nullable: vec![nullable],
+    };
+    let missing = |partner: usize| Predicate::Null {
+        operand: column(partner),
+        never: false,
+        expr: 0,
+    };
+    let all_but = Predicate::And(vec![joined(listed, list), missing(listed)]);
+    assert!(is_range(&delete(s.clone(), all_but)));
+    let found = Predicate::And(vec![joined(listed, list), missing(listed).negated()]);
+    assert!(!is_range(&delete(s.clone(), found)));
+    let orphans = Predicate::And(vec![joined(stored, other), missing(stored)]);
+    assert!(!is_range(&delete(s, orphans)));
+}
+
+#[test]
+fn references_to_no_key_of_another_table_are_looked_up_and_keys_that_are_not_referred_to_are_excluded()
+ {
+    let mut s = statement();
+    s.bodies.push(Body {
+        parent: Some(0),
+        depth: 1,
+        predicate: Predicate::Free,
+    });
+    let (twin, other) = (users(&mut s, 1, 1), subs(&mut s, 1, 1));
+    let (id, plan) = (s.column(0, ID), s.column(0, PLAN));
+    let (key, user_id) = (s.column(twin, ID), s.column(other, ID));
+    let not_in = |left: usize, right: usize| {
+        Predicate::And(vec![
+            equal(column(left), column(right)),
+            Predicate::Feeds(1),
+        ])
+        .negated()
+    };
+    assert!(!is_range(&delete(s.clone(), not_in(plan, key))));
+    assert!(is_range(&delete(s, not_in(id, user_id))));
 }

@@ -3,7 +3,7 @@
 use pgrx::pg_sys;
 
 use super::lossless::{strip, tells_apart};
-use super::node::{Node, btree_strategy, constant, is_equality, items, tag};
+use super::node::{Node, btree_strategy, constant, is_own_equality, items, tag};
 use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{Operand, Predicate, Reading};
 
@@ -63,8 +63,9 @@ impl Gatherer<'_> {
             let [left, right] = args.as_slice() else {
                 return None;
             };
+            let own = [*left, *right].map(|n| is_own_equality(operator, pg_sys::exprType(n)));
             if operator == pg_sys::InvalidOid
-                || !is_equality(operator, *left, pg_sys::exprType(*right))
+                || own == [false, false]
                 || !tells_apart((*op).inputcollid, *left)
                 || !tells_apart((*op).inputcollid, *right)
             {
@@ -72,6 +73,13 @@ impl Gatherer<'_> {
             }
             let (left, right) = (self.operand(scope, *left), self.operand(scope, *right));
             let computing = |o: &Operand| o.bare.is_empty() && o.fields.is_empty();
+            // Another type's idea of equality says nothing of a column's own.
+            if [(&left, own[0]), (&right, own[1])]
+                .iter()
+                .any(|(side, own)| !own && !computing(side))
+            {
+                return None;
+            }
             if computing(&left) && computing(&right) {
                 let fixed = left.reads.is_empty() && right.reads.is_empty();
                 return (!fixed).then(|| Predicate::Equal {
@@ -117,7 +125,7 @@ impl Gatherer<'_> {
                 }
             }
             if pg_sys::exprType(*left) == pg_sys::BOOLOID
-                && is_equality((*op).opno, *left, pg_sys::BOOLOID)
+                && is_own_equality((*op).opno, pg_sys::BOOLOID)
             {
                 for (truth, condition) in [(*right, *left), (*left, *right)] {
                     if let Some(Some(truth)) = constant(truth)
@@ -151,9 +159,11 @@ impl Gatherer<'_> {
             let [left, right] = args.as_slice() else {
                 return self.other(scope, op.cast(), Reading::Unreadable);
             };
-            let element = pg_sys::get_base_element_type(pg_sys::exprType(*right));
-            let equality =
-                is_equality((*op).opno, *left, element) && tells_apart((*op).inputcollid, *left);
+            if self.looks_back(scope, op) {
+                return Predicate::Free;
+            }
+            let equality = is_own_equality((*op).opno, pg_sys::exprType(*left))
+                && tells_apart((*op).inputcollid, *left);
             if !(*op).useOr || !equality {
                 return self.other(scope, op.cast(), Reading::Compared);
             }

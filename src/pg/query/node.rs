@@ -52,52 +52,31 @@ pub unsafe fn tag(node: Node) -> pg_sys::NodeTag {
     unsafe { (*node).type_ }
 }
 
-/// The operator's strategy in the default btree operator family of one of the types it is given; 0 when it has none.
-/// What an operator is called says nothing: anyone can make a `=`.
+/// The default btree operator family of a type; none when it has no order.
+pub fn default_family(oid: pg_sys::Oid) -> pg_sys::Oid {
+    // SAFETY: the type cache answers for any type of a parsed expression and lives as long as the backend.
+    unsafe { (*pg_sys::lookup_type_cache(oid, pg_sys::TYPECACHE_BTREE_OPFAMILY as i32)).btree_opf }
+}
+
+/// The operator's strategy in the default btree operator family of that type; 0 when it has none. What an operator is
+/// called says nothing: anyone can make a `=`.
+fn own_strategy(operator: pg_sys::Oid, oid: pg_sys::Oid) -> i32 {
+    match default_family(oid) {
+        pg_sys::InvalidOid => 0,
+        // SAFETY: a catalog look-up that takes any OIDs.
+        family => unsafe { pg_sys::get_op_opfamily_strategy(operator, family) },
+    }
+}
+
+/// The same by one of the types that it is given.
 pub fn btree_strategy(operator: pg_sys::Oid, types: [pg_sys::Oid; 2]) -> i32 {
-    for oid in types {
-        // SAFETY: the type cache answers for any type of a parsed expression and lives as long as the backend.
-        let strategy = unsafe {
-            let entry = pg_sys::lookup_type_cache(oid, pg_sys::TYPECACHE_BTREE_OPFAMILY as i32);
-            if (*entry).btree_opf == pg_sys::InvalidOid {
-                continue;
-            }
-            pg_sys::get_op_opfamily_strategy(operator, (*entry).btree_opf)
-        };
-        if strategy != 0 {
-            return strategy;
-        }
-    }
-    0
+    let mut strategies = types.into_iter().map(|oid| own_strategy(operator, oid));
+    strategies.find(|&s| s != 0).unwrap_or(0)
 }
 
-/// Is the operator equality for these two expressions?
-///
-/// # Safety
-/// Both are valid expressions.
-pub unsafe fn is_equality(operator: pg_sys::Oid, left: Node, right: pg_sys::Oid) -> bool {
-    // SAFETY: the caller vouches for the expression.
-    let types = [unsafe { pg_sys::exprType(left) }, right];
-    btree_strategy(operator, types) == pg_sys::BTEqualStrategyNumber as i32
-}
-
-/// Does the function count through a series?
-pub fn is_series(function: pg_sys::Oid) -> bool {
-    if function.to_u32() >= pg_sys::FirstNormalObjectId {
-        return false;
-    }
-    // SAFETY: get_func_name takes any OID and returns NULL or a C string.
-    unsafe {
-        let name = pg_sys::get_func_name(function);
-        !name.is_null()
-            && [
-                c"generate_series",
-                c"generate_subscripts",
-                c"enum_range",
-                c"nextval",
-            ]
-            .contains(&core::ffi::CStr::from_ptr(name))
-    }
+/// Is the operator that type's own equality?
+pub fn is_own_equality(operator: pg_sys::Oid, oid: pg_sys::Oid) -> bool {
+    own_strategy(operator, oid) == pg_sys::BTEqualStrategyNumber as i32
 }
 
 /// What the expression folds to when the planner folds constants: None when it is no constant boolean.

@@ -23,7 +23,11 @@ impl Gatherer<'_> {
                     fixed: true,
                     ..Operand::default()
                 },
-                pg_sys::NodeTag::T_SubLink => self.sublink_operand(scope, inner.cast(), true),
+                pg_sys::NodeTag::T_SubLink => {
+                    let mut value = self.sublink_operand(scope, inner.cast(), true);
+                    value.series &= !self.is_one_value(scope, inner.cast());
+                    value
+                }
                 pg_sys::NodeTag::T_RowExpr => {
                     let parts = self.parts(scope, &items((*inner.cast::<pg_sys::RowExpr>()).args));
                     let mut row = merged(parts);
@@ -31,15 +35,10 @@ impl Gatherer<'_> {
                     row
                 }
                 pg_sys::NodeTag::T_CoalesceExpr => {
-                    // It picks one of them, so it is no series of digits, but no bare column either.
-                    let mut pick = merged(
-                        self.parts(scope, &items((*inner.cast::<pg_sys::CoalesceExpr>()).args)),
-                    );
-                    pick.kin.extend(&pick.bare);
-                    pick.reads.append(&mut pick.bare);
-                    pick.reads.append(&mut pick.fields);
-                    pick
+                    let args = items((*inner.cast::<pg_sys::CoalesceExpr>()).args);
+                    picked(self.parts(scope, &args))
                 }
+                pg_sys::NodeTag::T_CaseExpr => self.case(scope, inner.cast()),
                 pg_sys::NodeTag::T_FuncExpr if is_unnest(inner) => {
                     let args = items::<pg_sys::Node>((*inner.cast::<pg_sys::FuncExpr>()).args);
                     match args.as_slice() {
@@ -99,6 +98,30 @@ impl Gatherer<'_> {
                     list
                 }
             }
+        }
+    }
+
+    /// CASE picks one of its results, and reads what it decides by.
+    unsafe fn case(&mut self, scope: ScopeId, case: *mut pg_sys::CaseExpr) -> Operand {
+        // SAFETY: passed on from the caller; a CASE's arms are CaseWhen nodes.
+        unsafe {
+            let arms = items::<pg_sys::CaseWhen>((*case).args);
+            let results = arms.iter().map(|&arm| (*arm).result);
+            let results: Vec<Node> = results
+                .chain([(*case).defresult])
+                .map(|result| result.cast())
+                .filter(|result: &Node| !result.is_null())
+                .collect();
+            let mut pick = picked(self.parts(scope, &results));
+            let tests = arms.iter().map(|&arm| (*arm).expr).chain([(*case).arg]);
+            for test in tests.filter(|test| !test.is_null()) {
+                let read = self.computed(scope, test.cast());
+                pick.reads.extend(read.reads);
+                pick.bodies.extend(read.bodies);
+                pick.fixed &= read.fixed;
+                pick.volatile |= read.volatile;
+            }
+            pick
         }
     }
 
@@ -183,6 +206,15 @@ pub fn merged(parts: Vec<Operand>) -> Operand {
         all.volatile |= part.volatile;
     }
     all
+}
+
+/// One of the operands: no series of digits put together, but no bare column either.
+fn picked(parts: Vec<Operand>) -> Operand {
+    let mut pick = merged(parts);
+    pick.kin.extend(&pick.bare);
+    pick.reads.append(&mut pick.bare);
+    pick.reads.append(&mut pick.fields);
+    pick
 }
 
 /// # Safety

@@ -195,3 +195,17 @@ unsafe fn members(node: Node, found: &mut Vec<i32>) {
         }
     }
 }
+
+/// Does what the aggregate makes depend on the order of its rows? Anyone's own aggregate may.
+pub fn keeps_order(function: pg_sys::Oid) -> bool {
+    // SAFETY: get_func_name takes any OID and returns NULL or a C string.
+    unsafe {
+        let name = pg_sys::get_func_name(function);
+        function.to_u32() >= pg_sys::FirstNormalObjectId
+            || (!name.is_null()
+                && core::ffi::CStr::from_ptr(name)
+                    .to_bytes()
+                    .windows(3)
+                    .any(|w| w == b"agg"))
+    }
+}

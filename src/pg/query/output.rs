@@ -31,7 +31,9 @@ impl Gatherer<'_> {
             match outputs(query).into_iter().find(|&t| (*t).resno == number) {
                 Some(entry) => {
                     let resting = std::mem::take(&mut self.sublinks);
-                    let value = self.operand(scope, (*entry).expr.cast());
+                    let expr: Node = (*entry).expr.cast();
+                    let mut value = self.operand(scope, expr);
+                    value.series |= self.returns_series(scope, expr);
                     self.sublinks = resting;
                     value
                 }
@@ -80,7 +82,7 @@ impl Gatherer<'_> {
                 pg_sys::RTEKind::RTE_FUNCTION => {
                     let functions = items::<pg_sys::RangeTblFunction>((*rte).functions);
                     let columns: i32 = functions.iter().map(|&f| (*f).funccolcount).sum();
-                    if (*rte).funcordinality && i32::from(attno) > columns {
+                    if (*rte).funcordinality && (attno == 0 || i32::from(attno) > columns) {
                         parts.push(Operand {
                             series: true,
                             ..Operand::default()
@@ -113,7 +115,9 @@ impl Gatherer<'_> {
                     }
                 }
                 pg_sys::RTEKind::RTE_TABLEFUNC => {
-                    parts.push(self.computed(scope, (*rte).tablefunc.cast()))
+                    let mut made = self.computed(scope, (*rte).tablefunc.cast());
+                    made.series |= is_ordinality((*rte).tablefunc, attno);
+                    parts.push(made);
                 }
                 _ => {}
             }
@@ -138,5 +142,18 @@ pub unsafe fn outputs(query: *mut pg_sys::Query) -> Vec<*mut pg_sys::TargetEntry
             .into_iter()
             .filter(|&t| !(*t).resjunk)
             .collect()
+    }
+}
+
+/// Is it the column of an XMLTABLE or JSON_TABLE that numbers the rows?
+unsafe fn is_ordinality(table: *mut pg_sys::TableFunc, attno: i16) -> bool {
+    // SAFETY: the caller passes a valid TableFunc; JSON_TABLE's value expressions, one a column, are NULL for these.
+    unsafe {
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        if (*table).functype == pg_sys::TableFuncType::TFT_JSON_TABLE {
+            let values = items::<pg_sys::Node>((*table).colvalexprs);
+            return attno > 0 && values.get(attno as usize - 1).is_some_and(|v| v.is_null());
+        }
+        attno > 0 && i32::from(attno) - 1 == (*table).ordinalitycol
     }
 }

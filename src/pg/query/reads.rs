@@ -2,9 +2,12 @@
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::node::{Node, is_series, items, tag};
+use super::node::{Node, items, tag};
+use super::order::keeps_order;
 use super::scope::{Gatherer, ScopeId};
-use crate::judge::predicate::{BodyId, ColumnId, Operand};
+use super::series::{is_series, numbers_rows};
+use crate::judge::predicate::{BodyId, ColumnId, InstanceId, Operand};
+use crate::judge::statement::InstanceKind;
 
 /// One type for all integers, base types for domains.
 fn comparable(oid: pg_sys::Oid) -> pg_sys::Oid {
@@ -53,6 +56,9 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
                     walk.kin.extend(&column.bare);
                 }
                 walk.take(column);
+                // Where a row lies, and who wrote it when, are numbers of the server's.
+                let attno = i32::from((*node.cast::<pg_sys::Var>()).varattno);
+                walk.series |= attno < 0 && attno != pg_sys::TableOidAttributeNumber;
                 return false;
             }
             pg_sys::NodeTag::T_Param => {
@@ -64,12 +70,17 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
                 gatherer.sublink_reads(walk, node.cast());
                 return false;
             }
-            pg_sys::NodeTag::T_FuncExpr => {
-                walk.series |= is_series((*node.cast::<pg_sys::FuncExpr>()).funcid)
+            pg_sys::NodeTag::T_ScalarArrayOpExpr
+                if gatherer.looks_back(walk.scope, node.cast()) =>
+            {
+                return false;
             }
+            pg_sys::NodeTag::T_GroupingFunc => walk.series = true,
+            pg_sys::NodeTag::T_FuncExpr => walk.series |= is_series(node),
             pg_sys::NodeTag::T_Aggref => {
                 walk.aggregated = true;
                 let aggregate = node.cast::<pg_sys::Aggref>();
+                walk.series |= gatherer.counts_rows(walk.scope, aggregate);
                 if keeps_order((*aggregate).aggfnoid) {
                     let home = gatherer.up(walk.scope, (*aggregate).agglevelsup);
                     let order = gatherer.given_order(home);
@@ -97,20 +108,6 @@ unsafe fn counts_column(args: *mut pg_sys::List) -> bool {
     unsafe {
         let args = items::<pg_sys::TargetEntry>(args);
         matches!(args.as_slice(), [one] if tag((**one).expr.cast()) == pg_sys::NodeTag::T_Var)
-    }
-}
-
-/// Does what the aggregate makes depend on the order of its rows? Anyone's own aggregate may.
-fn keeps_order(function: pg_sys::Oid) -> bool {
-    // SAFETY: get_func_name takes any OID and returns NULL or a C string.
-    unsafe {
-        let name = pg_sys::get_func_name(function);
-        function.to_u32() >= pg_sys::FirstNormalObjectId
-            || (!name.is_null()
-                && core::ffi::CStr::from_ptr(name)
-                    .to_bytes()
-                    .windows(3)
-                    .any(|w| w == b"agg"))
     }
 }
 
@@ -164,7 +161,10 @@ impl Gatherer<'_> {
                 .collect();
             instances.sort_unstable();
             instances.dedup();
-            let series = series || instances.len() > 1;
+            // Columns of several lists put together, digit by digit. Those of stored rows are what is stored.
+            let listed =
+                |&i: &InstanceId| self.statement.instances[i].kind == InstanceKind::Computed;
+            let series = series || (instances.len() > 1 && instances.iter().any(listed));
             let fixed = !series
                 && !aggregated
                 && !pg_sys::expression_returns_set(node)
@@ -192,7 +192,8 @@ impl Gatherer<'_> {
             if exists {
                 return;
             }
-            let output = self.output(inner, 1);
+            let mut output = self.output(inner, 1);
+            output.series &= !self.is_one_value(walk.scope, sublink);
             walk.take(output);
             if kind == pg_sys::SubLinkType::ARRAY_SUBLINK {
                 let order = self.row_order(inner);
@@ -210,16 +211,7 @@ impl Gatherer<'_> {
     unsafe fn window_reads(&mut self, walk: &mut Walk, function: *mut pg_sys::WindowFunc) {
         // SAFETY: passed on from `collect`; winref names a window clause of the query that holds the function.
         unsafe {
-            walk.series |= ![
-                pg_sys::F_LAG_ANYELEMENT,
-                pg_sys::F_LAG_ANYELEMENT_INT4,
-                pg_sys::F_LEAD_ANYELEMENT,
-                pg_sys::F_LEAD_ANYELEMENT_INT4,
-                pg_sys::F_FIRST_VALUE,
-                pg_sys::F_LAST_VALUE,
-                pg_sys::F_NTH_VALUE,
-            ]
-            .contains(&(*function).winfnoid.to_u32());
+            walk.series |= numbers_rows((*function).winfnoid);
             let query = self.scopes[walk.scope].query;
             for clause in items::<pg_sys::WindowClause>((*query).windowClause) {
                 if (*clause).winref != (*function).winref {

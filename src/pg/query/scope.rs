@@ -74,8 +74,17 @@ impl<'a> Gatherer<'a> {
     }
 
     pub fn expr(&mut self, scope: ScopeId, node: Node) -> ExprId {
+        let id = self.exprs.len();
         self.exprs.push((scope, node));
-        self.exprs.len() - 1
+        // SAFETY: what is shown is an expression of a valid query, and the tag says which struct it is.
+        unsafe {
+            let listed = tag(node) == pg_sys::NodeTag::T_ScalarArrayOpExpr
+                && (*node.cast::<pg_sys::ScalarArrayOpExpr>()).useOr;
+            if !listed && pg_sys::contain_nonstrict_functions(node) {
+                self.statement.lenient.insert(id);
+            }
+        }
+        id
     }
 
     /// A new use of `query`, its conditions not yet read.
