@@ -38,6 +38,8 @@ use scope::{Gatherer, ScopeId};
 pub trait Protection {
     /// What is protected about a relation that a range-table entry names; `inh` = with its children. None = nothing.
     fn target(&self, relid: pg_sys::Oid, inh: bool) -> Option<Rc<ProtectedTarget>>;
+    /// The command that registers the relation as it is, but for these columns of its key. None = not protected by them.
+    fn registered_without(&self, relid: pg_sys::Oid, columns: &[String]) -> Option<String>;
 }
 
 /// Violations of SF001, SF002, SF003, SF004 and the static part of SF009 in this statement, all data-modifying CTEs
