@@ -8,21 +8,30 @@
 mod always;
 mod assignment;
 mod body;
+mod bounds;
 mod columns;
 mod comparison;
 mod condition;
 mod counted;
+mod listed;
 mod lossless;
+mod matched;
+#[cfg(not(feature = "pg14"))]
+mod merge;
 mod node;
+mod nulls;
 mod operand;
 mod order;
 mod output;
+mod plain;
 mod reads;
 mod scope;
 mod security;
 mod shape;
 mod shown;
+mod simpler;
 mod target;
+mod values;
 
 use std::rc::Rc;
 
