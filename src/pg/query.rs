@@ -9,6 +9,7 @@ mod always;
 mod assignment;
 mod body;
 mod bounds;
+mod checks;
 mod columns;
 mod comparison;
 mod condition;

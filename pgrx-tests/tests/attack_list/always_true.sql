@@ -338,3 +338,30 @@ DELETE FROM members p USING members q LEFT JOIN members r ON r.id = q.parent_id 
 
 -- passes: rows with what an outer join adds
 DELETE FROM members p USING members q LEFT JOIN members r ON r.id = q.parent_id WHERE q.id = p.id AND r.active IN (true, false)
+
+-- refused SF002: what a constraint says
+DELETE FROM members WHERE score >= 0
+
+-- refused SF002: less than what a constraint says
+UPDATE members SET name = 'x' WHERE score < 200
+
+-- refused SF002: every value that a constraint lets in
+DELETE FROM members WHERE grade IN ('c', 'b', 'a')
+
+-- refused SF002: what a constraint says of a row that is the same
+DELETE FROM members m WHERE EXISTS (SELECT FROM members u WHERE u.id = m.id AND u.score BETWEEN 0 AND 100)
+
+-- passes: more than what a constraint says
+DELETE FROM members WHERE score > 0
+
+-- passes: what a constraint says of what is not null
+DELETE FROM members WHERE rank > 0
+
+-- passes: what a constraint says of rows to come only
+DELETE FROM members WHERE score < 50
+
+-- passes: some of the values that a constraint lets in
+DELETE FROM members WHERE grade IN ('a', 'c')
+
+-- passes: a column that a constraint bounds, compared with another
+DELETE FROM members WHERE score > n

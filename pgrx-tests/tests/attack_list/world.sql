@@ -66,6 +66,9 @@ INSERT INTO members SELECT n, n % 3, 'm' || n, CASE WHEN n % 2 = 0 THEN 'e' || n
     CASE n % 3 WHEN 0 THEN true WHEN 1 THEN false END, (ARRAY['open', 'closed', 'held']::standing[])[n % 3 + 1],
     CASE WHEN n % 2 = 0 THEN 'open'::standing END, n - 5, ARRAY['t' || n], CASE WHEN n > 6 THEN n - 6 END
     FROM generate_series(1, 12) n;
+ALTER TABLE members ADD COLUMN grade varchar(9) NOT NULL DEFAULT 'b' CHECK (grade IN ('a', 'b', 'c')),
+    ADD COLUMN score int NOT NULL DEFAULT 1 CONSTRAINT score CHECK (score BETWEEN 0 AND 100),
+    ADD COLUMN rank int DEFAULT 1 CHECK (rank > 0), ADD CONSTRAINT later CHECK (score < 50) NOT VALID;
 CREATE VIEW everybody AS SELECT * FROM members;
 CREATE TABLE purchases (id bigint PRIMARY KEY, member_id bigint, total numeric, status text);
 INSERT INTO purchases SELECT n, n, n, CASE WHEN n % 2 = 0 THEN 'paid' ELSE 'open' END FROM generate_series(1, 6) n;

@@ -66,8 +66,11 @@ impl Gatherer<'_> {
             };
             let copy = pg_sys::copyObjectImpl(node.cast()).cast();
             let simpler = simplified(copy, (&raw mut known).cast());
+            if folds_to(simpler) == Some(Some(true)) || self.checked(scope, simpler) {
+                return true;
+            }
             if known.foreign || known.few.is_empty() {
-                return folds_to(simpler) == Some(Some(true));
+                return false;
             }
             let choices: Option<Vec<_>> = known
                 .few
@@ -153,8 +156,9 @@ unsafe extern "C-unwind" fn simplified(node: Node, context: *mut core::ffi::c_vo
     }
 }
 
+/// Is the function not PostgreSQL's own?
 #[pg_guard]
-unsafe extern "C-unwind" fn is_foreign(
+pub unsafe extern "C-unwind" fn is_foreign(
     function: pg_sys::Oid,
     _context: *mut core::ffi::c_void,
 ) -> bool {

@@ -16,17 +16,11 @@ const MOST_ARMS: usize = 12;
 pub unsafe fn names_values(node: Node) -> bool {
     // SAFETY: the caller passes a valid expression; the tag says which struct it is.
     unsafe {
-        let (operator, args) = match tag(node) {
-            pg_sys::NodeTag::T_OpExpr => {
-                let op = node.cast::<pg_sys::OpExpr>();
-                ((*op).opno, items::<pg_sys::Node>((*op).args))
-            }
-            pg_sys::NodeTag::T_ScalarArrayOpExpr => {
-                let op = node.cast::<pg_sys::ScalarArrayOpExpr>();
-                ((*op).opno, items::<pg_sys::Node>((*op).args))
-            }
-            _ => return false,
-        };
+        if tag(node) != pg_sys::NodeTag::T_OpExpr {
+            return false;
+        }
+        let operator = (*node.cast::<pg_sys::OpExpr>()).opno;
+        let args = items::<pg_sys::Node>((*node.cast::<pg_sys::OpExpr>()).args);
         let [left, right] = args.as_slice() else {
             return false;
         };
