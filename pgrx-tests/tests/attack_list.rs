@@ -12,8 +12,8 @@ use postgres::Client;
 use postgres::error::SqlState;
 
 /// How many attacks and innocents the list must hold, whatever is edited in it.
-const LEAST_REFUSED: usize = 505;
-const LEAST_PASSED: usize = 365;
+const LEAST_REFUSED: usize = 545;
+const LEAST_PASSED: usize = 395;
 
 /// A prepared statement gets its generic plan at the sixth execution at the earliest.
 const EXECUTIONS: usize = 7;
@@ -40,6 +40,7 @@ fn field() -> Field {
     room("bigint key", include_str!("attack_list/bigint_key.sql"));
     room("other keys", include_str!("attack_list/other_keys.sql"));
     room("unqualified", include_str!("attack_list/unqualified.sql"));
+    room("always true", include_str!("attack_list/always_true.sql"));
     room(
         "upsert and key",
         include_str!("attack_list/upsert_and_key.sql"),

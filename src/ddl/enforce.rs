@@ -77,7 +77,7 @@ fn one(finding: &Finding, stage: Stage) -> Outcome<()> {
 
 /// What stands against the action under the approval in force.
 fn table_violation(table: &Table, action: &Action, stage: Stage) -> Option<Violation> {
-    let violation = action.violation(table.subject(), table.kind);
+    let violation = action.violation(table.subject(), &table.registration, table.kind);
     let approvable = action.kind.approvable();
     if approvable == Approvable::Never {
         return Some(violation);
@@ -93,7 +93,7 @@ fn table_violation(table: &Table, action: &Action, stage: Stage) -> Option<Viola
     }
     match coverage {
         Coverage::Covered(_) if stage == Stage::Statement || is_captured(table, action) => None,
-        Coverage::Covered(_) => Some(action.unrecorded(table.subject())),
+        Coverage::Covered(_) => Some(action.unrecorded(table.subject(), &table.registration)),
         Coverage::Refused(why) => Some(limits::approval_refused(table.subject(), &why, &violation)),
         Coverage::Absent => Some(violation),
     }

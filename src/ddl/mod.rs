@@ -15,7 +15,7 @@ pub mod sequence;
 pub mod statement;
 
 use crate::judge::approval::Kind as ApprovalKind;
-use crate::judge::ddl::{Action, tamper};
+use crate::judge::ddl::{Action, Registration, tamper};
 use crate::judge::limits::Subject;
 use crate::judge::sequence::{Position, altered, judge};
 use crate::model::{Operation, Violation};
@@ -36,6 +36,7 @@ pub struct Table {
     pub names: Vec<String>,
     /// The weakest approval it accepts.
     pub kind: ApprovalKind,
+    pub registration: Registration,
 }
 
 impl Table {
@@ -57,6 +58,7 @@ impl Table {
             qualified,
             names,
             kind,
+            registration: registry.registration(relid, inh),
         })
     }
 
@@ -107,7 +109,9 @@ impl Finding {
     /// What an unapproved statement breaks with it.
     pub fn violation(&self) -> Option<Violation> {
         match self {
-            Finding::Table { table, action } => Some(action.violation(table.subject(), table.kind)),
+            Finding::Table { table, action } => {
+                Some(action.violation(table.subject(), &table.registration, table.kind))
+            }
             Finding::Sequence { policy, change, .. } => match change {
                 Change::Move {
                     old,

@@ -160,4 +160,8 @@ impl query::Protection for Registry {
     fn target(&self, relid: pg_sys::Oid, inh: bool) -> Option<Rc<crate::model::ProtectedTarget>> {
         Registry::target(self, relid, inh)
     }
+
+    fn registered_without(&self, relid: pg_sys::Oid, columns: &[String]) -> Option<String> {
+        Registry::registered_without(self, relid, columns)
+    }
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod approval;
+pub mod bounds;
 pub mod classes;
 pub mod ddl;
 pub mod key_range;

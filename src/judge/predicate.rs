@@ -100,6 +100,21 @@ pub enum Predicate {
 }
 
 impl Predicate {
+    /// The same, known to hold for every row: it selects none, and still reads what it reads.
+    pub fn tautological(self) -> Predicate {
+        Predicate::Or(vec![Predicate::Const(Some(true)), self])
+    }
+
+    /// Is it known to hold for every row?
+    pub fn is_tautology(&self) -> bool {
+        match self {
+            Predicate::Const(value) => *value == Some(true),
+            Predicate::And(parts) => parts.iter().all(Predicate::is_tautology),
+            Predicate::Or(arms) => arms.iter().any(Predicate::is_tautology),
+            _ => false,
+        }
+    }
+
     pub fn negated(self) -> Predicate {
         match self {
             Predicate::Not(inner) => *inner,

@@ -153,7 +153,9 @@ impl View<'_> {
             }
             Predicate::Null { never, .. } => self.mentions(p) && (!never || !negated),
             Predicate::Other { .. } => self.mentions(p),
-            Predicate::Feeds(body) if negated => self.mentions_body(*body),
+            Predicate::Feeds(body) if negated => {
+                self.mentions_body(*body) && !self.is_never(&self.statement.bodies[*body].predicate)
+            }
             Predicate::Union(arms) if negated => arms.iter().any(|&arm| self.mentions_body(arm)),
             Predicate::Feeds(body) => self.constrains_body(*body),
             Predicate::Union(arms) => arms
@@ -163,6 +165,18 @@ impl View<'_> {
                 nullable.iter().any(|i| self.twins.contains(i)) && self.constrains(on, negated)
             }
             Predicate::Limit(body) => self.holds_twin(*body),
+        }
+    }
+
+    /// Is it known to hold for no row? A subquery with such a condition is empty.
+    fn is_never(&self, p: &Predicate) -> bool {
+        match p {
+            Predicate::Const(value) => *value != Some(true),
+            Predicate::And(parts) => parts.iter().any(|p| self.is_never(p)),
+            Predicate::Or(arms) => arms.iter().all(|p| self.is_never(p)),
+            Predicate::Not(inner) => inner.is_tautology(),
+            Predicate::Feeds(body) => self.is_never(&self.statement.bodies[*body].predicate),
+            _ => false,
         }
     }
 
@@ -223,3 +237,6 @@ impl View<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

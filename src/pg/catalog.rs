@@ -158,6 +158,22 @@ pub fn primary_key(relid: pg_sys::Oid) -> Vec<i16> {
     }
 }
 
+/// May other tables inherit from the relation, or be partitions of it?
+pub fn has_children(relid: pg_sys::Oid) -> bool {
+    // SAFETY: RELOID takes a relation's OID; the tuple is released after its one use.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::RELOID as i32;
+        let tuple = pg_sys::SearchSysCache1(cache, relid.into());
+        if tuple.is_null() {
+            return false;
+        }
+        let class = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>();
+        let has = (*class).relhassubclass;
+        pg_sys::ReleaseSysCache(tuple);
+        has
+    }
+}
+
 /// The relation a qualified name as `display_name` writes it means now; `None` when there is none.
 pub fn named_relation(name: &str) -> Option<pg_sys::Oid> {
     // SAFETY: to_regclass takes a text datum and answers NULL for a name that leads nowhere.

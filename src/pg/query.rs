@@ -8,15 +8,23 @@
 mod always;
 mod assignment;
 mod body;
+mod bounds;
+mod checks;
 mod columns;
 mod comparison;
 mod condition;
 mod counted;
+mod listed;
 mod lossless;
+mod matched;
+#[cfg(not(feature = "pg14"))]
+mod merge;
 mod node;
+mod nulls;
 mod operand;
 mod order;
 mod output;
+mod plain;
 mod reads;
 mod recursion;
 mod scope;
@@ -24,7 +32,9 @@ mod security;
 mod series;
 mod shape;
 mod shown;
+mod simpler;
 mod target;
+mod values;
 
 use std::rc::Rc;
 
@@ -40,6 +50,8 @@ use scope::{Gatherer, ScopeId};
 pub trait Protection {
     /// What is protected about a relation that a range-table entry names; `inh` = with its children. None = nothing.
     fn target(&self, relid: pg_sys::Oid, inh: bool) -> Option<Rc<ProtectedTarget>>;
+    /// The command that registers the relation as it is, but for these columns of its key. None = not protected by them.
+    fn registered_without(&self, relid: pg_sys::Oid, columns: &[String]) -> Option<String>;
 }
 
 /// Violations of SF001, SF002, SF003, SF004 and the static part of SF009 in this statement, all data-modifying CTEs

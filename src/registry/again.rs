@@ -1,6 +1,7 @@
 //! The commands that register what is registered as it is: they make what of it is missing.
 
 use super::{Policy, Registry};
+use crate::judge::ddl::Registration;
 use crate::judge::spelling::literal;
 use crate::pg::catalog;
 use pgrx::pg_sys::{self, Oid};
@@ -17,7 +18,7 @@ impl Registry {
                 continue;
             };
             if let Some(policy) = table.policies.first() {
-                return protect(policy);
+                return protect(policy, &policy.key_columns);
             }
             if !table.fed.is_empty() {
                 return self.protect_columns(relid);
@@ -25,6 +26,37 @@ impl Registry {
             queue.extend(table.cascades.iter().map(|edge| edge.parent));
         }
         String::new()
+    }
+
+    /// The commands that end what protects a table (with `inh`, and its children), and that make it again.
+    pub fn registration(&self, relid: Oid, inh: bool) -> Registration {
+        let policies = self.policies(relid, inh);
+        let end = policies
+            .iter()
+            .map(|policy| format!("SELECT backstop.unprotect({})", literal(&policy.qualified)));
+        let again = policies.iter().flat_map(|policy| {
+            // The columns of a table are given up with it.
+            let columns = self.protect_columns(policy.relid);
+            [protect(policy, &policy.key_columns), columns]
+        });
+        let again: Vec<String> = again.filter(|command| !command.is_empty()).collect();
+        Registration {
+            end: end.collect::<Vec<_>>().join("; "),
+            again: again.join(" ").trim_end_matches(';').to_owned(),
+        }
+    }
+
+    /// The command that registers a table as it is, but for these columns that are left out of its key; None where that
+    /// leaves none.
+    pub fn registered_without(&self, relid: Oid, columns: &[String]) -> Option<String> {
+        let policies = self.policies(relid, false);
+        let mut all = policies.iter().map(|policy| {
+            let mut key = policy.key_columns.clone();
+            key.retain(|column| !columns.contains(column));
+            (policy, key)
+        });
+        let (policy, key) = all.find(|(policy, key)| key.len() < policy.key_columns.len())?;
+        (!key.is_empty()).then(|| protect(policy, &key))
     }
 
     /// The table whose row trigger `relid` has: registering a partition by itself makes none where its parent's is missing.
@@ -69,8 +101,8 @@ impl Registry {
     }
 }
 
-fn protect(policy: &Policy) -> String {
-    let keys: Vec<String> = policy.key_columns.iter().map(|key| literal(key)).collect();
+fn protect(policy: &Policy, key: &[String]) -> String {
+    let keys: Vec<String> = key.iter().map(|key| literal(key)).collect();
     let mut command = format!(
         "SELECT backstop.protect({}, key_columns => ARRAY[{}]",
         literal(&policy.qualified),

@@ -90,3 +90,15 @@ MERGE INTO users u USING (VALUES (5, 'x')) s(id, plan) ON EXISTS (SELECT 1 WHERE
 
 -- refused SF003: an upsert on the key as no inequality
 MERGE INTO users u USING (VALUES (5, 'x')) s(id, plan) ON NOT (u.id <> s.id) WHEN MATCHED THEN UPDATE SET plan = s.plan WHEN NOT MATCHED THEN INSERT (id, plan) VALUES (s.id, s.plan)
+
+-- refused SF002: every matched row, some by one action and the rest by the other
+MERGE INTO members p USING members s ON p.id = s.id WHEN MATCHED AND p.active THEN DELETE WHEN MATCHED AND NOT p.active THEN UPDATE SET name = 'x'
+
+-- refused SF002: every matched row, by the values of a boolean
+MERGE INTO members p USING members s ON p.id = s.id WHEN MATCHED AND p.active IN (true, false) THEN DELETE
+
+-- passes: the rows that a source names, some by one action and the rest by the other
+MERGE INTO members p USING purchases s ON p.id = s.member_id WHEN MATCHED AND p.active THEN DELETE WHEN MATCHED AND NOT p.active THEN UPDATE SET name = 'x'
+
+-- passes: matched rows, some of them by no action
+MERGE INTO members p USING members s ON p.id = s.id WHEN MATCHED AND p.active THEN DELETE WHEN MATCHED AND NOT p.active AND p.n > 3 THEN DELETE

@@ -101,4 +101,4 @@ UPDATE archive SET note = 'x' WHERE note = 'hot'
 DELETE FROM events WHERE id = 3 AND day >= '2025-12-01' AND day < '2026-02-01'
 
 -- passes: the way out of that refusal is told
-DO $$ DECLARE told text; BEGIN SELECT hint INTO told FROM backstop.check('DELETE FROM events_2026 WHERE id = 3 AND day >= ''2026-01-01'''); IF told NOT LIKE '%protect(''public.events'', key_columns => ''{id}'')%' THEN RAISE '%', told; END IF; SELECT hint INTO told FROM backstop.check('DELETE FROM events WHERE id > 3'); IF told LIKE '%key_columns%' THEN RAISE '%', told; END IF; END $$
+DO $$ DECLARE told text; BEGIN SELECT hint INTO told FROM backstop.check('DELETE FROM events_2026 WHERE id = 3 AND day >= ''2026-01-01'''); IF told NOT LIKE '%protect(''public.events'', key_columns => ARRAY[''id''], approval => ''session'');%' THEN RAISE '%', told; END IF; SELECT hint INTO told FROM backstop.check('DELETE FROM events WHERE id > 3'); IF told LIKE '%key_columns%' THEN RAISE '%', told; END IF; END $$

@@ -57,6 +57,24 @@ CREATE TABLE readings (at timestamptz PRIMARY KEY, value float8, source text);
 INSERT INTO readings SELECT '2026-01-01 00:00Z'::timestamptz + n * interval '1 hour', n, 's' || n % 2
     FROM generate_series(0, 9) n;
 
+-- Columns of small types, with every value in some row, and one whose key is among them.
+CREATE TYPE standing AS ENUM ('open', 'closed', 'held');
+CREATE DOMAIN consent AS boolean;
+CREATE TABLE members (
+    id bigint PRIMARY KEY, tenant_id int NOT NULL, name text NOT NULL, email text, active boolean NOT NULL, agreed consent NOT NULL,
+    deleted boolean, standing standing NOT NULL, earlier standing, n int NOT NULL, tags text[] NOT NULL, parent_id bigint
+);
+INSERT INTO members SELECT n, n % 3, 'm' || n, CASE WHEN n % 2 = 0 THEN 'e' || n END, n % 2 = 0, n % 2 = 1,
+    CASE n % 3 WHEN 0 THEN true WHEN 1 THEN false END, (ARRAY['open', 'closed', 'held']::standing[])[n % 3 + 1],
+    CASE WHEN n % 2 = 0 THEN 'open'::standing END, n - 5, ARRAY['t' || n], CASE WHEN n > 6 THEN n - 6 END
+    FROM generate_series(1, 12) n;
+ALTER TABLE members ADD COLUMN grade varchar(9) NOT NULL DEFAULT 'b' CHECK (grade IN ('a', 'b', 'c')),
+    ADD COLUMN score int NOT NULL DEFAULT 1 CONSTRAINT score CHECK (score BETWEEN 0 AND 100),
+    ADD COLUMN rank int DEFAULT 1 CHECK (rank > 0), ADD CONSTRAINT later CHECK (score < 50) NOT VALID;
+CREATE VIEW everybody AS SELECT * FROM members;
+CREATE TABLE purchases (id bigint PRIMARY KEY, member_id bigint, total numeric, status text);
+INSERT INTO purchases SELECT n, n, n, CASE WHEN n % 2 = 0 THEN 'paid' ELSE 'open' END FROM generate_series(1, 6) n;
+
 -- Partitions: "events" guards its whole key, "metrics" only the id.
 CREATE TABLE events (id bigint, day date, kind text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
 CREATE TABLE events_2025 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
@@ -192,7 +210,7 @@ GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app;
 
 SELECT backstop.protect(relation::regclass) FROM unnest(ARRAY['users', 'seats', 'pages', 'tags', 'devices', 'invoices', 'alerts',
     'parcels', 'blobs', 'switches', 'readings', 'events', 'stock', 'archive_hot', 'documents', 'crowd', 'folders', 'results',
-    'ledger']) relation;
+    'ledger', 'members']) relation;
 SELECT backstop.protect('metrics', key_columns => '{id}');
 SELECT backstop.protect('letters_eu'), backstop.protect('parts', key_columns => '{id}'),
     backstop.protect('tasks', key_columns => '{id}');

@@ -102,7 +102,9 @@ fn unrecorded(registry: &Registry, relids: &[Oid]) -> Outcome<()> {
     relids
         .iter()
         .filter_map(|relid| Table::protected(registry, *relid, false))
-        .try_for_each(|table| enforce::refuse(action.unrecorded(table.subject())))
+        .try_for_each(|table| {
+            enforce::refuse(action.unrecorded(table.subject(), &table.registration))
+        })
 }
 
 fn detach(registry: &Registry, partitions: &[Oid]) {

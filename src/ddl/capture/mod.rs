@@ -74,7 +74,7 @@ pub fn after() -> Outcome<()> {
     for relid in statement.awaited {
         if let Some(table) = Table::protected(&registry, relid, false) {
             let action = Action::new(Kind::Truncate, None);
-            enforce::refuse(action.unrecorded(table.subject()))?;
+            enforce::refuse(action.unrecorded(table.subject(), &table.registration))?;
         } else if let Some(follower) = registry.table(relid) {
             let register = registry.registered_again(relid);
             let unseen = ledger::with_subject(follower, |subject| {

@@ -6,7 +6,7 @@ pub use kind::{Approvable, Kind};
 
 use crate::judge::approval::Kind as ApprovalKind;
 use crate::judge::limits::{Subject, approve_previewed};
-use crate::judge::spelling::{array, literal};
+use crate::judge::spelling::array;
 use crate::model::{Rule, Violation};
 
 /// One thing that a statement would do to a protected table.
@@ -19,6 +19,13 @@ pub struct Action {
     pub through: Option<&'static str>,
 }
 
+/// The commands that end what protects a table, and that make it again as it is, without the last semicolon.
+#[derive(Clone, Debug, Default)]
+pub struct Registration {
+    pub end: String,
+    pub again: String,
+}
+
 impl Action {
     pub fn new(kind: Kind, object: Option<String>) -> Action {
         Action {
@@ -29,7 +36,12 @@ impl Action {
     }
 
     /// The unapproved action, refused; `asked` is the weakest kind of approval that the table accepts.
-    pub fn violation(&self, subject: Subject, asked: ApprovalKind) -> Violation {
+    pub fn violation(
+        &self,
+        subject: Subject,
+        registration: &Registration,
+        asked: ApprovalKind,
+    ) -> Violation {
         let message = match (self.through, &self.object) {
             (Some(through), _) => {
                 format!(
@@ -49,7 +61,7 @@ impl Action {
             ),
         };
         let hint = match (self.kind.approvable(), approve_previewed(asked)) {
-            (Approvable::Never, _) => self.give_up(subject),
+            (Approvable::Never, _) => self.give_up(registration),
             (_, Some(approve)) => format!("If it is meant, see what it would destroy: {approve}"),
             (Approvable::Yes, None) => format!(
                 "If it is meant, approve it in the same transaction: SELECT backstop.approve_batch('why', max_rows => \
@@ -69,7 +81,7 @@ impl Action {
     }
 
     /// The approved action, refused because what it destroys could not be given back.
-    pub fn unrecorded(&self, subject: Subject) -> Violation {
+    pub fn unrecorded(&self, subject: Subject, registration: &Registration) -> Violation {
         self.refused(
             subject,
             format!(
@@ -82,11 +94,11 @@ impl Action {
                  could not be undone.",
                 self.kind.why()
             ),
-            self.way_out(subject),
+            self.way_out(subject, registration),
         )
     }
 
-    fn give_up(&self, subject: Subject) -> String {
+    fn give_up(&self, registration: &Registration) -> String {
         let instead = match self.kind {
             Kind::SwitchAllTriggers => "Name the one trigger that is meant, or give",
             Kind::DropAttribute | Kind::AlterAttributeType => {
@@ -95,25 +107,24 @@ impl Action {
             _ => "Give",
         };
         format!(
-            "{instead} up the protection in the same transaction: SELECT backstop.unprotect({0}); ...; SELECT \
-             backstop.protect({0}).",
-            literal(subject.qualified)
+            "{instead} up the protection in the same transaction: {}; ...; {}.",
+            registration.end, registration.again
         )
     }
 
-    fn way_out(&self, subject: Subject) -> String {
+    fn way_out(&self, subject: Subject, registration: &Registration) -> String {
         match self.kind {
             Kind::DropColumn | Kind::AlterColumnType => format!(
                 "Add a new column and stop using the old one, or give up the protection in the same transaction: \
-                 SELECT backstop.unprotect({0}); ...; SELECT backstop.protect({0}).",
-                literal(subject.qualified)
+                 {}; ...; {}.",
+                registration.end, registration.again
             ),
             _ => format!(
                 "Delete the rows that are meant by an attribute they share, under an approval: SELECT \
                  backstop.approve_batch('why', max_rows => <rows>, relations => {}, operations => '{{delete}}'). To \
-                 give up the protection: SELECT backstop.unprotect({}).",
+                 give up the protection: {}.",
                 array(&[subject.qualified]),
-                literal(subject.qualified)
+                registration.end
             ),
         }
     }

@@ -6,6 +6,13 @@ const USERS: Subject = Subject {
     qualified: "public.users",
 };
 
+fn registration() -> Registration {
+    Registration {
+        end: "SELECT backstop.unprotect('public.users')".to_owned(),
+        again: "SELECT backstop.protect('public.users', max_rows => 7)".to_owned(),
+    }
+}
+
 #[test]
 fn what_destroys_rows_is_approved_with_its_rows() {
     for kind in [
@@ -16,13 +23,13 @@ fn what_destroys_rows_is_approved_with_its_rows() {
     ] {
         assert_eq!(kind.approvable(), Approvable::Captured);
         let hint = Action::new(kind, None)
-            .violation(USERS, ApprovalKind::Session)
+            .violation(USERS, &registration(), ApprovalKind::Session)
             .hint;
         assert!(
             hint.contains("max_rows => <rows>") && hint.contains("restore"),
             "{hint}"
         );
-        let violation = Action::new(kind, None).unrecorded(USERS);
+        let violation = Action::new(kind, None).unrecorded(USERS, &registration());
         assert_eq!(violation.rule, Rule::DestructiveDdl);
         assert!(violation.message.contains("cannot be recorded"));
         assert!(
@@ -35,16 +42,22 @@ fn what_destroys_rows_is_approved_with_its_rows() {
 
 #[test]
 fn a_refusal_names_the_column_and_how_to_approve() {
-    let rename = Action::new(Kind::RenameColumn, Some("plan".to_owned()))
-        .violation(USERS, ApprovalKind::Session);
+    let rename = Action::new(Kind::RenameColumn, Some("plan".to_owned())).violation(
+        USERS,
+        &registration(),
+        ApprovalKind::Session,
+    );
     assert_eq!(
         rename.message,
         "RENAME COLUMN \"plan\" of protected table \"users\" is refused"
     );
     assert_eq!(rename.column.as_deref(), Some("plan"));
     assert!(rename.hint.contains("operations => '{alter}'"));
-    let trigger = Action::new(Kind::DropTrigger, Some("purge".to_owned()))
-        .violation(USERS, ApprovalKind::Session);
+    let trigger = Action::new(Kind::DropTrigger, Some("purge".to_owned())).violation(
+        USERS,
+        &registration(),
+        ApprovalKind::Session,
+    );
     assert_eq!(trigger.column, None);
 }
 
@@ -55,7 +68,9 @@ fn a_command_that_reaches_the_table_indirectly_is_named() {
         ..Action::new(Kind::DropTable, None)
     };
     assert_eq!(
-        action.violation(USERS, ApprovalKind::Session).message,
+        action
+            .violation(USERS, &registration(), ApprovalKind::Session)
+            .message,
         "DROP SCHEMA would reach protected table \"users\""
     );
 }
@@ -63,12 +78,14 @@ fn a_command_that_reaches_the_table_indirectly_is_named() {
 #[test]
 fn the_next_step_is_of_the_kind_that_the_table_accepts() {
     for kind in [Kind::Truncate, Kind::DropColumn, Kind::RenameColumn] {
-        let violation = Action::new(kind, None).violation(USERS, ApprovalKind::SecondPerson);
+        let violation =
+            Action::new(kind, None).violation(USERS, &registration(), ApprovalKind::SecondPerson);
         assert!(violation.hint.contains("approved by someone else"));
         assert!(!violation.hint.contains("approve_batch"));
     }
     for kind in [Kind::SwitchAllTriggers, Kind::RenameRegisteredColumn] {
-        let violation = Action::new(kind, None).violation(USERS, ApprovalKind::SecondPerson);
+        let violation =
+            Action::new(kind, None).violation(USERS, &registration(), ApprovalKind::SecondPerson);
         assert!(
             violation
                 .hint

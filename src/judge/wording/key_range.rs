@@ -3,10 +3,9 @@
 use super::{OR_APPROVE, Texts, named_rows, protected};
 use crate::judge::key_range::{KeyReading, Why};
 use crate::judge::predicate::Reading;
-use crate::judge::spelling;
 use crate::judge::statement::Statement;
 use crate::judge::verdict::Finding;
-use crate::model::{ProtectedTarget, Rule, Violation};
+use crate::model::{Rule, Violation};
 
 /// SF001, told once for everything that one conjunction says of one key.
 pub(super) fn violation(
@@ -71,9 +70,11 @@ pub(super) fn violation(
     };
     let mut hint = format!("Name {named},{reordered} {OR_APPROVE}.");
     if target.key.len() > 1
-        && let Some((root, columns)) = texts.partitioned(column.instance)
+        && let Some(register) = texts.without_partition_key(column.instance, &key)
     {
-        hint.extend(narrower_key(target, &key, &root, &columns));
+        hint += &format!(
+            " If \"{key}\" only says which partition a row is in, it can be left out of the protected key: {register}"
+        );
     }
     let mut v = super::violation(Rule::KeyRange, target, message, detail, hint);
     v.column = Some(key);
@@ -110,29 +111,4 @@ fn symmetric(one: &[String], other: &[String]) -> Option<String> {
         format!("{subject} <= {low}"),
     ];
     (*other == turned).then(|| format!("{subject} BETWEEN SYMMETRIC {low} AND {high}"))
-}
-
-/// A partition key has to be part of the primary key, though it identifies nothing: rows are rightly picked by its
-/// ranges, and it need not be guarded.
-fn narrower_key(
-    target: &ProtectedTarget,
-    key: &str,
-    root: &str,
-    partitioned_by: &[String],
-) -> Option<String> {
-    let partitions = |name: &str| partitioned_by.iter().any(|p| p == name);
-    let rest: Vec<&str> = target
-        .key
-        .iter()
-        .map(|k| k.name.as_str())
-        .filter(|&name| !partitions(name))
-        .collect();
-    (partitions(key) && !rest.is_empty()).then(|| {
-        format!(
-            " If \"{key}\" only says which partition a row is in, it can be left out of the protected key: \
-             SELECT backstop.protect({}, key_columns => {}).",
-            spelling::literal(root),
-            spelling::array(&rest)
-        )
-    })
 }

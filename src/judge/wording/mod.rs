@@ -18,8 +18,10 @@ pub trait Texts {
     fn attribute(&self, instance: InstanceId) -> Option<String>;
     /// The name as SQL needs it: which words are reserved is the server's to say.
     fn quoted(&self, name: &str) -> String;
-    /// The partitioned table that the instance is or is a part of, as SQL, and the columns it is partitioned by.
-    fn partitioned(&self, instance: InstanceId) -> Option<(String, Vec<String>)>;
+    /// Where the instance is partitioned, or a partition, by that column among others of its key: the command that
+    /// registers it as it is, with the columns it is partitioned by left out of the key. A partition key has to be part
+    /// of the primary key, though it identifies nothing: rows are rightly picked by its ranges, and it need not be guarded.
+    fn without_partition_key(&self, instance: InstanceId, column: &str) -> Option<String>;
 }
 
 /// One violation per finding; readings of one key are told together.

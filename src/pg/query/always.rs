@@ -1,133 +1,222 @@
-//! Conditions that hold for every row, however they are written.
+//! Conditions that hold for every row, however they are written: what is left of one when all that is known of its
+//! columns has been put in their place is folded as the planner folds constants, once for every value that columns of a
+//! small type can have.
 
-use pgrx::pg_sys;
+use pgrx::{PgTryBuilder, pg_guard, pg_sys};
 
-use super::columns::alias_expressions;
-use super::lossless::strip;
-use super::node::{Node, items, tag, varno};
-use super::output::outputs;
-use super::scope::{Gatherer, ScopeId, Source};
+use super::node::{Node, folds_to, items, tag};
+use super::plain::names_values;
+use super::scope::{Gatherer, ScopeId};
+use super::values;
+use crate::pg::attempt::is_fatal_to_statement;
+use crate::pg::compat::mutate_expression;
 
-/// More arms than this are not compared with each other for `x OR NOT x`.
-const MOST_ARMS: usize = 12;
+/// More combinations of values than this are not gone through.
+const MOST_COMBINATIONS: usize = 256;
+
+struct Known {
+    gatherer: *mut core::ffi::c_void,
+    scope: ScopeId,
+    /// The columns of small types.
+    few: Vec<Node>,
+    /// It calls functions that are not PostgreSQL's: they are not called with values that no row may have.
+    foreign: bool,
+}
+
+/// Columns with a value in their place.
+struct Given<'a> {
+    columns: &'a [Node],
+    values: Vec<Node>,
+}
 
 impl Gatherer<'_> {
-    /// Is it a stored column that is NOT NULL, where no outer join makes it so? The whole row is never null either.
+    /// Is the condition known to hold for every row?
     ///
     /// # Safety
-    /// `node` is a valid expression of that scope's query.
-    pub unsafe fn never_null(&mut self, scope: ScopeId, node: Node) -> bool {
-        // SAFETY: passed on from the caller: an expression of that scope's query.
+    /// `node` is a valid boolean expression of that scope's query.
+    pub unsafe fn always(&mut self, scope: ScopeId, node: Node) -> bool {
+        // SAFETY: the caller vouches for the expression, which is copied before anything is put into it.
         unsafe {
-            let node = strip(node);
-            if tag(node) != pg_sys::NodeTag::T_Var {
+            if !self.sublinks.is_empty()
+                || names_values(node)
+                || pg_sys::contain_volatile_functions(node)
+            {
                 return false;
             }
-            let var = node.cast::<pg_sys::Var>();
-            let home = self.up(scope, (*var).varlevelsup);
-            if self.is_nullable(home, varno(var)) {
+            PgTryBuilder::new(std::panic::AssertUnwindSafe(|| {
+                self.holds_always(scope, node)
+            }))
+            // A division by zero, say, for a value that is not there.
+            .catch_others(|error| match is_fatal_to_statement(&error) {
+                true => error.rethrow(),
+                false => false,
+            })
+            .execute()
+        }
+    }
+
+    unsafe fn holds_always(&mut self, scope: ScopeId, node: Node) -> bool {
+        // SAFETY: passed on from `always`.
+        unsafe {
+            let mut known = Known {
+                gatherer: (self as *mut Self).cast(),
+                scope,
+                few: Vec::new(),
+                foreign: false,
+            };
+            let copy = pg_sys::copyObjectImpl(node.cast()).cast();
+            let simpler = simplified(copy, (&raw mut known).cast());
+            if folds_to(simpler) == Some(Some(true)) || self.checked(scope, simpler) {
+                return true;
+            }
+            if known.foreign || known.few.is_empty() {
                 return false;
             }
-            let rte = self.rte(home, varno(var));
-            match self.source(home, varno(var)) {
-                Source::Columns(_) if (*rte).rtekind == pg_sys::RTEKind::RTE_RELATION => {
-                    (*var).varattno <= 0 || is_not_null((*rte).relid, (*var).varattno)
-                }
-                Source::Query(inner, _) => {
-                    let query = self.scopes[inner].query;
-                    let plain = (*query).setOperations.is_null() && (*query).groupingSets.is_null();
-                    let output = outputs(query)
-                        .into_iter()
-                        .find(|&t| (*t).resno == (*var).varattno);
-                    plain && output.is_some_and(|t| self.never_null(inner, (*t).expr.cast()))
-                }
-                Source::Alias if (*var).varattno > 0 => {
-                    let names = alias_expressions(rte);
-                    names
-                        .get((*var).varattno as usize - 1)
-                        .is_some_and(|&n| !n.is_null() && self.never_null(home, n))
-                }
-                _ => false,
+            let choices: Option<Vec<_>> = known
+                .few
+                .iter()
+                .map(|&column| {
+                    let of = pg_sys::exprType(column);
+                    let mut all = values::of_type(of)?;
+                    if !self.never_null(scope, column) {
+                        all.push(values::null(of));
+                    }
+                    Some(all)
+                })
+                .collect();
+            choices.is_some_and(|c| {
+                combinations(&c) <= MOST_COMBINATIONS && holds_for_all(simpler, &known.few, &c)
+            })
+        }
+    }
+}
+
+fn combinations(choices: &[Vec<Node>]) -> usize {
+    let numbers = choices.iter().map(Vec::len);
+    numbers.fold(1, usize::saturating_mul)
+}
+
+unsafe fn holds_for_all(condition: Node, columns: &[Node], choices: &[Vec<Node>]) -> bool {
+    // SAFETY: the caller passes a valid expression, which stays as it is: mutators make copies.
+    (0..combinations(choices)).all(|number| unsafe {
+        let mut rest = number;
+        let values = choices
+            .iter()
+            .map(|all| {
+                let value = all[rest % all.len()];
+                rest /= all.len();
+                value
+            })
+            .collect();
+        let mut given = Given { columns, values };
+        let with_values = put(condition, (&raw mut given).cast());
+        folds_to(with_values) == Some(Some(true))
+    })
+}
+
+/// What its own columns do not decide: the results of subqueries and aggregates.
+unsafe fn is_opaque(node: Node) -> bool {
+    // SAFETY: the caller passes a valid node.
+    unsafe {
+        matches!(
+            tag(node),
+            pg_sys::NodeTag::T_SubLink
+                | pg_sys::NodeTag::T_Aggref
+                | pg_sys::NodeTag::T_WindowFunc
+                | pg_sys::NodeTag::T_GroupingFunc
+        )
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn simplified(node: Node, context: *mut core::ffi::c_void) -> Node {
+    if node.is_null() {
+        return node;
+    }
+    // SAFETY: `always` passes its own Known, whose gatherer it has lent, and a copy; mutators pass valid nodes.
+    unsafe {
+        if is_opaque(node) {
+            return node;
+        }
+        let known = &mut *context.cast::<Known>();
+        if tag(node) == pg_sys::NodeTag::T_Var {
+            let small = values::of_type(pg_sys::exprType(node)).is_some();
+            let new = |few: &[Node]| !few.iter().any(|&f| pg_sys::equal(f.cast(), node.cast()));
+            if small && new(&known.few) {
+                known.few.push(node);
             }
+            return node;
+        }
+        known.foreign |=
+            pg_sys::check_functions_in_node(node, Some(is_foreign), core::ptr::null_mut());
+        let node = mutate_expression(node, simplified, context);
+        let known = &mut *context.cast::<Known>();
+        let gatherer = &mut *known.gatherer.cast::<Gatherer<'_>>();
+        gatherer.simpler(known.scope, node).unwrap_or(node)
+    }
+}
+
+/// Is the function not PostgreSQL's own?
+#[pg_guard]
+pub unsafe extern "C-unwind" fn is_foreign(
+    function: pg_sys::Oid,
+    _context: *mut core::ffi::c_void,
+) -> bool {
+    function.to_u32() >= pg_sys::FirstNormalObjectId
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn put(node: Node, context: *mut core::ffi::c_void) -> Node {
+    if node.is_null() {
+        return node;
+    }
+    // SAFETY: `holds_for_all` passes its own Given; mutators pass valid nodes.
+    unsafe {
+        if is_opaque(node) {
+            return node;
+        }
+        let given = &*context.cast::<Given<'_>>();
+        if tag(node) == pg_sys::NodeTag::T_Var {
+            let mut columns = given.columns.iter();
+            let at = columns.position(|&c| pg_sys::equal(c.cast(), node.cast()));
+            return at.map_or(node, |at| given.values[at]);
+        }
+        let node = mutate_expression(node, put, context);
+        match reads_labels(node) {
+            true => {
+                let of = pg_sys::exprType(node);
+                let collation = pg_sys::exprCollation(node);
+                let typmod = pg_sys::exprTypmod(node);
+                pg_sys::evaluate_expr(node.cast(), of, typmod, collation).cast()
+            }
+            false => node,
         }
     }
 }
 
-fn is_not_null(relid: pg_sys::Oid, attno: i16) -> bool {
-    // SAFETY: ATTNUM takes a relation's OID and an attribute number; the tuple is released after its one use.
+/// What an enum is called is stable only because it can be renamed, so that folding leaves it alone.
+unsafe fn reads_labels(node: Node) -> bool {
+    // SAFETY: the caller passes a valid node; its tag says which struct it is.
     unsafe {
-        let cache = pg_sys::SysCacheIdentifier::ATTNUM as i32;
-        let tuple = pg_sys::SearchSysCache2(cache, relid.into(), pg_sys::Datum::from(attno));
-        if tuple.is_null() {
-            return false;
+        let constant = |n: Node| tag(n) == pg_sys::NodeTag::T_Const;
+        match tag(node) {
+            pg_sys::NodeTag::T_CoerceViaIO => {
+                let arg: Node = (*node.cast::<pg_sys::CoerceViaIO>()).arg.cast();
+                constant(arg)
+                    && pg_sys::get_typtype(pg_sys::exprType(arg)) as u8 == pg_sys::TYPTYPE_ENUM
+            }
+            pg_sys::NodeTag::T_FuncExpr => {
+                let function = node.cast::<pg_sys::FuncExpr>();
+                [
+                    pg_sys::F_ENUM_RANGE_ANYENUM,
+                    pg_sys::F_ENUM_RANGE_ANYENUM_ANYENUM,
+                    pg_sys::F_ENUM_FIRST,
+                    pg_sys::F_ENUM_LAST,
+                ]
+                .contains(&(*function).funcid.to_u32())
+                    && items((*function).args).into_iter().all(constant)
+            }
+            _ => false,
         }
-        let not_null =
-            (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_attribute>()).attnotnull;
-        pg_sys::ReleaseSysCache(tuple);
-        not_null
-    }
-}
-
-/// `column operator ...`: folding constants can't decide it, so don't try.
-///
-/// # Safety
-/// The expressions are valid and not yet planned.
-pub unsafe fn reads_plain_column(node: Node) -> bool {
-    // SAFETY: the caller passes a valid expression.
-    unsafe {
-        tag(node) == pg_sys::NodeTag::T_Var
-            || (tag(node) == pg_sys::NodeTag::T_OpExpr
-                && items::<pg_sys::Node>((*node.cast::<pg_sys::OpExpr>()).args)
-                    .iter()
-                    .any(|&a| tag(strip(a)) == pg_sys::NodeTag::T_Var))
-    }
-}
-
-/// `x LIKE '%'`.
-///
-/// # Safety
-/// The expressions are valid and not yet planned.
-pub unsafe fn matches_everything(node: Node) -> bool {
-    // SAFETY: the caller passes a valid expression; a text constant that is not null is a varlena.
-    unsafe {
-        if tag(node) != pg_sys::NodeTag::T_OpExpr {
-            return false;
-        }
-        let op = node.cast::<pg_sys::OpExpr>();
-        let args = items::<pg_sys::Node>((*op).args);
-        let like =
-            [pg_sys::OID_TEXT_LIKE_OP, pg_sys::OID_TEXT_ICLIKE_OP].contains(&(*op).opno.to_u32());
-        let [_, right] = args.as_slice() else {
-            return false;
-        };
-        if !like || tag(*right) != pg_sys::NodeTag::T_Const {
-            return false;
-        }
-        let pattern = right.cast::<pg_sys::Const>();
-        if (*pattern).constisnull {
-            return false;
-        }
-        let text = pg_sys::text_to_cstring((*pattern).constvalue.cast_mut_ptr());
-        let bytes = core::ffi::CStr::from_ptr(text).to_bytes();
-        !bytes.is_empty() && bytes.iter().all(|&b| b == b'%')
-    }
-}
-
-/// Is one arm the negation of another (`x IS NULL OR x IS NOT NULL`)?
-///
-/// # Safety
-/// The expressions are valid and not yet planned.
-pub unsafe fn complementary(arms: &[Node]) -> bool {
-    if arms.len() > MOST_ARMS {
-        return false;
-    }
-    // SAFETY: the arms are boolean expressions; negate_clause works on copies (prepqual.c).
-    unsafe {
-        arms.iter().enumerate().any(|(i, &arm)| {
-            let negation = pg_sys::negate_clause(pg_sys::copyObjectImpl(arm.cast()).cast());
-            arms.iter()
-                .enumerate()
-                .any(|(j, &other)| i != j && pg_sys::equal(negation.cast(), other.cast()))
-        })
     }
 }

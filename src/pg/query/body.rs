@@ -22,11 +22,12 @@ impl Gatherer<'_> {
             // What WHERE pins, ORDER BY does not order by.
             let body = self.scopes[scope].body;
             self.statement.bodies[body].predicate = Predicate::And(parts.clone());
-            parts.push(self.predicate(scope, (*query).havingQual));
-            if !(*query).havingQual.is_null() && pg_sys::contain_agg_clause((*query).havingQual) {
+            let having = self.predicate(scope, (*query).havingQual);
+            if !having.is_tautology() && pg_sys::contain_agg_clause((*query).havingQual) {
                 // count(*) > 1 reads no column, yet drops groups.
                 parts.push(Predicate::Limit(body));
             }
+            parts.push(having);
             self.shapes(scope, &mut parts);
             if !(*query).setOperations.is_null() {
                 let arms = self.set_operation(scope, (*query).setOperations);

@@ -119,7 +119,7 @@ impl Gatherer<'_> {
                     // x <= x, too; but it reads x by range.
                     2 | 4 => {
                         let range = self.other(scope, op.cast(), Reading::Compared);
-                        return Predicate::Or(vec![Predicate::Const(Some(true)), range]);
+                        return range.tautological();
                     }
                     _ => {}
                 }
@@ -137,6 +137,7 @@ impl Gatherer<'_> {
                 }
             }
             let comparison = match self.equality(scope, op, (*op).opno, op.cast()) {
+                Some(equal) if self.joins_everything(scope, op) => equal.tautological(),
                 Some(equal) => equal,
                 None => self.other(scope, op.cast(), Reading::Compared),
             };

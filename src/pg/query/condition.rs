@@ -2,9 +2,11 @@
 
 use pgrx::pg_sys;
 
-use super::always::{complementary, matches_everything, reads_plain_column};
+use super::matched::gives_one_row;
 use super::node::{Node, constant, folds_to, items, tag};
+use super::plain::{complementary, reads_plain_column};
 use super::scope::{Gatherer, ScopeId};
+use super::simpler::matches_everything;
 use crate::judge::predicate::{Predicate, Reading};
 
 impl Gatherer<'_> {
@@ -16,9 +18,22 @@ impl Gatherer<'_> {
         if node.is_null() {
             return Predicate::And(Vec::new());
         }
-        // SAFETY: the tag says which struct the node is; the caller vouches for the rest.
+        // SAFETY: passed on from the caller.
         unsafe {
             pg_sys::check_stack_depth();
+            let condition = self.condition(scope, node);
+            let joined = tag(node) == pg_sys::NodeTag::T_List || is_and(node);
+            match condition {
+                Predicate::Const(_) => condition,
+                _ if !joined && self.always(scope, node) => condition.tautological(),
+                _ => condition,
+            }
+        }
+    }
+
+    unsafe fn condition(&mut self, scope: ScopeId, node: Node) -> Predicate {
+        // SAFETY: the tag says which struct the node is; the caller vouches for the rest.
+        unsafe {
             match tag(node) {
                 pg_sys::NodeTag::T_List => {
                     let parts = items::<pg_sys::Node>(node.cast());
@@ -130,8 +145,13 @@ impl Gatherer<'_> {
         unsafe {
             match (*sublink).subLinkType {
                 pg_sys::SubLinkType::EXISTS_SUBLINK => {
-                    let inner = self.enter((*sublink).subselect.cast(), scope, true);
-                    Predicate::Feeds(self.scopes[inner].body)
+                    let query = (*sublink).subselect.cast();
+                    let inner = self.enter(query, scope, true);
+                    let feeds = Predicate::Feeds(self.scopes[inner].body);
+                    match gives_one_row(query) {
+                        true => feeds.tautological(),
+                        false => feeds,
+                    }
                 }
                 pg_sys::SubLinkType::ANY_SUBLINK => {
                     let inner = self.enter((*sublink).subselect.cast(), scope, false);
@@ -145,7 +165,11 @@ impl Gatherer<'_> {
                             shown.1 = sublink.cast();
                         }
                     }
-                    Predicate::And(vec![test, Predicate::Feeds(self.scopes[inner].body)])
+                    let feeds = Predicate::Feeds(self.scopes[inner].body);
+                    match self.lists_everything(scope, sublink) {
+                        true => test.tautological(),
+                        false => Predicate::And(vec![test, feeds]),
+                    }
                 }
                 _ => self.other(scope, sublink.cast(), Reading::Compared),
             }
@@ -179,6 +203,14 @@ impl Gatherer<'_> {
                 expr: Some(self.expr(scope, node)),
             }
         }
+    }
+}
+
+unsafe fn is_and(node: Node) -> bool {
+    // SAFETY: the caller passes a valid node; its tag says that it is a BoolExpr.
+    unsafe {
+        tag(node) == pg_sys::NodeTag::T_BoolExpr
+            && (*node.cast::<pg_sys::BoolExpr>()).boolop == pg_sys::BoolExprType::AND_EXPR
     }
 }
 

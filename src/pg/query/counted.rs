@@ -3,19 +3,11 @@
 
 use pgrx::pg_sys;
 
-use super::columns::alias_expressions;
+use super::bounds::numbers_rows;
 use super::lossless::strip;
-use super::node::{Node, btree_strategy, items, tag, varno};
-use super::output::outputs;
-use super::scope::{Gatherer, ScopeId, Source};
+use super::node::{Node, btree_strategy, items, tag};
+use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{BodyId, Predicate};
-
-/// A column that says how many rows a group has, or which of them a row is.
-struct Count {
-    body: BodyId,
-    /// What it is at least.
-    least: i64,
-}
 
 impl Gatherer<'_> {
     /// A comparison that takes some of a subquery's rows too, when it compares how many they are, or their numbers in
@@ -40,8 +32,8 @@ impl Gatherer<'_> {
                     true => pg_sys::get_commutator(operator),
                     false => operator,
                 };
-                if let Some(Count { body, least }) = self.count(scope, count)
-                    && !always_holds(operator, value, least)
+                if let Some(body) = self.count(scope, count)
+                    && compares(operator, value)
                 {
                     return Predicate::And(vec![comparison, Predicate::Limit(body)]);
                 }
@@ -62,14 +54,14 @@ impl Gatherer<'_> {
     ) -> Predicate {
         // SAFETY: passed on from the caller.
         match unsafe { self.count(scope, left) } {
-            Some(Count { body, .. }) => Predicate::And(vec![comparison, Predicate::Limit(body)]),
+            Some(body) => Predicate::And(vec![comparison, Predicate::Limit(body)]),
             None => comparison,
         }
     }
 
     /// What the column counts: the rows of each of a subquery's groups or partitions, for a single count is all or
     /// nothing.
-    unsafe fn count(&mut self, scope: ScopeId, column: Node) -> Option<Count> {
+    unsafe fn count(&mut self, scope: ScopeId, column: Node) -> Option<BodyId> {
         // SAFETY: the callers pass an expression of that scope's query, and so does each step further in.
         unsafe {
             pg_sys::check_stack_depth();
@@ -77,32 +69,14 @@ impl Gatherer<'_> {
             let query = self.scopes[scope].query;
             match tag(node) {
                 pg_sys::NodeTag::T_Var => {
-                    let var = node.cast::<pg_sys::Var>();
-                    let home = self.up(scope, (*var).varlevelsup);
-                    match self.source(home, varno(var)) {
-                        Source::Query(inner, _) => {
-                            let query = self.scopes[inner].query;
-                            let plain = (*query).setOperations.is_null();
-                            let output = outputs(query)
-                                .into_iter()
-                                .find(|&t| plain && (*t).resno == (*var).varattno);
-                            output.and_then(|t| self.count(inner, (*t).expr.cast()))
-                        }
-                        Source::Alias if (*var).varattno > 0 => {
-                            let names = alias_expressions(self.rte(home, varno(var)));
-                            let name = names.get((*var).varattno as usize - 1).copied();
-                            name.filter(|n| !n.is_null())
-                                .and_then(|n| self.count(home, n))
-                        }
-                        _ => None,
-                    }
+                    let (inner, expr) = self.behind(scope, node.cast())?;
+                    self.count(inner, expr)
                 }
                 pg_sys::NodeTag::T_Aggref => {
                     let aggregate = node.cast::<pg_sys::Aggref>();
                     let grouped = !(*query).groupClause.is_null() && (*aggregate).agglevelsup == 0;
-                    let least = least((*aggregate).aggfnoid)?;
-                    let body = self.scopes[scope].body;
-                    grouped.then_some(Count { body, least })
+                    numbers_rows((*aggregate).aggfnoid)?;
+                    grouped.then_some(self.scopes[scope].body)
                 }
                 pg_sys::NodeTag::T_WindowFunc => {
                     let function = node.cast::<pg_sys::WindowFunc>();
@@ -111,23 +85,12 @@ impl Gatherer<'_> {
                         .any(|w| {
                             (*w).winref == (*function).winref && !(*w).partitionClause.is_null()
                         });
-                    let least = least((*function).winfnoid)?;
-                    let body = self.scopes[scope].body;
-                    parted.then_some(Count { body, least })
+                    numbers_rows((*function).winfnoid)?;
+                    parted.then_some(self.scopes[scope].body)
                 }
                 _ => None,
             }
         }
-    }
-}
-
-/// The least that a function which counts or numbers the rows of a group gives; None for any other.
-fn least(function: pg_sys::Oid) -> Option<i64> {
-    match function.to_u32() {
-        pg_sys::F_COUNT_ | pg_sys::F_ROW_NUMBER => Some(1),
-        // count(column) leaves out what is null.
-        pg_sys::F_COUNT_ANY => Some(0),
-        _ => None,
     }
 }
 
@@ -145,36 +108,13 @@ unsafe fn is_value(node: Node) -> bool {
     }
 }
 
-/// `>= 1`, `> 0`, `<> 0`: true of every group, for it has a row. What can't be told here counts as true, too.
-unsafe fn always_holds(operator: pg_sys::Oid, value: Node, least: i64) -> bool {
-    // SAFETY: the caller passes a constant or parameter; integers up to bigint are passed by value.
+/// Is it a comparison of whole numbers?
+unsafe fn compares(operator: pg_sys::Oid, value: Node) -> bool {
+    // SAFETY: the caller passes a constant or parameter; get_negator takes any OID.
     unsafe {
-        let value = strip(value);
-        let integer = pg_sys::exprType(value);
-        let strategy = |operator| btree_strategy(operator, [pg_sys::INT8OID, integer]) as u32;
-        let holds_from = match strategy(operator) {
-            pg_sys::BTLessStrategyNumber
-            | pg_sys::BTLessEqualStrategyNumber
-            | pg_sys::BTEqualStrategyNumber => return false,
-            pg_sys::BTGreaterEqualStrategyNumber => 0,
-            pg_sys::BTGreaterStrategyNumber => 1,
-            _ if strategy(pg_sys::get_negator(operator)) == pg_sys::BTEqualStrategyNumber => 1,
-            _ => return true,
-        };
-        if tag(value) != pg_sys::NodeTag::T_Const {
-            return false;
-        }
-        let value = value.cast::<pg_sys::Const>();
-        if (*value).constisnull {
-            return false;
-        }
-        let datum = (*value).constvalue.value();
-        let number = match integer {
-            pg_sys::INT2OID => i64::from(datum as i16),
-            pg_sys::INT4OID => i64::from(datum as i32),
-            pg_sys::INT8OID => datum as i64,
-            _ => return true,
-        };
-        number <= least - holds_from
+        let types = [pg_sys::INT8OID, pg_sys::exprType(strip(value))];
+        let negator = pg_sys::get_negator(operator);
+        btree_strategy(operator, types) != 0
+            || btree_strategy(negator, types) == pg_sys::BTEqualStrategyNumber as i32
     }
 }

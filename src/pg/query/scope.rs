@@ -187,6 +187,11 @@ impl<'a> Gatherer<'a> {
             .clone()
     }
 
+    /// The command that registers that relation as it is, but for these columns of its key.
+    pub fn registered_without(&self, relid: pg_sys::Oid, columns: &[String]) -> Option<String> {
+        self.protection.registered_without(relid, columns)
+    }
+
     /// The range-table entry of that number.
     ///
     /// # Safety

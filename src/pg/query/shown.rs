@@ -8,7 +8,7 @@ use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{ExprId, InstanceId};
 use crate::judge::wording::Texts;
 use crate::pg::attempt::is_fatal_to_statement;
-use crate::pg::catalog::{self, display_name};
+use crate::pg::catalog;
 
 /// Longer expressions are cut.
 const MOST_CHARACTERS: usize = 300;
@@ -61,7 +61,7 @@ impl Texts for Gatherer<'_> {
         catalog::quoted(name)
     }
 
-    fn partitioned(&self, instance: InstanceId) -> Option<(String, Vec<String>)> {
+    fn without_partition_key(&self, instance: InstanceId, column: &str) -> Option<String> {
         let relid = pg_sys::Oid::from(self.statement.instances[instance].relid);
         // SAFETY: pg_partition_root takes any relation's OID, and gives NULL (an error to this way of calling it) only
         // for those that are neither partitioned nor a partition, which are sorted out before.
@@ -77,11 +77,12 @@ impl Texts for Gatherer<'_> {
             let columns = encoding::decoded(core::ffi::CStr::from_ptr(
                 pg_sys::pg_get_partkeydef_columns(root, false),
             ));
-            let columns = columns
+            let columns: Vec<String> = columns
                 .split(", ")
                 .map(|c| c.trim_matches('"').to_owned())
                 .collect();
-            Some((display_name(root), columns))
+            let partitions = columns.iter().any(|c| c == column);
+            partitions.then(|| self.registered_without(relid, &columns))?
         }
     }
 }

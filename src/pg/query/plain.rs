@@ -1,0 +1,72 @@
+//! Conditions that need no folding to be seen through: the most ordinary ones, and one that is another's negation.
+
+use pgrx::pg_sys;
+
+use super::lossless::strip;
+use super::node::{Node, btree_strategy, items, tag};
+use super::values;
+
+/// More arms than this are not compared with each other for `x OR NOT x`.
+const MOST_ARMS: usize = 12;
+
+/// `column = value`, of no small type: the most ordinary condition is quickly known to hold for some rows only.
+///
+/// # Safety
+/// `node` is a valid expression.
+pub unsafe fn names_values(node: Node) -> bool {
+    // SAFETY: the caller passes a valid expression; the tag says which struct it is.
+    unsafe {
+        if tag(node) != pg_sys::NodeTag::T_OpExpr {
+            return false;
+        }
+        let operator = (*node.cast::<pg_sys::OpExpr>()).opno;
+        let args = items::<pg_sys::Node>((*node.cast::<pg_sys::OpExpr>()).args);
+        let [left, right] = args.as_slice() else {
+            return false;
+        };
+        let left = strip(*left);
+        let given = matches!(
+            tag(strip(*right)),
+            pg_sys::NodeTag::T_Const | pg_sys::NodeTag::T_Param
+        );
+        let of = pg_sys::exprType(left);
+        given
+            && tag(left) == pg_sys::NodeTag::T_Var
+            && btree_strategy(operator, [of, of]) == pg_sys::BTEqualStrategyNumber as i32
+            && values::of_type(of).is_none()
+    }
+}
+
+/// `column operator ...`: folding constants can't decide it, so don't try.
+///
+/// # Safety
+/// The expressions are valid and not yet planned.
+pub unsafe fn reads_plain_column(node: Node) -> bool {
+    // SAFETY: the caller passes a valid expression.
+    unsafe {
+        tag(node) == pg_sys::NodeTag::T_Var
+            || (tag(node) == pg_sys::NodeTag::T_OpExpr
+                && items::<pg_sys::Node>((*node.cast::<pg_sys::OpExpr>()).args)
+                    .iter()
+                    .any(|&a| tag(strip(a)) == pg_sys::NodeTag::T_Var))
+    }
+}
+
+/// Is one arm the negation of another (`x IS NULL OR x IS NOT NULL`)?
+///
+/// # Safety
+/// The expressions are valid and not yet planned.
+pub unsafe fn complementary(arms: &[Node]) -> bool {
+    if arms.len() > MOST_ARMS {
+        return false;
+    }
+    // SAFETY: the arms are boolean expressions; negate_clause works on copies (prepqual.c).
+    unsafe {
+        arms.iter().enumerate().any(|(i, &arm)| {
+            let negation = pg_sys::negate_clause(pg_sys::copyObjectImpl(arm.cast()).cast());
+            arms.iter()
+                .enumerate()
+                .any(|(j, &other)| i != j && pg_sys::equal(negation.cast(), other.cast()))
+        })
+    }
+}
