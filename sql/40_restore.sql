@@ -39,3 +39,17 @@ COMMENT ON FUNCTION backstop.restore_sequence(bigint, boolean, text) IS 'puts se
 REVOKE ALL ON FUNCTION backstop.restore(bigint, boolean, text, text[]), backstop.restore_conflicts(bigint),
     backstop.restore_since(timestamptz, text[], boolean, text), backstop.restore_drill(interval),
     backstop.restore_sequence(bigint, boolean), backstop.restore_sequence(bigint, boolean, text) FROM PUBLIC;
+
+-- What the commands by which a restore converts columns back ask of every row. They run as the table's owner, and answer nobody
+-- else: outside of such a command, all they do is fail.
+CREATE FUNCTION backstop.is_recorded(relation oid, place tid) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'backstop_is_recorded';
+COMMENT ON FUNCTION backstop.is_recorded(oid, tid) IS 'whether the row that a restore is converting gets its recorded values';
+CREATE FUNCTION backstop.recorded_value(of_type anyarray, place integer) RETURNS anyelement
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'backstop_recorded_value';
+COMMENT ON FUNCTION backstop.recorded_value(anyarray, integer) IS 'the recorded value of a column of that row';
+CREATE FUNCTION backstop.recorded_array(of_type anyarray, place integer) RETURNS anyarray
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'backstop_recorded_value';
+COMMENT ON FUNCTION backstop.recorded_array(anyarray, integer) IS 'as recorded_value(), of a column that is an array';
+GRANT EXECUTE ON FUNCTION backstop.is_recorded(oid, tid), backstop.recorded_value(anyarray, integer),
+    backstop.recorded_array(anyarray, integer) TO PUBLIC;

@@ -239,7 +239,7 @@ fn going_back_leaves_what_was_entered_anew_since_a_conversion() {
     assert_eq!(rows(&mut admin, "e"), "(1,1) (2,77)");
     assert_eq!(
         go_back(&mut admin, &at, ", on_conflict => 'overwrite'"),
-        "3|1|2|1"
+        "5|5|0|1"
     );
     assert_eq!(rows(&mut admin, "e"), "(1,1) (2,2)");
 }

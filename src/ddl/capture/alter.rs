@@ -24,6 +24,8 @@ struct Plan {
     /// The named table's own columns.
     dropped: Vec<i16>,
     retyped: Vec<i16>,
+    /// Those of them whose values stay as they are.
+    same: Vec<i16>,
     /// Every column that is dropped or retyped, in children too.
     reached: Vec<Object>,
     /// Those of them that are dropped.
@@ -81,12 +83,19 @@ unsafe fn plan(statement: *mut pg_sys::AlterTableStmt, relid: Oid) -> Plan {
             let all = kind == Kind::AlterColumnType;
             let found = closure::columns(relid, &name.unwrap_or_default(), inh || all, all);
             let own = found.iter().filter(|column| column.oid == relid);
+            let own: Vec<i16> = own.map(|column| column.column as i16).collect();
+            if all {
+                let same = own
+                    .iter()
+                    .filter(|column| keeps_values(command, relid, **column));
+                plan.same.extend(same);
+            }
             let list = if all {
                 &mut plan.retyped
             } else {
                 &mut plan.dropped
             };
-            list.extend(own.map(|column| column.column as i16));
+            list.extend(own);
             if !all {
                 plan.gone.extend(&found);
             }
@@ -94,6 +103,34 @@ unsafe fn plan(statement: *mut pg_sys::AlterTableStmt, relid: Oid) -> Plan {
         }
     }
     plan
+}
+
+/// Whether ALTER COLUMN TYPE leaves every value as the record writes it: one integer type becomes another, or a string one
+/// without a length.
+///
+/// # Safety
+/// `command` must be live and of that subtype; the column must exist.
+unsafe fn keeps_values(command: *mut pg_sys::AlterTableCmd, relid: Oid, column: i16) -> bool {
+    const INTEGERS: [Oid; 3] = [pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID];
+    const STRINGS: [Oid; 2] = [pg_sys::TEXTOID, pg_sys::VARCHAROID];
+    // SAFETY: `def` is a ColumnDef. PostgreSQL raises for a type that there is not, as the statement would.
+    unsafe {
+        let definition = (*command).def as *mut pg_sys::ColumnDef;
+        if !(*definition).raw_default.is_null() {
+            return false;
+        }
+        let (mut new, mut new_mod) = (pg_sys::InvalidOid, -1);
+        let (mut old, mut old_mod, mut collation) = (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
+        pg_sys::typenameTypeIdAndMod(
+            std::ptr::null_mut(),
+            (*definition).typeName,
+            &mut new,
+            &mut new_mod,
+        );
+        pg_sys::get_atttypetypmodcoll(relid, column, &mut old, &mut old_mod, &mut collation);
+        INTEGERS.contains(&old) && INTEGERS.contains(&new)
+            || STRINGS.contains(&old) && STRINGS.contains(&new) && new_mod < 0
+    }
 }
 
 /// Refuses a change of type that the rules let pass and no approval covers.
@@ -172,7 +209,8 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
         definition::write(names.clone(), Operation::DropColumn, definitions);
     }
     if !plan.retyped.is_empty() {
-        let definitions = definition::altered_columns(relid, &plan.retyped);
+        let mut definitions = definition::altered_columns(relid, &plan.retyped);
+        definitions.extend(definition::same_values(relid, &plan.same));
         definition::write(names, Operation::AlterColumnType, definitions);
     }
     for relid in &relids {

@@ -43,6 +43,32 @@ pub fn altered_columns(relid: Oid, columns: &[i16]) -> Vec<Definition> {
     )
 }
 
+/// Columns whose conversion leaves their values as the record writes them: rows are known by those in both types.
+pub fn same_values(relid: Oid, columns: &[i16]) -> Vec<Definition> {
+    let sql = "SELECT 42, 0, c.oid, format('%I.%I', n.nspname, c.relname), 'same values', a.attname::text,
+                      '-- they stay as they are'
+               FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+               JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = ANY ($2)
+               WHERE c.oid = ANY ($1::oid[])";
+    match columns {
+        [] => Vec::new(),
+        _ => read(sql, &[oids(&[relid]), attnums(columns)]),
+    }
+}
+
+/// Takes defaults away from columns that have none now.
+pub fn no_defaults(relid: Oid, columns: &[i16]) -> Vec<Definition> {
+    let sql = "SELECT 40, 0, c.oid, format('%I.%I', n.nspname, c.relname), 'column default', a.attname::text,
+                      format('ALTER TABLE %I.%I ALTER COLUMN %I DROP DEFAULT', n.nspname, c.relname, a.attname)
+               FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+               JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = ANY ($2) AND NOT a.atthasdef
+               WHERE c.oid = ANY ($1::oid[])";
+    match columns {
+        [] => Vec::new(),
+        _ => read(sql, &[oids(&[relid]), attnums(columns)]),
+    }
+}
+
 /// The attachment of a partition to its parent, in force.
 pub fn detached(partition: Oid) -> Vec<Definition> {
     let sql = "SELECT 60, 0, c.oid, i.inhparent::regclass::text, 'partition', c.oid::regclass::text,

@@ -6,22 +6,21 @@
 
 mod columns;
 mod others;
+mod write;
 
-pub use columns::{altered_columns, detached, dropped_columns};
+pub use columns::{altered_columns, detached, dropped_columns, no_defaults, same_values};
 pub use others::{others, parts};
+pub use write::{record, write};
 
-use super::{datum, tables, write};
-use crate::ledger;
 use crate::model::Operation;
 use crate::pg::encoding::RowText;
 use crate::pg::privileged::Privileged;
-use crate::pg::{catalog, newest, raw};
+use crate::pg::{catalog, newest};
 use crate::registry::Guarded;
 use crate::report::Outcome;
-use crate::running;
 use crate::sequence::state;
 use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
 
 /// From this rank on, a command is run after the rows are back.
@@ -156,75 +155,6 @@ pub fn table_names(tables: &[Rc<Guarded>]) -> Vec<(Oid, Rc<str>)> {
     names
         .map(|table| (table.relid, table.recorded_name.clone()))
         .collect()
-}
-
-/// By what the tables that definitions sit on, and that stay, are known again.
-fn identities(
-    names: &[(Oid, Rc<str>)],
-    operation: Operation,
-    definitions: &[Definition],
-) -> Vec<Definition> {
-    // What comes before tables sits on none.
-    let on_tables = definitions
-        .iter()
-        .filter(|definition| definition.rank >= 30);
-    let mut objects: Vec<&str> = on_tables.map(|definition| &*definition.object).collect();
-    objects.sort_unstable();
-    objects.dedup();
-    let vanishes = |relid: &Oid| {
-        operation == Operation::DropTable && names.iter().any(|(known, _)| known == relid)
-    };
-    let tables: Vec<Oid> = objects
-        .into_iter()
-        .filter_map(catalog::named_relation)
-        .filter(|relid| !vanishes(relid))
-        .collect();
-    match tables.is_empty() {
-        true => Vec::new(),
-        false => read(include_str!("identities.sql"), &[oids(&tables)]),
-    }
-}
-
-/// Writes definitions into the record of the root statement. `names`: what the record calls the tables they belong to.
-pub fn write(names: Vec<(Oid, Rc<str>)>, operation: Operation, mut definitions: Vec<Definition>) {
-    let identities = identities(&names, operation, &definitions);
-    definitions.extend(identities);
-    definitions.sort_by_key(|definition| (definition.rank, definition.depth));
-    let key = running::root_key().unwrap_or(usize::MAX);
-    // SAFETY: reads the transaction state.
-    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
-    ledger::with(|ledger| {
-        let root = ledger.root(key, running::new_root);
-        for (_, name) in &names {
-            root.level(nest).note(name, operation);
-        }
-        for definition in &definitions {
-            let known = names.iter().find(|(relid, _)| *relid == definition.relid);
-            let relation = known.map_or(&*definition.object, |(_, name)| name);
-            let phase = match definition.rank {
-                rank if rank < AFTER_ROWS => "before rows",
-                _ => "after rows",
-            };
-            let id = write::statement_id(root);
-            let ordinal = root.next_definition;
-            root.next_definition += 1;
-            let text = |text: &str| Some(datum::string(text));
-            tables::insert(
-                c"definition",
-                &mut [
-                    Some(Datum::from(id)),
-                    Some(Datum::from(ordinal)),
-                    text(relation),
-                    text(operation.record_name()),
-                    text(phase),
-                    text(&definition.object),
-                    text(&definition.kind),
-                    text(&definition.name),
-                    text(&definition.sql),
-                ],
-            );
-        }
-    });
 }
 
 /// A string literal.

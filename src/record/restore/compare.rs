@@ -1,6 +1,5 @@
 //! What has become of a row: whether its present values are the recorded ones.
 
-use super::converted::Loose;
 use super::engine::Engine;
 use super::image::{Image, Settled};
 use crate::pg::memory;
@@ -74,18 +73,18 @@ impl Engine {
         }
     }
 
-    /// Whether the present row has all the values in the leaf's slot that were recorded, `but` some.
+    /// Whether the present row has all the values in the leaf's slot that were recorded.
     ///
     /// # Safety
     /// Slot and `present` must hold rows.
-    pub(super) unsafe fn is_whole(&mut self, image: Image, leaf: usize, but: &Loose) -> bool {
+    pub(super) unsafe fn is_whole(&mut self, image: Image, leaf: usize) -> bool {
         self.unlike.clear();
         for n in 0..image.spans.len() {
             let target = &self.targets[image.target];
             let Some(Some(known)) = target.shapes[image.shape].known.get(n) else {
                 continue;
             };
-            if known.generated || but.has(n) {
+            if known.generated {
                 continue;
             }
             let known_place = known.place;

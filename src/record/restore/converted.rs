@@ -1,15 +1,18 @@
 //! Columns that DDL dropped or converted, and that a restore brings back.
 
 use super::What;
-use super::chunk::Change;
 use super::engine::Engine;
-use super::image::{Count, Fate, Image, Settled};
+use super::image::{Fate, Image, Settled};
 use super::later::Later;
 use super::rebuild::Rebuild;
 use super::source::Source;
 use super::step::Step;
+use crate::pg::memory;
+use crate::pg::slot::Slot;
 use crate::record::json::Span;
 use crate::report::Outcome;
+use pgrx::pg_sys;
+use std::collections::HashMap;
 
 /// A column that DDL dropped or converted.
 pub(super) struct LostColumn {
@@ -17,6 +20,8 @@ pub(super) struct LostColumn {
     pub column: String,
     /// It was converted, not dropped.
     pub converted: bool,
+    /// Its values are as the record wrote them all the same.
+    pub same: bool,
     /// This restore has brought it, or its type, back.
     pub back: bool,
 }
@@ -33,44 +38,21 @@ impl LostColumn {
     }
 }
 
-/// Columns of an image, by place, that a statement still to be undone converted: their values are of another type.
+/// What became of rows whose columns a restore has converted back. Rows are told by `Engine::row_key`'s keys.
 #[derive(Default)]
-pub(super) struct Loose(Vec<usize>);
-
-impl Loose {
-    /// Of `columns` of a table: a child's columns are converted under its parent's name.
-    pub fn of(converted: &[(String, String)], recorded: &str, columns: &[String]) -> Loose {
-        let named = converted.iter().any(|(relation, _)| relation == recorded);
-        let of_table = |relation: &String| relation == recorded || !named;
-        let is_loose = |name: &String| {
-            let mut converted = converted.iter();
-            converted.any(|(relation, column)| of_table(relation) && column == name)
-        };
-        if converted.is_empty() {
-            return Loose::default();
-        }
-        Loose(
-            (0..columns.len())
-                .filter(|n| is_loose(&columns[*n]))
-                .collect(),
-        )
-    }
-
-    pub fn but_not_before(mut self, first: usize) -> Loose {
-        self.0.retain(|n| *n >= first);
-        self
-    }
-
-    pub fn has(&self, n: usize) -> bool {
-        self.0.contains(&n)
-    }
+pub(super) struct ConvertedBack {
+    /// The transactions that wrote the rows again.
+    pub xids: Vec<pg_sys::TransactionId>,
+    /// Rows that this restore had written before.
+    pub written: HashMap<Vec<u8>, ()>,
+    /// Rows changed since that were given their recorded values all the same.
+    pub overridden: HashMap<Vec<u8>, ()>,
 }
 
 impl Engine {
     /// Takes note of the columns that definitions bring back.
     pub(super) fn note_columns(&mut self, rebuild: &Rebuild) {
         let of_column = |step: &&Step| matches!(step.kind.as_str(), "column" | "column type");
-        self.emptied = rebuild.has_emptied();
         self.columns = rebuild
             .steps
             .iter()
@@ -79,6 +61,7 @@ impl Engine {
                 relation: step.relation.clone(),
                 column: step.name.clone(),
                 converted: step.kind == "column type",
+                same: rebuild.keeps_values(step),
                 back: rebuild.brought_back(step),
             })
             .collect();
@@ -102,7 +85,8 @@ impl Engine {
         let target = &self.targets[image.target];
         let shape = &target.shapes[image.shape];
         let (recorded, column) = (&target.recorded, &shape.columns[n]);
-        let mut lost = LostColumn::of(&self.columns, recorded).filter(|lost| lost.converted);
+        let mut lost =
+            LostColumn::of(&self.columns, recorded).filter(|lost| lost.converted && !lost.same);
         if !self.converted || !lost.any(|lost| lost.column == *column) {
             return None;
         }
@@ -131,25 +115,30 @@ impl Engine {
         !places.any(|known| later.unlike.contains(&known.place))
     }
 
-    /// Takes note of the columns that statements still to be undone converted.
-    pub(super) fn note_converted(&mut self, earlier: &[Rebuild]) {
-        let made = earlier.iter().flat_map(|rebuild| &rebuild.made);
-        self.converted_before = made
-            .filter(|step| step.kind == "column type")
-            .map(|step| (step.relation.clone(), step.name.clone()))
-            .collect();
+    /// Whether the image's row was changed since its conversion, and given its recorded values all the same.
+    pub(super) fn is_overridden(&self, image: Image) -> bool {
+        let overridden = &self.converted_back.overridden;
+        !overridden.is_empty() && overridden.contains_key(&self.recorded_key(image))
     }
 
-    /// Leaves out what was recorded in a type that is gone; false when there is nothing else to set back.
-    pub(super) fn forget_converted(&mut self, image: Image) -> bool {
-        if self.converted_before.is_empty() || self.members.is_empty() {
-            return true;
-        }
-        let target = &self.targets[image.target];
-        let columns = &target.shapes[image.shape].columns;
-        let loose = Loose::of(&self.converted_before, &target.recorded, columns);
-        self.members.retain(|(n, _)| !loose.has(*n));
-        !self.members.is_empty()
+    /// Whether this restore wrote the row in `present`, be it before a conversion back wrote all rows again. Nothing that later
+    /// images said (`undisputed`) stands against that.
+    pub(super) fn is_ours(&self, image: Image, present: Slot, undisputed: bool) -> bool {
+        // SAFETY: the slot holds a row of its table.
+        let by = |xid: &pg_sys::TransactionId| unsafe { present.written_by(*xid) };
+        by(&self.xid)
+            || undisputed
+                && self.converted_back.xids.iter().any(by)
+                && self
+                    .converted_back
+                    .written
+                    .contains_key(&self.recorded_key(image))
+    }
+
+    /// The row's target and recorded key.
+    fn recorded_key(&self, image: Image) -> Vec<u8> {
+        let keys = self.targets[image.target].shapes[image.shape].key_count;
+        key_of(image.target, image.text, &image.spans[..keys])
     }
 
     /// Makes the columns that DDL dropped or converted the image's changed columns: a dropped one was left NULL, of a
@@ -172,13 +161,14 @@ impl Engine {
             self.members.push((n, left));
         }
     }
+}
 
-    /// How many rows of each relation have their columns' values back.
-    pub(super) fn columns_back(&self) -> Vec<(String, i64)> {
-        let of_columns = |count: &&Count| Change::of(&count.operation) == Some(Change::Column);
-        let counts = self.counts.iter().filter(of_columns);
-        counts
-            .map(|count| (count.relation.clone(), count.restored + count.unchanged))
-            .collect()
+/// A row by its target and the recorded text of its key.
+pub(super) fn key_of(target: usize, text: &[u8], spans: &[Span]) -> Vec<u8> {
+    let mut key = (target as u32).to_ne_bytes().to_vec();
+    for span in spans {
+        key.push(b',');
+        memory::append(&mut key, span.raw(text));
     }
+    key
 }

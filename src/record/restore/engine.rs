@@ -12,8 +12,7 @@
 
 use super::chunk::{Change, Chunk};
 use super::columns::ColumnChanges;
-use super::converted::LostColumn;
-use super::held::Held;
+use super::converted::{ConvertedBack, LostColumn};
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::later::Later;
@@ -56,19 +55,14 @@ pub(super) struct Engine {
     pub members: Vec<(usize, Span)>,
     /// Columns that DDL dropped or converted.
     pub columns: Vec<LostColumn>,
-    /// Columns that a statement before the one being undone converted, and whose former type is back: what later statements
-    /// recorded of them is of another type. The conversion's own images have their values.
-    pub converted_before: Vec<(String, String)>,
     /// An earlier restore put back the image's row, which nothing tells from others.
     pub back_before: bool,
-    /// Why the row in the target's slot could not be read in full.
-    pub unread: Option<Box<Report>>,
-    /// Rows that wait for a conversion's images.
-    pub held: Held,
     /// What was recorded since of converted rows.
     pub later: Vec<Later>,
-    /// Converted columns were emptied: that they are as they were is this restore's doing.
-    pub emptied: bool,
+    /// They are as the statement left them: conflicts are only listed.
+    pub unconverted: bool,
+    /// What became of rows whose columns this restore has converted back.
+    pub converted_back: ConvertedBack,
     /// The image's changed columns are converted ones.
     pub converted: bool,
     /// They are there, or have their type, because of this restore.
@@ -110,12 +104,10 @@ impl Engine {
             restored_before: None,
             members: Vec::new(),
             columns: Vec::new(),
-            converted_before: Vec::new(),
             back_before: false,
-            unread: None,
-            held: Held::default(),
             later: Vec::new(),
-            emptied: false,
+            unconverted: false,
+            converted_back: ConvertedBack::default(),
             converted: false,
             back: false,
             scratch: Vec::new(),
@@ -155,12 +147,8 @@ impl Engine {
                 target
             }
         };
-        let names = self.names.of(chunk, &self.targets[target])?;
         // SAFETY: as above.
-        let shape = unsafe {
-            let _acting = self.targets[target].acting();
-            self.targets[target].shape(chunk, names, self.estate)
-        };
+        let shape = unsafe { self.shape(chunk, target)? };
         let known = self.counts.iter().position(|count| {
             count.relation == chunk.relation && count.operation == chunk.operation
         });
@@ -174,6 +162,18 @@ impl Engine {
         });
         self.counts[count].captured += chunk.rows;
         Ok((target, shape, count))
+    }
+
+    /// The number of the shape that a chunk's rows have in their target.
+    ///
+    /// # Safety
+    /// As for `new`.
+    pub(super) unsafe fn shape(&mut self, chunk: &Chunk, target: usize) -> Outcome<usize> {
+        let names = self.names.of(chunk, &self.targets[target])?;
+        let target = &mut self.targets[target];
+        let _acting = target.acting();
+        // SAFETY: the caller vouches for the estate.
+        Ok(unsafe { target.shape(chunk, names, self.estate) })
     }
 
     /// The target of a chunk whose relation has not been met under its name.
@@ -228,7 +228,7 @@ impl Engine {
             count,
         };
         self.unlike.clear();
-        (self.unread, self.back_before) = (None, false);
+        self.back_before = false;
         // SAFETY: what one row needs is allocated in the per-row context, which is emptied before each row.
         unsafe {
             let context = (*(*self.estate).es_per_tuple_exprcontext).ecxt_per_tuple_memory;
@@ -253,11 +253,6 @@ impl Engine {
             if Change::of(&chunk.operation) == Some(Change::Column) {
                 self.lost_columns(image);
             }
-            if !self.forget_converted(image) {
-                self.counts[count].restored += 1;
-                pg_sys::MemoryContextSwitchTo(before);
-                return Ok(());
-            }
             let _acting = self.targets[target].acting();
             let outcome = match Change::of(&chunk.operation) {
                 Some(Change::Updated | Change::Column) => self.undo_update(image),
@@ -274,7 +269,6 @@ impl Engine {
     /// # Safety
     /// In the per-row context.
     pub(super) unsafe fn fill(&mut self, image: Image) -> Outcome<()> {
-        let loose = self.loose(image);
         let target = &mut self.targets[image.target];
         let shape = &mut target.shapes[image.shape];
         // SAFETY: the target's slot is virtual and of its shape.
@@ -282,7 +276,7 @@ impl Engine {
             let settings: Option<PortableInput> = shape.settings();
             target.slot.start();
             let (slot, scratch) = (target.slot, &mut self.scratch);
-            self.unread = shape.fill(slot, image.text, image.spans, &loose, scratch)?;
+            shape.fill(slot, image.text, image.spans, scratch)?;
             drop(settings);
             target.slot.store();
         }

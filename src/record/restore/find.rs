@@ -60,12 +60,6 @@ impl Engine {
         unsafe {
             let estate = self.estate;
             let first = self.targets[image.target].route(estate)?;
-            let target = &self.targets[image.target];
-            if !target.leaves[first].has_identity(&target.shapes[image.shape])
-                && let Some(why) = self.unread.take()
-            {
-                return Err(why);
-            }
             if self.find_in(image, first) {
                 return Ok(Some(first));
             }

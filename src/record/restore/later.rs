@@ -50,7 +50,8 @@ impl Later {
             let of_relation = |c: &&Chunk| c.relation == chunk.relation;
             let ids = source.chunks.iter().filter(of_relation).map(|c| c.id);
             let last_id = ids.max().unwrap_or(chunk.id);
-            let converted = LostColumn::of(lost, &chunk.relation).filter(|lost| lost.converted);
+            let converted =
+                LostColumn::of(lost, &chunk.relation).filter(|lost| lost.converted && !lost.same);
             let columns: Vec<String> = converted
                 .map(|lost| lost.column.clone())
                 .filter(|name| chunk.columns.contains(name))
@@ -80,6 +81,11 @@ impl Later {
         let changed = |row: &Row| row.last.is_none() || row.first != row.last;
         self.rekeyed
             || !self.rows.is_empty() && self.rows.get(&joined(text, key)).is_some_and(changed)
+    }
+
+    /// Whether anything is recorded of the relation's rows since.
+    pub fn is_of(&self, relation: &str) -> bool {
+        self.relation == relation && (self.rekeyed || !self.rows.is_empty())
     }
 
     /// What the conversion left of the row's `column`, if that was recorded.

@@ -88,16 +88,25 @@ pub(super) fn exists(step: &Step) -> bool {
     asks(sql, &step.object, &step.name)
 }
 
-/// A column's type, as far as its values go: it changes when a command changes it.
-pub(super) fn type_of(table: &str, column: &str) -> Option<String> {
-    let sql = "SELECT pg_catalog.format('%s %s %s', atttypid, atttypmod, attcollation) FROM pg_catalog.pg_attribute
-               WHERE attrelid = pg_catalog.to_regclass($1) AND attname = $2::name AND NOT attisdropped";
-    ask(sql, table, column)
+/// A column's type and collation in the words of its definition, and its number.
+pub(super) fn type_of(table: &str, column: &str) -> Option<(String, i16)> {
+    let sql = format!(
+        "SELECT pg_catalog.format_type(x.atttypid, x.atttypmod)
+             || CASE WHEN x.attcollation OPERATOR(pg_catalog.<>) 0 AND x.attcollation OPERATOR(pg_catalog.<>) y.typcollation
+                     THEN (SELECT pg_catalog.format(' COLLATE %I.%I', n.nspname, c.collname) FROM pg_catalog.pg_collation AS c
+                           JOIN pg_catalog.pg_namespace AS n ON n.oid = c.collnamespace WHERE c.oid = x.attcollation) ELSE '' END,
+             x.attnum::text
+         FROM pg_catalog.pg_attribute AS x JOIN pg_catalog.pg_type AS y ON y.oid = x.atttypid
+         WHERE x.attrelid = pg_catalog.to_regclass({}) AND x.attname = {} AND NOT x.attisdropped",
+        literal(table),
+        literal(column)
+    );
+    let (of_type, number) = pairs(&sql).into_iter().next()?;
+    Some((of_type, number.parse().ok()?))
 }
 
-/// How many rows a table has, its children's included.
-pub(super) fn rows_of(table: &str) -> i64 {
-    ask(&format!("SELECT pg_catalog.count(*) FROM {table}"), "", "").unwrap_or(0)
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// Rows of two texts.

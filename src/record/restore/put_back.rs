@@ -2,7 +2,6 @@
 //! against it.
 
 use super::What;
-use super::converted::Loose;
 use super::engine::Engine;
 use super::find::fetch;
 use super::image::{Fate, Image};
@@ -73,14 +72,14 @@ impl Engine {
                 return self.settle(image, inherited, Fate::Conflict, other.then_some(leaf));
             }
             let present = self.targets[image.target].leaves[leaf].present;
-            let ours = present.written_by(self.xid);
+            let ours = self.is_ours(image, present, inherited.is_none());
             if self.order == Order::Forward && ours {
                 self.tangled = true;
                 return Ok(());
             }
             let fate = if ours && identity {
                 Fate::Restored
-            } else if self.is_whole(image, leaf, &Loose::default()) {
+            } else if self.is_whole(image, leaf) {
                 Fate::Unchanged
             } else if self.overwrites() {
                 Fate::Overwritten
@@ -112,10 +111,9 @@ impl Engine {
             };
             let place = &self.targets[image.target].leaves[leaf];
             place.take(self.targets[image.target].slot);
-            // What was recorded in another type says nothing of the present one.
-            let loose = self.loose(image);
-            let fate = if place.present.written_by(self.xid)
-                || (inherited.is_none() && self.is_whole(image, leaf, &loose))
+            let present = place.present;
+            let fate = if self.is_ours(image, present, inherited.is_none())
+                || (inherited.is_none() && self.is_whole(image, leaf))
             {
                 Fate::Restored
             } else if self.overwrites() {

@@ -6,18 +6,15 @@
 //! write into the catalogs run as a superuser: the owner may have lost the privileges he made it with. Those that make
 //! indexes and fill materialized views go over to the owner by themselves.
 
-use super::command::execute;
 use super::own_rows::scan;
-use super::present::{exists, rows_of, type_of};
+use super::present::exists;
 use super::renamed::{Names, is_strangers};
 use super::since::Wanted;
 use super::step::{Step, failed, warn};
 use crate::guard_triggers;
-use crate::pg::catalog;
 use crate::pg::privileged::Privileged;
 use crate::registry::{self, Registry};
-use crate::report::{Outcome, Report, sqlstate};
-use pgrx::pg_sys::Oid;
+use crate::report::Outcome;
 use std::rc::Rc;
 
 /// The commands of one statement, in order.
@@ -25,7 +22,7 @@ use std::rc::Rc;
 pub struct Rebuild {
     pub steps: Vec<Step>,
     /// By what the tables they sit on are known again.
-    identities: Vec<Step>,
+    pub(super) identities: Vec<Step>,
     /// It is one of many statements.
     since: bool,
     /// What was guarded before the first command.
@@ -35,15 +32,17 @@ pub struct Rebuild {
     /// Sequences and statistics of recorded names that are there already: whoever made them keeps them as they are.
     kept: Vec<String>,
     /// Recorded names that somebody else's relations have now.
-    strangers: Vec<String>,
+    pub(super) strangers: Vec<String>,
     /// What names something that is not there yet, and what it said.
     waiting: Vec<(Step, String)>,
     /// What this restore made.
     pub made: Vec<Step>,
     /// Columns that have another type, the recorded one, since this restore: as recorded.
-    converted: Vec<(String, String)>,
-    /// Tables with columns whose values could not be converted back: as recorded, as they are.
-    emptied: Vec<(String, Oid)>,
+    pub(super) converted: Vec<(String, String)>,
+    /// The ordinals from which on the rows of each of the statement's conversions are recorded.
+    pub(super) stages: Vec<i64>,
+    /// Columns whose values a conversion left as the record writes them: (stage, table, column).
+    pub(super) same_values: Vec<(usize, String, String)>,
 }
 
 /// `Anum_` of backstop.definition, from 0.
@@ -75,12 +74,18 @@ impl Rebuild {
                     kind: text(at::KIND),
                     name: text(at::NAME),
                     sql: text(at::DEFINITION),
+                    stage: 0,
                 });
                 Ok(())
             },
         )?;
         let identities = steps
             .extract_if(.., |step| step.kind == "table identity")
+            .collect();
+        let stages = Step::take_stages(&mut steps);
+        let same_values = steps
+            .extract_if(.., |step| step.kind == "same values")
+            .map(|step| (step.stage, step.object, step.name))
             .collect();
         // What the tables stand on comes with them, what others lost does not.
         steps.retain(|step| {
@@ -93,6 +98,8 @@ impl Rebuild {
         Ok(Rebuild {
             steps,
             identities,
+            same_values,
+            stages,
             since,
             guarded: registry::current_even_if_off().unwrap_or_default(),
             ..Rebuild::default()
@@ -137,61 +144,11 @@ impl Rebuild {
         Ok(())
     }
 
-    /// A column whose values can't be converted back gets its type without them: every row's value is in the record, or
-    /// the restore fails.
-    fn empty(&mut self, step: Step) -> Outcome<()> {
-        let Some((conversion, _)) = step.sql.split_once(" USING ") else {
-            return execute(&step.sql, step.runs_as()).map_err(|failure| failed(&step, &failure));
-        };
-        let column = catalog::quoted(&step.name);
-        let sql = format!(
-            "ALTER TABLE {} ALTER COLUMN {column} DROP NOT NULL; {conversion} USING NULL",
-            step.object
-        );
-        execute(&sql, step.runs_as()).map_err(|failure| failed(&step, &failure))?;
-        let relid = catalog::named_relation(&step.object);
-        self.emptied
-            .extend(relid.map(|relid| (step.relation.clone(), relid)));
-        self.made.push(step);
-        Ok(())
-    }
-
-    /// Whether columns were emptied because their values could not be converted back.
-    pub fn has_emptied(&self) -> bool {
-        !self.emptied.is_empty()
-    }
-
-    /// Whether every row of the columns that were emptied has its value back, when the statement's images are undone and
-    /// no earlier one's: rows that have their columns' values back by relation, `before` that and now.
-    pub fn check_emptied(&self, before: &[(String, i64)], now: &[(String, i64)]) -> Outcome<()> {
-        let sum = |counts: &[(String, i64)], of: &str| -> i64 {
-            let of_table = counts.iter().filter(|(relation, _)| relation == of);
-            of_table.map(|(_, rows)| rows).sum()
-        };
-        for (relation, table) in &self.emptied {
-            let back = sum(now, relation) - sum(before, relation);
-            let table = &catalog::display_name(*table);
-            let rows = rows_of(table);
-            if rows > back {
-                return Err(Report::new(
-                    sqlstate::NOT_IN_PREREQUISITE_STATE,
-                    format!("cannot change the column types of table \"{table}\" back"),
-                )
-                .detail(format!(
-                    "Present values do not fit the former type, and {} of {rows} rows were inserted or changed since.",
-                    rows - back
-                ))
-                .hint("Empty the column in those rows, or convert it by hand; backstop.preimage holds the former values."));
-            }
-        }
-        Ok(())
-    }
-
     fn run(&mut self, before: bool) -> Outcome<()> {
         let steps: Vec<Step> = self
             .steps
             .iter()
-            .filter(|step| step.before == before)
+            .filter(|step| step.before == before && !step.converts())
             .cloned()
             .collect();
         for step in steps {
@@ -225,21 +182,13 @@ impl Rebuild {
             warn(&step, "what has that name now is somebody else's");
             return Ok(());
         }
-        let converts = step.kind == "column type";
-        let former = converts.then(|| type_of(&step.object, &step.name));
-        let place = (step.relation.clone(), step.name.clone());
-        let now = (step.object.clone(), step.name.clone());
         match step.execute() {
             Ok(()) => self.made.push(step),
-            Err(_) if step.kind == "column type" => self.empty(step)?,
             Err(failure) if failure.missing && (!before || self.may_wait(&step)) => {
                 self.waiting.push((step, failure.message));
             }
             Err(failure) if step.is_derived() => warn(&step, &failure.message),
             Err(failure) => return Err(failed(&step, &failure)),
-        }
-        if former.is_some_and(|former| former != type_of(&now.0, &now.1)) {
-            self.converted.push(place);
         }
         Ok(())
     }
@@ -267,7 +216,7 @@ impl Rebuild {
     }
 
     /// Whether the step has nothing to do.
-    fn is_done(&self, step: &Step) -> bool {
+    pub(super) fn is_done(&self, step: &Step) -> bool {
         let of_partition = step.kind == "partition" && self.present.contains(&step.name);
         if of_partition || self.present.contains(&step.object) {
             return true;

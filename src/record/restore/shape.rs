@@ -1,14 +1,12 @@
 //! How the columns of a chunk meet the columns of the table as it is now.
 
-use super::converted::Loose;
-use super::held::tried;
 use super::input::{ColumnInput, PortableInput};
 use crate::pg::catalog::ColumnFact;
 use crate::pg::encoding;
 use crate::pg::slot::Slot;
 use crate::record::json::Span;
 use crate::record::text;
-use crate::report::{Outcome, Report};
+use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum};
 use std::rc::Rc;
 
@@ -115,7 +113,7 @@ impl Shape {
         }
     }
 
-    /// Puts the columns into `slot`, a row of the table. A `loose` one that cannot be read is NULL; returns why.
+    /// Puts the columns into `slot`, a row of the table.
     ///
     /// # Safety
     /// As for `read`; the slot must be virtual and of the table's shape.
@@ -124,27 +122,15 @@ impl Shape {
         slot: Slot,
         text: &[u8],
         spans: &[Span],
-        loose: &Loose,
         scratch: &mut Vec<u8>,
-    ) -> Outcome<Option<Box<Report>>> {
-        let mut unread = None;
-        for (n, (known, span)) in self.known.iter_mut().zip(spans).enumerate() {
+    ) -> Outcome<()> {
+        for (known, span) in self.known.iter_mut().zip(spans) {
             if let Some(known) = known {
                 // SAFETY: the caller vouches for slot and frame.
-                unsafe {
-                    let value = if loose.has(n) {
-                        tried(|| known.input.read(text, *span, scratch)).unwrap_or_else(|why| {
-                            unread.get_or_insert(why);
-                            None
-                        })
-                    } else {
-                        known.input.read(text, *span, scratch)?
-                    };
-                    slot.set(known.place, value);
-                }
+                unsafe { slot.set(known.place, known.input.read(text, *span, scratch)?) };
             }
         }
-        Ok(unread)
+        Ok(())
     }
 
     /// Which column a member of `{changed columns}` names, looked for from `from` on: they come in the columns' order.

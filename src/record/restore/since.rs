@@ -151,7 +151,7 @@ impl Wanted {
 }
 
 /// The table that the partition's rows are recorded under.
-fn partition_root(relid: Oid) -> Option<Oid> {
+pub(super) fn partition_root(relid: Oid) -> Option<Oid> {
     // SAFETY: catalog look-ups of an existing relation; pg_partition_root(regclass) is STRICT.
     unsafe {
         if !pg_sys::get_rel_relispartition(relid) {

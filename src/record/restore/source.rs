@@ -2,6 +2,7 @@
 
 use super::chunk::{Change, Chunk, Open, Place};
 use super::own_rows::{Fields, scan};
+use crate::pg::memory;
 use crate::record::{datum, json, pack};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys;
@@ -22,7 +23,7 @@ pub enum Order {
 
 /// The statement and all its chunks.
 pub struct Source {
-    statement_id: i64,
+    pub statement_id: i64,
     pub order: Order,
     pub chunks: Vec<Chunk>,
     /// What it destroyed something in, by name.
@@ -227,6 +228,26 @@ impl Source {
             std::collections::binary_heap::PeekMut::pop(top);
         }
         Ok(Some((n, row)))
+    }
+
+    /// The ordinal of a row of a chunk that is open.
+    pub fn ordinal(&self, n: usize, row: usize) -> i64 {
+        let open = self.chunks[n].open.as_ref();
+        open.map_or(0, |open| open.rows.rows[row].ordinal)
+    }
+
+    /// The images of a chunk, whichever of its rows is next.
+    pub fn rows_of(&self, n: usize) -> Outcome<(Vec<u8>, json::Rows)> {
+        let chunk = &self.chunks[n];
+        let text = match (&chunk.open, &chunk.place) {
+            (Some(open), _) => memory::copied(&open.text),
+            (None, Place::Statement(text)) => memory::copied(text),
+            (None, Place::Chunk(chunk_id)) => {
+                unpacked(images(self.statement_id, *chunk_id)?, &chunk.relation)?
+            }
+        };
+        let rows = json::rows(&text).map_err(|_| damaged(&chunk.relation))?;
+        Ok((text, rows))
     }
 
     /// Whether all rows of a chunk have been taken.

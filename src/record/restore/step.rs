@@ -15,9 +15,25 @@ pub struct Step {
     pub kind: String,
     pub name: String,
     pub sql: String,
+    /// Which of the statement's conversions of columns it belongs to.
+    pub stage: usize,
 }
 
 impl Step {
+    /// Tells the steps which of the statement's conversions they belong to; the ordinals from which on each one's rows are
+    /// recorded.
+    pub fn take_stages(steps: &mut Vec<Step>) -> Vec<i64> {
+        let mut stages = Vec::new();
+        for step in steps.iter_mut() {
+            if step.kind == "first row" {
+                stages.push(step.name.parse().unwrap_or(i64::MIN));
+            }
+            step.stage = stages.len().saturating_sub(1);
+        }
+        steps.retain(|step| step.kind != "first row");
+        stages
+    }
+
     pub fn execute(&self) -> Result<(), Failure> {
         if self.kind == "sequence value" && !is_of_kind(&self.name, "S") {
             // What a view of that name shows is somebody's code.
@@ -75,6 +91,11 @@ impl Step {
         ["PRIMARY KEY", "UNIQUE", "EXCLUDE"]
             .iter()
             .any(|kind| rest.starts_with(kind))
+    }
+
+    /// It belongs to a column's conversion, which waits until all that was recorded later is undone.
+    pub fn converts(&self) -> bool {
+        matches!(self.kind.as_str(), "column type" | "column default")
     }
 
     /// It holds nothing that is not elsewhere.

@@ -48,8 +48,23 @@ impl Target {
         names: &ColumnChanges,
         estate: *mut pg_sys::EState,
     ) -> Outcome<Target> {
+        let key = names.names(chunk, relid, &chunk.columns[..chunk.key_count]);
+        // SAFETY: the caller vouches for the estate.
+        unsafe { Target::of(&chunk.relation, key, relid, estate) }
+    }
+
+    /// Opens `relid`, which the record calls `recorded` and names rows of by `recorded_key`.
+    ///
+    /// # Safety
+    /// As for `open`.
+    pub unsafe fn of(
+        recorded: &str,
+        recorded_key: Vec<String>,
+        relid: Oid,
+        estate: *mut pg_sys::EState,
+    ) -> Outcome<Target> {
         let Some(relation) = OpenRelation::open(relid, pg_sys::RowExclusiveLock) else {
-            return Err(gone(&chunk.relation));
+            return Err(gone(recorded));
         };
         let name: Rc<str> = Rc::from(catalog::display_name(relid));
         if relid.to_u32() < pg_sys::FirstNormalObjectId || catalog::is_ours(relid) {
@@ -65,8 +80,8 @@ impl Target {
             let context = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
             let slot = Slot::virtual_of((*relation.0).rd_att);
             let mut target = Target {
-                recorded: chunk.relation.clone(),
-                recorded_key: names.names(chunk, relid, &chunk.columns[..chunk.key_count]),
+                recorded: recorded.to_owned(),
+                recorded_key,
                 name: name.clone(),
                 relid,
                 columns,
@@ -202,7 +217,11 @@ impl Target {
 
     /// # Safety
     /// `relid` must be this table or one of its partitions, locked.
-    unsafe fn leaf(&mut self, relid: Oid, estate: *mut pg_sys::EState) -> Outcome<usize> {
+    pub(super) unsafe fn leaf(
+        &mut self,
+        relid: Oid,
+        estate: *mut pg_sys::EState,
+    ) -> Outcome<usize> {
         if let Some(known) = self.leaves.iter().position(|leaf| leaf.relid == relid) {
             return Ok(known);
         }

@@ -31,7 +31,13 @@ impl Engine {
                 };
                 return self.settle(image, inherited, fate, None);
             };
-            self.unread = None;
+            if self.unconverted && self.converted {
+                let fate = match self.is_as_converted(image, inherited.as_ref()) {
+                    true => Fate::Restored,
+                    false => Fate::Conflict,
+                };
+                return self.settle(image, inherited, fate, Some(leaf));
+            }
             let (as_left, as_before, changes) = self.compare(image, leaf, inherited.as_ref())?;
             if changes.is_empty() {
                 // It says nothing about the row: what later images said of it stays.
@@ -43,17 +49,20 @@ impl Engine {
             }
             let present = self.targets[image.target].leaves[leaf].present;
             let as_converted = self.converted && self.is_as_converted(image, inherited.as_ref());
-            // A column that this restore has emptied shows nothing of what was in it.
-            let as_before = as_before && (as_converted || !(self.converted && self.emptied));
             let back = self.back && inherited.is_none() && (as_converted || !self.converted);
-            let held = self.converted && self.is_held(image);
-            if as_before && back && !held {
+            if as_before && self.converted && self.is_overridden(image) {
+                // The conversion has put the recorded values over later ones.
+                let fate = match self.overwrites() {
+                    true => Fate::Overwritten,
+                    false => Fate::Conflict,
+                };
+                return self.settle(image, inherited, fate, Some(leaf));
+            }
+            if as_before && back {
                 // The column came back with it: nothing was found unchanged, and earlier images go on from here.
                 return self.settle(image, None, Fate::Restored, None);
             }
-            let mut fate = if held {
-                Fate::Restored
-            } else if self.converted && as_before {
+            let mut fate = if self.converted && as_before {
                 Fate::Unchanged
             } else if as_converted || back || (as_left && inherited.is_none() && !self.converted) {
                 Fate::Restored
@@ -113,9 +122,6 @@ impl Engine {
         // SAFETY: the caller vouches for both rows.
         unsafe {
             let places = self.keep_unrecorded(image, leaf);
-            if self.unread.is_some() {
-                return self.replace_by_held(image, leaf);
-            }
             self.write_over(image, leaf, places.into_iter())
         }
     }

@@ -1,8 +1,12 @@
 //! A restore's work, in its subtransaction: tables and columns that are gone, rows, and what sat on the tables.
 
+use super::chunk::Change;
+use super::conversion::Places;
 use super::engine::Engine;
 use super::finish;
+use super::image::Fate;
 use super::rebuild::Rebuild;
+use super::reopen::heaps;
 use super::since::{self, Wanted};
 use super::source::{Order, Source};
 use super::{Done, OnConflict, Request, What};
@@ -56,7 +60,8 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
     let (statements, wanted) = statements(&request)?;
     // SAFETY: the estate lives until the end of this function; after an error its memory goes with its parent's.
     unsafe {
-        // Tables and columns first, whichever statement took them: no table can be altered while rows are put into it.
+        // Tables and columns first, whichever statement took them: no table can be altered while rows are put into it. Only
+        // columns that were converted wait: what was recorded of them later is of the later type.
         let since = matches!(request.what, What::Since(_));
         let mut rebuilds = statements
             .iter()
@@ -64,6 +69,14 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             .collect::<Outcome<Vec<_>>>()?;
         for rebuild in &mut rebuilds {
             rebuild.before_rows()?;
+        }
+        for rebuild in rebuilds.iter().filter(|_| !request.collect) {
+            for stage in rebuild.converting() {
+                for conversion in rebuild.conversions(stage)? {
+                    // Before the weaker locks that rows take.
+                    heaps(conversion.relid);
+                }
+            }
         }
         // What owners' functions set is forgotten with it.
         let settings = pg_sys::NewGUCNestLevel();
@@ -83,8 +96,8 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
         );
         let before = pg_sys::MemoryContextSwitchTo(context);
         let all = statements.len();
-        let mut emptied = None;
-        for (n, (id, rebuild)) in statements.into_iter().zip(&rebuilds).enumerate() {
+        let mut unconverted = None;
+        for (n, (id, rebuild)) in statements.into_iter().zip(&mut rebuilds).enumerate() {
             let mut source = Source::find(id, order)?;
             engine.order = source.order;
             check_relations(&engine.request, &source)?;
@@ -96,23 +109,13 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             let rows = source.chunks.iter().map(|chunk| chunk.rows).sum();
             progress::restore_phase(&phase, id, Some(rows));
             engine.note_columns(rebuild);
-            engine.note_converted(&rebuilds[n + 1..]);
             engine.note_later(&source)?;
-            let back = engine.columns_back();
-            undo(&mut engine, &mut source)?;
+            unconverted = undo(&mut engine, rebuild, &mut source)?.or(unconverted);
             if engine.tangled {
                 return Ok(Done {
                     tangled: true,
                     ..Done::default()
                 });
-            }
-            if !(collect || incomplete && engine.conflict_count() > 0) {
-                engine.make_visible();
-                match rebuild.check_emptied(&back, &engine.columns_back()) {
-                    // That rows have changed since is told.
-                    Err(report) if drill => emptied = Some(report.message),
-                    other => other?,
-                }
             }
             engine.count_definitions(rebuild);
             engine.note_made(rebuild);
@@ -120,10 +123,7 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             pg_sys::MemoryContextReset(context);
         }
         pg_sys::MemoryContextSwitchTo(before);
-        if !(collect || incomplete && engine.conflict_count() > 0) {
-            engine.check_held()?;
-        }
-        let mut note = finish::finish(&mut engine)?.or(emptied);
+        let mut note = finish::finish(&mut engine)?.or(unconverted);
         let complete = !(collect || incomplete && engine.conflict_count() > 0);
         let conflicts = std::mem::take(&mut engine.conflicts);
         let mut done = Done {
@@ -149,21 +149,42 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
     }
 }
 
-/// Undoes one statement.
+/// Undoes one statement. Returns why a drill could not convert its columns back.
 ///
 /// # Safety
 /// Inside the subtransaction, when all later statements that are to be undone are.
-unsafe fn undo(engine: &mut Engine, source: &mut Source) -> Outcome<()> {
+unsafe fn undo(
+    engine: &mut Engine,
+    rebuild: &mut Rebuild,
+    source: &mut Source,
+) -> Outcome<Option<String>> {
     // SAFETY: the engine's estate is live; places are the chunks' own.
     unsafe {
-        let places = source
+        let mut places = source
             .chunks
             .iter()
             .map(|chunk| engine.place(chunk))
             .collect::<Outcome<Vec<_>>>()?;
-        let mut done = 0;
+        let (mut done, mut note) = (0, None::<String>);
+        let stages = rebuild.converting().into_iter();
+        let mut waiting: Vec<_> = stages
+            .map(|stage| (stage, rebuild.rows_of(stage)))
+            .collect();
         while let Some((n, row)) = source.next()? {
             crate::pg::memory::check();
+            let of_columns = Change::of(&source.chunks[n].operation) == Some(Change::Column);
+            let ordinal = source.ordinal(n, row);
+            // Older images are undone in the types before a conversion, its own in those.
+            let comes = |(_, (first, end)): &mut (usize, (i64, i64))| {
+                *first > ordinal || of_columns && (*first..*end).contains(&ordinal)
+            };
+            while let Some((stage, _)) = waiting.pop_if(comes) {
+                note = convert(engine, (rebuild, stage), source, &mut places)?.or(note);
+            }
+            if of_columns && note.is_some() {
+                engine.add(places[n].2, Fate::Conflict, 1);
+                continue;
+            }
             engine.undo(&source.chunks[n], places[n], row)?;
             if engine.tangled {
                 break;
@@ -177,8 +198,28 @@ unsafe fn undo(engine: &mut Engine, source: &mut Source) -> Outcome<()> {
                 source.close(n);
             }
         }
+        while let Some((stage, _)) = waiting.pop().filter(|_| !engine.tangled) {
+            note = convert(engine, (rebuild, stage), source, &mut places)?.or(note);
+        }
+        Ok(note)
     }
-    Ok(())
+}
+
+/// Converts columns back; why a drill cannot do it: that rows have changed since is told.
+///
+/// # Safety
+/// Between two images.
+unsafe fn convert(
+    engine: &mut Engine,
+    conversion: (&mut Rebuild, usize),
+    source: &Source,
+    places: &mut Places,
+) -> Outcome<Option<String>> {
+    // SAFETY: the caller vouches for the moment.
+    match unsafe { engine.convert(conversion, source, places) } {
+        Err(report) if engine.request.drill => Ok(Some(report.message)),
+        outcome => outcome.map(|()| None),
+    }
 }
 
 /// The restore's own page: its statement is the one the client sent, and its rows count against nothing.

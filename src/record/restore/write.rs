@@ -29,9 +29,6 @@ impl Engine {
         // SAFETY: the caller vouches for the slot.
         unsafe {
             self.targets[image.target].check_missing(image.shape)?;
-            if let Some(why) = self.unread.take() {
-                return self.insert_held(image, leaf, unless_taken, why);
-            }
             let place = &mut self.targets[image.target].leaves[leaf];
             if !place.insert(self.estate, unless_taken) {
                 return Ok(false);
@@ -76,8 +73,6 @@ impl Engine {
                 self.targets[image.target].leaves[leaf].touched[place] = true;
             }
             self.remember_changed(image.target, leaf);
-            let held = self.is_held(image);
-            let waits = held && !self.converted;
             let target = &mut self.targets[image.target];
             let mut into = leaf;
             if target.partitioned() {
@@ -85,9 +80,6 @@ impl Engine {
                 into = target.route(estate)?;
             }
             let present = target.leaves[leaf].present;
-            // A row that waits for a value goes on waiting.
-            let constraints = target.leaves[into].constraints;
-            target.leaves[into].constraints &= !waits;
             if into == leaf {
                 let ours = present.written_by(self.xid);
                 target.leaves[leaf].update(estate, ours);
@@ -97,20 +89,27 @@ impl Engine {
                 target.leaves[into].give(target.slot);
                 target.leaves[leaf].take(target.slot);
             }
-            target.leaves[into].constraints = constraints;
             self.dirty = true;
             let new = self.targets[image.target].leaves[leaf].slot;
-            if !held {
-                self.record(image, leaf, Operation::Update, present, Some(new));
-                return Ok(());
-            }
-            if self.converted {
-                // Only now it is a row as it was.
-                self.record(image, leaf, Operation::Insert, new, None);
-            }
-            self.pass_on(image, !waits);
+            self.record(image, leaf, Operation::Update, present, Some(new));
         }
         Ok(())
+    }
+
+    /// Removes the leaf's present row.
+    ///
+    /// # Safety
+    /// `present` must hold it, locked.
+    pub(super) unsafe fn remove(&mut self, image: Image, leaf: usize) {
+        // SAFETY: the caller vouches for the row.
+        unsafe {
+            self.remember_removed(image.target, leaf);
+            let place = &mut self.targets[image.target].leaves[leaf];
+            let present = place.present;
+            place.delete();
+            self.dirty = true;
+            self.record(image, leaf, Operation::Delete, present, None);
+        }
     }
 
     /// Records a row that was changed or removed.

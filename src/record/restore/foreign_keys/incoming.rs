@@ -18,6 +18,13 @@ pub struct Incoming {
     gone: Vec<*mut pg_sys::ArrayBuildState>,
 }
 
+impl Incoming {
+    /// The places of the referenced columns in the leaf.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().map(|(place, _)| *place)
+    }
+}
+
 impl Engine {
     /// The leaf's present row goes away.
     ///
@@ -111,7 +118,7 @@ fn incoming(relid: Oid, format: &crate::record::format::RowFormat) -> Vec<Incomi
 ///
 /// # Safety
 /// Once per reference.
-pub(super) unsafe fn check_incoming(reference: &mut Incoming) -> Outcome<()> {
+pub unsafe fn check_incoming(reference: &mut Incoming) -> Outcome<()> {
     if reference.gone.iter().any(|array| array.is_null()) {
         return Ok(());
     }

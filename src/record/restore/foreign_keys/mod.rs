@@ -7,8 +7,7 @@
 mod incoming;
 mod outgoing;
 
-pub use incoming::Incoming;
-use incoming::check_incoming;
+pub use incoming::{Incoming, check_incoming};
 use outgoing::check_outgoing;
 
 use super::engine::Engine;

@@ -1,0 +1,232 @@
+//! Which recorded values the rows of tables get while their columns are converted back.
+
+use super::converted::key_of;
+use super::find::fetch;
+use super::images::Images;
+use super::input::ColumnInput;
+use super::later::Later;
+use super::pairing::Pairing;
+use super::rewritten::Heap;
+use super::since::partition_root;
+use super::source::{Order, Source};
+use crate::pg::catalog::OpenRelation;
+use crate::pg::memory;
+use crate::record::json::Span;
+use crate::report::{Outcome, Report};
+use pgrx::pg_sys::{self, Oid};
+use std::collections::HashMap;
+
+/// A row that was asked for, and its image: (chunk, row).
+pub(super) type Asked = (Oid, pg_sys::ItemPointerData, Option<(u32, u32)>);
+
+pub(super) struct Filler {
+    pub(super) images: Images,
+    pairings: Vec<Pairing>,
+    heaps: Vec<Heap>,
+    /// The converted columns in the order in which the command asks for them, and how they are read, by the type that is asked
+    /// for: what a table's owner wrote may ask, too.
+    pub(super) names: Vec<String>,
+    pub(super) inputs: Vec<Option<(Oid, ColumnInput)>>,
+    pub later: Vec<Later>,
+    /// Rows changed since get their recorded values, too.
+    over: bool,
+    pub(super) current: Option<Asked>,
+    pub(super) context: pg_sys::MemoryContext,
+    /// The restore's own transaction.
+    xid: pg_sys::TransactionId,
+    pub(super) scratch: Vec<u8>,
+    /// See `ConvertedBack`.
+    pub written: HashMap<Vec<u8>, ()>,
+    pub overridden: HashMap<Vec<u8>, ()>,
+    /// Rows that keep their present values, converted.
+    pub kept: i64,
+    /// Why the command cannot go on.
+    pub refusal: Option<Box<Report>>,
+}
+
+impl Filler {
+    /// The statement, and its rows' ordinals (see `Pairing::read`); what was recorded `later`; the memory of what reads values,
+    /// and the restore's transaction.
+    ///
+    /// # Errors
+    /// When it is not certain which rows are the recorded ones.
+    pub fn new(
+        (statement_id, rows): (i64, (i64, i64)),
+        mut pairings: Vec<Pairing>,
+        later: Vec<Later>,
+        over: bool,
+        (context, xid): (pg_sys::MemoryContext, pg_sys::TransactionId),
+    ) -> Outcome<Filler> {
+        let images = Images::of(Source::find(statement_id, Order::Backward)?);
+        for pairing in &mut pairings {
+            let mut of_table = later.iter().filter(|later| later.is_of(&pairing.recorded));
+            if pairing.exact && (of_table.next().is_some() || !pairing.disputed.is_empty()) {
+                return Err(pairing.changed_since());
+            }
+            pairing.read(&images, rows)?;
+        }
+        Ok(Filler {
+            images,
+            pairings,
+            heaps: Vec::new(),
+            names: Vec::new(),
+            inputs: Vec::new(),
+            later,
+            over,
+            current: None,
+            context,
+            xid,
+            scratch: Vec::new(),
+            written: HashMap::new(),
+            overridden: HashMap::new(),
+            kept: 0,
+            refusal: None,
+        })
+    }
+
+    /// The command that comes asks for these columns of these heaps.
+    ///
+    /// # Safety
+    /// The heaps must be locked, and none of them altered yet.
+    pub unsafe fn begin(&mut self, names: Vec<String>, relids: &[Oid]) {
+        self.inputs = names.iter().map(|_| None).collect();
+        (self.names, self.current, self.kept) = (names, None, 0);
+        for relid in relids {
+            let root = partition_root(*relid).unwrap_or(*relid);
+            let mut pairings = self.pairings.iter();
+            let Some(pairing) = pairings.position(|p| p.relid == *relid || p.relid == root) else {
+                continue;
+            };
+            let Some(relation) = OpenRelation::open(*relid, pg_sys::NoLock) else {
+                continue;
+            };
+            let pairing_of = &self.pairings[pairing];
+            // SAFETY: the context outlives the heap.
+            let heap = unsafe { Heap::new(&relation, pairing, pairing_of, self.context) };
+            self.heaps.push(heap);
+        }
+    }
+
+    /// The command is over.
+    ///
+    /// # Safety
+    /// After `begin`.
+    pub unsafe fn end(&mut self, done: bool) {
+        // After an error a slot may believe that it still holds a buffer: it goes with its memory.
+        for heap in self.heaps.drain(..).filter(|_| done) {
+            // SAFETY: made by `begin`, and empty.
+            unsafe { pg_sys::ExecDropSingleTupleTableSlot(heap.slot.0) };
+        }
+    }
+
+    /// # Errors
+    /// When an image has found no row where nothing else will do.
+    pub fn check(&self) -> Outcome<()> {
+        self.pairings.iter().try_for_each(Pairing::check)
+    }
+
+    /// Looks for the image of a row; whether the row gets its values.
+    ///
+    /// # Safety
+    /// In a guarded frame, for a row version of a heap that is being rewritten.
+    pub unsafe fn find(&mut self, relid: Oid, tid: pg_sys::ItemPointerData) -> Outcome<bool> {
+        if let Some((of, at, found)) = &self.current
+            && *of == relid
+            && super::write::same(at, &tid)
+        {
+            return Ok(found.is_some());
+        }
+        // SAFETY: the caller vouches for the row.
+        let found = unsafe { self.look_up(relid, tid)? };
+        if found.is_none() {
+            self.kept += 1;
+        }
+        self.current = Some((relid, tid, found));
+        Ok(found.is_some())
+    }
+
+    /// # Safety
+    /// As for `find`.
+    unsafe fn look_up(
+        &mut self,
+        relid: Oid,
+        tid: pg_sys::ItemPointerData,
+    ) -> Outcome<Option<(u32, u32)>> {
+        let heap = self.heaps.iter().find(|heap| heap.relid == relid);
+        let (Some(heap), Some(relation)) = (heap, OpenRelation::open(relid, pg_sys::NoLock)) else {
+            return Ok(None);
+        };
+        let n = heap.pairing;
+        let pairing = &self.pairings[n];
+        let doubts = !(self.later.is_empty() && pairing.disputed.is_empty());
+        let names = self.names.iter().filter(|_| doubts);
+        // SAFETY: the slot has the shape that the heap's rows still have. It is emptied again: the buffer it holds belongs to
+        // the command.
+        let (wanted, key, now, ours) = unsafe {
+            if !fetch(relation.0, tid, heap.slot) {
+                return Ok(None);
+            }
+            let texts = (
+                heap.text(&pairing.columns),
+                heap.text(&pairing.key),
+                names
+                    .map(|name| heap.text(std::slice::from_ref(name)))
+                    .collect::<Vec<_>>(),
+                heap.slot.written_by(self.xid),
+            );
+            heap.slot.clear();
+            texts
+        };
+        drop(relation);
+        memory::check();
+        let pairing = &mut self.pairings[n];
+        let Some((chunk, row)) = pairing.take(&wanted, &mut self.images)? else {
+            if pairing.exact {
+                return Err(self.refusal.insert(pairing.changed_since()).clone());
+            }
+            if ours {
+                let mut written = (pairing.target as u32).to_ne_bytes().to_vec();
+                memory::append(&mut written, &key);
+                memory::room_for_entry(&mut self.written);
+                self.written.insert(written, ());
+            }
+            return Ok(None);
+        };
+        let key = self.images.places(chunk, &pairing.key).unwrap_or_default();
+        let converted = self.images.places(chunk, &self.names);
+        let open = self.images.opened(chunk)?;
+        let (text, spans) = (&open.0[..], open.1.of(row as usize));
+        let key: Vec<Span> = key.into_iter().map(|n| spans[n]).collect();
+        let changed = |later: &Later| later.changed(&pairing.recorded, text, &key);
+        let key_text = key_of(pairing.target, text, &key);
+        if ours {
+            memory::room_for_entry(&mut self.written);
+            self.written.insert(memory::copied(&key_text), ());
+        }
+        let found = Some((chunk, row));
+        if !pairing.disputed.contains(&key_text) && !self.later.iter().any(changed) {
+            return Ok(found);
+        }
+        // Another value that looks like the recorded one becomes that anyway.
+        let same = converted.is_some_and(|places| {
+            let mut pairs = places.iter().zip(&now);
+            pairs.all(|(place, now)| bare(&now[1..]) == bare(spans[*place].raw(text)))
+        });
+        if !same && !self.over {
+            return Ok(None);
+        }
+        if !same {
+            memory::room_for_entry(&mut self.overridden);
+            self.overridden.insert(key_text, ());
+        }
+        Ok(found)
+    }
+}
+
+/// A value's text without the quotes that tell strings from numbers.
+fn bare(text: &[u8]) -> &[u8] {
+    let quoted = text
+        .strip_prefix(b"\"")
+        .and_then(|rest| rest.strip_suffix(b"\""));
+    quoted.unwrap_or(text)
+}

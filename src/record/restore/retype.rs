@@ -1,0 +1,196 @@
+//! The commands that give columns their former types, in one rewrite of their table, with the recorded values.
+
+use super::command::execute;
+use super::fill::Filler;
+use super::filled;
+use super::present::type_of;
+use super::rebuild::Rebuild;
+use super::renamed::Names;
+use super::step::{Step, failed, warn};
+use crate::pg::catalog;
+use crate::report::{Outcome, Report, sqlstate};
+use pgrx::pg_sys::Oid;
+
+/// A table whose columns get their former types.
+pub(super) struct Conversion {
+    /// As recorded.
+    pub object: String,
+    pub relid: Oid,
+    /// The columns' commands, and their numbers.
+    pub columns: Vec<(Step, i16)>,
+    defaults: Vec<Step>,
+}
+
+impl Conversion {
+    pub fn numbers(&self) -> Vec<i16> {
+        self.columns.iter().map(|(_, number)| *number).collect()
+    }
+
+    /// The command, in which a row that is not recorded keeps its value as far as that can be converted.
+    fn command(&self) -> String {
+        let mut parts = Vec::new();
+        for (n, (step, _)) in self.columns.iter().enumerate() {
+            let column = catalog::quoted(&step.name);
+            let Some(typed) = typed(step) else {
+                return step.sql.clone();
+            };
+            parts.push(match typed.split_once(&format!(" USING {column}::text::")) {
+                // A value of the type itself, whatever it is: an array of it is no array of a domain that refuses NULL.
+                Some((typed, name)) => {
+                    let value = match name.ends_with("[]") {
+                        true => format!("backstop.recorded_array('{{}}'::{name}, {n})"),
+                        false => format!("backstop.recorded_value('{{}}'::{name}[], {n})"),
+                    };
+                    format!(
+                        "ALTER COLUMN {column} TYPE {typed} USING CASE WHEN backstop.is_recorded(tableoid, ctid) THEN {value} \
+                         ELSE {column}::text::{name} END"
+                    )
+                }
+                // The server computes it.
+                None => format!("ALTER COLUMN {column} TYPE {typed}"),
+            });
+        }
+        format!("ALTER TABLE {} {}", self.object, parts.join(", "))
+    }
+}
+
+/// What follows TYPE in the step's command.
+fn typed(step: &Step) -> Option<&str> {
+    let column = catalog::quoted(&step.name);
+    let start = format!("ALTER TABLE {} ALTER COLUMN {column} TYPE ", step.object);
+    step.sql.strip_prefix(&start)
+}
+
+impl Rebuild {
+    /// The statement's conversions of columns, one after the other.
+    pub fn converting(&self) -> Vec<usize> {
+        let steps = self.steps.iter().filter(|step| step.kind == "column type");
+        let mut stages: Vec<usize> = steps.map(|step| step.stage).collect();
+        stages.sort_unstable();
+        stages.dedup();
+        stages
+    }
+
+    /// The first ordinal of a conversion's rows, and of the next one's.
+    pub fn rows_of(&self, stage: usize) -> (i64, i64) {
+        let start = |stage| self.stages.get(stage).copied();
+        (
+            start(stage).unwrap_or(i64::MIN),
+            start(stage + 1).unwrap_or(i64::MAX),
+        )
+    }
+
+    /// Whether the column's values stay as the record writes them.
+    pub fn keeps_values(&self, step: &Step) -> bool {
+        let mut same = self.same_values.iter();
+        same.any(|(stage, object, column)| {
+            (*stage, object, column) == (step.stage, &step.object, &step.name)
+        })
+    }
+
+    /// The tables with columns of one conversion that are not of the recorded types.
+    pub fn conversions(&self, stage: usize) -> Outcome<Vec<Conversion>> {
+        let names = Names::recorded(&self.identities, &[])?;
+        let mut conversions: Vec<Conversion> = Vec::new();
+        let steps = self.steps.iter();
+        for step in steps.filter(|step| step.kind == "column type" && step.stage == stage) {
+            if self.is_done(step) {
+                continue;
+            }
+            if self.strangers.contains(&step.object) {
+                warn(step, "what has that name now is somebody else's");
+                continue;
+            }
+            let Some(relid) = catalog::named_relation(&step.object) else {
+                continue;
+            };
+            let (present, number) = type_of(&step.object, &step.name).unwrap_or_default();
+            let column = catalog::quoted(&step.name);
+            let recorded = typed(step).map(|typed| {
+                let using = typed.split_once(&format!(" USING {column}::text::"));
+                using.map_or(typed, |(typed, _)| typed)
+            });
+            if recorded == Some(&*present) {
+                continue;
+            }
+            let of_table = conversions.iter_mut().find(|c| c.object == step.object);
+            match of_table {
+                Some(conversion) => conversion.columns.push((step.clone(), number)),
+                None => conversions.push(Conversion {
+                    object: step.object.clone(),
+                    relid,
+                    columns: vec![(step.clone(), number)],
+                    defaults: Vec::new(),
+                }),
+            }
+        }
+        for conversion in &mut conversions {
+            let comes = |step: &&Step| {
+                let mut columns = conversion.columns.iter();
+                step.kind == "column default"
+                    && step.stage == stage
+                    && step.object == conversion.object
+                    && columns.any(|(column, _)| column.name == step.name)
+            };
+            conversion.defaults = self.steps.iter().filter(comes).cloned().collect();
+        }
+        names.take_back(&self.identities)?;
+        Ok(conversions)
+    }
+
+    /// Gives a table's columns their former types. `heaps`: the table and its children.
+    ///
+    /// # Safety
+    /// The heaps must be locked against everyone, and not open.
+    pub unsafe fn retype(
+        &mut self,
+        conversion: &Conversion,
+        filler: &mut Option<Filler>,
+        heaps: &[Oid],
+    ) -> Outcome<()> {
+        let names = Names::recorded(&self.identities, &[])?;
+        for step in &conversion.defaults {
+            step.execute().map_err(|failure| failed(step, &failure))?;
+        }
+        let columns = conversion.columns.iter();
+        let columns: Vec<String> = columns.map(|(step, _)| step.name.clone()).collect();
+        if let Some(filler) = filler {
+            // SAFETY: the caller vouches for the heaps.
+            unsafe { filler.begin(columns, heaps) };
+        }
+        let sql = conversion.command();
+        let done = filled::during(filler, || execute(&sql, Some(&conversion.object)));
+        let mut kept = 0;
+        if let Some(filler) = filler {
+            // SAFETY: begun above.
+            unsafe { filler.end(done.is_ok()) };
+            if let Some(refusal) = filler.refusal.take() {
+                return Err(refusal);
+            }
+            kept = filler.kept;
+        }
+        names.take_back(&self.identities)?;
+        let (first, _) = &conversion.columns[0];
+        done.map_err(|failure| match kept {
+            0 => failed(first, &failure),
+            _ => Report::new(
+                sqlstate::NOT_IN_PREREQUISITE_STATE,
+                format!(
+                    "cannot change the column types of table \"{}\" back",
+                    catalog::display_name(conversion.relid)
+                ),
+            )
+            .detail(format!(
+                "Rows that were inserted or changed since keep their present values, and those do not fit: {}.",
+                failure.message
+            ))
+            .hint("Change those values or remove those rows, or convert the column by hand; backstop.preimage holds the former values."),
+        })?;
+        for (step, _) in &conversion.columns {
+            self.converted
+                .push((step.relation.clone(), step.name.clone()));
+            self.made.push(step.clone());
+        }
+        Ok(())
+    }
+}
