@@ -3,7 +3,7 @@
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::node::{Node, is_equality, items, nth_rte, tag, varno};
+use super::node::{Node, is_own_equality, items, nth_rte, tag, varno};
 use super::operand::is_unnest;
 use super::output::outputs;
 use super::scope::{Gatherer, ScopeId};
@@ -191,7 +191,7 @@ unsafe fn either(
     unsafe {
         if (*rte).rtekind != pg_sys::RTEKind::RTE_VALUES
             || attno < 1
-            || !is_equality((*op).opno, left, pg_sys::exprType(left))
+            || !is_own_equality((*op).opno, pg_sys::exprType(left))
         {
             return None;
         }

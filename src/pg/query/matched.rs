@@ -4,7 +4,7 @@
 use pgrx::pg_sys;
 
 use super::lossless::strip;
-use super::node::{Node, is_equality, items, tag, varno};
+use super::node::{Node, is_own_equality, items, tag, varno};
 use super::nulls::is_not_null;
 use super::output::outputs;
 use super::scope::{Gatherer, ScopeId};
@@ -123,7 +123,7 @@ impl Gatherer<'_> {
                 && (*own).varattno == (*other).varattno
                 && !self.is_nullable(home, varno(other))
                 && is_not_null((*rte).relid, (*own).varattno)
-                && is_equality((*op).opno, left, pg_sys::exprType(right));
+                && is_own_equality((*op).opno, pg_sys::exprType(left));
             same.then_some((*own).varattno)
         }
     }

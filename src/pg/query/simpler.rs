@@ -4,7 +4,7 @@
 use pgrx::pg_sys;
 
 use super::lossless::strip;
-use super::node::{Node, btree_strategy, folds_to, is_equality, items, tag};
+use super::node::{Node, btree_strategy, folds_to, is_own_equality, items, tag};
 use super::scope::{Gatherer, ScopeId};
 
 impl Gatherer<'_> {
@@ -69,7 +69,7 @@ impl Gatherer<'_> {
             };
             (*op).useOr
                 && tag(list) == pg_sys::NodeTag::T_ArrayExpr
-                && is_equality((*op).opno, left, pg_sys::exprType(left))
+                && is_own_equality((*op).opno, pg_sys::exprType(left))
                 && items((*list.cast::<pg_sys::ArrayExpr>()).elements)
                     .into_iter()
                     .any(|element| all_same(&[strip(left), strip(element)]))
