@@ -11,7 +11,7 @@
 //! one that it could not set back, the statement is `tangled`, and all is done again backwards.
 
 use super::chunk::{Change, Chunk};
-use super::columns::ColumnChanges;
+use super::column_history::ColumnChanges;
 use super::converted::LostColumn;
 use super::held::Held;
 use super::image::{Conflict, Count, Image, Settled};
@@ -156,6 +156,7 @@ impl Engine {
             }
         };
         let names = self.names.of(chunk, &self.targets[target])?;
+        self.check_lost(chunk, &names, &self.targets[target].name)?;
         // SAFETY: as above.
         let shape = unsafe {
             let _acting = self.targets[target].acting();

@@ -14,6 +14,7 @@
 
 mod by_values;
 mod chunk;
+mod column_history;
 mod columns;
 mod command;
 mod compare;
@@ -28,6 +29,7 @@ mod finish;
 mod foreign_keys;
 mod heap;
 mod held;
+mod identity;
 mod image;
 mod input;
 mod keys;
