@@ -3,66 +3,21 @@
 //!
 //! `PG_BACKSTOP_TEST_SEED` repeats a walk, `PG_BACKSTOP_TEST_WALKS` makes more of them.
 
+#[path = "restore_column_walks/model.rs"]
+mod model;
+
+use model::{Column, Dice, Gone, Model, Rows};
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{approved, database_with, last_statement, now, passes, query_rows};
-use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const STEPS: usize = 12;
-
-/// A pseudorandom number generator (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % limit.max(1)
-    }
-
-    fn one<T: Clone>(&mut self, of: &[T]) -> Option<T> {
-        (!of.is_empty()).then(|| of[self.below(of.len())].clone())
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Column {
-    name: String,
-    /// The statement that dropped it, and how many rows had been deleted by then.
-    dropped: Option<(String, usize)>,
-}
-
-type Rows = BTreeMap<usize, Vec<Option<String>>>;
-
-#[derive(Clone, Default)]
-struct Model {
-    columns: Vec<Column>,
-    /// Each row's values, by column; a dropped column's as they were.
-    rows: Rows,
-    added: usize,
-    deleted: usize,
-}
-
-impl Model {
-    fn living(&self) -> Vec<usize> {
-        let columns = 0..self.columns.len();
-        columns
-            .filter(|n| self.columns[*n].dropped.is_none())
-            .collect()
-    }
-
-    fn holder(&self, name: &str) -> Option<usize> {
-        self.living()
-            .into_iter()
-            .find(|n| self.columns[*n].name == name)
-    }
-}
+const STEPS: usize = 14;
 
 struct Walk {
     dice: Dice,
     client: Client,
     model: Model,
+    gone: Vec<Gone>,
     log: Vec<String>,
 }
 
@@ -80,7 +35,7 @@ impl Walk {
     fn step(&mut self) {
         let living = self.model.living();
         let ids: Vec<usize> = self.model.rows.keys().copied().collect();
-        match self.dice.below(12) {
+        match self.dice.below(14) {
             0 => {
                 let name = format!("n{}", self.model.added);
                 self.model.added += 1;
@@ -136,7 +91,13 @@ impl Walk {
                     return;
                 };
                 self.run(format!("DELETE FROM a WHERE id = {id}"));
-                self.model.rows.remove(&id);
+                let gone = Gone {
+                    statement: last_statement(&mut self.client),
+                    id,
+                    row: self.model.rows.remove(&id).unwrap_or_default(),
+                    ordinal: self.model.deleted,
+                };
+                self.gone.push(gone);
                 self.model.deleted += 1;
             }
             9 => {
@@ -152,8 +113,35 @@ impl Walk {
                 row[n] = Some(value);
                 self.model.rows.insert(id, row);
             }
+            10 => self.put_back(),
             _ => self.bring_back(),
         }
+    }
+
+    /// Restores a row that was deleted: the columns that were dropped meanwhile are not there for it.
+    fn put_back(&mut self) {
+        let away: Vec<usize> = (0..self.gone.len()).collect();
+        let Some(n) = self.dice.one(&away) else {
+            return;
+        };
+        let gone = self.gone.swap_remove(n);
+        let sql = format!(
+            "SELECT * FROM backstop.restore({}, dry_run => false)",
+            gone.statement
+        );
+        self.log.push(format!("-- row {}\n{sql}", gone.id));
+        self.restore(&sql, false);
+        let columns = self.model.columns.iter().enumerate();
+        let row = columns.map(|(n, column)| {
+            let later = |(_, deleted): &(String, usize)| *deleted > gone.ordinal;
+            let lost = column.dropped.as_ref().is_some_and(later);
+            gone.row.get(n).filter(|_| !lost).cloned().flatten()
+        });
+        let row = row.collect();
+        self.model.rows.insert(gone.id, row);
+        let all: Vec<usize> = (0..self.model.columns.len()).collect();
+        let rows = self.model.rows.clone();
+        self.compare(&rows, &all);
     }
 
     /// Restores a column that was dropped, unless rows that had it are gone.
@@ -254,11 +242,22 @@ impl Walk {
     }
 }
 
+const TABLES: [&str; 4] = [
+    "CREATE TABLE a (id int PRIMARY KEY, u text, v text, w text)",
+    "CREATE TABLE a (id int PRIMARY KEY, lost int, u text, v text, w text); ALTER TABLE a DROP COLUMN lost",
+    "CREATE TABLE a (id int PRIMARY KEY, u text, v text, w text) PARTITION BY RANGE (id);
+     CREATE TABLE a1 (w text, lost int, v text, u text, id int NOT NULL); ALTER TABLE a1 DROP COLUMN lost;
+     ALTER TABLE a ATTACH PARTITION a1 FOR VALUES FROM (0) TO (4); CREATE TABLE a2 PARTITION OF a DEFAULT",
+    "CREATE TABLE a (id int PRIMARY KEY, u text, v text, w text); CREATE TABLE child (own int DEFAULT 7, PRIMARY KEY (id)) INHERITS (a);
+     INSERT INTO child SELECT n, 'u' || n, 'v' || n, 'w' || n FROM generate_series(1, 2) n",
+];
+const ROWS: &str =
+    "INSERT INTO a SELECT n, 'u' || n, 'v' || n, 'w' || n FROM generate_series(1, 5) n
+    WHERE NOT EXISTS (SELECT FROM a WHERE id = n); SELECT backstop.protect('a')";
+
 fn walk(seed: u64) {
-    let (_db, mut client) = database_with(
-        "CREATE TABLE a (id int PRIMARY KEY, lost int, u text, v text, w text); ALTER TABLE a DROP COLUMN lost;
-         INSERT INTO a SELECT n, 'u' || n, 'v' || n, 'w' || n FROM generate_series(1, 5) n; SELECT backstop.protect('a')",
-    );
+    let table = TABLES[seed as usize % TABLES.len()];
+    let (_db, mut client) = database_with(&format!("{table}; {ROWS}"));
     passes(&mut client, "SET client_min_messages = error");
     let at = now(&mut client);
     let names = ["u", "v", "w"];
@@ -275,9 +274,10 @@ fn walk(seed: u64) {
     };
     let then = model.clone();
     let mut walk = Walk {
-        dice: Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+        dice: Dice::new(seed),
         client,
         model,
+        gone: Vec::new(),
         log: vec![format!("-- PG_BACKSTOP_TEST_SEED={seed}")],
     };
     for _ in 0..STEPS {
