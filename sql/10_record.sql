@@ -78,13 +78,15 @@ CREATE TABLE backstop.sequence_change (
 CREATE INDEX sequence_change_statement_id ON backstop.sequence_change (statement_id);
 
 -- What became of the columns of recorded tables, in the order of the changes (change_id is of the sequence of the chunks):
--- their new names, NULL for a column that was dropped. The images of before have the former names. Never pruned.
+-- their new names, NULL for a column that was dropped (by statement_id, where that is recorded). Where both names are the same,
+-- a restore brought back the column that statement_id had dropped. The images of before have the former names. Never pruned.
 CREATE TABLE backstop.column_change (
     change_id bigint NOT NULL,
     relation text NOT NULL,
     relid oid NOT NULL,
     column_name text NOT NULL,
     new_name text,
+    statement_id bigint,
     CONSTRAINT column_change_pkey PRIMARY KEY (change_id)
 );
 

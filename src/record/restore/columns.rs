@@ -1,27 +1,14 @@
 //! What recorded columns are called now.
 //!
-//! The record notes every renamed and dropped column of the tables it has to do with (`record::column_change`); followed
-//! from an image on, they lead from the names it has to today's. What happened to a table before it was registered, or
-//! while it was not, is noted nowhere: where that could be a new name, nobody guesses.
+//! The record notes every renamed and dropped column of the tables it has to do with (`column_history`); followed from an
+//! image on, they lead from the names it has to today's. What happened to a table before it was registered, or while it
+//! was not, is noted nowhere: where that could be a new name, nobody guesses.
 
 use super::chunk::Chunk;
-use super::own_rows::scan;
+use super::column_history::ColumnChanges;
 use super::target::Target;
 use crate::pg::catalog::ColumnFact;
 use crate::report::{Outcome, Report, sqlstate};
-use pgrx::pg_sys::{self, Oid};
-
-struct Change {
-    id: i64,
-    relation: String,
-    relid: Oid,
-    column: String,
-    /// `None`: it was dropped.
-    new: Option<String>,
-}
-
-/// All that is noted, in the order of the changes.
-pub struct ColumnChanges(Vec<Change>);
 
 /// A recorded column today.
 struct Column {
@@ -31,61 +18,15 @@ struct Column {
 }
 
 impl ColumnChanges {
-    pub fn read() -> Outcome<ColumnChanges> {
-        let mut changes = Vec::new();
-        scan(c"column_change", c"column_change_pkey", &[], |row| {
-            changes.push(Change {
-                id: row.get(0).unwrap_or(0),
-                relation: row.text(1).unwrap_or_default(),
-                relid: row.get(2).unwrap_or(pg_sys::InvalidOid),
-                column: row.text(3).unwrap_or_default(),
-                new: row.text(4),
-            });
-            Ok(())
-        })?;
-        changes.sort_by_key(|change| change.id);
-        Ok(ColumnChanges(changes))
-    }
-
-    /// What became of a recorded column, if `relid` is its table. A table keeps its OID when it is renamed, and its name
-    /// when it is dumped and restored.
-    fn follow(&self, chunk: &Chunk, relid: Oid, column: &str) -> Column {
-        let (mut name, mut dropped) = (column.to_owned(), false);
-        let of_table = |change: &&Change| {
-            change.id > chunk.id
-                && (change.relation == chunk.relation
-                    || change.relid == chunk.relid && change.relid == relid)
-        };
-        for change in self.0.iter().filter(of_table) {
-            if dropped && change.new.as_ref() == Some(&name) {
-                return Column {
-                    name: None,
-                    dropped,
-                };
-            }
-            if !dropped && change.column == name {
-                match &change.new {
-                    Some(new) => name.clone_from(new),
-                    // It may come back under this name.
-                    None => dropped = true,
-                }
-            }
-        }
-        Column {
-            name: Some(name),
-            dropped,
-        }
-    }
-
-    /// The names that `columns` of a chunk would have in `relid`.
-    pub fn names(&self, chunk: &Chunk, relid: Oid, columns: &[String]) -> Vec<String> {
-        let follow = |column: &String| self.follow(chunk, relid, column).name;
-        columns.iter().filter_map(follow).collect()
-    }
-
     /// What the chunk's columns are called in `target`; `None` for those that are gone.
     pub fn of(&self, chunk: &Chunk, target: &Target) -> Outcome<Vec<Option<String>>> {
-        let follow = |column: &String| self.follow(chunk, target.relid, column);
+        let follow = |column: &String| {
+            let today = self.of_chunk(chunk, target.relid, column);
+            Column {
+                dropped: today.dropped,
+                name: today.today(),
+            }
+        };
         let mut columns: Vec<Column> = chunk.columns.iter().map(follow).collect();
         let keys = columns[..chunk.key_count].iter();
         let keys: Vec<String> = keys.filter_map(|column| column.name.clone()).collect();

@@ -1,12 +1,14 @@
 //! Columns that DDL dropped or converted, and that a restore brings back.
 
 use super::What;
+use super::chunk::Chunk;
 use super::engine::Engine;
 use super::image::{Fate, Image, Settled};
 use super::later::Later;
 use super::rebuild::Rebuild;
 use super::source::Source;
-use super::step::Step;
+use super::step::{Step, name_taken};
+use crate::model::Operation;
 use crate::pg::memory;
 use crate::pg::slot::Slot;
 use crate::record::json::Span;
@@ -65,6 +67,27 @@ impl Engine {
                 back: rebuild.brought_back(step),
             })
             .collect();
+    }
+
+    /// Refuses to undo the drop of a column when another one has its name by now. `names`: of the chunk's columns, today.
+    pub(super) fn check_lost(
+        &self,
+        chunk: &Chunk,
+        names: &[Option<String>],
+        table: &str,
+    ) -> Outcome<()> {
+        if chunk.operation != Operation::DropColumn.record_name() {
+            return Ok(());
+        }
+        let mut lost = LostColumn::of(&self.columns, &chunk.relation);
+        let gone = |column: &String| {
+            let mut named = chunk.columns.iter().zip(names);
+            named.any(|(recorded, today)| recorded == column && today.is_none())
+        };
+        match lost.find(|lost| !lost.converted && gone(&lost.column)) {
+            Some(lost) => Err(name_taken(&lost.column, table)),
+            None => Ok(()),
+        }
     }
 
     /// Takes note of what was recorded since of the rows that the statement converted. Going back to a moment undoes all of

@@ -11,7 +11,7 @@
 //! one that it could not set back, the statement is `tangled`, and all is done again backwards.
 
 use super::chunk::{Change, Chunk};
-use super::columns::ColumnChanges;
+use super::column_history::ColumnChanges;
 use super::converted::{ConvertedBack, LostColumn};
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
@@ -170,6 +170,7 @@ impl Engine {
     /// As for `new`.
     pub(super) unsafe fn shape(&mut self, chunk: &Chunk, target: usize) -> Outcome<usize> {
         let names = self.names.of(chunk, &self.targets[target])?;
+        self.check_lost(chunk, &names, &self.targets[target].name)?;
         let target = &mut self.targets[target];
         let _acting = target.acting();
         // SAFETY: the caller vouches for the estate.

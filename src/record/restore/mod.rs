@@ -14,6 +14,7 @@
 
 mod by_values;
 mod chunk;
+mod column_history;
 mod columns;
 mod command;
 mod compare;
@@ -30,6 +31,7 @@ mod find;
 mod finish;
 mod foreign_keys;
 mod heap;
+mod identity;
 mod image;
 mod images;
 mod input;

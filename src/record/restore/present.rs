@@ -2,7 +2,7 @@
 
 use super::step::Step;
 use crate::pg::encoding::Text;
-use pgrx::Spi;
+use crate::pg::newest;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 
@@ -112,7 +112,7 @@ fn literal(text: &str) -> String {
 /// Rows of two texts.
 pub(super) fn pairs(sql: &str) -> Vec<(String, String)> {
     let _privileged = crate::pg::privileged::Privileged::for_ddl();
-    crate::pg::newest::select(sql, &[], |row| {
+    newest::select(sql, &[], |row| {
         let text = |n| crate::pg::encoding::RowText::text(row, n).map(Option::unwrap_or_default);
         Ok(Some((text(1)?, text(2)?)))
     })
@@ -125,26 +125,15 @@ fn asks(sql: &str, object: &str, name: &str) -> bool {
 fn ask<T: pgrx::FromDatum + pgrx::IntoDatum>(sql: &str, object: &str, name: &str) -> Option<T> {
     let _privileged = crate::pg::privileged::Privileged::for_ddl();
     let sql = &format!("SELECT ({sql})"); // one row, whatever is found
-    // What this restore has made must be seen.
-    // SAFETY: inside the restore's subtransaction; popped below, after an error by the abort.
-    unsafe {
-        pg_sys::CommandCounterIncrement();
-        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
-    }
-    let found = Spi::connect(|client| {
-        // SAFETY: text arguments.
-        let arguments = unsafe {
-            [
-                DatumWithOid::new(Text(object.to_owned()), pg_sys::TEXTOID),
-                DatumWithOid::new(Text(name.to_owned()), pg_sys::TEXTOID),
-            ]
-        };
-        client
-            .select(sql, Some(1), &arguments)?
-            .first()
-            .get_one::<T>()
-    });
-    // SAFETY: pushed above.
-    unsafe { pg_sys::PopActiveSnapshot() };
-    found.unwrap_or_else(|error| pgrx::error!("{error}"))
+    // SAFETY: text arguments.
+    let arguments = unsafe {
+        [
+            DatumWithOid::new(Text(object.to_owned()), pg_sys::TEXTOID),
+            DatumWithOid::new(Text(name.to_owned()), pg_sys::TEXTOID),
+        ]
+    };
+    // What this restore has made must be seen, and of what another session has altered meanwhile, the new version alone.
+    newest::select(sql, &arguments, |row| row.get::<T>(1))
+        .into_iter()
+        .next()
 }

@@ -6,21 +6,27 @@
 //! write into the catalogs run as a superuser: the owner may have lost the privileges he made it with. Those that make
 //! indexes and fill materialized views go over to the owner by themselves.
 
+use super::column_history::ColumnChanges;
+use super::identity::is_strangers;
 use super::own_rows::scan;
 use super::present::exists;
-use super::renamed::{Names, is_strangers};
+use super::renamed::Names;
 use super::since::Wanted;
 use super::step::{Step, failed, warn};
 use crate::guard_triggers;
+use crate::pg::catalog;
 use crate::pg::privileged::Privileged;
+use crate::record::column_change;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
+use pgrx::pg_sys::Oid;
 use std::rc::Rc;
 
 /// The commands of one statement, in order.
 #[derive(Default)]
 pub struct Rebuild {
     pub steps: Vec<Step>,
+    statement_id: i64,
     /// By what the tables they sit on are known again.
     pub(super) identities: Vec<Step>,
     /// It is one of many statements.
@@ -97,6 +103,7 @@ impl Rebuild {
         });
         Ok(Rebuild {
             steps,
+            statement_id,
             identities,
             same_values,
             stages,
@@ -113,7 +120,7 @@ impl Rebuild {
         }
         let strangers = self.identities.iter().filter(|one| is_strangers(one));
         self.strangers = strangers.map(|one| one.object.clone()).collect();
-        let names = Names::recorded(&self.identities, &self.steps)?;
+        let names = self.recorded_names()?;
         let kept = self
             .steps
             .iter()
@@ -128,7 +135,29 @@ impl Rebuild {
             .map(|step| step.name.clone())
             .collect();
         self.run(true)?;
-        names.take_back(&self.identities)
+        let returned = self.returned_columns();
+        names.take_back(&self.identities)?;
+        for (relid, column) in returned {
+            column_change::note_return(relid, &column, self.statement_id);
+        }
+        Ok(())
+    }
+
+    /// Gives what the commands name the names it had.
+    pub(super) fn recorded_names(&self) -> Outcome<Names> {
+        let changes = ColumnChanges::read()?;
+        Names::recorded(self.statement_id, &changes, &self.identities, &self.steps)
+    }
+
+    /// The columns that are back, by the tables they are in.
+    fn returned_columns(&self) -> Vec<(Oid, String)> {
+        let columns = self.made.iter().filter(|step| step.kind == "column");
+        columns
+            .filter_map(|step| {
+                let relid = catalog::named_relation(&step.object)?;
+                Some((relid, step.name.clone()))
+            })
+            .collect()
     }
 
     /// What is added when the rows are back.
@@ -136,7 +165,7 @@ impl Rebuild {
         if self.steps.is_empty() {
             return Ok(());
         }
-        let names = Names::recorded(&self.identities, &[])?;
+        let names = self.recorded_names()?;
         self.run(false)?;
         names.take_back(&self.identities)?;
         let _privileged = Privileged::for_ddl();

@@ -1,9 +1,11 @@
 //! Recorded commands name tables and columns as they were called then. What has another name today, and is surely the
 //! same because it has its OID, gets the recorded one while they run.
 
+use super::column_history::{Column, ColumnChanges};
 use super::command::execute;
+use super::identity::{is_strangers, is_table, same};
 use super::present::pairs;
-use super::step::{Step, failed};
+use super::step::{Step, failed, name_taken};
 use crate::pg::catalog;
 use crate::report::Outcome;
 use pgrx::pg_sys::Oid;
@@ -13,17 +15,41 @@ use pgrx::pg_sys::Oid;
 pub struct Names(Vec<String>);
 
 impl Names {
-    /// Gives the tables of the identities, and their columns, the recorded names. `steps`: what will run.
-    pub fn recorded(identities: &[Step], steps: &[Step]) -> Outcome<Names> {
+    /// Gives the tables of the identities, and their columns, the names that a statement recorded. `steps`: its commands.
+    ///
+    /// # Errors
+    /// When another column has the name of one that the statement dropped.
+    pub fn recorded(
+        statement: i64,
+        changes: &ColumnChanges,
+        identities: &[Step],
+        steps: &[Step],
+    ) -> Outcome<Names> {
         let mut names = Names::default();
         let mut moves = Vec::new();
         for identity in identities {
             // What sits on a view is not brought back under another name.
-            let is_table = read(identity).is_some_and(|is| matches!(is.kind, "r" | "p"));
-            let Some(relid) = same(identity).filter(|_| is_table) else {
+            if !is_table(identity) {
                 continue;
-            };
-            names.columns(identity, relid, steps)?;
+            }
+            let same = same(identity);
+            let here = same
+                .or_else(|| catalog::named_relation(&identity.object))
+                .filter(|_| !is_strangers(identity));
+            let Some(relid) = here else { continue };
+            let columns = steps
+                .iter()
+                .filter(|step| step.kind == "column" && step.object == identity.object);
+            let dropped: Vec<(&str, Option<Column>)> = columns
+                .map(|step| {
+                    let column = changes.of_dropped(statement, relid, &identity.object, &step.name);
+                    (&*step.name, column)
+                })
+                .collect();
+            names.columns(identity, relid, same.is_some(), &dropped)?;
+            if same.is_none() {
+                continue;
+            }
             if catalog::display_name(relid) != identity.object {
                 moves.push((identity, relid));
             }
@@ -33,11 +59,11 @@ impl Names {
             (!moves.iter().any(|(_, relid)| *relid == there)).then_some((*identity, there))
         });
         // Each into a schema of its own first: with its indexes, it is in nobody's way there.
-        for (n, (identity, relid)) in strangers.chain(moves.iter().copied()).enumerate() {
+        for (identity, relid) in strangers.chain(moves.iter().copied()) {
             let Some((schema, table)) = catalog::relation_name(relid) else {
                 continue;
             };
-            let aside = format!("backstop_aside_{n}");
+            let aside = free_name(0, has_schema);
             let (from, to) = (
                 catalog::qualified(&schema, &table),
                 catalog::qualified(&aside, &table),
@@ -84,28 +110,40 @@ impl Names {
         Ok(names)
     }
 
-    fn columns(&mut self, identity: &Step, relid: Oid, steps: &[Step]) -> Outcome<()> {
-        let comes = |name: &String| {
-            let mut steps = steps.iter();
-            steps.any(|step| {
-                step.kind == "column" && step.object == identity.object && step.name == *name
-            })
-        };
-        // A column that is to come back finds its name taken, and stays away.
-        let renamed: Vec<(String, String)> = pairs(&identity.sql)
-            .into_iter()
-            .filter(|(_, today)| !comes(today))
-            .collect();
+    /// `known`: `relid` has the recorded OID. `dropped`: the columns that the statement dropped, and what became of them.
+    fn columns(
+        &mut self,
+        identity: &Step,
+        relid: Oid,
+        known: bool,
+        dropped: &[(&str, Option<Column>)],
+    ) -> Outcome<()> {
         let table = catalog::display_name(relid);
-        let all = pairs(&format!(
-            "SELECT attname::text, attname::text FROM pg_catalog.pg_attribute WHERE attrelid = {} AND attnum > 0 AND NOT attisdropped",
-            relid.to_u32()
-        ));
-        let strangers = all.iter().map(|(name, _)| name).filter(|name| {
+        let mut renamed = match known {
+            true => pairs(&identity.sql),
+            false => Vec::new(),
+        };
+        let all = names_in(relid);
+        for (name, column) in dropped {
+            match column {
+                // It is back, and has got another name.
+                Some(column) if !column.dropped => {
+                    if column.name != *name && all.contains(&column.name) {
+                        renamed.push(((*name).to_owned(), column.name.clone()));
+                    }
+                }
+                _ => {
+                    let taken = column.as_ref().is_some_and(|column| column.taken);
+                    if taken || renamed.iter().any(|(_, today)| today == name) {
+                        return Err(name_taken(name, &table));
+                    }
+                }
+            }
+        }
+        let strangers = all.iter().filter(|name| {
             renamed.iter().any(|(then, _)| then == *name)
                 && !renamed.iter().any(|(_, today)| today == *name)
         });
-        let today = renamed.iter().map(|(_, today)| today);
         let rename = |from: &str, to: &str| {
             format!(
                 "ALTER TABLE {table} RENAME COLUMN {} TO {}",
@@ -113,13 +151,22 @@ impl Names {
                 catalog::quoted(to)
             )
         };
-        for (n, name) in today.chain(strangers).enumerate() {
-            let aside = format!("backstop_aside_{n}");
+        let today = renamed.iter().map(|(_, today)| today);
+        let away: Vec<&String> = today.chain(strangers).collect();
+        let mut used = match away.is_empty() {
+            true => Vec::new(),
+            false => names_in_tree(relid),
+        };
+        used.extend(renamed.iter().map(|(then, _)| then.clone()));
+        let mut asides = Vec::new();
+        for name in away {
+            let aside = free_name(asides.len(), |name| used.iter().any(|used| used == name));
             self.run(identity, rename(name, &aside), rename(&aside, name))?;
+            used.push(aside.clone());
+            asides.push(aside);
         }
-        for (n, (then, _)) in renamed.iter().enumerate() {
-            let aside = format!("backstop_aside_{n}");
-            self.run(identity, rename(&aside, then), rename(then, &aside))?;
+        for (aside, (then, _)) in asides.iter().zip(&renamed) {
+            self.run(identity, rename(aside, then), rename(then, aside))?;
         }
         Ok(())
     }
@@ -139,6 +186,31 @@ impl Names {
     }
 }
 
+/// The first name for what is put aside that nothing has; `from`: a number.
+fn free_name(from: usize, used: impl Fn(&str) -> bool) -> String {
+    let mut names = (from..).map(|n| format!("backstop_aside_{n}"));
+    names.find(|name| !used(name)).unwrap_or_default()
+}
+
+/// The names of a table's columns.
+fn names_in(relid: Oid) -> Vec<String> {
+    let sql = "SELECT attname::text, '' FROM pg_catalog.pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attrelid";
+    let found = pairs(&format!("{sql} = {}", relid.to_u32())).into_iter();
+    found.map(|(name, _)| name).collect()
+}
+
+/// The names of all columns of a table and of those that inherit them.
+fn names_in_tree(relid: Oid) -> Vec<String> {
+    let sql = format!(
+        "WITH RECURSIVE tree(relid) AS (SELECT {}::pg_catalog.oid UNION
+             SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN tree ON i.inhparent = tree.relid)
+         SELECT a.attname::text, '' FROM pg_catalog.pg_attribute AS a JOIN tree ON a.attrelid = tree.relid",
+        relid.to_u32()
+    );
+    let found = pairs(&sql).into_iter();
+    found.map(|(name, _)| name).collect()
+}
+
 /// Schema and name, quoted as they are.
 fn parts(object: &str) -> Option<(&str, &str)> {
     let mut quoted = false;
@@ -147,54 +219,6 @@ fn parts(object: &str) -> Option<(&str, &str)> {
         c == '.' && !quoted
     })?;
     Some((&object[..dot], &object[dot + 1..]))
-}
-
-/// What an identity says besides the relation's name.
-struct Identity<'a> {
-    relid: Oid,
-    database: &'a str,
-    cluster: &'a str,
-    kind: &'a str,
-    owner: &'a str,
-}
-
-fn read(identity: &Step) -> Option<Identity<'_>> {
-    let mut words = identity.name.splitn(5, ' ');
-    Some(Identity {
-        relid: Oid::from(words.next()?.parse::<u32>().ok()?),
-        database: words.next()?,
-        cluster: words.next()?,
-        kind: words.next()?,
-        owner: words.next()?,
-    })
-}
-
-/// The relation, if this is the database it was recorded in, and it is still there.
-fn same(identity: &Step) -> Option<Oid> {
-    let here = "SELECT d.oid::text, s.system_identifier::text FROM pg_catalog.pg_database AS d, pg_catalog.pg_control_system() AS s
-                WHERE d.datname = pg_catalog.current_database()";
-    let Identity {
-        relid,
-        database,
-        cluster,
-        ..
-    } = read(identity)?;
-    let found = pairs(here).into_iter().next()?;
-    let same = (&*found.0, &*found.1) == (database, cluster);
-    (same && catalog::relation_name(relid).is_some()).then_some(relid)
-}
-
-/// Whether what has the recorded name now is somebody else's relation: its owner would run what another one wrote.
-pub fn is_strangers(identity: &Step) -> bool {
-    if same(identity).is_some() {
-        return false;
-    }
-    let recorded = read(identity).map_or("", |identity| identity.owner);
-    let there = catalog::named_relation(&identity.object).map(|relid| {
-        let sql = "SELECT pg_catalog.pg_get_userbyid(relowner)::text, '' FROM pg_catalog.pg_class WHERE oid";
-        pairs(&format!("{sql} = {}", relid.to_u32()))
-    });
-    there.is_some_and(|there| there.iter().any(|(owner, _)| owner != recorded))
 }
 
 /// Whether there is a schema of that name, quoted where SQL needs it.

@@ -1,7 +1,7 @@
 //! Which table of today the record speaks of.
 
 use super::chunk::Chunk;
-use super::columns::ColumnChanges;
+use super::column_history::ColumnChanges;
 use crate::pg::catalog::{self, OpenRelation};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Oid};

@@ -5,7 +5,6 @@ use super::fill::Filler;
 use super::filled;
 use super::present::type_of;
 use super::rebuild::Rebuild;
-use super::renamed::Names;
 use super::step::{Step, failed, warn};
 use crate::pg::catalog;
 use crate::report::{Outcome, Report, sqlstate};
@@ -90,7 +89,7 @@ impl Rebuild {
 
     /// The tables with columns of one conversion that are not of the recorded types.
     pub fn conversions(&self, stage: usize) -> Outcome<Vec<Conversion>> {
-        let names = Names::recorded(&self.identities, &[])?;
+        let names = self.recorded_names()?;
         let mut conversions: Vec<Conversion> = Vec::new();
         let steps = self.steps.iter();
         for step in steps.filter(|step| step.kind == "column type" && step.stage == stage) {
@@ -148,7 +147,7 @@ impl Rebuild {
         filler: &mut Option<Filler>,
         heaps: &[Oid],
     ) -> Outcome<()> {
-        let names = Names::recorded(&self.identities, &[])?;
+        let names = self.recorded_names()?;
         for step in &conversion.defaults {
             step.execute().map_err(|failure| failed(step, &failure))?;
         }

@@ -106,6 +106,9 @@ impl Step {
 
 /// `trigger "touch" of "shop.users"`
 fn words(step: &Step) -> String {
+    if step.kind == "table identity" {
+        return format!("the recorded names of table \"{}\"", step.object);
+    }
     match step.name == step.object {
         true => format!("{} \"{}\"", step.kind, step.name),
         false => format!("{} \"{}\" of \"{}\"", step.kind, step.name, step.object),
@@ -114,6 +117,19 @@ fn words(step: &Step) -> String {
 
 pub fn warn(step: &Step, message: &str) {
     pgrx::warning!("{} was not brought back: {message}", words(step));
+}
+
+/// A dropped column cannot come back, because another one has its name.
+pub fn name_taken(column: &str, table: &str) -> Box<Report> {
+    let quoted = catalog::quoted(column);
+    Report::new(
+        sqlstate::NOT_IN_PREREQUISITE_STATE,
+        format!("cannot bring back column \"{column}\" of table \"{table}\": another column has its name"),
+    )
+    .detail("The column was dropped, and its name was given to another one since.")
+    .hint(format!(
+        "Give that one another name, for the time of the restore at least: ALTER TABLE {table} RENAME COLUMN {quoted} TO ..."
+    ))
 }
 
 pub fn failed(step: &Step, failure: &Failure) -> Box<Report> {

@@ -1,7 +1,7 @@
 //! The tables to restore: found by what the record says of them, opened, and their rows led to the right partition.
 
 use super::chunk::Chunk;
-use super::columns::ColumnChanges;
+use super::column_history::ColumnChanges;
 use super::defaults::Default;
 use super::leaf::Leaf;
 use super::resolve::gone;
