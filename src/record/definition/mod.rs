@@ -6,9 +6,11 @@
 
 mod columns;
 mod others;
+mod references;
 
 pub use columns::{altered_columns, detached, dropped_columns};
 pub use others::{others, parts};
+pub use references::references;
 
 use super::{datum, tables, write};
 use crate::ledger;
@@ -97,6 +99,7 @@ fn oids(relids: &[Oid]) -> DatumWithOid<'static> {
 pub fn tables(relids: &[Oid]) -> Vec<Definition> {
     let mut all = read(include_str!("tables.sql"), &[oids(relids)]);
     all.extend(attached(relids));
+    all.extend(owned_sequences(relids, &[]));
     for relid in relids {
         all.extend(sequence_states(*relid));
     }
@@ -106,7 +109,23 @@ pub fn tables(relids: &[Oid]) -> Vec<Definition> {
 
 /// What sits on relations besides their shape.
 fn attached(relids: &[Oid]) -> Vec<Definition> {
-    read(include_str!("attached.sql"), &[oids(relids)])
+    let mut all = read(include_str!("attached.sql"), &[oids(relids)]);
+    all.extend(settings(relids, &[], relids));
+    all
+}
+
+/// How the indexes of relations are kept, and those of relations that stay among what goes: it belongs to the record of one
+/// of `tables`.
+fn settings(relids: &[Oid], gone: &[Oid], tables: &[Oid]) -> Vec<Definition> {
+    let arguments = [oids(relids), oids(gone), oids(tables)];
+    read(include_str!("settings.sql"), &arguments)
+}
+
+/// What the sequences have that tables' columns own; `columns` none: all of theirs.
+fn owned_sequences(relids: &[Oid], columns: &[i16]) -> Vec<Definition> {
+    // SAFETY: a smallint[] argument.
+    let columns = unsafe { DatumWithOid::new(columns.to_vec(), pg_sys::INT2ARRAYOID) };
+    read(include_str!("sequences.sql"), &[oids(relids), columns])
 }
 
 /// Where the sequences stand that a table's columns own.
@@ -158,37 +177,9 @@ pub fn table_names(tables: &[Rc<Guarded>]) -> Vec<(Oid, Rc<str>)> {
         .collect()
 }
 
-/// By what the tables that definitions sit on, and that stay, are known again.
-fn identities(
-    names: &[(Oid, Rc<str>)],
-    operation: Operation,
-    definitions: &[Definition],
-) -> Vec<Definition> {
-    // What comes before tables sits on none.
-    let on_tables = definitions
-        .iter()
-        .filter(|definition| definition.rank >= 30);
-    let mut objects: Vec<&str> = on_tables.map(|definition| &*definition.object).collect();
-    objects.sort_unstable();
-    objects.dedup();
-    let vanishes = |relid: &Oid| {
-        operation == Operation::DropTable && names.iter().any(|(known, _)| known == relid)
-    };
-    let tables: Vec<Oid> = objects
-        .into_iter()
-        .filter_map(catalog::named_relation)
-        .filter(|relid| !vanishes(relid))
-        .collect();
-    match tables.is_empty() {
-        true => Vec::new(),
-        false => read(include_str!("identities.sql"), &[oids(&tables)]),
-    }
-}
-
 /// Writes definitions into the record of the root statement. `names`: what the record calls the tables they belong to.
 pub fn write(names: Vec<(Oid, Rc<str>)>, operation: Operation, mut definitions: Vec<Definition>) {
-    let identities = identities(&names, operation, &definitions);
-    definitions.extend(identities);
+    references::add_identities(&names, operation, &mut definitions);
     definitions.sort_by_key(|definition| (definition.rank, definition.depth));
     let key = running::root_key().unwrap_or(usize::MAX);
     // SAFETY: reads the transaction state.

@@ -41,6 +41,7 @@ mod present;
 mod put_back;
 mod rebuild;
 mod recheck;
+mod referred;
 mod renamed;
 mod resolve;
 mod reverted;

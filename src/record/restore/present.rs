@@ -22,6 +22,11 @@ pub(super) fn role_named(role: pg_sys::Oid) -> String {
     ask(sql, "", &role.to_u32().to_string()).unwrap_or_default()
 }
 
+/// The role of a name as SQL has it.
+pub(super) fn role_called(name: &str) -> Option<pg_sys::Oid> {
+    ask("SELECT pg_catalog.to_regrole($2)::oid", "", name)
+}
+
 /// The relation's schema, if the role may not use it.
 pub(super) fn schema_closed_to(name: &str, role: pg_sys::Oid) -> Option<String> {
     let sql = "SELECT relnamespace::regnamespace::text FROM pg_catalog.pg_class
@@ -67,6 +72,15 @@ pub(super) fn exists(step: &Step) -> bool {
         "dependent default" => {
             "SELECT atthasdef FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass($1) AND attname = $2::name"
         }
+        // Others that were set since stay.
+        "cluster" => {
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = pg_catalog.to_regclass($1) AND indisclustered AND $2 <> '')"
+        }
+        // What has the index's name now may be another table's.
+        "index options" | "index statistics" | "index tablespace" => {
+            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = pg_catalog.to_regclass($1)
+                                AND indexrelid = pg_catalog.to_regclass($2))"
+        }
         "trigger" => {
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = pg_catalog.to_regclass($1) AND tgname = $2::name)"
         }
@@ -86,6 +100,13 @@ pub(super) fn exists(step: &Step) -> bool {
         _ => return false,
     };
     asks(sql, &step.object, &step.name)
+}
+
+/// Whether the index that a table's replica identity was is gone, and nobody has chosen another identity.
+pub(super) fn lacks_replica_identity(table: &str) -> bool {
+    let sql = "SELECT relreplident = 'i' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisreplident)
+               FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass($2)";
+    asks(sql, "", table)
 }
 
 /// A column's type, as far as its values go: it changes when a command changes it.

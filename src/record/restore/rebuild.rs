@@ -6,10 +6,11 @@
 //! write into the catalogs run as a superuser: the owner may have lost the privileges he made it with. Those that make
 //! indexes and fill materialized views go over to the owner by themselves.
 
-use super::command::execute;
+use super::command::{Failure, execute};
 use super::own_rows::scan;
-use super::present::{exists, rows_of, type_of};
-use super::renamed::{Names, is_strangers};
+use super::present::{exists, lacks_replica_identity, rows_of, type_of};
+use super::referred::{is_strangers, mentions};
+use super::renamed::Names;
 use super::since::Wanted;
 use super::step::{Step, failed, warn};
 use crate::guard_triggers;
@@ -18,13 +19,14 @@ use crate::pg::privileged::Privileged;
 use crate::registry::{self, Registry};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::Oid;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 /// The commands of one statement, in order.
 #[derive(Default)]
 pub struct Rebuild {
     pub steps: Vec<Step>,
-    /// By what the tables they sit on are known again.
+    /// By what is known again what they sit on and refer to.
     identities: Vec<Step>,
     /// It is one of many statements.
     since: bool,
@@ -34,7 +36,7 @@ pub struct Rebuild {
     present: Vec<String>,
     /// Sequences and statistics of recorded names that are there already: whoever made them keeps them as they are.
     kept: Vec<String>,
-    /// Recorded names that somebody else's relations have now.
+    /// Recorded names that something else has now.
     strangers: Vec<String>,
     /// What names something that is not there yet, and what it said.
     waiting: Vec<(Step, String)>,
@@ -79,9 +81,14 @@ impl Rebuild {
                 Ok(())
             },
         )?;
-        let identities = steps
-            .extract_if(.., |step| step.kind == "table identity")
+        let mut identities: Vec<Step> = steps
+            .extract_if(.., |step| {
+                matches!(step.kind.as_str(), "table identity" | "object identity")
+            })
             .collect();
+        // Two tables' definitions may refer to the same.
+        let mut known = HashSet::new();
+        identities.retain(|identity| known.insert(identity.name.clone()));
         // What the tables stand on comes with them, what others lost does not.
         steps.retain(|step| {
             wanted.has_name(&step.relation)
@@ -107,6 +114,7 @@ impl Rebuild {
         let strangers = self.identities.iter().filter(|one| is_strangers(one));
         self.strangers = strangers.map(|one| one.object.clone()).collect();
         let names = Names::recorded(&self.identities, &self.steps)?;
+        self.strangers.extend(names.out_of_reach.iter().cloned());
         let kept = self
             .steps
             .iter()
@@ -225,6 +233,14 @@ impl Rebuild {
             warn(&step, "what has that name now is somebody else's");
             return Ok(());
         }
+        if let Some(other) = self.strangers.iter().find(|name| mentions(&step.sql, name)) {
+            let message = format!("what is called \"{other}\" now is not what it referred to");
+            if !matches!(step.kind.as_str(), "table" | "column" | "column type") {
+                warn(&step, &message);
+                return Ok(());
+            }
+            return Err(failed(&step, &Failure::of(message)));
+        }
         let converts = step.kind == "column type";
         let former = converts.then(|| type_of(&step.object, &step.name));
         let place = (step.relation.clone(), step.name.clone());
@@ -278,6 +294,8 @@ impl Rebuild {
             "sequence value",
             "statistics target",
             "privileges",
+            "comment",
+            "protection",
         ];
         if about.contains(&&*step.kind) && self.kept.contains(&step.name) {
             return true;
@@ -293,6 +311,13 @@ impl Rebuild {
                 made.kind == "column" && made.relation == step.relation && made.name == step.name
             })
         {
+            return true;
+        }
+        let made = |step: &Step| {
+            let mut made = self.made.iter();
+            made.any(|made| made.kind == "table" && made.name == step.object)
+        };
+        if step.kind == "replica identity" && !made(step) && !lacks_replica_identity(&step.object) {
             return true;
         }
         exists(step)

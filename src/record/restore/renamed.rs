@@ -1,16 +1,23 @@
-//! Recorded commands name tables and columns as they were called then. What has another name today, and is surely the
-//! same because it has its OID, gets the recorded one while they run.
+//! Recorded commands name relations and columns as they were called then. What has another name today, and is surely the
+//! same because it has its OID, gets the recorded one while they run. `referred` does the same for functions, types and
+//! sequences.
 
 use super::command::execute;
 use super::present::pairs;
+use super::referred::same;
 use super::step::{Step, failed};
 use crate::pg::catalog;
 use crate::report::Outcome;
 use pgrx::pg_sys::Oid;
 
-/// What takes the names back, in the order in which they were given.
+/// Names that were given for the time of a restore.
 #[derive(Default)]
-pub struct Names(Vec<String>);
+pub struct Names {
+    /// What takes them back, in the order in which they were given.
+    back: Vec<String>,
+    /// Recorded names that what had them could not be given.
+    pub out_of_reach: Vec<String>,
+}
 
 impl Names {
     /// Gives the tables of the identities, and their columns, the recorded names. `steps`: what will run.
@@ -18,9 +25,7 @@ impl Names {
         let mut names = Names::default();
         let mut moves = Vec::new();
         for identity in identities {
-            // What sits on a view is not brought back under another name.
-            let is_table = read(identity).is_some_and(|is| matches!(is.kind, "r" | "p"));
-            let Some(relid) = same(identity).filter(|_| is_table) else {
+            let Some(relid) = same(identity).filter(|_| identity.kind == "table identity") else {
                 continue;
             };
             names.columns(identity, relid, steps)?;
@@ -67,19 +72,15 @@ impl Names {
                     format!("ALTER TABLE {aside}.{to} RENAME TO {from}"),
                 )?;
             }
-            if !has_schema(schema) {
-                let (make, drop) = ("CREATE SCHEMA", "DROP SCHEMA");
-                names.run(
-                    identity,
-                    format!("{make} {schema}"),
-                    format!("{drop} {schema}"),
-                )?;
-            }
+            names.schema(identity, schema)?;
             names.run(
                 identity,
                 format!("ALTER TABLE {aside}.{to} SET SCHEMA {schema}"),
                 format!("ALTER TABLE {} SET SCHEMA {aside}", identity.object),
             )?;
+        }
+        for kind in ["TYPE", "SEQUENCE", "ROUTINE"] {
+            names.referred(identities, kind)?;
         }
         Ok(names)
     }
@@ -124,15 +125,31 @@ impl Names {
         Ok(())
     }
 
-    fn run(&mut self, identity: &Step, sql: String, back: String) -> Outcome<()> {
+    pub(super) fn run(&mut self, identity: &Step, sql: String, back: String) -> Outcome<()> {
         execute(&sql, None).map_err(|failure| failed(identity, &failure))?;
-        self.0.push(back);
+        self.back.push(back);
         Ok(())
+    }
+
+    pub(super) fn taken_back_by(&mut self, sql: String) {
+        self.back.push(sql);
+    }
+
+    /// A schema of that name, quoted where SQL needs it.
+    pub(super) fn schema(&mut self, identity: &Step, schema: &str) -> Outcome<()> {
+        if has_schema(schema) {
+            return Ok(());
+        }
+        self.run(
+            identity,
+            format!("CREATE SCHEMA {schema}"),
+            format!("DROP SCHEMA {schema}"),
+        )
     }
 
     /// Everything is called again as before.
     pub fn take_back(self, identities: &[Step]) -> Outcome<()> {
-        for sql in self.0.iter().rev() {
+        for sql in self.back.iter().rev() {
             execute(sql, None).map_err(|failure| failed(&identities[0], &failure))?;
         }
         Ok(())
@@ -140,61 +157,13 @@ impl Names {
 }
 
 /// Schema and name, quoted as they are.
-fn parts(object: &str) -> Option<(&str, &str)> {
+pub(super) fn parts(object: &str) -> Option<(&str, &str)> {
     let mut quoted = false;
     let dot = object.find(|c| {
         quoted ^= c == '"';
         c == '.' && !quoted
     })?;
     Some((&object[..dot], &object[dot + 1..]))
-}
-
-/// What an identity says besides the relation's name.
-struct Identity<'a> {
-    relid: Oid,
-    database: &'a str,
-    cluster: &'a str,
-    kind: &'a str,
-    owner: &'a str,
-}
-
-fn read(identity: &Step) -> Option<Identity<'_>> {
-    let mut words = identity.name.splitn(5, ' ');
-    Some(Identity {
-        relid: Oid::from(words.next()?.parse::<u32>().ok()?),
-        database: words.next()?,
-        cluster: words.next()?,
-        kind: words.next()?,
-        owner: words.next()?,
-    })
-}
-
-/// The relation, if this is the database it was recorded in, and it is still there.
-fn same(identity: &Step) -> Option<Oid> {
-    let here = "SELECT d.oid::text, s.system_identifier::text FROM pg_catalog.pg_database AS d, pg_catalog.pg_control_system() AS s
-                WHERE d.datname = pg_catalog.current_database()";
-    let Identity {
-        relid,
-        database,
-        cluster,
-        ..
-    } = read(identity)?;
-    let found = pairs(here).into_iter().next()?;
-    let same = (&*found.0, &*found.1) == (database, cluster);
-    (same && catalog::relation_name(relid).is_some()).then_some(relid)
-}
-
-/// Whether what has the recorded name now is somebody else's relation: its owner would run what another one wrote.
-pub fn is_strangers(identity: &Step) -> bool {
-    if same(identity).is_some() {
-        return false;
-    }
-    let recorded = read(identity).map_or("", |identity| identity.owner);
-    let there = catalog::named_relation(&identity.object).map(|relid| {
-        let sql = "SELECT pg_catalog.pg_get_userbyid(relowner)::text, '' FROM pg_catalog.pg_class WHERE oid";
-        pairs(&format!("{sql} = {}", relid.to_u32()))
-    });
-    there.is_some_and(|there| there.iter().any(|(owner, _)| owner != recorded))
 }
 
 /// Whether there is a schema of that name, quoted where SQL needs it.
