@@ -88,7 +88,10 @@ impl Names {
     /// Gives functions, types or sequences (`kind`: the word of ALTER) the recorded names.
     pub(super) fn referred(&mut self, identities: &[Step], kind: &'static str) -> Outcome<()> {
         let mut moves = Vec::new();
-        for identity in identities.iter().filter(|one| one.kind == "object identity") {
+        for identity in identities
+            .iter()
+            .filter(|one| one.kind == "object identity")
+        {
             let is_of_kind = read(identity).is_some_and(|is| is.kind == kind);
             let Some(oid) = same(identity).filter(|_| is_of_kind) else {
                 continue;
