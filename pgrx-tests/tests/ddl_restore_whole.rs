@@ -112,6 +112,8 @@ fn after_drop_of_what_others_are_made_of() {
     comes_back("DROP TABLE w.typed");
     comes_back("DROP FUNCTION w.f CASCADE");
     comes_back("DROP TYPE w.pair CASCADE");
+    comes_back("DROP COLLATION w.coll CASCADE");
+    comes_back("DROP TYPE w.span CASCADE");
 }
 
 #[test]

@@ -54,6 +54,8 @@ CREATE TABLE w.pkid (id int, k text, CONSTRAINT pkid_f FOREIGN KEY (id, k) REFER
 INSERT INTO w.parts VALUES (1, 'a', 5), (2, 'b', 5); COMMENT ON TABLE w.parts_h IS 'h'; GRANT SELECT (v) ON w.parts_r TO reviewer;
 CREATE TABLE w.base (id int PRIMARY KEY, t text NOT NULL DEFAULT 'p'); CREATE TABLE w.heir (t text DEFAULT 'own', e int) INHERITS (w.base); ALTER TABLE w.heir ALTER t SET STORAGE MAIN;
 INSERT INTO w.base VALUES (1); INSERT INTO w.heir VALUES (2, 'x', 3);
+CREATE TYPE w.span AS RANGE (SUBTYPE = text, COLLATION = w.coll, MULTIRANGE_TYPE_NAME = w.spans); COMMENT ON TYPE w.span IS 'span'; COMMENT ON COLLATION w.coll IS 'coll';
+REVOKE USAGE ON TYPE w.span FROM PUBLIC; CREATE TABLE w.ranged (id int PRIMARY KEY, s w.span, ss w.spans); INSERT INTO w.ranged VALUES (1, '[a,b)', '{[a,b)}'); SELECT backstop.protect('w.ranged');
 CREATE TABLE w.old (id int PRIMARY KEY, v int); INSERT INTO w.old VALUES (1, -1); ALTER TABLE w.old ADD CONSTRAINT late CHECK (v > 0) NOT VALID; SELECT backstop.protect('w.old');
 CREATE TYPE w.pair AS (id int, v text); CREATE TABLE w.typed OF w.pair (PRIMARY KEY (id), v WITH OPTIONS DEFAULT 'q' NOT NULL CHECK (v <> '')); COMMENT ON COLUMN w.typed.v IS 'tv';
 SELECT backstop.protect('w.base'), backstop.protect('w.typed'), backstop.protect('w.main', max_rows => 3), backstop.protect('w.parts');

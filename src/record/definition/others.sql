@@ -1,4 +1,4 @@
--- What vanishes with guarded tables or columns besides them: schemas, types, functions, sequences, views. $1 and $2 are the
+-- What vanishes with guarded tables or columns besides them: schemas, collations, types, functions, sequences, views. $1 and $2 are the
 -- classes and OIDs (oid[]) of everything that goes. Of one kind, what is older comes first.
 WITH gone(classid, oid) AS (
     SELECT * FROM unnest($1::oid[], $2::oid[])
@@ -11,15 +11,20 @@ WITH gone(classid, oid) AS (
 ), p AS (
     SELECT f.*, f.oid::regprocedure::text AS full_name
     FROM gone AS g JOIN pg_proc AS f ON g.classid = 'pg_proc'::regclass AND f.oid = g.oid
+), l AS (
+    SELECT x.*, to_jsonb(x) AS fields, format('%I.%I', n.nspname, x.collname) AS full_name
+    FROM gone AS g JOIN pg_collation AS x ON g.classid = 'pg_collation'::regclass AND x.oid = g.oid JOIN pg_namespace AS n ON n.oid = x.collnamespace
 ), alone(classid, oid, full_name, what, acl, owner) AS (
     SELECT 'pg_proc'::regclass, oid, full_name, 'ROUTINE', proacl, proowner FROM p WHERE prokind IN ('f', 'p')
     UNION ALL
     SELECT 'pg_type'::regclass, y.oid, y.full_name, 'TYPE', y.typacl, y.typowner FROM y
-    WHERE y.typtype IN ('e', 'd') OR (y.typtype = 'c' AND (SELECT relkind FROM pg_class AS c WHERE c.oid = y.typrelid) = 'c')
+    WHERE y.typtype IN ('e', 'd', 'r') OR (y.typtype = 'c' AND (SELECT relkind FROM pg_class AS c WHERE c.oid = y.typrelid) = 'c')
     UNION ALL
     SELECT 'pg_class'::regclass, r.oid, r.full_name, 'SEQUENCE', r.relacl, r.relowner FROM r WHERE r.relkind = 'S' AND NOT EXISTS (
         SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
             AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i'))
+    UNION ALL
+    SELECT 'pg_collation'::regclass, oid, full_name, 'COLLATION', NULL, collowner FROM l
     UNION ALL
     SELECT 'pg_namespace'::regclass, n.oid, quote_ident(n.nspname), 'SCHEMA', NULL, n.nspowner
     FROM gone AS g JOIN pg_namespace AS n ON g.classid = 'pg_namespace'::regclass AND n.oid = g.oid
@@ -34,6 +39,16 @@ WITH gone(classid, oid) AS (
     FROM gone AS g JOIN pg_namespace AS n ON g.classid = 'pg_namespace'::regclass AND n.oid = g.oid
     CROSS JOIN LATERAL aclexplode(n.nspacl) AS e WHERE e.grantee <> n.nspowner GROUP BY n.oid, n.nspname, e.grantee, e.is_grantable
     UNION ALL
+    -- Its locale has another column in 15 and in 17.
+    SELECT 18, oid, full_name, 'collation', full_name, format('CREATE COLLATION %s (PROVIDER = %s, %s%s%s)', full_name,
+           CASE collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
+           CASE collprovider WHEN 'c' THEN format('LC_COLLATE = %L, LC_CTYPE = %L', collcollate, collctype)
+                ELSE format('LOCALE = %L', coalesce(fields ->> 'colllocale', fields ->> 'colliculocale', collcollate)) END,
+           CASE WHEN collisdeterministic THEN '' ELSE ', DETERMINISTIC = false' END, coalesce(', RULES = ' || quote_literal(fields ->> 'collicurules'), ''))
+    FROM l
+    UNION ALL
+    SELECT 19, oid, full_name, 'owner', full_name, format('ALTER COLLATION %s OWNER TO %I', full_name, pg_get_userbyid(collowner)) FROM l
+    UNION ALL
     SELECT 20, oid, full_name, 'type', full_name, format('CREATE TYPE %s AS ENUM (%s)', full_name,
            (SELECT coalesce(string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder), '') FROM pg_enum AS e WHERE e.enumtypid = y.oid))
     FROM y WHERE typtype = 'e'
@@ -42,6 +57,16 @@ WITH gone(classid, oid) AS (
            (SELECT coalesce(string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum), '')
             FROM pg_attribute AS a WHERE a.attrelid = y.typrelid AND a.attnum > 0 AND NOT a.attisdropped))
     FROM y JOIN pg_class AS c ON c.oid = y.typrelid AND c.relkind = 'c' WHERE y.typtype = 'c'
+    UNION ALL
+    SELECT 22, y.oid, y.full_name, 'type', y.full_name, format('CREATE TYPE %s AS RANGE (SUBTYPE = %s, SUBTYPE_OPCLASS = %I.%I', y.full_name,
+           format_type(g.rngsubtype, NULL), n.nspname, o.opcname)
+           || coalesce((SELECT format(', COLLATION = %I.%I', cn.nspname, c.collname) FROM pg_collation AS c
+                        JOIN pg_namespace AS cn ON cn.oid = c.collnamespace WHERE c.oid = g.rngcollation), '')
+           || CASE WHEN g.rngsubdiff <> 0 THEN format(', SUBTYPE_DIFF = %s', g.rngsubdiff) ELSE '' END
+           || format(', MULTIRANGE_TYPE_NAME = %s)', g.rngmultitypid::regtype)
+    FROM y JOIN pg_range AS g ON g.rngtypid = y.oid JOIN pg_opclass AS o ON o.oid = g.rngsubopc JOIN pg_namespace AS n ON n.oid = o.opcnamespace
+    -- One with a canonical function and that function stand on each other.
+    WHERE y.typtype = 'r' AND g.rngcanonical = 0
     UNION ALL
     SELECT 23, oid, full_name, 'type', full_name, format('CREATE DOMAIN %s AS %s', full_name, format_type(typbasetype, typtypmod))
            || coalesce(' DEFAULT ' || typdefault, '') || CASE WHEN typnotnull THEN ' NOT NULL' ELSE '' END
@@ -52,7 +77,7 @@ WITH gone(classid, oid) AS (
     FROM y WHERE typtype = 'd'
     UNION ALL
     SELECT 24, oid, full_name, 'owner', full_name, format('ALTER TYPE %s OWNER TO %I', full_name, pg_get_userbyid(typowner))
-    FROM y WHERE typtype IN ('e', 'd') OR (typtype = 'c' AND (SELECT relkind FROM pg_class WHERE oid = typrelid) = 'c')
+    FROM y WHERE typtype IN ('e', 'd', 'r') OR (typtype = 'c' AND (SELECT relkind FROM pg_class WHERE oid = typrelid) = 'c')
     UNION ALL
     SELECT 25, oid, full_name, 'function', full_name, pg_get_functiondef(oid) FROM p WHERE prokind IN ('f', 'p')
     UNION ALL

@@ -22,6 +22,7 @@ mod copy;
 mod defaults;
 mod displace;
 pub mod drill;
+mod emptied;
 mod engine;
 mod find;
 mod finish;

@@ -53,6 +53,10 @@ pub(super) fn exists(step: &Step) -> bool {
         "table" | "sequence" | "view" | "index" => return relation_exists(&step.name),
         "schema" => "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE pg_catalog.quote_ident(nspname) = $2)",
         "type" => "SELECT pg_catalog.to_regtype($2) IS NOT NULL",
+        "collation" => {
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_collation AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.collnamespace
+                            WHERE pg_catalog.format('%I.%I', n.nspname, c.collname) = $2)"
+        }
         "function" => {
             // to_regprocedure() fails where a type is missing.
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc WHERE oid::pg_catalog.regprocedure::text = $2)"

@@ -6,18 +6,17 @@
 //! write into the catalogs run as a superuser: the owner may have lost the privileges he made it with. Those that make
 //! indexes and fill materialized views go over to the owner by themselves.
 
-use super::command::{Failure, execute};
+use super::command::Failure;
 use super::own_rows::scan;
-use super::present::{exists, lacks_replica_identity, rows_of, type_of};
+use super::present::{exists, lacks_replica_identity, type_of};
 use super::referred::{is_strangers, mentions};
 use super::renamed::Names;
 use super::since::Wanted;
 use super::step::{Step, failed, warn};
 use crate::guard_triggers;
-use crate::pg::catalog;
 use crate::pg::privileged::Privileged;
 use crate::registry::{self, Registry};
-use crate::report::{Outcome, Report, sqlstate};
+use crate::report::Outcome;
 use pgrx::pg_sys::Oid;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -45,7 +44,7 @@ pub struct Rebuild {
     /// Columns that have another type, the recorded one, since this restore: as recorded.
     converted: Vec<(String, String)>,
     /// Tables with columns whose values could not be converted back: as recorded, as they are.
-    emptied: Vec<(String, Oid)>,
+    pub(super) emptied: Vec<(String, Oid)>,
 }
 
 /// `Anum_` of backstop.definition, from 0.
@@ -94,7 +93,7 @@ impl Rebuild {
             wanted.has_name(&step.relation)
                 || matches!(
                     step.kind.as_str(),
-                    "schema" | "type" | "function" | "sequence"
+                    "schema" | "collation" | "type" | "function" | "sequence"
                 )
         });
         Ok(Rebuild {
@@ -124,7 +123,10 @@ impl Rebuild {
             .steps
             .iter()
             .filter(|step| {
-                matches!(step.kind.as_str(), "table" | "view" | "type" | "function") && exists(step)
+                matches!(
+                    step.kind.as_str(),
+                    "table" | "view" | "collation" | "type" | "function"
+                ) && exists(step)
             })
             .map(|step| step.name.clone())
             .collect();
@@ -142,56 +144,6 @@ impl Rebuild {
         names.take_back(&self.identities)?;
         let _privileged = Privileged::for_ddl();
         guard_triggers::adjust_changed(&self.guarded);
-        Ok(())
-    }
-
-    /// A column whose values can't be converted back gets its type without them: every row's value is in the record, or
-    /// the restore fails.
-    fn empty(&mut self, step: Step) -> Outcome<()> {
-        let Some((conversion, _)) = step.sql.split_once(" USING ") else {
-            return execute(&step.sql, step.runs_as()).map_err(|failure| failed(&step, &failure));
-        };
-        let column = catalog::quoted(&step.name);
-        let sql = format!(
-            "ALTER TABLE {} ALTER COLUMN {column} DROP NOT NULL; {conversion} USING NULL",
-            step.object
-        );
-        execute(&sql, step.runs_as()).map_err(|failure| failed(&step, &failure))?;
-        let relid = catalog::named_relation(&step.object);
-        self.emptied
-            .extend(relid.map(|relid| (step.relation.clone(), relid)));
-        self.made.push(step);
-        Ok(())
-    }
-
-    /// Whether columns were emptied because their values could not be converted back.
-    pub fn has_emptied(&self) -> bool {
-        !self.emptied.is_empty()
-    }
-
-    /// Whether every row of the columns that were emptied has its value back, when the statement's images are undone and
-    /// no earlier one's: rows that have their columns' values back by relation, `before` that and now.
-    pub fn check_emptied(&self, before: &[(String, i64)], now: &[(String, i64)]) -> Outcome<()> {
-        let sum = |counts: &[(String, i64)], of: &str| -> i64 {
-            let of_table = counts.iter().filter(|(relation, _)| relation == of);
-            of_table.map(|(_, rows)| rows).sum()
-        };
-        for (relation, table) in &self.emptied {
-            let back = sum(now, relation) - sum(before, relation);
-            let table = &catalog::display_name(*table);
-            let rows = rows_of(table);
-            if rows > back {
-                return Err(Report::new(
-                    sqlstate::NOT_IN_PREREQUISITE_STATE,
-                    format!("cannot change the column types of table \"{table}\" back"),
-                )
-                .detail(format!(
-                    "Present values do not fit the former type, and {} of {rows} rows were inserted or changed since.",
-                    rows - back
-                ))
-                .hint("Empty the column in those rows, or convert it by hand; backstop.preimage holds the former values."));
-            }
-        }
         Ok(())
     }
 
