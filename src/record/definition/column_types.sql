@@ -4,6 +4,8 @@
 WITH a AS (
     SELECT c.oid = ANY ($1::oid[]) AS named, format('%I.%I', n.nspname, c.relname) AS full_name, x.attname, x.attgenerated, x.attnotnull,
            x.attstorage, x.attcompression, y.typstorage,
+           -- Since 18 it is known whose it is.
+           EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = c.oid AND k.contype = 'n' AND k.conkey = ARRAY[x.attnum] AND NOT k.conislocal) AS only_inherited,
            (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef AS d WHERE d.adrelid = x.attrelid AND d.adnum = x.attnum) AS expr,
            format_type(x.atttypid, x.atttypmod) AS type_name,
            CASE WHEN x.attcollation <> 0 AND x.attcollation <> y.typcollation
@@ -28,7 +30,7 @@ WITH a AS (
         (attcompression <> '', 'COMPRESSION ' || CASE attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END)) AS x(is_set, clause) ON x.is_set
     UNION ALL
     SELECT 103, named, full_name, 'not null', attname::text, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', full_name, attname)
-    FROM a WHERE attnotnull
+    FROM a WHERE attnotnull AND NOT only_inherited
     UNION ALL
     SELECT 102, named, full_name, 'default', attname::text, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET DEFAULT %s', full_name, attname, expr)
     FROM a WHERE expr IS NOT NULL AND attgenerated = ''
