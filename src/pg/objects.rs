@@ -7,6 +7,7 @@ use std::ffi::CStr;
 /// pg_rewrite.dat, pg_constraint.h: their bindings are missing. The numbers are fixed.
 pub const REWRITE_RELATION: Oid = Oid::from_u32(2618);
 const REWRITE_OID_INDEX: Oid = Oid::from_u32(2692);
+pub const ATTRDEF_RELATION: Oid = Oid::from_u32(2604);
 pub const CONSTRAINT_RELATION: Oid = Oid::from_u32(2606);
 
 /// The first fields of `FormData_pg_rewrite` of catalog/pg_rewrite.h.

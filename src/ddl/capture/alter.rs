@@ -204,13 +204,30 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
             .map(|column| (column.oid, column.column as i16))
             .collect();
         let mut definitions = definition::dropped_columns(relid, &plan.dropped, &of_children);
-        definitions.extend(definition::parts(&closure::addresses(&gone), &[relid]));
+        let addresses = closure::addresses(&gone);
+        definitions.extend(definition::parts(&addresses, &[relid]));
+        definitions.extend(definition::references(&addresses));
         definitions.extend(definition::others(&closure::whole(&gone)));
         definition::write(names.clone(), Operation::DropColumn, definitions);
     }
     if !plan.retyped.is_empty() {
-        let mut definitions = definition::altered_columns(relid, &plan.retyped);
+        let columns: Vec<Object> = plan
+            .reached
+            .iter()
+            .copied()
+            .filter(|column| !plan.gone.contains(column))
+            .collect();
+        let altered: Vec<(Oid, i16)> = columns
+            .iter()
+            .map(|column| (column.oid, column.column as i16))
+            .collect();
+        let mut definitions = definition::altered_columns(relid, &altered);
         definitions.extend(definition::same_values(relid, &plan.same));
+        // Their types, and what their defaults call.
+        let mut named = closure::closure(&columns);
+        named
+            .retain(|object| object.class == objects::ATTRDEF_RELATION || columns.contains(object));
+        definitions.extend(definition::references(&closure::addresses(&named)));
         definition::write(names, Operation::AlterColumnType, definitions);
     }
     for relid in &relids {

@@ -134,12 +134,14 @@ fn capture(
     // Those that vanish first: what belongs to none in particular comes back with one that is made again.
     let mut owners = relids.clone();
     owners.extend(concerned.iter().filter(|relid| !relids.contains(relid)));
-    let parts = definition::parts(&closure::addresses(&gone), &owners);
+    let addresses = closure::addresses(&gone);
+    let parts = definition::parts(&addresses, &owners);
     let parts_of = |owners: &[Oid]| {
         let parts = parts.iter().filter(|part| owners.contains(&part.relid));
         parts.cloned().collect::<Vec<_>>()
     };
     let mut definitions = definition::others(&closure::whole(&gone));
+    definitions.extend(definition::references(&addresses));
     if !relids.is_empty() {
         definitions.extend(definition::tables(&relids));
         definitions.extend(parts_of(&relids));

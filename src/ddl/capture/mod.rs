@@ -5,7 +5,7 @@
 //! is reached.
 
 mod alter;
-mod closure;
+pub(crate) mod closure;
 mod drop;
 mod truncate;
 

@@ -1,6 +1,6 @@
 //! Definitions of columns that are dropped or change their type, and of partitions that are detached.
 
-use super::{Definition, oids, read, sequence_states};
+use super::{Definition, oids, owned_sequences, read, references, sequence_states, settings};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
 
@@ -26,6 +26,7 @@ pub fn dropped_columns(relid: Oid, columns: &[i16], of_children: &[(Oid, i16)]) 
         .collect();
     all.retain(|d| d.kind != "owned sequence");
     all.extend(states);
+    all.extend(owned_sequences(&[relid], columns));
     if !of_children.is_empty() {
         let children: Vec<Oid> = of_children.iter().map(|(child, _)| *child).collect();
         let columns: Vec<i16> = of_children.iter().map(|(_, column)| *column).collect();
@@ -35,12 +36,17 @@ pub fn dropped_columns(relid: Oid, columns: &[i16], of_children: &[(Oid, i16)]) 
     all
 }
 
-/// The types and defaults that columns of `relid` have before ALTER COLUMN TYPE.
-pub fn altered_columns(relid: Oid, columns: &[i16]) -> Vec<Definition> {
-    read(
-        include_str!("column_types.sql"),
-        &[oids(&[relid]), attnums(columns)],
-    )
+/// The types and defaults that columns (table, column) of `relid` and of its children have before ALTER COLUMN TYPE.
+pub fn altered_columns(relid: Oid, columns: &[(Oid, i16)]) -> Vec<Definition> {
+    let tables: Vec<Oid> = columns.iter().map(|(table, _)| *table).collect();
+    let columns: Vec<i16> = columns.iter().map(|(_, column)| *column).collect();
+    let arguments = [oids(&[relid]), oids(&tables), attnums(&columns)];
+    let mut all = read(include_str!("column_types.sql"), &arguments);
+    // Indexes are built anew, and all else that they have is theirs again.
+    let mut indexes = settings(&tables, &[], &[relid]);
+    indexes.retain(|setting| setting.kind == "index statistics");
+    all.extend(indexes);
+    all
 }
 
 /// Columns whose conversion leaves their values as the record writes them: rows are known by those in both types.
@@ -76,5 +82,7 @@ pub fn detached(partition: Oid) -> Vec<Definition> {
                              pg_get_expr(c.relpartbound, c.oid))
                FROM pg_class AS c JOIN pg_inherits AS i ON i.inhrelid = c.oid
                WHERE c.oid = ANY ($1::oid[]) AND c.relispartition";
-    read(sql, &[oids(&[partition])])
+    let mut all = read(sql, &[oids(&[partition])]);
+    all.extend(references::of_relations(&[partition]));
+    all
 }

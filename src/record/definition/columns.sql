@@ -14,7 +14,7 @@ WITH t AS (
     JOIN pg_namespace AS sn ON sn.oid = sc.relnamespace
     JOIN pg_sequence AS s ON s.seqrelid = sc.oid
 ), a AS (
-    SELECT t.full_name, t.oid AS relid, x.*, y.typstorage, (to_jsonb(x) ->> 'attstattarget')::int AS stattarget,
+    SELECT t.full_name, t.oid AS relid, t.relowner, x.*, y.typstorage, (to_jsonb(x) ->> 'attstattarget')::int AS stattarget,
            (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef AS d WHERE d.adrelid = x.attrelid AND d.adnum = x.attnum) AS expr,
            format_type(x.atttypid, x.atttypmod)
            || CASE WHEN x.attcollation <> 0 AND x.attcollation <> y.typcollation
@@ -47,10 +47,14 @@ WITH t AS (
             (SELECT '(' || string_agg(o, ', ') || ')' FROM unnest(attoptions) AS o WHERE o LIKE 'n\_distinct%')))
         AS x(is_set, clause) ON x.is_set
     UNION ALL
-    SELECT 102, full_name, 'default', attname::text, format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', full_name, attname, expr)
+    -- Children have their own (child_columns.sql), those that keep the column too.
+    SELECT 102, full_name, 'default', attname::text, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET DEFAULT %s', full_name, attname, expr)
     FROM a WHERE expr IS NOT NULL AND attgenerated = ''
     UNION ALL
-    SELECT 103, full_name, 'not null', attname::text, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', full_name, attname)
+    -- Since 18 it is a constraint with a name.
+    SELECT 103, full_name, 'not null', attname::text, coalesce((SELECT format('ALTER TABLE %s ADD CONSTRAINT %I ', full_name, k.conname)
+           || pg_get_constraintdef(k.oid) FROM pg_constraint AS k WHERE k.conrelid = a.relid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]),
+           format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', full_name, attname))
     FROM a WHERE attnotnull
     UNION ALL
     SELECT 104, full_name, 'identity', attname::text, format('ALTER TABLE %s ALTER COLUMN %I ADD GENERATED %s AS IDENTITY (SEQUENCE NAME %s %s)',
@@ -63,11 +67,18 @@ WITH t AS (
     SELECT 170, full_name, 'comment', attname::text, format('COMMENT ON COLUMN %s.%I IS %L', full_name, attname, d.description)
     FROM a JOIN pg_description AS d ON d.classoid = 'pg_class'::regclass AND d.objoid = a.relid AND d.objsubid = a.attnum
     UNION ALL
-    SELECT 181, full_name, 'privileges', attname::text,
-           format('GRANT %s ON TABLE %s TO %s%s', string_agg(format('%s (%I)', e.privilege_type, attname), ', ' ORDER BY e.privilege_type), full_name,
+    SELECT e.rank,
+           full_name, 'privileges', attname::text,
+           format('GRANT %s ON TABLE %s TO %s%s%s', string_agg(format('%s (%I)', e.privilege_type, attname), ', ' ORDER BY e.privilege_type), full_name,
                   CASE WHEN e.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(e.grantee)) END,
-                  CASE WHEN e.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-    FROM a CROSS JOIN LATERAL aclexplode(a.attacl) AS e GROUP BY full_name, attname, e.grantee, e.is_grantable
+                  CASE WHEN e.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END,
+                  CASE WHEN e.grantor <> relowner THEN format(' GRANTED BY %I', pg_get_userbyid(e.grantor)) ELSE '' END)
+    FROM a CROSS JOIN LATERAL (
+        SELECT x.*, CASE WHEN x.grantor = a.relowner THEN 181
+                         WHEN EXISTS (SELECT FROM aclexplode(a.attacl) AS y WHERE y.grantee = x.grantor AND y.grantor = a.relowner) THEN 182
+                         ELSE 183 END AS rank FROM aclexplode(a.attacl) AS x
+    ) AS e
+    GROUP BY full_name, attname, relowner, e.grantor, e.grantee, e.is_grantable, e.rank
     UNION ALL
     SELECT 211, full_name, 'protection', attname::text,
            format('SELECT backstop.protect_columns(%L, %L, %L)', full_name, ARRAY[attname::text], r.upstream)

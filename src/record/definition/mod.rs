@@ -6,10 +6,12 @@
 
 mod columns;
 mod others;
+mod references;
 mod write;
 
 pub use columns::{altered_columns, detached, dropped_columns, no_defaults, same_values};
 pub use others::{others, parts};
+pub use references::references;
 pub use write::{record, write};
 
 use crate::model::Operation;
@@ -96,6 +98,7 @@ fn oids(relids: &[Oid]) -> DatumWithOid<'static> {
 pub fn tables(relids: &[Oid]) -> Vec<Definition> {
     let mut all = read(include_str!("tables.sql"), &[oids(relids)]);
     all.extend(attached(relids));
+    all.extend(owned_sequences(relids, &[]));
     for relid in relids {
         all.extend(sequence_states(*relid));
     }
@@ -105,7 +108,23 @@ pub fn tables(relids: &[Oid]) -> Vec<Definition> {
 
 /// What sits on relations besides their shape.
 fn attached(relids: &[Oid]) -> Vec<Definition> {
-    read(include_str!("attached.sql"), &[oids(relids)])
+    let mut all = read(include_str!("attached.sql"), &[oids(relids)]);
+    all.extend(settings(relids, &[], relids));
+    all
+}
+
+/// How the indexes of relations are kept, and those of relations that stay among what goes: it belongs to the record of one
+/// of `tables`.
+fn settings(relids: &[Oid], gone: &[Oid], tables: &[Oid]) -> Vec<Definition> {
+    let arguments = [oids(relids), oids(gone), oids(tables)];
+    read(include_str!("settings.sql"), &arguments)
+}
+
+/// What the sequences have that tables' columns own; `columns` none: all of theirs.
+fn owned_sequences(relids: &[Oid], columns: &[i16]) -> Vec<Definition> {
+    // SAFETY: a smallint[] argument.
+    let columns = unsafe { DatumWithOid::new(columns.to_vec(), pg_sys::INT2ARRAYOID) };
+    read(include_str!("sequences.sql"), &[oids(relids), columns])
 }
 
 /// Where the sequences stand that a table's columns own.

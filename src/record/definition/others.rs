@@ -1,7 +1,7 @@
 //! Definitions of what goes with guarded tables besides them: schemas, types, functions, views, and what sat on relations
 //! that stay.
 
-use super::{Definition, attached, oids, read};
+use super::{Definition, attached, oids, read, settings};
 use crate::pg::catalog;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
@@ -47,5 +47,10 @@ pub fn parts(gone: &[(Oid, Oid, i32)], tables: &[Oid]) -> Vec<Definition> {
     let arguments = || [oids(&classes), oids(&objects), columns(), oids(tables)];
     let mut all = read(include_str!("parts.sql"), &arguments());
     all.extend(read(PUBLICATIONS, &arguments()));
+    let relations = gone
+        .iter()
+        .filter(|(class, _, column)| *class == pg_sys::RelationRelationId && *column == 0);
+    let relations: Vec<Oid> = relations.map(|(_, oid, _)| *oid).collect();
+    all.extend(settings(&[], &relations, tables));
     all
 }

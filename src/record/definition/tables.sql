@@ -33,8 +33,10 @@ WITH RECURSIVE chosen(oid) AS (
                    THEN format(' COLLATE %I.%I', cn.nspname, co.collname) ELSE '' END AS type_text,
            o.options, o.seq_full_name,
            -- From 18 on the constraint has a name, and may be the parent's alone.
-           CASE WHEN NOT x.attnotnull OR k.conislocal = false AND NOT t.relispartition THEN ''
-                ELSE coalesce(' CONSTRAINT ' || quote_ident(k.conname), '') || ' NOT NULL' END AS not_null
+           CASE WHEN NOT x.attnotnull OR k.conislocal = false AND NOT t.relispartition OR k.convalidated = false THEN ''
+                ELSE coalesce(' CONSTRAINT ' || quote_ident(k.conname), '') || ' NOT NULL'
+                     || CASE WHEN k.connoinherit THEN ' NO INHERIT' ELSE '' END END AS not_null,
+           k.conname AS not_null_name
     FROM t JOIN pg_attribute AS x ON x.attrelid = t.oid AND x.attnum > 0 AND NOT x.attisdropped
     JOIN pg_type AS y ON y.oid = x.atttypid
     LEFT JOIN pg_collation AS co ON co.oid = x.attcollation
@@ -83,7 +85,8 @@ WITH RECURSIVE chosen(oid) AS (
     FROM a WHERE (NOT own OR reloftype <> 0) AND expr IS NOT NULL AND attgenerated = ''
     UNION ALL
     SELECT 47, depth, attrelid, full_name, 'not null', attname::text,
-           format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', full_name, attname)
+           CASE WHEN not_null_name IS NOT NULL THEN format('ALTER TABLE %s ADD CONSTRAINT %I NOT NULL %I', full_name, not_null_name, attname)
+                ELSE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', full_name, attname) END
     FROM a WHERE (NOT own OR reloftype <> 0) AND not_null <> ''
     UNION ALL
     SELECT 48, depth, attrelid, full_name, 'column storage', attname::text,
@@ -104,9 +107,10 @@ WITH RECURSIVE chosen(oid) AS (
            format('ALTER TABLE ONLY %s ALTER COLUMN %I SET (%s)', full_name, attname, settings)
     FROM a WHERE settings IS NOT NULL
     UNION ALL
-    SELECT 50, t.depth, t.oid, t.full_name, 'constraint', k.conname::text,
+    -- Rows that one that is not validated would not let in were there before it.
+    SELECT CASE WHEN k.convalidated THEN 50 ELSE 106 END, t.depth, t.oid, t.full_name, 'constraint', k.conname::text,
            format('ALTER TABLE %s ADD CONSTRAINT %I ', t.full_name, k.conname) || pg_get_constraintdef(k.oid)
-    FROM t JOIN pg_constraint AS k ON k.conrelid = t.oid AND k.contype IN ('p', 'u', 'x', 'c')
+    FROM t JOIN pg_constraint AS k ON k.conrelid = t.oid AND (k.contype IN ('p', 'u', 'x', 'c') OR k.contype = 'n' AND NOT k.convalidated)
         AND (k.conislocal OR t.relispartition)
     UNION ALL
     SELECT 55, t.depth, t.oid, t.full_name, 'index', format('%I.%I', n.nspname, ic.relname),
@@ -137,40 +141,11 @@ WITH RECURSIVE chosen(oid) AS (
     WHERE k.contype = 'f' AND k.conparentid = 0
         AND (k.conrelid IN (SELECT oid FROM chosen) OR k.confrelid IN (SELECT oid FROM chosen))
     UNION ALL
-    SELECT 120, t.depth, t.oid, t.full_name, 'cluster', ic.relname::text,
-           format('ALTER TABLE %s CLUSTER ON %I', t.full_name, ic.relname)
-    FROM t JOIN pg_index AS i ON i.indrelid = t.oid AND i.indisclustered JOIN pg_class AS ic ON ic.oid = i.indexrelid
-    UNION ALL
-    SELECT 120, t.depth, t.oid, t.full_name, 'replica identity', t.full_name,
-           format('ALTER TABLE ONLY %s REPLICA IDENTITY %s', t.full_name, CASE t.relreplident WHEN 'n' THEN 'NOTHING'
-                  WHEN 'f' THEN 'FULL' ELSE format('USING INDEX %I', (SELECT ic.relname FROM pg_index AS i
-                       JOIN pg_class AS ic ON ic.oid = i.indexrelid WHERE i.indrelid = t.oid AND i.indisreplident)) END)
-    FROM t WHERE t.relreplident <> 'd' AND t.relkind IN ('r', 'p')
-    UNION ALL
-    SELECT 120, t.depth, t.oid, t.full_name, 'index options', format('%I.%I', n.nspname, ic.relname),
-           format('ALTER INDEX %I.%I SET (%s)', n.nspname, ic.relname, array_to_string(ic.reloptions, ', '))
-    FROM t JOIN pg_index AS i ON i.indrelid = t.oid JOIN pg_class AS ic ON ic.oid = i.indexrelid
-    JOIN pg_namespace AS n ON n.oid = ic.relnamespace
-    JOIN pg_constraint AS k ON k.conindid = ic.oid AND k.contype IN ('p', 'u', 'x')
-    WHERE ic.reloptions IS NOT NULL AND ic.relkind = 'i'
-    UNION ALL
-    SELECT 121, t.depth, t.oid, t.full_name, 'index statistics', format('%I.%I', n.nspname, ic.relname),
-           format('ALTER INDEX %I.%I ALTER COLUMN %s SET STATISTICS %s', n.nspname, ic.relname, x.attnum, to_jsonb(x) ->> 'attstattarget')
-    FROM t JOIN pg_index AS i ON i.indrelid = t.oid JOIN pg_class AS ic ON ic.oid = i.indexrelid
-    JOIN pg_namespace AS n ON n.oid = ic.relnamespace JOIN pg_attribute AS x ON x.attrelid = ic.oid
-    WHERE (to_jsonb(x) ->> 'attstattarget')::int >= 0 AND x.attnum > 0
-    UNION ALL
-    SELECT 130, t.depth, t.oid, t.full_name, 'statistics', format('%I.%I', n.nspname, e.stxname), pg_get_statisticsobjdef(e.oid)
-    FROM t JOIN pg_statistic_ext AS e ON e.stxrelid = t.oid JOIN pg_namespace AS n ON n.oid = e.stxnamespace
-    UNION ALL
-    SELECT 131, t.depth, t.oid, t.full_name, 'owner', format('%I.%I', n.nspname, e.stxname),
-           format('ALTER STATISTICS %I.%I OWNER TO %I', n.nspname, e.stxname, pg_get_userbyid(e.stxowner))
-    FROM t JOIN pg_statistic_ext AS e ON e.stxrelid = t.oid JOIN pg_namespace AS n ON n.oid = e.stxnamespace
-    UNION ALL
-    SELECT 131, t.depth, t.oid, t.full_name, 'statistics target', format('%I.%I', n.nspname, e.stxname),
-           format('ALTER STATISTICS %I.%I SET STATISTICS %s', n.nspname, e.stxname, to_jsonb(e) ->> 'stxstattarget')
-    FROM t JOIN pg_statistic_ext AS e ON e.stxrelid = t.oid JOIN pg_namespace AS n ON n.oid = e.stxnamespace
-    WHERE (to_jsonb(e) ->> 'stxstattarget')::int >= 0
+    SELECT 190, 0, k.confrelid, format('%I.%I', n.nspname, c.relname), 'comment', k.conname::text,
+           format('COMMENT ON CONSTRAINT %I ON %I.%I IS %L', k.conname, n.nspname, c.relname, d.description)
+    FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_description AS d ON d.classoid = 'pg_constraint'::regclass AND d.objoid = k.oid
+    WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid IN (SELECT oid FROM chosen) AND k.conrelid NOT IN (SELECT oid FROM chosen)
     UNION ALL
     SELECT 150, t.depth, t.oid, t.full_name, 'row security', t.full_name, format('ALTER TABLE %s %s', t.full_name, x.clause)
     FROM t JOIN LATERAL (VALUES (t.relrowsecurity, 'ENABLE ROW LEVEL SECURITY'),

@@ -1,40 +1,13 @@
 //! Writing definitions into the record.
 
-use super::{AFTER_ROWS, Definition, oids, read};
+use super::{AFTER_ROWS, Definition, references};
 use crate::ledger::{self, Root};
 use crate::model::Operation;
-use crate::pg::{catalog, raw};
+use crate::pg::raw;
 use crate::record::{datum, tables, write as rows};
 use crate::running;
 use pgrx::pg_sys::{Datum, Oid};
 use std::rc::Rc;
-
-/// By what the tables that definitions sit on, and that stay, are known again.
-fn identities(
-    names: &[(Oid, Rc<str>)],
-    operation: Operation,
-    definitions: &[Definition],
-) -> Vec<Definition> {
-    // What comes before tables sits on none.
-    let on_tables = definitions
-        .iter()
-        .filter(|definition| definition.rank >= 30);
-    let mut objects: Vec<&str> = on_tables.map(|definition| &*definition.object).collect();
-    objects.sort_unstable();
-    objects.dedup();
-    let vanishes = |relid: &Oid| {
-        operation == Operation::DropTable && names.iter().any(|(known, _)| known == relid)
-    };
-    let tables: Vec<Oid> = objects
-        .into_iter()
-        .filter_map(catalog::named_relation)
-        .filter(|relid| !vanishes(relid))
-        .collect();
-    match tables.is_empty() {
-        true => Vec::new(),
-        false => read(include_str!("identities.sql"), &[oids(&tables)]),
-    }
-}
 
 /// Writes definitions into the record of the root statement. `names`: what the record calls the tables they belong to.
 pub fn write(names: Vec<(Oid, Rc<str>)>, operation: Operation, definitions: Vec<Definition>) {
@@ -66,8 +39,7 @@ fn in_order(
     operation: Operation,
     mut definitions: Vec<Definition>,
 ) -> Vec<Definition> {
-    let identities = identities(names, operation, &definitions);
-    definitions.extend(identities);
+    references::add_identities(names, operation, &mut definitions);
     definitions.sort_by_key(|definition| (definition.rank, definition.depth));
     definitions
 }

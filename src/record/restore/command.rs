@@ -1,6 +1,6 @@
 //! Runs the record's commands, each as who may and under no rule of ours.
 
-use super::present::{owner_of, role_named, schema_closed_to};
+use super::present::{owner_of, role_called, role_named, schema_closed_to};
 use crate::guard_triggers::OwnWork;
 use crate::pg::acting::ActingAs;
 use crate::pg::attempt::is_fatal_to_statement;
@@ -20,6 +20,17 @@ pub(super) struct Failure {
     pub missing: bool,
 }
 
+impl Failure {
+    /// One that the command itself did not come to.
+    pub fn of(message: String) -> Failure {
+        Failure {
+            message,
+            detail: None,
+            missing: false,
+        }
+    }
+}
+
 /// Runs one command as a superuser, or as the owner of `relation`, under no rule of ours, in a subtransaction.
 pub(super) fn execute(sql: &str, relation: Option<&str>) -> Result<(), Failure> {
     let owner = relation.map(|name| {
@@ -29,23 +40,34 @@ pub(super) fn execute(sql: &str, relation: Option<&str>) -> Result<(), Failure> 
             missing: true,
         })
     });
-    let user = owner.transpose()?;
-    // He may have lost the way to his own table.
-    let closed = user.zip(relation).and_then(|(user, name)| {
-        let schema = schema_closed_to(name, user)?;
-        Some((schema, role_named(user)))
+    match (owner.transpose()?, relation) {
+        (Some(owner), Some(relation)) => reaching(sql, owner, relation),
+        _ => run_as(sql, None),
+    }
+}
+
+/// Runs one command about `relation` as a role, whose name is as SQL has it.
+pub(super) fn execute_as(sql: &str, role: &str, relation: &str) -> Result<(), Failure> {
+    let found = role_called(role).ok_or_else(|| Failure {
+        message: format!("role {role} does not exist"),
+        detail: None,
+        missing: true,
     });
-    if let Some((schema, role)) = &closed {
-        execute(&format!("GRANT USAGE ON SCHEMA {schema} TO {role}"), None)?;
-    }
-    let done = run_as(sql, user);
-    if let (Ok(()), Some((schema, role))) = (&done, &closed) {
-        execute(
-            &format!("REVOKE USAGE ON SCHEMA {schema} FROM {role}"),
-            None,
-        )?;
-    }
-    done
+    reaching(sql, found?, relation)
+}
+
+/// Runs one command about `relation` as `user`, who may have lost the way to it.
+fn reaching(sql: &str, user: Oid, relation: &str) -> Result<(), Failure> {
+    let Some(schema) = schema_closed_to(relation, user) else {
+        return run_as(sql, Some(user));
+    };
+    let role = role_named(user);
+    execute(&format!("GRANT USAGE ON SCHEMA {schema} TO {role}"), None)?;
+    run_as(sql, Some(user))?;
+    execute(
+        &format!("REVOKE USAGE ON SCHEMA {schema} FROM {role}"),
+        None,
+    )
 }
 
 fn run_as(sql: &str, user: Option<Oid>) -> Result<(), Failure> {

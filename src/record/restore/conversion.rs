@@ -130,7 +130,7 @@ impl Engine {
         let columns = conversion.columns.iter();
         let same = columns.filter(|(step, _)| rebuild.keeps_values(step));
         let same: Vec<i16> = same.map(|(_, number)| *number).collect();
-        let mut definitions = definition::altered_columns(relid, &conversion.numbers());
+        let mut definitions = definition::altered_columns(relid, &conversion.reached());
         definitions.extend(definition::same_values(relid, &same));
         // Undoing takes away the defaults that come back after the rows.
         let comes = |(step, _): &&(Step, i16)| {

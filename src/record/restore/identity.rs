@@ -1,23 +1,24 @@
-//! By what the relation that a recorded command is about is known again: its OID in its database of its cluster.
+//! By what recorded commands sit on or refer to is known again: its OID in this database of this cluster, else its name if
+//! that is its owner's still.
 
 use super::present::pairs;
 use super::step::Step;
-use crate::pg::catalog;
 use pgrx::pg_sys::Oid;
 
-/// What an identity says besides the relation's name.
-struct Identity<'a> {
-    relid: Oid,
+/// What an identity says besides the object's name.
+pub(super) struct Identity<'a> {
+    pub oid: Oid,
     database: &'a str,
     cluster: &'a str,
-    kind: &'a str,
+    /// pg_class.relkind, or what ALTER calls it.
+    pub kind: &'a str,
     owner: &'a str,
 }
 
-fn read(identity: &Step) -> Option<Identity<'_>> {
+pub(super) fn read(identity: &Step) -> Option<Identity<'_>> {
     let mut words = identity.name.splitn(5, ' ');
     Some(Identity {
-        relid: Oid::from(words.next()?.parse::<u32>().ok()?),
+        oid: Oid::from(words.next()?.parse::<u32>().ok()?),
         database: words.next()?,
         cluster: words.next()?,
         kind: words.next()?,
@@ -25,35 +26,63 @@ fn read(identity: &Step) -> Option<Identity<'_>> {
     })
 }
 
-/// Whether it is a table's.
-pub fn is_table(identity: &Step) -> bool {
-    read(identity).is_some_and(|is| matches!(is.kind, "r" | "p"))
+/// Where objects of a kind are, what they are called in commands, what their names and owners are.
+fn catalog_of(kind: &str) -> (&'static str, &'static str, &'static str, &'static str) {
+    match kind {
+        "ROUTINE" => ("pg_proc", "regprocedure", "proname", "proowner"),
+        "TYPE" => ("pg_type", "regtype", "typname", "typowner"),
+        _ => ("pg_class", "regclass", "relname", "relowner"),
+    }
 }
 
-/// The relation, if this is the database it was recorded in, and it is still there.
-pub fn same(identity: &Step) -> Option<Oid> {
+/// The object of this OID: what commands call it, and its bare name.
+pub(super) fn named(kind: &str, oid: Oid) -> Option<(String, String)> {
+    let (catalog, reg, name, _) = catalog_of(kind);
+    let sql = format!(
+        "SELECT oid::pg_catalog.{reg}::text, pg_catalog.quote_ident({name}) FROM pg_catalog.{catalog} WHERE oid = {}",
+        oid.to_u32()
+    );
+    pairs(&sql).into_iter().next()
+}
+
+/// What is called so: its OID and its owner. to_regprocedure() fails where a type is missing.
+pub(super) fn called(kind: &str, name: &str) -> Option<(String, String)> {
+    let (catalog, reg, _, owner) = catalog_of(kind);
+    let literal = name.replace('\'', "''");
+    let this = match kind {
+        "ROUTINE" => format!("oid::pg_catalog.{reg}::text = '{literal}'"),
+        _ => format!("oid = pg_catalog.to_{reg}('{literal}')"),
+    };
+    let sql = format!(
+        "SELECT oid::text, pg_catalog.pg_get_userbyid({owner})::text FROM pg_catalog.{catalog} WHERE {this}"
+    );
+    pairs(&sql).into_iter().next()
+}
+
+/// The object, if this is the database it was recorded in, and it is still there.
+pub(super) fn same(identity: &Step) -> Option<Oid> {
     let here = "SELECT d.oid::text, s.system_identifier::text FROM pg_catalog.pg_database AS d, pg_catalog.pg_control_system() AS s
                 WHERE d.datname = pg_catalog.current_database()";
-    let Identity {
-        relid,
-        database,
-        cluster,
-        ..
-    } = read(identity)?;
+    let is = read(identity)?;
     let found = pairs(here).into_iter().next()?;
-    let same = (&*found.0, &*found.1) == (database, cluster);
-    (same && catalog::relation_name(relid).is_some()).then_some(relid)
+    let same = (&*found.0, &*found.1) == (is.database, is.cluster);
+    (same && named(is.kind, is.oid).is_some()).then_some(is.oid)
 }
 
-/// Whether what has the recorded name now is somebody else's relation: its owner would run what another one wrote.
+/// Whether what has the recorded name now is somebody else's: its owner would run what another one wrote, or have others run
+/// what he wrote.
 pub fn is_strangers(identity: &Step) -> bool {
     if same(identity).is_some() {
         return false;
     }
-    let recorded = read(identity).map_or("", |identity| identity.owner);
-    let there = catalog::named_relation(&identity.object).map(|relid| {
-        let sql = "SELECT pg_catalog.pg_get_userbyid(relowner)::text, '' FROM pg_catalog.pg_class WHERE oid";
-        pairs(&format!("{sql} = {}", relid.to_u32()))
-    });
-    there.is_some_and(|there| there.iter().any(|(owner, _)| owner != recorded))
+    let is = read(identity);
+    let there = is.and_then(|is| Some((called(is.kind, &identity.object)?.1, is.owner)));
+    // What others run may be a superuser's.
+    let trusted = |owner: &str| identity.kind == "object identity" && is_superuser(owner);
+    there.is_some_and(|(owner, recorded)| owner != recorded && !trusted(&owner))
+}
+
+fn is_superuser(role: &str) -> bool {
+    let sql = "SELECT ''::text, ''::text FROM pg_catalog.pg_roles WHERE rolsuper AND rolname";
+    !pairs(&format!("{sql} = '{}'", role.replace('\'', "''"))).is_empty()
 }

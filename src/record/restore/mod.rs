@@ -47,6 +47,7 @@ mod present;
 mod put_back;
 mod rebuild;
 mod recheck;
+mod referred;
 mod renamed;
 mod reopen;
 mod resolve;

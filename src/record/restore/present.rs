@@ -22,6 +22,11 @@ pub(super) fn role_named(role: pg_sys::Oid) -> String {
     ask(sql, "", &role.to_u32().to_string()).unwrap_or_default()
 }
 
+/// The role of a name as SQL has it.
+pub(super) fn role_called(name: &str) -> Option<pg_sys::Oid> {
+    ask("SELECT pg_catalog.to_regrole($2)::oid", "", name)
+}
+
 /// The relation's schema, if the role may not use it.
 pub(super) fn schema_closed_to(name: &str, role: pg_sys::Oid) -> Option<String> {
     let sql = "SELECT relnamespace::regnamespace::text FROM pg_catalog.pg_class
@@ -48,6 +53,10 @@ pub(super) fn exists(step: &Step) -> bool {
         "table" | "sequence" | "view" | "index" => return relation_exists(&step.name),
         "schema" => "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE pg_catalog.quote_ident(nspname) = $2)",
         "type" => "SELECT pg_catalog.to_regtype($2) IS NOT NULL",
+        "collation" => {
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_collation AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.collnamespace
+                            WHERE pg_catalog.format('%I.%I', n.nspname, c.collname) = $2)"
+        }
         "function" => {
             // to_regprocedure() fails where a type is missing.
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc WHERE oid::pg_catalog.regprocedure::text = $2)"
@@ -66,6 +75,15 @@ pub(super) fn exists(step: &Step) -> bool {
         // Another one that was set since stays.
         "dependent default" => {
             "SELECT atthasdef FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass($1) AND attname = $2::name"
+        }
+        // Others that were set since stay.
+        "cluster" => {
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = pg_catalog.to_regclass($1) AND indisclustered AND $2 <> '')"
+        }
+        // What has the index's name now may be another table's.
+        "index options" | "index statistics" | "index tablespace" => {
+            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = pg_catalog.to_regclass($1)
+                                AND indexrelid = pg_catalog.to_regclass($2))"
         }
         "trigger" => {
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = pg_catalog.to_regclass($1) AND tgname = $2::name)"
@@ -103,6 +121,13 @@ pub(super) fn type_of(table: &str, column: &str) -> Option<(String, i16)> {
     );
     let (of_type, number) = pairs(&sql).into_iter().next()?;
     Some((of_type, number.parse().ok()?))
+}
+
+/// Whether the index that a table's replica identity was is gone, and nobody has chosen another identity.
+pub(super) fn lacks_replica_identity(table: &str) -> bool {
+    let sql = "SELECT relreplident = 'i' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisreplident)
+               FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass($2)";
+    asks(sql, "", table)
 }
 
 fn literal(text: &str) -> String {

@@ -7,9 +7,11 @@
 //! indexes and fill materialized views go over to the owner by themselves.
 
 use super::column_history::ColumnChanges;
+use super::command::Failure;
 use super::identity::is_strangers;
 use super::own_rows::scan;
-use super::present::exists;
+use super::present::{exists, lacks_replica_identity};
+use super::referred::mentions;
 use super::renamed::Names;
 use super::since::Wanted;
 use super::step::{Step, failed, warn};
@@ -20,6 +22,7 @@ use crate::record::column_change;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
 use pgrx::pg_sys::Oid;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 /// The commands of one statement, in order.
@@ -27,7 +30,7 @@ use std::rc::Rc;
 pub struct Rebuild {
     pub steps: Vec<Step>,
     statement_id: i64,
-    /// By what the tables they sit on are known again.
+    /// By what is known again what they sit on and refer to.
     pub(super) identities: Vec<Step>,
     /// It is one of many statements.
     since: bool,
@@ -37,7 +40,7 @@ pub struct Rebuild {
     present: Vec<String>,
     /// Sequences and statistics of recorded names that are there already: whoever made them keeps them as they are.
     kept: Vec<String>,
-    /// Recorded names that somebody else's relations have now.
+    /// Recorded names that something else has now.
     pub(super) strangers: Vec<String>,
     /// What names something that is not there yet, and what it said.
     waiting: Vec<(Step, String)>,
@@ -85,20 +88,25 @@ impl Rebuild {
                 Ok(())
             },
         )?;
-        let identities = steps
-            .extract_if(.., |step| step.kind == "table identity")
+        let mut identities: Vec<Step> = steps
+            .extract_if(.., |step| {
+                matches!(step.kind.as_str(), "table identity" | "object identity")
+            })
             .collect();
         let stages = Step::take_stages(&mut steps);
         let same_values = steps
             .extract_if(.., |step| step.kind == "same values")
             .map(|step| (step.stage, step.object, step.name))
             .collect();
+        // Two tables' definitions may refer to the same.
+        let mut known = HashSet::new();
+        identities.retain(|identity| known.insert(identity.name.clone()));
         // What the tables stand on comes with them, what others lost does not.
         steps.retain(|step| {
             wanted.has_name(&step.relation)
                 || matches!(
                     step.kind.as_str(),
-                    "schema" | "type" | "function" | "sequence"
+                    "schema" | "collation" | "type" | "function" | "sequence"
                 )
         });
         Ok(Rebuild {
@@ -121,6 +129,7 @@ impl Rebuild {
         let strangers = self.identities.iter().filter(|one| is_strangers(one));
         self.strangers = strangers.map(|one| one.object.clone()).collect();
         let names = self.recorded_names()?;
+        self.strangers.extend(names.out_of_reach.iter().cloned());
         let kept = self
             .steps
             .iter()
@@ -130,7 +139,10 @@ impl Rebuild {
             .steps
             .iter()
             .filter(|step| {
-                matches!(step.kind.as_str(), "table" | "view" | "type" | "function") && exists(step)
+                matches!(
+                    step.kind.as_str(),
+                    "table" | "view" | "collation" | "type" | "function"
+                ) && exists(step)
             })
             .map(|step| step.name.clone())
             .collect();
@@ -202,6 +214,15 @@ impl Rebuild {
         Ok(())
     }
 
+    /// Why a command would not mean what it did, because something else has a name in it now.
+    pub(super) fn misled(&self, step: &Step) -> Option<String> {
+        let mut strangers = self.strangers.iter();
+        let other = strangers.find(|name| mentions(&step.sql, name))?;
+        Some(format!(
+            "what is called \"{other}\" now is not what it referred to"
+        ))
+    }
+
     fn take(&mut self, step: Step, before: bool) -> Outcome<()> {
         crate::pg::memory::check();
         if self.is_done(&step) {
@@ -210,6 +231,13 @@ impl Rebuild {
         if self.strangers.contains(&step.object) {
             warn(&step, "what has that name now is somebody else's");
             return Ok(());
+        }
+        if let Some(message) = self.misled(&step) {
+            if !matches!(step.kind.as_str(), "table" | "column") {
+                warn(&step, &message);
+                return Ok(());
+            }
+            return Err(failed(&step, &Failure::of(message)));
         }
         match step.execute() {
             Ok(()) => self.made.push(step),
@@ -256,6 +284,8 @@ impl Rebuild {
             "sequence value",
             "statistics target",
             "privileges",
+            "comment",
+            "protection",
         ];
         if about.contains(&&*step.kind) && self.kept.contains(&step.name) {
             return true;
@@ -271,6 +301,13 @@ impl Rebuild {
                 made.kind == "column" && made.relation == step.relation && made.name == step.name
             })
         {
+            return true;
+        }
+        let made = |step: &Step| {
+            let mut made = self.made.iter();
+            made.any(|made| made.kind == "table" && made.name == step.object)
+        };
+        if step.kind == "replica identity" && !made(step) && !lacks_replica_identity(&step.object) {
             return true;
         }
         exists(step)

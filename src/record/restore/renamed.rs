@@ -1,18 +1,24 @@
-//! Recorded commands name tables and columns as they were called then. What has another name today, and is surely the
-//! same because it has its OID, gets the recorded one while they run.
+//! Recorded commands name relations and columns as they were called then. What has another name today, and is surely the
+//! same because it has its OID, gets the recorded one while they run. `referred` does the same for functions, types and
+//! sequences.
 
 use super::column_history::{Column, ColumnChanges};
 use super::command::execute;
-use super::identity::{is_strangers, is_table, same};
+use super::identity::{is_strangers, same};
 use super::present::pairs;
 use super::step::{Step, failed, name_taken};
 use crate::pg::catalog;
 use crate::report::Outcome;
 use pgrx::pg_sys::Oid;
 
-/// What takes the names back, in the order in which they were given.
+/// Names that were given for the time of a restore.
 #[derive(Default)]
-pub struct Names(Vec<String>);
+pub struct Names {
+    /// What takes them back, in the order in which they were given.
+    back: Vec<String>,
+    /// Recorded names that what had them could not be given.
+    pub out_of_reach: Vec<String>,
+}
 
 impl Names {
     /// Gives the tables of the identities, and their columns, the names that a statement recorded. `steps`: its commands.
@@ -28,8 +34,7 @@ impl Names {
         let mut names = Names::default();
         let mut moves = Vec::new();
         for identity in identities {
-            // What sits on a view is not brought back under another name.
-            if !is_table(identity) {
+            if identity.kind != "table identity" {
                 continue;
             }
             let same = same(identity);
@@ -93,19 +98,15 @@ impl Names {
                     format!("ALTER TABLE {aside}.{to} RENAME TO {from}"),
                 )?;
             }
-            if !has_schema(schema) {
-                let (make, drop) = ("CREATE SCHEMA", "DROP SCHEMA");
-                names.run(
-                    identity,
-                    format!("{make} {schema}"),
-                    format!("{drop} {schema}"),
-                )?;
-            }
+            names.schema(identity, schema)?;
             names.run(
                 identity,
                 format!("ALTER TABLE {aside}.{to} SET SCHEMA {schema}"),
                 format!("ALTER TABLE {} SET SCHEMA {aside}", identity.object),
             )?;
+        }
+        for kind in ["TYPE", "SEQUENCE", "ROUTINE"] {
+            names.referred(identities, kind)?;
         }
         Ok(names)
     }
@@ -171,15 +172,31 @@ impl Names {
         Ok(())
     }
 
-    fn run(&mut self, identity: &Step, sql: String, back: String) -> Outcome<()> {
+    pub(super) fn run(&mut self, identity: &Step, sql: String, back: String) -> Outcome<()> {
         execute(&sql, None).map_err(|failure| failed(identity, &failure))?;
-        self.0.push(back);
+        self.back.push(back);
         Ok(())
+    }
+
+    pub(super) fn taken_back_by(&mut self, sql: String) {
+        self.back.push(sql);
+    }
+
+    /// A schema of that name, quoted where SQL needs it.
+    pub(super) fn schema(&mut self, identity: &Step, schema: &str) -> Outcome<()> {
+        if has_schema(schema) {
+            return Ok(());
+        }
+        self.run(
+            identity,
+            format!("CREATE SCHEMA {schema}"),
+            format!("DROP SCHEMA {schema}"),
+        )
     }
 
     /// Everything is called again as before.
     pub fn take_back(self, identities: &[Step]) -> Outcome<()> {
-        for sql in self.0.iter().rev() {
+        for sql in self.back.iter().rev() {
             execute(sql, None).map_err(|failure| failed(&identities[0], &failure))?;
         }
         Ok(())
@@ -212,7 +229,7 @@ fn names_in_tree(relid: Oid) -> Vec<String> {
 }
 
 /// Schema and name, quoted as they are.
-fn parts(object: &str) -> Option<(&str, &str)> {
+pub(super) fn parts(object: &str) -> Option<(&str, &str)> {
     let mut quoted = false;
     let dot = object.find(|c| {
         quoted ^= c == '"';

@@ -1,14 +1,15 @@
 //! The commands that give columns their former types, in one rewrite of their table, with the recorded values.
 
-use super::command::execute;
+use super::command::{Failure, execute};
 use super::fill::Filler;
 use super::filled;
 use super::present::type_of;
 use super::rebuild::Rebuild;
 use super::step::{Step, failed, warn};
+use crate::ddl::capture::closure;
 use crate::pg::catalog;
 use crate::report::{Outcome, Report, sqlstate};
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{self, Oid};
 
 /// A table whose columns get their former types.
 pub(super) struct Conversion {
@@ -23,6 +24,18 @@ pub(super) struct Conversion {
 impl Conversion {
     pub fn numbers(&self) -> Vec<i16> {
         self.columns.iter().map(|(_, number)| *number).collect()
+    }
+
+    /// Its columns and those of children that go with them, by table and number.
+    pub fn reached(&self) -> Vec<(Oid, i16)> {
+        let names = self.columns.iter().filter_map(|(_, number)| {
+            // SAFETY: a syscache look-up that returns a palloc'd name or, missing_ok, NULL.
+            unsafe { catalog::owned(pg_sys::get_attname(self.relid, *number, true)) }
+        });
+        names
+            .flat_map(|name| closure::columns(self.relid, &name, true, true))
+            .map(|column| (column.oid, column.column as i16))
+            .collect()
     }
 
     /// The command, in which a row that is not recorded keeps its value as far as that can be converted.
@@ -99,6 +112,9 @@ impl Rebuild {
             if self.strangers.contains(&step.object) {
                 warn(step, "what has that name now is somebody else's");
                 continue;
+            }
+            if let Some(message) = self.misled(step) {
+                return Err(failed(step, &Failure::of(message)));
             }
             let Some(relid) = catalog::named_relation(&step.object) else {
                 continue;

@@ -1,6 +1,6 @@
 //! One command of the record that makes something again: who it runs as, and what its failure says.
 
-use super::command::{Failure, execute};
+use super::command::{Failure, execute, execute_as};
 use super::present::{is_of_kind, owner_of, role_named, users_casts};
 use crate::pg::catalog;
 use crate::report::{Report, sqlstate};
@@ -50,7 +50,16 @@ impl Step {
     }
 
     fn run(&self) -> Result<(), Failure> {
-        execute(&self.sql, self.runs_as())
+        match self.grantor() {
+            Some(role) => execute_as(&self.sql, role, &self.object),
+            None => execute(&self.sql, self.runs_as()),
+        }
+    }
+
+    /// Whose privilege it passes on: PostgreSQL takes no one's word for another.
+    fn grantor(&self) -> Option<&str> {
+        let (_, role) = self.sql.rsplit_once(" GRANTED BY ")?;
+        (self.kind == "privileges").then_some(role)
     }
 
     /// Only who owns both can attach one to the other, and what runs then (keys of partitioning, the parent's indexes) is
