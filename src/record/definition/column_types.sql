@@ -24,7 +24,7 @@ WITH a AS (
            || CASE attgenerated WHEN '' THEN format(' USING %I::text::%s', attname, type_name) ELSE '' END
     FROM a WHERE named
     UNION ALL
-    SELECT 48, named, full_name, 'column settings', attname::text, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET %s', full_name, attname, x.clause)
+    SELECT 101, named, full_name, 'column settings', attname::text, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET %s', full_name, attname, x.clause)
     FROM a JOIN LATERAL (VALUES
         (attstorage <> typstorage, 'STORAGE ' || CASE attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END),
         (attcompression <> '', 'COMPRESSION ' || CASE attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END)) AS x(is_set, clause) ON x.is_set
