@@ -1,8 +1,8 @@
 //! Arguments of the policy functions: read, checked, and refused by name.
 
 use crate::pg::catalog::{self, OpenRelation};
-use crate::pg::encoding;
 use crate::pg::function::Call;
+use crate::pg::values;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::FromDatum;
 use pgrx::pg_sys::{self, Oid};
@@ -33,7 +33,7 @@ pub unsafe fn required<T: FromDatum>(call: Call, n: usize, name: &str) -> Outcom
 /// The SQL declaration must give argument `n` the type text.
 pub unsafe fn required_text(call: Call, n: usize, name: &str) -> Outcome<String> {
     // SAFETY: the caller vouches for the type.
-    unsafe { required::<encoding::Text>(call, n, name) }.map(|text| text.0)
+    unsafe { required::<values::Text>(call, n, name) }.map(|text| text.0)
 }
 
 /// A `text[]` argument without NULL members.
@@ -42,7 +42,7 @@ pub unsafe fn required_text(call: Call, n: usize, name: &str) -> Outcome<String>
 /// Argument `n` must be declared text[].
 pub unsafe fn texts(call: Call, n: usize, name: &str) -> Outcome<Option<Vec<String>>> {
     // SAFETY: the caller vouches for the type.
-    let Some(array) = (unsafe { call.arg::<Vec<Option<encoding::Text>>>(n) }) else {
+    let Some(array) = (unsafe { call.arg::<Vec<Option<values::Text>>>(n) }) else {
         return Ok(None);
     };
     let whole: Option<Vec<String>> = array

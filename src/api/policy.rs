@@ -3,8 +3,8 @@
 use super::arguments;
 use crate::guard_triggers;
 use crate::pg::catalog;
-use crate::pg::encoding::Text;
 use crate::pg::function::Call;
+use crate::pg::values::Text;
 use crate::record::{self, append_only};
 use crate::registry;
 use crate::report::{Outcome, Report, sqlstate};

@@ -3,8 +3,8 @@
 use super::arguments;
 use super::policy::typed;
 use crate::pg::encoding;
-use crate::pg::encoding::Jsonb;
 use crate::pg::function::{Call, Rows};
+use crate::pg::values::Jsonb;
 use crate::preview::lines::{Line, lines};
 use crate::preview::{self, request};
 use crate::record::datum;

@@ -2,9 +2,9 @@
 
 use super::arguments;
 use super::policy::typed;
-use crate::pg::encoding::RowText;
-use crate::pg::encoding::Text;
 use crate::pg::function::{Call, Rows};
+use crate::pg::values::RowText;
+use crate::pg::values::Text;
 use crate::record::datum;
 use crate::report::{Outcome, Report, sqlstate};
 use crate::review::tree::{self, Movement, Request, Step};

@@ -11,6 +11,7 @@ use crate::pg::encoding;
 use crate::pg::function::{Call, Rows};
 use crate::pg::privileged::Privileged;
 use crate::pg::spi;
+use crate::pg::values;
 use crate::record::datum;
 use crate::report::{self, Outcome, Report, sqlstate};
 use crate::running::{self, Frame};
@@ -140,6 +141,6 @@ fn parameters_of(id: i64) -> Result<Option<serde_json::Value>, pgrx::spi::Error>
                 &[id.into()],
             )?
             .first();
-        Ok(row.get::<encoding::Jsonb>(1)?.map(|json| json.0))
+        Ok(row.get::<values::Jsonb>(1)?.map(|json| json.0))
     })
 }

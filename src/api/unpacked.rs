@@ -1,8 +1,8 @@
 //! unpacked: row images as JSON, for the views.
 
-use crate::pg::encoding::Bytes;
 use crate::pg::function::Call;
 use crate::pg::memory::append;
+use crate::pg::values::Bytes;
 use crate::record::pack;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Datum};

@@ -15,7 +15,7 @@ pub use make::{adjust_changed, adjust_for, incomplete};
 pub use present::IS_ROW_TRIGGER;
 pub use release::{hold, release};
 
-use crate::pg::encoding;
+use crate::pg::values;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -75,5 +75,5 @@ fn has_trigger(relid: Oid, name: &CStr) -> bool {
 
 fn run(sql: &str) {
     let _own = OwnWork::begin();
-    encoding::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
+    values::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
 }

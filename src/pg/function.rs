@@ -1,7 +1,7 @@
 //! SQL-callable C functions without pgrx's wrapper, so that our errors keep their schema, table and column fields.
 
-use crate::pg::encoding;
 use crate::pg::raw;
+use crate::pg::values;
 use crate::report::{self, Outcome};
 use pgrx::{FromDatum, pg_sys};
 
@@ -34,7 +34,7 @@ impl Call {
     /// The SQL declaration must give argument `n` the type text.
     pub unsafe fn text(self, n: usize) -> Option<String> {
         // SAFETY: the caller vouches for the type.
-        unsafe { self.arg::<encoding::Text>(n) }.map(|text| text.0)
+        unsafe { self.arg::<values::Text>(n) }.map(|text| text.0)
     }
 
     /// Marks the result NULL.

@@ -20,3 +20,4 @@ pub mod slot;
 pub mod spi;
 pub mod types;
 pub mod unlocked;
+pub mod values;

@@ -33,6 +33,7 @@ mod series;
 mod shape;
 mod shown;
 mod simpler;
+mod sources;
 mod target;
 mod values;
 

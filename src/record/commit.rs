@@ -9,6 +9,7 @@
 use super::tables;
 use crate::pg::encoding;
 use crate::pg::raw;
+use crate::pg::values;
 use pgrx::Spi;
 use pgrx::pg_sys::{self, Datum};
 use std::cell::RefCell;
@@ -107,14 +108,14 @@ pub struct Prepared {
 pub unsafe fn prepared(name: *const c_char) -> Option<Prepared> {
     // SAFETY: the caller vouches for the name. COMMIT PREPARED runs without a snapshot, which a query needs.
     let found = unsafe {
-        let name = encoding::Text(encoding::decoded(CStr::from_ptr(name)));
+        let name = values::Text(encoding::decoded(CStr::from_ptr(name)));
         pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
         let found = Spi::connect(|client| {
             let rows = client.select(
                 "SELECT transaction::pg_catalog.text::pg_catalog.int8, prepared FROM pg_catalog.pg_prepared_xact()
                  WHERE gid OPERATOR(pg_catalog.=) $1",
                 None,
-                &[encoding::typed(name)],
+                &[values::typed(name)],
             )?;
             if rows.is_empty() {
                 return Ok((None, None));

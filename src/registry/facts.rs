@@ -2,8 +2,8 @@
 
 use super::{ApprovalKind, Fed, Policy, SequencePolicy};
 use crate::guard_triggers;
-use crate::pg::encoding::{Text, strings};
 use crate::pg::unlocked::{self, Row};
+use crate::pg::values::{Text, strings};
 use crate::pg::{catalog, newest};
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;

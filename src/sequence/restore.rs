@@ -9,7 +9,7 @@ use super::{guard, state};
 use crate::judge::sequence::{Position, Range, WayBack, way_back};
 use crate::model::Operation;
 use crate::pg::catalog;
-use crate::pg::encoding::RowText;
+use crate::pg::values::RowText;
 use crate::record;
 use crate::record::restore::{OnConflict, What, new_root};
 use crate::report::{Outcome, Report, sqlstate};

@@ -1,8 +1,8 @@
 //! What a drop takes along, from the catalog of dependencies.
 
-use crate::pg::encoding::Text;
 use crate::pg::newest;
 use crate::pg::privileged::Privileged;
+use crate::pg::values::Text;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
 

@@ -4,8 +4,9 @@ use pgrx::pg_sys;
 
 use super::node::{Node, items, tag};
 use super::output::outputs;
-use super::scope::{Gatherer, ScopeId, Source, nulls};
+use super::scope::{Gatherer, ScopeId};
 use super::shape::{shape, takes};
+use super::sources::{Source, nulls};
 use crate::judge::predicate::{Operand, Predicate, Reading};
 
 impl Gatherer<'_> {

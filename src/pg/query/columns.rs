@@ -3,7 +3,8 @@
 use pgrx::pg_sys;
 
 use super::node::{Node, items, varno};
-use super::scope::{Gatherer, ScopeId, Source};
+use super::scope::{Gatherer, ScopeId};
+use super::sources::Source;
 use crate::judge::predicate::{ColumnId, InstanceId, Operand};
 use crate::judge::statement::InstanceKind;
 

@@ -7,7 +7,8 @@ use super::columns::alias_expressions;
 use super::lossless::strip;
 use super::node::{Node, btree_strategy, items, tag, varno};
 use super::output::outputs;
-use super::scope::{Gatherer, ScopeId, Source};
+use super::scope::{Gatherer, ScopeId};
+use super::sources::Source;
 
 impl Gatherer<'_> {
     /// The expression whose value a column is: of the subquery that gives it out, or behind a join's or grouping step's

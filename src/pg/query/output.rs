@@ -4,7 +4,8 @@ use pgrx::pg_sys;
 
 use super::node::{Node, items, tag};
 use super::operand::merged;
-use super::scope::{Gatherer, ScopeId, Source};
+use super::scope::{Gatherer, ScopeId};
+use super::sources::Source;
 use crate::judge::predicate::Operand;
 
 impl Gatherer<'_> {

@@ -6,7 +6,8 @@ use pgrx::pg_sys;
 use super::lossless::strip;
 use super::node::{Node, items, tag, varno};
 use super::output::outputs;
-use super::scope::{Gatherer, ScopeId, Source};
+use super::scope::{Gatherer, ScopeId};
+use super::sources::Source;
 
 impl Gatherer<'_> {
     /// Does the operator look for columns in the path that their own recursive query has collected?

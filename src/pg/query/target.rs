@@ -5,7 +5,8 @@ use pgrx::pg_sys;
 use super::assignment::{arbiter, assignments};
 #[cfg(not(feature = "pg14"))]
 use super::node::items;
-use super::scope::{Gatherer, ScopeId, Source};
+use super::scope::{Gatherer, ScopeId};
+use super::sources::Source;
 use crate::judge::predicate::{Predicate, Reading};
 use crate::judge::statement::{Action, Target, Verb};
 

@@ -15,8 +15,8 @@ pub use references::references;
 pub use write::{record, write};
 
 use crate::model::Operation;
-use crate::pg::encoding::RowText;
 use crate::pg::privileged::Privileged;
+use crate::pg::values::RowText;
 use crate::pg::{catalog, newest};
 use crate::registry::Guarded;
 use crate::report::Outcome;

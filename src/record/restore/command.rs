@@ -4,9 +4,9 @@ use super::present::{owner_of, role_called, role_named, schema_closed_to};
 use crate::guard_triggers::OwnWork;
 use crate::pg::acting::ActingAs;
 use crate::pg::attempt::is_fatal_to_statement;
-use crate::pg::encoding;
 use crate::pg::privileged::Privileged;
 use crate::pg::settings::OwnSettings;
+use crate::pg::values;
 use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgSqlErrorCode, pg_sys};
@@ -82,7 +82,7 @@ fn run_as(sql: &str, user: Option<Oid>) -> Result<(), Failure> {
             let _acting = user.map(ActingAs::restricted);
             // Functions and tables may name each other.
             let _bodies = OwnSettings::of(&[(c"check_function_bodies", c"off")]);
-            encoding::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
+            values::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
         }));
         let result = match outcome {
             Ok(()) => {

@@ -7,7 +7,7 @@
 
 use super::{Done, OnConflict, Request, What, run};
 use crate::pg::attempt::is_fatal_to_statement;
-use crate::pg::encoding::RowText;
+use crate::pg::values::RowText;
 use crate::report::Outcome;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::CaughtError;

@@ -1,7 +1,7 @@
 //! Foreign keys as the catalogs have them, in words that queries are made of.
 
 use crate::pg::catalog;
-use crate::pg::encoding::RowText;
+use crate::pg::values::RowText;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;

@@ -1,7 +1,7 @@
 //! The statements that changed rows of a relation after one that converted its columns.
 
-use crate::pg::encoding::{RowText, Text, typed};
 use crate::pg::newest;
+use crate::pg::values::{RowText, Text, typed};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
 

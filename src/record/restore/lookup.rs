@@ -3,7 +3,8 @@
 //! Since 16, RelationFindReplTupleByIndex compares all columns unless the index is the replica identity or the primary
 //! key, and a deferrable key is neither.
 
-use super::leaf::{Identity, Leaf};
+use super::leaf::Leaf;
+use super::leaf_indexes::Identity;
 use pgrx::pg_sys;
 
 impl Identity {

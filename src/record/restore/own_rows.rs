@@ -1,7 +1,8 @@
 //! Rows of the record's own tables.
 
-use crate::pg::encoding::{self, Text};
 use crate::pg::memory;
+use crate::pg::values;
+use crate::pg::values::Text;
 use crate::record::tables;
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Datum};
@@ -27,7 +28,7 @@ impl Fields {
 
     /// A text[] without NULLs.
     pub fn texts(&self, n: usize) -> Option<Vec<String>> {
-        self.get::<Vec<Text>>(n).map(encoding::strings)
+        self.get::<Vec<Text>>(n).map(values::strings)
     }
 
     /// A bytea.

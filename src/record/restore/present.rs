@@ -1,8 +1,8 @@
 //! Whether what a definition would make is there already.
 
 use super::step::Step;
-use crate::pg::encoding::Text;
 use crate::pg::newest;
+use crate::pg::values::Text;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 
@@ -138,7 +138,7 @@ fn literal(text: &str) -> String {
 pub(super) fn pairs(sql: &str) -> Vec<(String, String)> {
     let _privileged = crate::pg::privileged::Privileged::for_ddl();
     newest::select(sql, &[], |row| {
-        let text = |n| crate::pg::encoding::RowText::text(row, n).map(Option::unwrap_or_default);
+        let text = |n| crate::pg::values::RowText::text(row, n).map(Option::unwrap_or_default);
         Ok(Some((text(1)?, text(2)?)))
     })
 }

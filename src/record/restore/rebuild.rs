@@ -10,7 +10,7 @@ use super::column_history::ColumnChanges;
 use super::command::Failure;
 use super::identity::is_strangers;
 use super::own_rows::scan;
-use super::present::{exists, lacks_replica_identity};
+use super::present::exists;
 use super::referred::mentions;
 use super::renamed::Names;
 use super::since::Wanted;
@@ -33,13 +33,13 @@ pub struct Rebuild {
     /// By what is known again what they sit on and refer to.
     pub(super) identities: Vec<Step>,
     /// It is one of many statements.
-    since: bool,
+    pub(super) since: bool,
     /// What was guarded before the first command.
     guarded: Rc<Registry>,
     /// What is there although the statement dropped it: made again by hand, and left as it is.
-    present: Vec<String>,
+    pub(super) present: Vec<String>,
     /// Sequences and statistics of recorded names that are there already: whoever made them keeps them as they are.
-    kept: Vec<String>,
+    pub(super) kept: Vec<String>,
     /// Recorded names that something else has now.
     pub(super) strangers: Vec<String>,
     /// What names something that is not there yet, and what it said.
@@ -248,68 +248,5 @@ impl Rebuild {
             Err(failure) => return Err(failed(&step, &failure)),
         }
         Ok(())
-    }
-
-    /// Whether the column, or its type, is there because of this restore: nobody else has put anything into it.
-    pub fn brought_back(&self, column: &Step) -> bool {
-        match column.kind.as_str() {
-            "column type" => self
-                .converted
-                .iter()
-                .any(|(relation, name)| *relation == column.relation && *name == column.name),
-            _ => self.made.iter().any(|made| {
-                made.kind == column.kind
-                    && made.relation == column.relation
-                    && made.name == column.name
-            }),
-        }
-    }
-
-    /// What tables stand on may itself stand on tables; they stand on nothing that waits, or say so. A detached partition
-    /// that is gone is no reason not to go back with everything else.
-    fn may_wait(&self, step: &Step) -> bool {
-        let stood_on = ["type", "function", "owner", "privileges"].contains(&&*step.kind);
-        stood_on || (self.since && step.operation == "DETACH PARTITION")
-    }
-
-    /// Whether the step has nothing to do.
-    pub(super) fn is_done(&self, step: &Step) -> bool {
-        let of_partition = step.kind == "partition" && self.present.contains(&step.name);
-        if of_partition || self.present.contains(&step.object) {
-            return true;
-        }
-        let about = [
-            "owner",
-            "sequence owner",
-            "sequence value",
-            "statistics target",
-            "privileges",
-            "comment",
-            "protection",
-        ];
-        if about.contains(&&*step.kind) && self.kept.contains(&step.name) {
-            return true;
-        }
-        // A column's settings belong to the column that this restore added.
-        if step.operation == "DROP COLUMN"
-            && matches!(
-                step.kind.as_str(),
-                "default" | "not null" | "identity" | "column settings"
-            )
-            && !self.made.iter().any(|made| {
-                // A partition's come with its parent's column.
-                made.kind == "column" && made.relation == step.relation && made.name == step.name
-            })
-        {
-            return true;
-        }
-        let made = |step: &Step| {
-            let mut made = self.made.iter();
-            made.any(|made| made.kind == "table" && made.name == step.object)
-        };
-        if step.kind == "replica identity" && !made(step) && !lacks_replica_identity(&step.object) {
-            return true;
-        }
-        exists(step)
     }
 }

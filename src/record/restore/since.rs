@@ -12,8 +12,8 @@
 
 use super::chunk::Chunk;
 use crate::pg::catalog;
-use crate::pg::encoding::{Text, typed};
 use crate::pg::newest;
+use crate::pg::values::{Text, typed};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;

@@ -2,8 +2,8 @@
 
 use super::violated;
 use crate::pg::catalog;
-use crate::pg::encoding::RowText;
 use crate::pg::newest;
+use crate::pg::values::RowText;
 use crate::record::restore::engine::Engine;
 use crate::record::restore::keys::{ForeignKey, INCOMING, keys};
 use crate::report::Outcome;

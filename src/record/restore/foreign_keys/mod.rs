@@ -16,7 +16,7 @@ use super::present::{owner_of, users_casts};
 use crate::pg::acting::ActingAs;
 use crate::pg::catalog;
 use crate::pg::encoding;
-use crate::pg::encoding::RowText;
+use crate::pg::values::RowText;
 use crate::report::{Outcome, Report};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;

@@ -1,0 +1,70 @@
+//! Which of a statement's commands need not run, because what they make is there, or is not theirs to change.
+
+use super::present::{exists, lacks_replica_identity};
+use super::rebuild::Rebuild;
+use super::step::Step;
+
+impl Rebuild {
+    /// Whether the column, or its type, is there because of this restore: nobody else has put anything into it.
+    pub fn brought_back(&self, column: &Step) -> bool {
+        match column.kind.as_str() {
+            "column type" => self
+                .converted
+                .iter()
+                .any(|(relation, name)| *relation == column.relation && *name == column.name),
+            _ => self.made.iter().any(|made| {
+                made.kind == column.kind
+                    && made.relation == column.relation
+                    && made.name == column.name
+            }),
+        }
+    }
+
+    /// What tables stand on may itself stand on tables; they stand on nothing that waits, or say so. A detached partition
+    /// that is gone is no reason not to go back with everything else.
+    pub(super) fn may_wait(&self, step: &Step) -> bool {
+        let stood_on = ["type", "function", "owner", "privileges"].contains(&&*step.kind);
+        stood_on || (self.since && step.operation == "DETACH PARTITION")
+    }
+
+    /// Whether the step has nothing to do.
+    pub(super) fn is_done(&self, step: &Step) -> bool {
+        let of_partition = step.kind == "partition" && self.present.contains(&step.name);
+        if of_partition || self.present.contains(&step.object) {
+            return true;
+        }
+        let about = [
+            "owner",
+            "sequence owner",
+            "sequence value",
+            "statistics target",
+            "privileges",
+            "comment",
+            "protection",
+        ];
+        if about.contains(&&*step.kind) && self.kept.contains(&step.name) {
+            return true;
+        }
+        // A column's settings belong to the column that this restore added.
+        if step.operation == "DROP COLUMN"
+            && matches!(
+                step.kind.as_str(),
+                "default" | "not null" | "identity" | "column settings"
+            )
+            && !self.made.iter().any(|made| {
+                // A partition's come with its parent's column.
+                made.kind == "column" && made.relation == step.relation && made.name == step.name
+            })
+        {
+            return true;
+        }
+        let made = |step: &Step| {
+            let mut made = self.made.iter();
+            made.any(|made| made.kind == "table" && made.name == step.object)
+        };
+        if step.kind == "replica identity" && !made(step) && !lacks_replica_identity(&step.object) {
+            return true;
+        }
+        exists(step)
+    }
+}
