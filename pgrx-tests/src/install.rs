@@ -2,6 +2,7 @@
 //!
 //! As root on Debian it installs the packages itself; otherwise it says in one sentence what to type.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -63,6 +64,12 @@ pub fn packages<S: AsRef<str>>(names: &[S]) -> Result<()> {
     if which("apt-get").is_none() {
         bail!("this system has no apt-get; install what Debian calls: {list}");
     }
+    // Tests that run side by side may miss the same package, and apt-get waits for no other one.
+    let lock = File::create(std::env::temp_dir().join("pg_backstop-packages.lock"))?;
+    lock.lock().context("cannot lock the package manager")?;
+    if are_installed(&names) {
+        return Ok(());
+    }
     let apt_get = || {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive");
@@ -76,6 +83,15 @@ pub fn packages<S: AsRef<str>>(names: &[S]) -> Result<()> {
             .args(names),
     )?;
     Ok(())
+}
+
+fn are_installed(names: &[&str]) -> bool {
+    let query = ["--show", "--showformat", "${db:Status-Status}\n"];
+    let found = Command::new("dpkg-query").args(query).args(names).output();
+    found.is_ok_and(|found| {
+        let states = String::from_utf8_lossy(&found.stdout);
+        found.status.success() && states.lines().all(|state| state == "installed")
+    })
 }
 
 /// Puts another extension that Debian packages for the tree's version into the tree; false where there is none.
