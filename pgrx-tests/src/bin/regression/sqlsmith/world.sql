@@ -129,25 +129,33 @@ BEGIN
 END $$;
 
 -- Whether a restore that was refused for what still references a key (its message and detail) was so for rows inserted
--- since the round began, and for none that was there: those no record can take away.
+-- since the round began, and for none that was there: those no record can take away. Or so for what a restored row references
+-- and none that was there did: a row inserted since, then changed or removed, goes back to what it was when it was inserted.
 CREATE FUNCTION before.newcomers(message text, detail text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     value text := substring(detail FROM '^Key \([a-z_]+\)=\((-?\d+)\) is still referenced from table');
     child pg_constraint;
+    missing text := substring(detail FROM '^Key \([a-z_]+\)=\((-?\d+)\) is not present in table');
     family before.family;
+    referencing name;
     only_new boolean;
 BEGIN
     SELECT * INTO child FROM pg_constraint
     WHERE conname = substring(message FROM 'violate foreign key constraint "([^"]+)"') AND contype = 'f';
     SELECT * INTO family FROM before.family f WHERE f.source = child.conrelid::regclass::text OR f.source = 'public.' || child.conrelid::regclass;
+    referencing := (SELECT attname FROM pg_attribute WHERE attrelid = child.conrelid AND attnum = child.conkey[1]);
+    IF missing IS NOT NULL AND family IS NOT NULL THEN
+        EXECUTE format('SELECT NOT EXISTS (SELECT FROM before.%I b WHERE (b.line::%s).%I::text = %L)', family.name,
+            child.conrelid::regclass, referencing, missing) INTO only_new;
+        RETURN only_new;
+    END IF;
     IF value IS NULL OR family IS NULL THEN
         RETURN false;
     END IF;
     EXECUTE format(
         'SELECT coalesce(bool_and(NOT EXISTS (SELECT FROM before.%I b WHERE b.key = jsonb_build_object(%s))), false)
          FROM %s t WHERE t.%I = %L', family.name,
-        (SELECT string_agg(format('%L, t.%I', k, k), ', ') FROM unnest(family.key) k), family.source,
-        (SELECT attname FROM pg_attribute WHERE attrelid = child.conrelid AND attnum = child.conkey[1]), value)
+        (SELECT string_agg(format('%L, t.%I', k, k), ', ') FROM unnest(family.key) k), family.source, referencing, value)
     INTO only_new;
     RETURN only_new;
 END $$;
