@@ -314,3 +314,21 @@ DELETE FROM members WHERE id IN (SELECT x.id FROM members x LEFT JOIN orders o O
 
 -- passes: references to none of the listed
 UPDATE orders SET status = 'x' WHERE id IN (SELECT p.id FROM orders p LEFT JOIN members m ON m.id = p.user_id AND m.id IN (1, 2) WHERE m.id IS NULL)
+
+-- refused SF001: duplicates but for the first by the key
+DELETE FROM members WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY tenant_id ORDER BY id) n FROM members) d WHERE n > 1)
+
+-- passes: duplicates but for the first by another column
+DELETE FROM members WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY tenant_id ORDER BY name DESC) n FROM members) d WHERE n > 1)
+
+-- refused SF001: the rest of a set, where both columns are the key
+DELETE FROM lines WHERE order_id = 1 AND line_no NOT IN (2, 3)
+
+-- passes: the listed of a set, where both columns are the key
+DELETE FROM lines WHERE order_id = 1 AND line_no = ANY ('{1,4}')
+
+-- refused SF001: old rows, by a time that is in the key
+DELETE FROM events WHERE day < '2026-01-01'
+
+-- passes: old rows, by a time that is not among the key's protected columns
+DELETE FROM metrics WHERE day < '2026-01-01'
