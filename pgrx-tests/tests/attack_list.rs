@@ -70,6 +70,12 @@ fn field() -> Field {
     if version >= 170_000 {
         room("JSON_TABLE", include_str!("attack_list/json_table.sql"));
     }
+    if version >= 180_000 {
+        room(
+            "virtual columns",
+            include_str!("attack_list/virtual_columns.sql"),
+        );
+    }
     if query_text(
         &mut superuser,
         "SELECT count(*) FROM pg_available_extensions WHERE name = 'citext'",

@@ -7,7 +7,7 @@ use super::statement::Statement;
 /// Classes of columns equated anywhere in the statement, closed under transitivity.
 pub struct Classes {
     parent: Vec<ColumnId>,
-    /// By representative: the protected key columns in the class.
+    /// By representative: the protected key columns in the class, and those that a generated column in it is made of.
     keys: Vec<Vec<ColumnId>>,
     /// By representative: does a member count through a series, or is it computed from one?
     series: Vec<bool>,
@@ -42,6 +42,10 @@ impl Classes {
             if statement.is_key(id) {
                 classes.keys[top].push(id);
             }
+            // A range on what a generated column makes of a key picks among the keys, as one on the key does.
+            let made_of = &statement.columns[id].generated_from;
+            let keys = made_of.iter().filter(|&&c| statement.is_key(c));
+            classes.keys[top].extend(keys);
             classes.series[top] |= statement.counts(id);
         }
         for (side, kin) in near {
@@ -51,7 +55,7 @@ impl Classes {
         classes
     }
 
-    /// The protected key columns that `column` is, or is an alias of.
+    /// The protected key columns that `column` is, is an alias of, or is generated from.
     pub fn keys(&self, column: ColumnId) -> &[ColumnId] {
         &self.keys[self.find(column)]
     }

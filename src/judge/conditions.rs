@@ -58,6 +58,7 @@ impl Condition {
             Condition::NoKey => Predicate::Null {
                 operand: column(id),
                 never: true,
+                stored: false,
                 expr: 0,
             },
             Condition::And(parts) => Predicate::And(all(parts)),

@@ -111,8 +111,9 @@ impl Walk<'_> {
             Predicate::Equal { left, right, expr } => self.equal(left, right, *expr, context),
             Predicate::Null {
                 operand,
-                never,
+                stored,
                 expr,
+                ..
             } => {
                 self.reads(
                     &operand.reads,
@@ -122,7 +123,7 @@ impl Walk<'_> {
                     context,
                 );
                 for &key in &operand.bare {
-                    if !never
+                    if *stored
                         && self.is_column_key(key)
                         && (context.negated || self.outside(key, context))
                     {

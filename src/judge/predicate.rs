@@ -71,10 +71,12 @@ pub enum Predicate {
         right: Operand,
         expr: ExprId,
     },
-    /// `IS NULL`. `never`: the column is NOT NULL and not on an outer join's nullable side.
+    /// `IS NULL`. `never`: the column is NOT NULL and not on an outer join's nullable side. `stored`: some row may hold the
+    /// null; otherwise nothing but an outer join that found no partner makes it.
     Null {
         operand: Operand,
         never: bool,
+        stored: bool,
         expr: ExprId,
     },
     /// Anything else.

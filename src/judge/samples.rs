@@ -221,6 +221,7 @@ fn an_outer_join_constrains_nothing_but_a_condition_on_what_it_adds_does() {
     let missing = Predicate::Null {
         operand: column(user_id),
         never: false,
+        stored: true,
         expr: 0,
     };
     assert_eq!(delete(s, Predicate::And(vec![join, missing])), []);

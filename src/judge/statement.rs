@@ -37,6 +37,8 @@ pub struct ColumnFacts {
     pub reads: Vec<ColumnId>,
     /// Those of `reads` that are of its own type.
     pub kin: Vec<ColumnId>,
+    /// A generated column: what the table computes it from.
+    pub generated_from: Vec<ColumnId>,
     pub series: bool,
 }
 
@@ -112,6 +114,7 @@ impl Statement {
             sources: Vec::new(),
             reads: Vec::new(),
             kin: Vec::new(),
+            generated_from: Vec::new(),
             series: false,
         });
         self.by_position.insert((instance, attno), id);

@@ -365,3 +365,114 @@ DELETE FROM members WHERE grade IN ('a', 'c')
 
 -- passes: a column that a constraint bounds, compared with another
 DELETE FROM members WHERE score > n
+
+-- refused SF002: different from one or from another
+DELETE FROM members WHERE name <> 'a' OR name <> 'b'
+
+-- refused SF002: not both values
+DELETE FROM members WHERE NOT (n = 1 AND n = 2)
+
+-- refused SF002: either of two denials
+DELETE FROM members WHERE NOT (name = 'x') OR NOT (name = 'y')
+
+-- refused SF002: below or above, overlapping
+DELETE FROM members WHERE n < 10 OR n > 5
+
+-- refused SF002: below or above, overlapping, beside something else
+DELETE FROM members WHERE n < 10 OR name = 'm2' OR n >= 5
+
+-- refused SF002: below or above, overlapping, beside what may be null
+DELETE FROM members WHERE n < 10 OR email = 'e2' OR n >= 5
+
+-- passes: below or above, with a gap
+DELETE FROM members WHERE n < 3 OR n > 5
+
+-- passes: different from one or from another, where there may be null
+DELETE FROM members WHERE email <> 'a' OR email <> 'b'
+
+-- passes: different from one, or another column from another
+DELETE FROM members WHERE name <> 'm1' OR n <> -4
+
+-- passes: one or another
+DELETE FROM members WHERE name = 'm1' OR name = 'm2'
+
+-- passes: different from one and from another
+DELETE FROM members WHERE name <> 'm1' AND name <> 'm2'
+
+-- refused SF002: a pattern put together
+DELETE FROM members WHERE name LIKE '%' || '' || '%'
+
+-- refused SF002: a pattern with an escape
+DELETE FROM members WHERE name LIKE '%' ESCAPE '!'
+
+-- refused SF002: a pattern of another type
+DELETE FROM members WHERE name LIKE '%'::varchar
+
+-- refused SF002: the empty string, put together
+DELETE FROM members WHERE name >= '' || ''
+
+-- refused SF002: the empty string on the left
+DELETE FROM members WHERE '' <= name
+
+-- refused SF002: an array that is contained
+DELETE FROM members WHERE '{}' <@ tags
+
+-- refused SF002: between the infinities
+DELETE FROM results WHERE created_at BETWEEN '-infinity' AND 'infinity'
+
+-- refused SF002: since ever
+DELETE FROM results WHERE created_at >= '-infinity'
+
+-- refused SF002: until for ever
+DELETE FROM results WHERE created_at <= 'infinity'
+
+-- refused SF002: since ever, as a date on the left
+DELETE FROM results WHERE '-infinity'::date <= created_at
+
+-- refused SF002: a pattern that finds the start
+DELETE FROM members WHERE name ~ '^'
+
+-- refused SF002: a pattern that finds the end
+DELETE FROM members WHERE name ~* 'x*$'
+
+-- refused SF002: a pattern of anything from start to end
+DELETE FROM members WHERE name ~ '^.*$'
+
+-- refused SF002: similar to anything
+DELETE FROM members WHERE name SIMILAR TO '%'
+
+-- refused SF002: starts with nothing
+DELETE FROM members WHERE starts_with(name, '')
+
+-- refused SF002: starts with nothing, by the operator
+DELETE FROM members WHERE name ^@ ''
+
+-- passes: a pattern put together with something in it
+DELETE FROM members WHERE name LIKE '%' || '1' || '%'
+
+-- passes: a pattern with an escape and something in it
+DELETE FROM members WHERE name LIKE '%!%%' ESCAPE '!'
+
+-- passes: after a time
+DELETE FROM results WHERE created_at >= '2026-01-05Z'
+
+-- passes: after ever
+DELETE FROM results WHERE created_at < 'infinity' AND id = 20
+
+-- passes: a time that may be missing is since ever
+UPDATE orders SET status = 'x' WHERE deleted_at >= '-infinity'
+
+-- passes: the empty text from start to end
+DELETE FROM members WHERE name ~ '^$'
+
+-- passes: digits from start to end
+DELETE FROM members WHERE name ~ '^[0-9]*$'
+
+-- passes: similar to something
+DELETE FROM members WHERE name SIMILAR TO 'm1%'
+
+-- passes: starts with something
+DELETE FROM members WHERE starts_with(name, 'm1')
+
+-- passes: starts with something, by the operator
+DELETE FROM members WHERE name ^@ 'm1'

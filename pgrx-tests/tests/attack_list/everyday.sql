@@ -221,3 +221,114 @@ DELETE FROM users USING audiences WHERE users.id = audiences.ids[1]
 
 -- passes: stored array column not in other
 DELETE FROM users WHERE auth_source = 'test' AND NOT EXISTS (SELECT 1 FROM audiences WHERE users.id = ANY (ids))
+
+-- passes: a partner has been found (to-one filters)
+UPDATE orders SET status = 'x' WHERE id IN (SELECT t0.id FROM orders t0 LEFT JOIN members j0 ON j0.id = t0.user_id WHERE j0.name = 'm1' AND j0.id IS NOT NULL)
+
+-- passes: a partner is not missing
+UPDATE orders SET status = 'x' WHERE id IN (SELECT t0.id FROM orders t0 LEFT JOIN members j0 ON j0.id = t0.user_id WHERE j0.name = 'm1' AND NOT (j0.id IS NULL))
+
+-- passes: a partner has been found, in FROM
+UPDATE orders SET status = 'x' FROM orders o LEFT JOIN members m ON m.id = o.user_id WHERE o.id = orders.id AND m.id IS NOT NULL
+
+-- passes: partners that have been found are counted
+UPDATE members SET name = 'x' WHERE id IN (SELECT m.id FROM members m LEFT JOIN orders o ON o.user_id = m.id GROUP BY m.id HAVING count(*) FILTER (WHERE o.id IS NOT NULL) > 3)
+
+-- refused SF001: a partner has been found in a range
+DELETE FROM orders USING orders o LEFT JOIN members m ON m.id = o.user_id AND m.id > 2 WHERE o.id = orders.id AND m.id IS NOT NULL
+
+-- refused SF001: a partner has been found, and its key is in a range
+DELETE FROM orders USING orders o LEFT JOIN members m ON m.id = o.user_id WHERE o.id = orders.id AND m.id IS NOT NULL AND m.id < 3
+
+-- refused SF001: a range of what is generated from the key
+DELETE FROM coupons WHERE twice > 5
+
+-- refused SF001: a prefix of what is generated from the key
+DELETE FROM coupons WHERE code LIKE 'C-%'
+
+-- refused SF001: all but one of what is generated from the key
+DELETE FROM coupons WHERE code <> 'C-5'
+
+-- refused SF001: a function of what is generated from the key
+DELETE FROM coupons WHERE mod(twice, 4) = 0
+
+-- refused SF001: a series of what is generated from the key
+DELETE FROM coupons WHERE twice IN (SELECT generate_series(1, 9))
+
+-- refused SF001: the least of what is generated from the key
+DELETE FROM coupons WHERE ctid IN (SELECT ctid FROM coupons ORDER BY twice LIMIT 3)
+
+-- refused SF001: a range of what is generated from the key, through an alias
+DELETE FROM coupons USING plain WHERE plain.user_id = coupons.twice AND plain.user_id > 3
+
+-- refused SF001: a range of what is generated from the key and more
+DELETE FROM coupons WHERE label LIKE 'a%'
+
+-- passes: one value that is generated from the key
+DELETE FROM coupons WHERE code = 'C-5'
+
+-- passes: listed values that are generated from the key
+DELETE FROM coupons WHERE twice IN (2, 4)
+
+-- passes: one value that is generated from the key and more
+DELETE FROM coupons WHERE label = 'b3'
+
+-- passes: a range of what is generated from other columns
+DELETE FROM coupons WHERE title LIKE 'A%'
+
+-- passes: the row is named, and what is generated from its key in a range
+DELETE FROM coupons WHERE id = 3 AND twice > 5
+
+-- refused SF001: all but those that an outer join found, by a case
+DELETE FROM members USING members x LEFT JOIN (VALUES (1), (2), (3)) k(id) ON k.id = x.id WHERE members.id = x.id AND CASE WHEN k.id IS NULL THEN true END
+
+-- refused SF001: all but the listed, the list on the nullable side, by a case
+DELETE FROM members WHERE id IN (SELECT x.id FROM members x LEFT JOIN members k ON k.id = x.id AND x.id IN (1, 2, 3) WHERE CASE WHEN k.id IS NULL THEN true END)
+
+-- refused SF001: all but the listed, the list on the nullable side, denied
+DELETE FROM members WHERE id IN (SELECT x.id FROM members x LEFT JOIN members k ON k.id = x.id AND x.id IN (1, 2, 3) WHERE (k.id IS NOT NULL) = false)
+
+-- refused SF001: all but the listed, the list on the nullable side, counted
+DELETE FROM members WHERE id IN (SELECT x.id FROM members x LEFT JOIN members k ON k.id = x.id AND x.id IN (1, 2, 3) GROUP BY x.id HAVING count(*) FILTER (WHERE k.id IS NOT NULL) = 0)
+
+-- refused SF001: all but the listed, the partner's key listed
+DELETE FROM members WHERE id IN (SELECT x.id FROM members x LEFT JOIN members k ON k.id = x.id AND k.id IN (1, 2, 3) WHERE k.id IS NULL)
+
+-- refused SF001: all but the listed, the partner's key listed, by a case
+DELETE FROM members WHERE id IN (SELECT x.id FROM members x LEFT JOIN members k ON k.id = x.id AND k.id IN (1, 2, 3) WHERE CASE WHEN k.id IS NULL THEN true END)
+
+-- refused SF001: all but the listed, the partner's key listed, counted
+DELETE FROM members WHERE id IN (SELECT x.id FROM members x LEFT JOIN members k ON k.id = x.id AND k.id IN (1, 2, 3) GROUP BY x.id HAVING count(*) FILTER (WHERE k.id IS NOT NULL) = 0)
+
+-- refused SF001: all but the listed, the partner's key listed, true or null
+DELETE FROM members WHERE id IN (SELECT x.id FROM members x LEFT JOIN members k ON k.id = x.id AND k.id IN (1, 2, 3) WHERE (k.id IS NOT NULL) IS NOT TRUE)
+
+-- refused SF001: all but the listed, in the partner's own query
+DELETE FROM members WHERE id IN (SELECT x.id FROM members x LEFT JOIN (SELECT id FROM members WHERE id IN (1, 2, 3)) k ON k.id = x.id WHERE CASE WHEN k.id IS NULL THEN true END)
+
+-- passes: a row that is named, without a partner among the listed
+DELETE FROM members WHERE id IN (SELECT x.id FROM members x LEFT JOIN orders o ON o.user_id = x.id AND o.user_id IN (1, 2) WHERE x.id = 5 AND o.id IS NULL)
+
+-- passes: rows without a partner, of which some attribute is asked
+DELETE FROM members WHERE id IN (SELECT x.id FROM members x LEFT JOIN orders o ON o.user_id = x.id AND o.status = 'old' WHERE o.id IS NULL)
+
+-- passes: references to none of the listed
+UPDATE orders SET status = 'x' WHERE id IN (SELECT p.id FROM orders p LEFT JOIN members m ON m.id = p.user_id AND m.id IN (1, 2) WHERE m.id IS NULL)
+
+-- refused SF001: duplicates but for the first by the key
+DELETE FROM members WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY tenant_id ORDER BY id) n FROM members) d WHERE n > 1)
+
+-- passes: duplicates but for the first by another column
+DELETE FROM members WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY tenant_id ORDER BY name DESC) n FROM members) d WHERE n > 1)
+
+-- refused SF001: the rest of a set, where both columns are the key
+DELETE FROM lines WHERE order_id = 1 AND line_no NOT IN (2, 3)
+
+-- passes: the listed of a set, where both columns are the key
+DELETE FROM lines WHERE order_id = 1 AND line_no = ANY ('{1,4}')
+
+-- refused SF001: old rows, by a time that is in the key
+DELETE FROM events WHERE day < '2026-01-01'
+
+-- passes: old rows, by a time that is not among the key's protected columns
+DELETE FROM metrics WHERE day < '2026-01-01'

@@ -25,7 +25,16 @@ CREATE TABLE spans (span int4range PRIMARY KEY, note text);
 INSERT INTO spans SELECT int4range(n, n + 1), 'x' FROM generate_series(1, 9) n;
 CREATE TABLE docs (doc jsonb PRIMARY KEY, note text);
 INSERT INTO docs SELECT to_jsonb(n), 'x' FROM generate_series(1, 9) n;
-GRANT ALL ON orders, lines, queue, audiences, codes, days, stamps, hosts, sets, spans, docs TO app;
+CREATE TABLE coupons (id bigint PRIMARY KEY, kind text NOT NULL, twice bigint GENERATED ALWAYS AS (id * 2) STORED,
+    code text GENERATED ALWAYS AS ('C-' || id::text) STORED, label text GENERATED ALWAYS AS (kind || id::text) STORED,
+    title text GENERATED ALWAYS AS (upper(kind)) STORED);
+DO $$ BEGIN
+    IF current_setting('server_version_num')::int >= 180000 THEN
+        EXECUTE 'ALTER TABLE coupons ADD COLUMN tenfold bigint GENERATED ALWAYS AS (id * 10) VIRTUAL';
+    END IF;
+END $$;
+INSERT INTO coupons (id, kind) SELECT n, CASE WHEN n % 2 = 0 THEN 'a' ELSE 'b' END FROM generate_series(1, 9) n;
+GRANT ALL ON orders, lines, queue, audiences, codes, days, stamps, hosts, sets, spans, docs, coupons TO app;
 GRANT ALL ON SEQUENCE orders_id_seq TO app;
 SELECT backstop.protect(relation::regclass)
-    FROM unnest(ARRAY['orders', 'lines', 'codes', 'days', 'stamps', 'hosts', 'sets', 'spans', 'docs']) relation;
+    FROM unnest(ARRAY['orders', 'lines', 'codes', 'days', 'stamps', 'hosts', 'sets', 'spans', 'docs', 'coupons']) relation;

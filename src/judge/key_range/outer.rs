@@ -120,11 +120,19 @@ impl Walk<'_> {
                 }
                 let kept =
                     |c: &ColumnId| !nullable.contains(&instance(c)) && self.stored_column(*c);
-                let kept: Vec<ColumnId> = columns.into_iter().filter(kept).collect();
-                for column in kept {
-                    for key in self.classes.keys(column).to_vec() {
-                        self.report(key, column, Why::Negated, Some(*expr), context);
-                    }
+                // The partner's own column says it of the key that it is joined by.
+                let via = |column: ColumnId, key: ColumnId| match kept(&column) {
+                    true => column,
+                    false => key,
+                };
+                let found: Vec<(ColumnId, ColumnId)> = columns
+                    .iter()
+                    .flat_map(|&c| self.classes.keys(c).iter().map(move |&k| (c, k)))
+                    .map(|(c, k)| (k, via(c, k)))
+                    .filter(|(_, via)| kept(via))
+                    .collect();
+                for (key, via) in found {
+                    self.report(key, via, Why::Negated, Some(*expr), context);
                 }
             }
             _ => {}

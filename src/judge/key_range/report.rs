@@ -41,7 +41,11 @@ impl Walk<'_> {
                 outer.pins_row_of(self.statement, key)
             }
             _ if self.statement.is_key(via) => context.facts.pins_row_of(self.statement, via),
-            _ => context.facts.pins(via) && context.facts.pins_row_of(self.statement, key),
+            _ => {
+                let instance = |c: ColumnId| self.statement.columns[c].instance;
+                (context.facts.pins(via) || instance(via) == instance(key))
+                    && context.facts.pins_row_of(self.statement, key)
+            }
         };
         if harmless {
             return;

@@ -150,6 +150,7 @@ fn an_outer_join_to_a_list_whose_partner_is_missing_takes_all_but_the_list() {
     let missing = |partner: usize| Predicate::Null {
         operand: column(partner),
         never: false,
+        stored: false,
         expr: 0,
     };
     let all_but = Predicate::And(vec![joined(listed, list), missing(listed)]);

@@ -65,8 +65,13 @@ impl Gatherer<'_> {
                 foreign: false,
             };
             let copy = pg_sys::copyObjectImpl(node.cast()).cast();
+            // First what is said without any column: `'%' || '%'` is a constant.
+            let copy = pg_sys::eval_const_expressions(core::ptr::null_mut(), copy);
             let simpler = simplified(copy, (&raw mut known).cast());
-            if folds_to(simpler) == Some(Some(true)) || self.checked(scope, simpler) {
+            if folds_to(simpler) == Some(Some(true))
+                || self.checked(scope, simpler)
+                || self.covered(scope, simpler)
+            {
                 return true;
             }
             if known.foreign || known.few.is_empty() {

@@ -76,7 +76,10 @@ unsafe fn valid_checks(relid: pg_sys::Oid) -> Vec<*const core::ffi::c_char> {
 }
 
 /// The parts of a condition, in the form in which PostgreSQL proves one by another (predtest.c).
-unsafe fn conjunction(condition: Node) -> *mut pg_sys::List {
+///
+/// # Safety
+/// `condition` is a valid boolean expression.
+pub unsafe fn conjunction(condition: Node) -> *mut pg_sys::List {
     // SAFETY: the caller passes a valid boolean expression; the folding works on a copy.
     unsafe {
         let copy = pg_sys::copyObjectImpl(condition.cast()).cast();

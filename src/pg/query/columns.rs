@@ -2,11 +2,12 @@
 
 use pgrx::pg_sys;
 
+use super::generated::generated_from;
 use super::node::{Node, items, varno};
 use super::scope::{Gatherer, ScopeId};
 use super::sources::Source;
 use crate::judge::predicate::{ColumnId, InstanceId, Operand};
-use crate::judge::statement::InstanceKind;
+use crate::judge::statement::{ColumnFacts, Instance, InstanceKind};
 
 impl Gatherer<'_> {
     /// What a Var is the value of.
@@ -62,13 +63,28 @@ impl Gatherer<'_> {
 
     /// What a function, VALUES or other computed entry's column is made of.
     unsafe fn describe(&mut self, scope: ScopeId, rtindex: i32, column: ColumnId) {
-        let instance = self.statement.columns[column].instance;
-        if self.statement.instances[instance].kind == InstanceKind::Relation {
+        let ColumnFacts {
+            instance, attno, ..
+        } = self.statement.columns[column];
+        let Instance {
+            kind,
+            relid,
+            ref target,
+            ..
+        } = self.statement.instances[instance];
+        if kind == InstanceKind::Relation {
+            if target.is_some() && attno > 0 {
+                let made_of = generated_from(relid.into(), attno);
+                let made_of = made_of.into_iter();
+                let made_of = made_of
+                    .map(|a| self.statement.column(instance, a))
+                    .collect();
+                self.statement.columns[column].generated_from = made_of;
+            }
             return;
         }
         // SAFETY: passed on from the caller; the parts are expressions of that scope's query.
         unsafe {
-            let attno = self.statement.columns[column].attno;
             let made = self.entry_column(scope, rtindex, attno);
             let facts = &mut self.statement.columns[column];
             facts.sources = made.bare;

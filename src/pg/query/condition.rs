@@ -4,9 +4,9 @@ use pgrx::pg_sys;
 
 use super::matched::gives_one_row;
 use super::node::{Node, constant, folds_to, items, tag};
+use super::pattern::matches_everything;
 use super::plain::{complementary, reads_plain_column};
 use super::scope::{Gatherer, ScopeId};
-use super::simpler::matches_everything;
 use crate::judge::predicate::{Predicate, Reading};
 
 impl Gatherer<'_> {
@@ -128,9 +128,11 @@ impl Gatherer<'_> {
                 return self.other(scope, test.cast(), Reading::Compared);
             }
             let never = self.never_null(scope, arg);
+            let stored = !never && !self.stored_not_null(&operand.bare);
             let null = Predicate::Null {
                 operand,
                 never,
+                stored,
                 expr: self.expr(scope, test.cast()),
             };
             match (*test).nulltesttype {

@@ -155,16 +155,24 @@ fn compares(operator: pg_sys::Oid) -> bool {
 
 /// Is that column of a relation NOT NULL?
 pub fn is_not_null(relid: pg_sys::Oid, attno: i16) -> bool {
+    of_attribute(relid, attno, |a| a.attnotnull) == Some(true)
+}
+
+/// What the catalog says of that column of a relation; None where there is none.
+pub fn of_attribute<T>(
+    relid: pg_sys::Oid,
+    attno: i16,
+    read: impl FnOnce(&pg_sys::FormData_pg_attribute) -> T,
+) -> Option<T> {
     // SAFETY: ATTNUM takes a relation's OID and an attribute number; the tuple is released after its one use.
     unsafe {
         let cache = pg_sys::SysCacheIdentifier::ATTNUM as i32;
         let tuple = pg_sys::SearchSysCache2(cache, relid.into(), pg_sys::Datum::from(attno));
         if tuple.is_null() {
-            return false;
+            return None;
         }
-        let not_null =
-            (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_attribute>()).attnotnull;
+        let found = read(&*pg_sys::GETSTRUCT(tuple).cast());
         pg_sys::ReleaseSysCache(tuple);
-        not_null
+        Some(found)
     }
 }

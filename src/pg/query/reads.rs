@@ -75,6 +75,12 @@ unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void)
             {
                 return false;
             }
+            pg_sys::NodeTag::T_NullTest => {
+                if let Some(partner) = gatherer.asks_for_partner(walk.scope, node.cast()) {
+                    walk.reads.extend(partner);
+                    return false;
+                }
+            }
             pg_sys::NodeTag::T_GroupingFunc => walk.series = true,
             pg_sys::NodeTag::T_FuncExpr => walk.series |= is_series(node),
             pg_sys::NodeTag::T_Aggref => {

@@ -3,8 +3,10 @@
 
 use pgrx::pg_sys;
 
+use super::ends::{is_greatest, is_least};
 use super::lossless::strip;
-use super::node::{Node, btree_strategy, folds_to, is_own_equality, items, tag};
+use super::node::{Node, btree_strategy, is_own_equality, items, tag};
+use super::pattern::matches_everything;
 use super::scope::{Gatherer, ScopeId};
 
 impl Gatherer<'_> {
@@ -17,6 +19,11 @@ impl Gatherer<'_> {
         unsafe {
             match tag(node) {
                 pg_sys::NodeTag::T_OpExpr => self.comparison_known(scope, node.cast()).map(truth),
+                pg_sys::NodeTag::T_FuncExpr => {
+                    let args = items::<pg_sys::Node>((*node.cast::<pg_sys::FuncExpr>()).args);
+                    (matches_everything(node) && self.never_null(scope, args[0]))
+                        .then(|| truth(true))
+                }
                 pg_sys::NodeTag::T_ScalarArrayOpExpr => {
                     self.lists_itself(scope, node.cast()).then(|| truth(true))
                 }
@@ -97,18 +104,26 @@ impl Gatherer<'_> {
                     _ => Some(true),
                 };
             }
-            let everything = match strategy {
-                pg_sys::BTGreaterEqualStrategyNumber => is_empty(*right),
-                0 => {
-                    (*op).opno.to_u32() == pg_sys::OID_ARRAY_CONTAINS_OP && is_empty(*right)
-                        || matches_everything(op.cast())
-                }
+            let everything = |operator: pg_sys::Oid, end: Node| match btree_strategy(
+                operator,
+                [of, pg_sys::exprType(*right)],
+            ) as u32
+            {
+                pg_sys::BTGreaterEqualStrategyNumber => is_least(end),
+                pg_sys::BTLessEqualStrategyNumber => is_greatest(end),
+                0 => operator.to_u32() == pg_sys::OID_ARRAY_CONTAINS_OP && is_least(end),
                 _ => false,
             };
-            if everything && self.never_null(scope, *left) {
-                return Some(true);
+            let commutator = pg_sys::get_commutator((*op).opno);
+            let compared = match () {
+                _ if everything((*op).opno, *right) || matches_everything(op.cast()) => Some(*left),
+                _ if everything(commutator, *left) => Some(*right),
+                _ => None,
+            };
+            match compared {
+                Some(compared) if self.never_null(scope, compared) => Some(true),
+                _ => self.decided(scope, op),
             }
-            self.decided(scope, op)
         }
     }
 }
@@ -123,90 +138,4 @@ unsafe fn all_same(nodes: &[Node]) -> bool {
     nodes
         .windows(2)
         .all(|pair| unsafe { pg_sys::equal(pair[0].cast(), pair[1].cast()) })
-}
-
-/// Is it the least value of its type, `''` or an empty array, which everything contains, too?
-unsafe fn is_empty(node: Node) -> bool {
-    // SAFETY: the tag says that it is a Const, and a varlena that is not null has a length.
-    unsafe {
-        let node = strip(node);
-        if tag(node) != pg_sys::NodeTag::T_Const || (*node.cast::<pg_sys::Const>()).constisnull {
-            return false;
-        }
-        let value = node.cast::<pg_sys::Const>();
-        let base = pg_sys::getBaseType((*value).consttype);
-        let pointer = (*value).constvalue.cast_mut_ptr::<pg_sys::varlena>();
-        match base {
-            pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID | pg_sys::BYTEAOID => {
-                pgrx::varlena::varsize_any_exhdr(pointer) == 0
-            }
-            _ if pg_sys::get_element_type(base) != pg_sys::InvalidOid => {
-                (*pg_sys::pg_detoast_datum(pointer).cast::<pg_sys::ArrayType>()).ndim == 0
-            }
-            _ => false,
-        }
-    }
-}
-
-/// `x LIKE '%'`, `x ~ '.*'`: a pattern that finds something even in the empty string, and asks for no place to find it at.
-///
-/// # Safety
-/// `node` is a valid expression.
-pub unsafe fn matches_everything(node: Node) -> bool {
-    // SAFETY: the caller passes a valid expression; a text constant that is not null is a varlena.
-    unsafe {
-        if tag(node) != pg_sys::NodeTag::T_OpExpr {
-            return false;
-        }
-        let op = node.cast::<pg_sys::OpExpr>();
-        let operator = (*op).opno.to_u32();
-        let like = [pg_sys::OID_TEXT_LIKE_OP, pg_sys::OID_TEXT_ICLIKE_OP].contains(&operator);
-        let regex = [pg_sys::OID_TEXT_REGEXEQ_OP, pg_sys::OID_TEXT_ICREGEXEQ_OP];
-        let args = items::<pg_sys::Node>((*op).args);
-        let (true, [_, pattern]) = (like || regex.contains(&operator), args.as_slice()) else {
-            return false;
-        };
-        if tag(*pattern) != pg_sys::NodeTag::T_Const
-            || (*pattern.cast::<pg_sys::Const>()).constisnull
-        {
-            return false;
-        }
-        let datum = (*pattern.cast::<pg_sys::Const>()).constvalue;
-        let text = pg_sys::text_to_cstring(datum.cast_mut_ptr());
-        let bytes = core::ffi::CStr::from_ptr(text).to_bytes();
-        if like {
-            return !bytes.is_empty() && bytes.iter().all(|&b| b == b'%');
-        }
-        // Anchors, escapes and lookahead tell places apart; a leading `*` changes how the rest is read.
-        let placed = bytes.iter().any(|b| b"^$\\".contains(b));
-        let looks = bytes.windows(2).any(|w| w == b"(?") || bytes.starts_with(b"***");
-        !placed && !looks && finds_in_nothing(op, *pattern)
-    }
-}
-
-unsafe fn finds_in_nothing(op: *mut pg_sys::OpExpr, pattern: Node) -> bool {
-    // SAFETY: the new expression has the operator of the one that the caller passes, and two texts as it has.
-    unsafe {
-        let empty = pg_sys::cstring_to_text(c"".as_ptr());
-        let collation = (*op).inputcollid;
-        let nothing = pg_sys::makeConst(
-            pg_sys::TEXTOID,
-            -1,
-            collation,
-            -1,
-            pg_sys::Datum::from(empty),
-            false,
-            false,
-        );
-        let found = pg_sys::make_opclause(
-            (*op).opno,
-            pg_sys::BOOLOID,
-            false,
-            nothing.cast(),
-            pattern.cast(),
-            pg_sys::InvalidOid,
-            collation,
-        );
-        folds_to(found.cast()) == Some(Some(true))
-    }
 }
