@@ -19,6 +19,7 @@ mod lossless;
 mod matched;
 #[cfg(not(feature = "pg14"))]
 mod merge;
+mod named;
 mod node;
 mod nulls;
 mod operand;
@@ -36,6 +37,7 @@ mod simpler;
 mod sources;
 mod target;
 mod values;
+mod walk;
 
 use std::rc::Rc;
 
