@@ -76,7 +76,7 @@ impl Gatherer<'_> {
                 .iter()
                 .map(|&column| {
                     let of = pg_sys::exprType(column);
-                    let mut all = values::of_type(of)?;
+                    let mut all = self.values_of(of)?;
                     if !self.never_null(scope, column) {
                         all.push(values::null(of));
                     }
@@ -87,6 +87,14 @@ impl Gatherer<'_> {
                 combinations(&c) <= MOST_COMBINATIONS && holds_for_all(simpler, &known.few, &c)
             })
         }
+    }
+}
+
+impl Gatherer<'_> {
+    /// Every value of that type, read once for the statement.
+    fn values_of(&mut self, of: pg_sys::Oid) -> Option<Vec<Node>> {
+        let known = self.values.entry(of.to_u32());
+        known.or_insert_with(|| values::of_type(of)).clone()
     }
 }
 

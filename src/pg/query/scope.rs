@@ -41,6 +41,8 @@ pub struct Gatherer<'a> {
     pub pinned: Vec<ScopeId>,
     /// How deep in conditions the one at hand is.
     pub nested: usize,
+    /// The values of types that have few.
+    pub values: HashMap<u32, Option<Vec<Node>>>,
     /// Subqueries met where no condition could take them in yet.
     pub pending: Vec<BodyId>,
     pub overflow: bool,
@@ -58,6 +60,7 @@ impl<'a> Gatherer<'a> {
             sublinks: Vec::new(),
             pinned: Vec::new(),
             nested: 0,
+            values: HashMap::new(),
             pending: Vec::new(),
             overflow: false,
             protection,
