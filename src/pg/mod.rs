@@ -19,5 +19,6 @@ pub mod settings;
 pub mod slot;
 pub mod spi;
 pub mod types;
+pub mod undone;
 pub mod unlocked;
 pub mod values;

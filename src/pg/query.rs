@@ -22,6 +22,7 @@ mod lossless;
 mod matched;
 #[cfg(not(feature = "pg14"))]
 mod merge;
+mod named;
 mod node;
 mod nulls;
 mod operand;
@@ -41,6 +42,7 @@ mod simpler;
 mod sources;
 mod target;
 mod values;
+mod walk;
 
 use std::rc::Rc;
 

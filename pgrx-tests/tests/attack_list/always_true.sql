@@ -476,3 +476,15 @@ DELETE FROM members WHERE starts_with(name, 'm1')
 
 -- passes: starts with something, by the operator
 DELETE FROM members WHERE name ^@ 'm1'
+
+-- refused SF002: a condition and its negation among alternatives in alternatives
+DELETE FROM members WHERE n = 1 OR (n = 2 OR (n = 3 OR (n = 4 OR (n = 5 OR (n = 6 OR (n = 7 OR (n = 8 OR (n = 9 OR (n = 10 OR (n = 11 OR (n = 12 OR (score > 7 OR NOT score > 7))))))))))))
+
+-- refused SF002: a condition and its negation, each of several parts
+DELETE FROM members WHERE (n = 1 OR score > 7) OR NOT (n = 1 OR score > 7)
+
+-- passes: one row by its key, and whatever else
+UPDATE members SET name = 'x' WHERE id = 3 AND (active OR NOT active OR score >= 0)
+
+-- refused SF002: another table's row by its key
+UPDATE members m SET name = 'x' FROM members o WHERE o.id = 3 AND (m.active OR NOT m.active)

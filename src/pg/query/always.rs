@@ -2,25 +2,29 @@
 //! columns has been put in their place is folded as the planner folds constants, once for every value that columns of a
 //! small type can have.
 
-use pgrx::{PgTryBuilder, pg_guard, pg_sys};
+use pgrx::{pg_guard, pg_sys};
 
-use super::node::{Node, folds_to, items, tag};
+use super::node::{Node, folded, items, tag};
 use super::plain::names_values;
 use super::scope::{Gatherer, ScopeId};
 use super::values;
-use crate::pg::attempt::is_fatal_to_statement;
+use super::walk::{any_part, calls_foreign, is_larger};
 use crate::pg::compat::mutate_expression;
+use crate::pg::undone::undone;
 
 /// More combinations of values than this are not gone through.
 const MOST_COMBINATIONS: usize = 256;
+
+/// A condition with more parts than this is not asked: planning has to stay quick.
+const MOST_PARTS: usize = 2000;
 
 struct Known {
     gatherer: *mut core::ffi::c_void,
     scope: ScopeId,
     /// The columns of small types.
     few: Vec<Node>,
-    /// It calls functions that are not PostgreSQL's: they are not called with values that no row may have.
-    foreign: bool,
+    /// How many calls of functions that are not PostgreSQL's have been put out of reach.
+    foreign: i32,
 }
 
 /// Columns with a value in their place.
@@ -38,20 +42,15 @@ impl Gatherer<'_> {
         // SAFETY: the caller vouches for the expression, which is copied before anything is put into it.
         unsafe {
             if !self.sublinks.is_empty()
+                || self.pinned.contains(&scope)
                 || names_values(node)
+                || is_larger(node, MOST_PARTS)
                 || pg_sys::contain_volatile_functions(node)
             {
                 return false;
             }
-            PgTryBuilder::new(std::panic::AssertUnwindSafe(|| {
-                self.holds_always(scope, node)
-            }))
             // A division by zero, say, for a value that is not there.
-            .catch_others(|error| match is_fatal_to_statement(&error) {
-                true => error.rethrow(),
-                false => false,
-            })
-            .execute()
+            undone(|| self.holds_always(scope, node)).unwrap_or(false)
         }
     }
 
@@ -62,19 +61,22 @@ impl Gatherer<'_> {
                 gatherer: (self as *mut Self).cast(),
                 scope,
                 few: Vec::new(),
-                foreign: false,
+                foreign: 0,
             };
             let copy = pg_sys::copyObjectImpl(node.cast()).cast();
             // First what is said without any column: `'%' || '%'` is a constant.
-            let copy = pg_sys::eval_const_expressions(core::ptr::null_mut(), copy);
+            let copy = match any_part(node, |part| calls_foreign(part)) {
+                true => copy,
+                false => pg_sys::eval_const_expressions(core::ptr::null_mut(), copy),
+            };
             let simpler = simplified(copy, (&raw mut known).cast());
-            if folds_to(simpler) == Some(Some(true))
+            if folded(simpler) == Some(Some(true))
                 || self.checked(scope, simpler)
                 || self.covered(scope, simpler)
             {
                 return true;
             }
-            if known.foreign || known.few.is_empty() {
+            if known.few.is_empty() {
                 return false;
             }
             let choices: Option<Vec<_>> = known
@@ -82,7 +84,7 @@ impl Gatherer<'_> {
                 .iter()
                 .map(|&column| {
                     let of = pg_sys::exprType(column);
-                    let mut all = values::of_type(of)?;
+                    let mut all = self.values_of(of)?;
                     if !self.never_null(scope, column) {
                         all.push(values::null(of));
                     }
@@ -93,6 +95,14 @@ impl Gatherer<'_> {
                 combinations(&c) <= MOST_COMBINATIONS && holds_for_all(simpler, &known.few, &c)
             })
         }
+    }
+}
+
+impl Gatherer<'_> {
+    /// Every value of that type, read once for the statement.
+    fn values_of(&mut self, of: pg_sys::Oid) -> Option<Vec<Node>> {
+        let known = self.values.entry(of.to_u32());
+        known.or_insert_with(|| values::of_type(of)).clone()
     }
 }
 
@@ -115,7 +125,7 @@ unsafe fn holds_for_all(condition: Node, columns: &[Node], choices: &[Vec<Node>]
             .collect();
         let mut given = Given { columns, values };
         let with_values = put(condition, (&raw mut given).cast());
-        folds_to(with_values) == Some(Some(true))
+        folded(with_values) == Some(Some(true))
     })
 }
 
@@ -145,29 +155,48 @@ unsafe extern "C-unwind" fn simplified(node: Node, context: *mut core::ffi::c_vo
         }
         let known = &mut *context.cast::<Known>();
         if tag(node) == pg_sys::NodeTag::T_Var {
-            let small = values::of_type(pg_sys::exprType(node)).is_some();
+            let small = values::is_small(pg_sys::exprType(node));
             let new = |few: &[Node]| !few.iter().any(|&f| pg_sys::equal(f.cast(), node.cast()));
             if small && new(&known.few) {
                 known.few.push(node);
             }
             return node;
         }
-        known.foreign |=
-            pg_sys::check_functions_in_node(node, Some(is_foreign), core::ptr::null_mut());
+        // Its inner expression is evaluated with the array, and so has to be whole.
+        if tag(node) == pg_sys::NodeTag::T_ArrayCoerceExpr
+            && any_part(node, |part| calls_foreign(part))
+        {
+            return known.out_of_reach(node);
+        }
         let node = mutate_expression(node, simplified, context);
         let known = &mut *context.cast::<Known>();
         let gatherer = &mut *known.gatherer.cast::<Gatherer<'_>>();
-        gatherer.simpler(known.scope, node).unwrap_or(node)
+        match gatherer.simpler(known.scope, node) {
+            Some(simpler) => simpler,
+            None if calls_foreign(node) => known.out_of_reach(node),
+            None => node,
+        }
     }
 }
 
-/// Is the function not PostgreSQL's own?
-#[pg_guard]
-pub unsafe extern "C-unwind" fn is_foreign(
-    function: pg_sys::Oid,
-    _context: *mut core::ffi::c_void,
-) -> bool {
-    function.to_u32() >= pg_sys::FirstNormalObjectId
+impl Known {
+    /// Something unknown of the expression's type. Functions that are not PostgreSQL's are not called with values that no
+    /// row may have: who knows what they do.
+    unsafe fn out_of_reach(&mut self, node: Node) -> Node {
+        self.foreign += 1;
+        // SAFETY: the node is PostgreSQL's to allocate; the caller passes a valid expression.
+        unsafe {
+            let param: *mut pg_sys::Param = pg_sys::palloc0(size_of::<pg_sys::Param>()).cast();
+            (*param).xpr.type_ = pg_sys::NodeTag::T_Param;
+            (*param).paramkind = pg_sys::ParamKind::PARAM_EXEC;
+            (*param).paramid = -self.foreign;
+            (*param).paramtype = pg_sys::exprType(node);
+            (*param).paramtypmod = pg_sys::exprTypmod(node);
+            (*param).paramcollid = pg_sys::exprCollation(node);
+            (*param).location = -1;
+            param.cast()
+        }
+    }
 }
 
 #[pg_guard]

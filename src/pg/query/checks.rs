@@ -1,11 +1,11 @@
 //! CHECK constraints: what a valid one promises of every row, a condition asks in vain.
 
-use pgrx::{pg_guard, pg_sys};
+use pgrx::pg_sys;
 
-use super::always::is_foreign;
 use super::node::{Node, items, tag, varno};
 use super::nulls::is_not_null;
 use super::scope::{Gatherer, ScopeId};
+use super::walk::{any_part, calls_foreign};
 use crate::pg::catalog::OpenRelation;
 
 #[derive(Default)]
@@ -40,7 +40,12 @@ impl Gatherer<'_> {
             }
             let mut promised = core::ptr::null_mut();
             for text in valid_checks((*rte).relid) {
-                for part in items::<pg_sys::Node>(conjunction(pg_sys::stringToNode(text).cast())) {
+                let constraint: Node = pg_sys::stringToNode(text).cast();
+                // Nor are the functions of a constraint called here that are not PostgreSQL's.
+                if any_part(constraint, |part| calls_foreign(part)) {
+                    continue;
+                }
+                for part in items::<pg_sys::Node>(conjunction(constraint)) {
                     if !holds_of_every_row((*rte).relid, part) {
                         continue;
                     }
@@ -103,33 +108,20 @@ unsafe fn holds_of_every_row(relid: pg_sys::Oid, part: Node) -> bool {
 
 unsafe fn parts(node: Node) -> Parts {
     let mut parts = Parts::default();
-    // SAFETY: the caller passes a valid expression; `parts` outlives the walk.
-    unsafe { gather(node, (&raw mut parts).cast()) };
-    parts
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn gather(node: Node, context: *mut core::ffi::c_void) -> bool {
-    if node.is_null() {
-        return false;
-    }
-    // SAFETY: `parts` passes its own Parts; walkers pass valid nodes.
+    // SAFETY: the caller passes a valid expression; the tag says which struct a part is.
     unsafe {
-        let parts = &mut *context.cast::<Parts>();
-        match tag(node) {
-            pg_sys::NodeTag::T_Var => {
-                parts.columns.push(node.cast());
-                return false;
+        parts.other = any_part(node, |part| {
+            match tag(part) {
+                pg_sys::NodeTag::T_Var => parts.columns.push(part.cast()),
+                pg_sys::NodeTag::T_SubLink
+                | pg_sys::NodeTag::T_Aggref
+                | pg_sys::NodeTag::T_WindowFunc
+                | pg_sys::NodeTag::T_GroupingFunc
+                | pg_sys::NodeTag::T_Param => return true,
+                _ => {}
             }
-            pg_sys::NodeTag::T_SubLink
-            | pg_sys::NodeTag::T_Aggref
-            | pg_sys::NodeTag::T_WindowFunc
-            | pg_sys::NodeTag::T_GroupingFunc => parts.other = true,
-            _ => {
-                parts.other |=
-                    pg_sys::check_functions_in_node(node, Some(is_foreign), core::ptr::null_mut())
-            }
-        }
-        parts.other || pg_sys::expression_tree_walker(node, Some(gather), context)
+            calls_foreign(part)
+        });
     }
+    parts
 }

@@ -7,7 +7,11 @@ use super::node::{Node, constant, folds_to, items, tag};
 use super::pattern::matches_everything;
 use super::plain::{complementary, reads_plain_column};
 use super::scope::{Gatherer, ScopeId};
+use super::walk::flattened;
 use crate::judge::predicate::{Predicate, Reading};
+
+/// Conditions nested deeper than this are read as a whole: PostgreSQL plans them, and so no error may come of them.
+const MOST_NESTED: usize = 200;
 
 impl Gatherer<'_> {
     /// A row-selecting condition.
@@ -20,12 +24,17 @@ impl Gatherer<'_> {
         }
         // SAFETY: passed on from the caller.
         unsafe {
-            pg_sys::check_stack_depth();
+            if self.nested >= MOST_NESTED || pg_sys::stack_is_too_deep() {
+                return self.other(scope, node, Reading::Compared);
+            }
+            self.nested += 1;
             let condition = self.condition(scope, node);
+            self.nested -= 1;
             let joined = tag(node) == pg_sys::NodeTag::T_List || is_and(node);
             match condition {
                 Predicate::Const(_) => condition,
-                _ if !joined && self.always(scope, node) => condition.tautological(),
+                _ if joined || self.names_rows(&condition) => condition,
+                _ if self.always(scope, node) => condition.tautological(),
                 _ => condition,
             }
         }
@@ -37,12 +46,7 @@ impl Gatherer<'_> {
             match tag(node) {
                 pg_sys::NodeTag::T_List => {
                     let parts = items::<pg_sys::Node>(node.cast());
-                    Predicate::And(
-                        parts
-                            .into_iter()
-                            .map(|p| self.predicate(scope, p))
-                            .collect(),
-                    )
+                    self.conjunction(scope, parts)
                 }
                 pg_sys::NodeTag::T_BoolExpr => self.boolean(scope, node.cast()),
                 pg_sys::NodeTag::T_Const => match constant(node) {
@@ -86,22 +90,41 @@ impl Gatherer<'_> {
         }
     }
 
+    unsafe fn conjunction(&mut self, scope: ScopeId, parts: Vec<Node>) -> Predicate {
+        // SAFETY: the callers pass boolean expressions of that scope's query.
+        unsafe {
+            let pinned = self.name_one_row(scope, &parts);
+            if pinned {
+                self.pinned.push(scope);
+            }
+            let parts = parts.into_iter().map(|p| self.predicate(scope, p));
+            let all = Predicate::And(parts.collect());
+            if pinned {
+                self.pinned.pop();
+            }
+            all
+        }
+    }
+
     unsafe fn boolean(&mut self, scope: ScopeId, expr: *mut pg_sys::BoolExpr) -> Predicate {
         // SAFETY: a BoolExpr's arguments are boolean expressions; NOT has one.
         unsafe {
-            let args = items::<pg_sys::Node>((*expr).args);
             match (*expr).boolop {
                 pg_sys::BoolExprType::AND_EXPR => {
-                    Predicate::And(args.into_iter().map(|a| self.predicate(scope, a)).collect())
-                }
-                pg_sys::BoolExprType::OR_EXPR if complementary(&args) => {
-                    Predicate::Const(Some(true))
+                    let parts = flattened(expr, |_| false).unwrap_or_default();
+                    self.conjunction(scope, parts)
                 }
                 pg_sys::BoolExprType::OR_EXPR => {
-                    Predicate::Or(args.into_iter().map(|a| self.predicate(scope, a)).collect())
+                    let arms = flattened(expr, |arms| complementary(arms));
+                    match arms.filter(|arms| !complementary(arms)) {
+                        Some(arms) => Predicate::Or(
+                            arms.into_iter().map(|a| self.predicate(scope, a)).collect(),
+                        ),
+                        None => Predicate::Const(Some(true)),
+                    }
                 }
                 _ => {
-                    let arg = args[0];
+                    let arg = items::<pg_sys::Node>((*expr).args)[0];
                     let op = arg.cast::<pg_sys::OpExpr>();
                     let equal = match tag(arg) {
                         pg_sys::NodeTag::T_DistinctExpr => {

@@ -1,20 +1,16 @@
 //! Values listed other than by IN: `IN (VALUES ...)`, `IN (SELECT unnest(...))`, a join with VALUES. As conditions on the
 //! row at hand they say what a list says.
 
-use pgrx::{pg_guard, pg_sys};
+use pgrx::pg_sys;
 
 use super::node::{Node, is_own_equality, items, nth_rte, tag, varno};
 use super::operand::is_unnest;
 use super::output::outputs;
 use super::scope::{Gatherer, ScopeId};
+use super::walk::any_part;
 
 /// Longer lists are not compared with every value of a type.
 const MOST_LISTED: usize = 256;
-
-struct Uses {
-    rtindex: i32,
-    count: usize,
-}
 
 impl Gatherer<'_> {
     /// Does `left = ANY (subquery)` hold for every row, since the subquery lists whatever there is?
@@ -78,48 +74,40 @@ impl Gatherer<'_> {
                     }
                     let var = listed.cast::<pg_sys::Var>();
                     let rte = self.rte(scope, varno(var));
-                    let mut uses = Uses {
-                        rtindex: varno(var),
-                        count: 0,
-                    };
-                    count_uses((*query).jointree.cast(), (&raw mut uses).cast());
                     let list = match (*rte).rtekind {
                         pg_sys::RTEKind::RTE_SUBQUERY => {
                             only_values((*rte).subquery, (*var).varattno)
                         }
                         _ => Some((rte, (*var).varattno)),
                     };
-                    uses.count == 1
-                        && !self.is_nullable(scope, varno(var))
-                        && list
-                            .and_then(|(rte, column)| either(op, own, rte, column))
-                            .is_some_and(|list| self.always(scope, list))
+                    let Some(list) = list.and_then(|(rte, column)| either(op, own, rte, column))
+                    else {
+                        return false;
+                    };
+                    // Only now: the walk takes as long as all the conditions together.
+                    !self.is_nullable(scope, varno(var))
+                        && uses((*query).jointree.cast(), varno(var)) == 1
+                        && self.always(scope, list)
                 })
         }
     }
 }
 
-#[pg_guard]
-unsafe extern "C-unwind" fn count_uses(node: Node, context: *mut core::ffi::c_void) -> bool {
-    if node.is_null() {
-        return false;
-    }
-    // SAFETY: `joins_everything` passes its own Uses; walkers pass valid nodes.
+/// How many times the conditions use that entry of the range table. Subqueries may use it, too.
+unsafe fn uses(tree: Node, rtindex: i32) -> usize {
+    let mut uses = 0;
+    // SAFETY: the caller passes a valid join tree; the tag says which struct a part is.
     unsafe {
-        let uses = &mut *context.cast::<Uses>();
-        match tag(node) {
-            pg_sys::NodeTag::T_Var => {
-                uses.count += usize::from(varno(node.cast()) == uses.rtindex);
-                false
+        any_part(tree, |part| {
+            match tag(part) {
+                pg_sys::NodeTag::T_Var => uses += usize::from(varno(part.cast()) == rtindex),
+                pg_sys::NodeTag::T_SubLink => uses += 2,
+                _ => {}
             }
-            // It may use the list, too.
-            pg_sys::NodeTag::T_SubLink => {
-                uses.count += 2;
-                false
-            }
-            _ => pg_sys::expression_tree_walker(node, Some(count_uses), context),
-        }
+            uses > 1
+        });
     }
+    uses
 }
 
 /// The VALUES list that the query gives out as it is, and which of its columns is that output.

@@ -2,6 +2,9 @@
 
 use pgrx::pg_sys;
 
+use super::walk::{any_part, calls_foreign};
+use crate::pg::undone::undone;
+
 pub type Node = *mut pg_sys::Node;
 
 /// The elements of a node list; empty for NIL.
@@ -79,11 +82,26 @@ pub fn is_own_equality(operator: pg_sys::Oid, oid: pg_sys::Oid) -> bool {
     own_strategy(operator, oid) == pg_sys::BTEqualStrategyNumber as i32
 }
 
-/// What the expression folds to when the planner folds constants: None when it is no constant boolean.
+/// What the expression folds to when the planner folds constants: None when it is no constant boolean, calls functions that
+/// are not PostgreSQL's own, or can't be folded.
 ///
 /// # Safety
 /// `node` is a valid boolean expression, before planning.
 pub unsafe fn folds_to(node: Node) -> Option<Option<bool>> {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        if any_part(node, |part| calls_foreign(part)) {
+            return None;
+        }
+        undone(|| folded(node)).flatten()
+    }
+}
+
+/// The same of an expression that is known to call no other functions, inside `undone`.
+///
+/// # Safety
+/// As for `folds_to`.
+pub unsafe fn folded(node: Node) -> Option<Option<bool>> {
     // SAFETY: the folding works on a copy; without a root it reads only the expression and the catalogs.
     unsafe {
         let copy = pg_sys::copyObjectImpl(node.cast()).cast();

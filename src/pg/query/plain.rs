@@ -5,9 +5,13 @@ use pgrx::pg_sys;
 use super::lossless::strip;
 use super::node::{Node, btree_strategy, items, tag};
 use super::values;
+use super::walk::{flattened, is_larger};
 
 /// More arms than this are not compared with each other for `x OR NOT x`.
 const MOST_ARMS: usize = 12;
+
+/// Nor are arms with more parts than this.
+const MOST_PARTS: usize = 200;
 
 /// `column = value`, of no small type: the most ordinary condition is quickly known to hold for some rows only.
 ///
@@ -33,7 +37,7 @@ pub unsafe fn names_values(node: Node) -> bool {
         given
             && tag(left) == pg_sys::NodeTag::T_Var
             && btree_strategy(operator, [of, of]) == pg_sys::BTEqualStrategyNumber as i32
-            && values::of_type(of).is_none()
+            && !values::is_small(of)
     }
 }
 
@@ -62,11 +66,28 @@ pub unsafe fn complementary(arms: &[Node]) -> bool {
     }
     // SAFETY: the arms are boolean expressions; negate_clause works on copies (prepqual.c).
     unsafe {
+        let small = arms.iter().copied().filter(|&a| !is_larger(a, MOST_PARTS));
+        let arms: Vec<Node> = small.collect();
         arms.iter().enumerate().any(|(i, &arm)| {
-            let negation = pg_sys::negate_clause(pg_sys::copyObjectImpl(arm.cast()).cast());
-            arms.iter()
-                .enumerate()
-                .any(|(j, &other)| i != j && pg_sys::equal(negation.cast(), other.cast()))
+            let negation: Node =
+                pg_sys::negate_clause(pg_sys::copyObjectImpl(arm.cast()).cast()).cast();
+            // The parser puts the parts of an OR among the other arms.
+            let parts = match tag(negation) {
+                pg_sys::NodeTag::T_BoolExpr if is_or(negation) => {
+                    flattened(negation.cast(), |_| false).unwrap_or_default()
+                }
+                _ => vec![negation],
+            };
+            parts.iter().all(|&part| {
+                arms.iter()
+                    .enumerate()
+                    .any(|(j, &other)| i != j && pg_sys::equal(part.cast(), other.cast()))
+            })
         })
     }
+}
+
+unsafe fn is_or(node: Node) -> bool {
+    // SAFETY: the caller passes a BoolExpr.
+    unsafe { (*node.cast::<pg_sys::BoolExpr>()).boolop == pg_sys::BoolExprType::OR_EXPR }
 }

@@ -1,11 +1,12 @@
 //! What a computed expression reads: every column in it, its subqueries, its windows.
 
-use pgrx::{pg_guard, pg_sys};
+use pgrx::pg_sys;
 
 use super::node::{Node, items, tag};
 use super::order::keeps_order;
 use super::scope::{Gatherer, ScopeId};
 use super::series::{is_series, numbers_rows};
+use super::walk::{self, Step};
 use crate::judge::predicate::{BodyId, ColumnId, InstanceId, Operand};
 use crate::judge::statement::InstanceKind;
 
@@ -19,7 +20,6 @@ fn comparable(oid: pg_sys::Oid) -> pg_sys::Oid {
 }
 
 struct Walk {
-    gatherer: *mut core::ffi::c_void,
     scope: ScopeId,
     reads: Vec<ColumnId>,
     /// The type of the whole expression, and the columns of that type.
@@ -37,75 +37,6 @@ impl Walk {
         self.reads.extend(operand.reads);
         self.bodies.extend(operand.bodies);
         self.series |= operand.series;
-    }
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn collect(node: Node, context: *mut core::ffi::c_void) -> bool {
-    if node.is_null() {
-        return false;
-    }
-    // SAFETY: `computed` passes its own Walk, whose gatherer it has lent; expression_tree_walker passes valid nodes.
-    unsafe {
-        let walk = &mut *context.cast::<Walk>();
-        let gatherer = &mut *walk.gatherer.cast::<Gatherer<'_>>();
-        match tag(node) {
-            pg_sys::NodeTag::T_Var => {
-                let column = gatherer.var(walk.scope, node.cast());
-                if comparable(pg_sys::exprType(node)) == walk.like {
-                    walk.kin.extend(&column.bare);
-                }
-                walk.take(column);
-                // Where a row lies, and who wrote it when, are numbers of the server's.
-                let attno = i32::from((*node.cast::<pg_sys::Var>()).varattno);
-                walk.series |= attno < 0 && attno != pg_sys::TableOidAttributeNumber;
-                return false;
-            }
-            pg_sys::NodeTag::T_Param => {
-                let parameter = gatherer.parameter(node.cast());
-                walk.take(parameter);
-                return false;
-            }
-            pg_sys::NodeTag::T_SubLink => {
-                gatherer.sublink_reads(walk, node.cast());
-                return false;
-            }
-            pg_sys::NodeTag::T_ScalarArrayOpExpr
-                if gatherer.looks_back(walk.scope, node.cast()) =>
-            {
-                return false;
-            }
-            pg_sys::NodeTag::T_NullTest => {
-                if let Some(partner) = gatherer.asks_for_partner(walk.scope, node.cast()) {
-                    walk.reads.extend(partner);
-                    return false;
-                }
-            }
-            pg_sys::NodeTag::T_GroupingFunc => walk.series = true,
-            pg_sys::NodeTag::T_FuncExpr => walk.series |= is_series(node),
-            pg_sys::NodeTag::T_Aggref => {
-                walk.aggregated = true;
-                let aggregate = node.cast::<pg_sys::Aggref>();
-                walk.series |= gatherer.counts_rows(walk.scope, aggregate);
-                if keeps_order((*aggregate).aggfnoid) {
-                    let home = gatherer.up(walk.scope, (*aggregate).agglevelsup);
-                    let order = gatherer.given_order(home);
-                    walk.take(order);
-                }
-                if (*aggregate).aggfnoid.to_u32() == pg_sys::F_COUNT_ANY
-                    && counts_column((*aggregate).args)
-                {
-                    // count(column) looks at nothing but whether there is a value.
-                    return collect((*aggregate).aggfilter.cast(), context);
-                }
-            }
-            pg_sys::NodeTag::T_WindowFunc => {
-                walk.aggregated = true;
-                gatherer.window_reads(walk, node.cast());
-            }
-            _ => {}
-        }
-        pg_sys::expression_tree_walker(node, Some(collect), context)
     }
 }
 
@@ -134,7 +65,6 @@ impl Gatherer<'_> {
     /// As for `operand`.
     pub unsafe fn computed(&mut self, scope: ScopeId, node: Node) -> Operand {
         let mut walk = Walk {
-            gatherer: (self as *mut Self).cast(),
             scope,
             reads: Vec::new(),
             // SAFETY: the caller vouches for the expression; an XMLTABLE or JSON_TABLE is none, and has no type.
@@ -149,10 +79,9 @@ impl Gatherer<'_> {
             series: false,
             aggregated: false,
         };
-        // SAFETY: the walker reads the expression; `walk` outlives the call, and `self` is reached through it only
-        // while this borrow rests.
+        // SAFETY: passed on from the caller.
         unsafe {
-            collect(node, (&raw mut walk).cast());
+            self.collect(&mut walk, node);
             let Walk {
                 reads,
                 kin,
@@ -188,8 +117,80 @@ impl Gatherer<'_> {
         }
     }
 
+    /// Takes in what the expression and its parts read.
+    unsafe fn collect(&mut self, walk: &mut Walk, node: Node) {
+        // SAFETY: the callers pass NULL or a valid expression of the walk's query.
+        unsafe {
+            walk::walk(node, |part| self.collect_part(walk, part));
+        }
+    }
+
+    unsafe fn collect_part(&mut self, walk: &mut Walk, node: Node) -> Step {
+        // SAFETY: passed on from `collect`; the tag says which struct the node is.
+        unsafe {
+            match tag(node) {
+                pg_sys::NodeTag::T_Var => {
+                    let column = self.var(walk.scope, node.cast());
+                    if comparable(pg_sys::exprType(node)) == walk.like {
+                        walk.kin.extend(&column.bare);
+                    }
+                    walk.take(column);
+                    // Where a row lies, and who wrote it when, are numbers of the server's.
+                    let attno = i32::from((*node.cast::<pg_sys::Var>()).varattno);
+                    walk.series |= attno < 0 && attno != pg_sys::TableOidAttributeNumber;
+                    return Step::Over;
+                }
+                pg_sys::NodeTag::T_Param => {
+                    let parameter = self.parameter(node.cast());
+                    walk.take(parameter);
+                    return Step::Over;
+                }
+                pg_sys::NodeTag::T_SubLink => {
+                    self.sublink_reads(walk, node.cast());
+                    return Step::Over;
+                }
+                pg_sys::NodeTag::T_ScalarArrayOpExpr
+                    if self.looks_back(walk.scope, node.cast()) =>
+                {
+                    return Step::Over;
+                }
+                pg_sys::NodeTag::T_NullTest => {
+                    if let Some(partner) = self.asks_for_partner(walk.scope, node.cast()) {
+                        walk.reads.extend(partner);
+                        return Step::Over;
+                    }
+                }
+                pg_sys::NodeTag::T_GroupingFunc => walk.series = true,
+                pg_sys::NodeTag::T_FuncExpr => walk.series |= is_series(node),
+                pg_sys::NodeTag::T_Aggref => {
+                    walk.aggregated = true;
+                    let aggregate = node.cast::<pg_sys::Aggref>();
+                    walk.series |= self.counts_rows(walk.scope, aggregate);
+                    if keeps_order((*aggregate).aggfnoid) {
+                        let home = self.up(walk.scope, (*aggregate).agglevelsup);
+                        let order = self.given_order(home);
+                        walk.take(order);
+                    }
+                    if (*aggregate).aggfnoid.to_u32() == pg_sys::F_COUNT_ANY
+                        && counts_column((*aggregate).args)
+                    {
+                        // count(column) looks at nothing but whether there is a value.
+                        self.collect(walk, (*aggregate).aggfilter.cast());
+                        return Step::Over;
+                    }
+                }
+                pg_sys::NodeTag::T_WindowFunc => {
+                    walk.aggregated = true;
+                    self.window_reads(walk, node.cast());
+                }
+                _ => {}
+            }
+            Step::Into
+        }
+    }
+
     unsafe fn sublink_reads(&mut self, walk: &mut Walk, sublink: *mut pg_sys::SubLink) {
-        // SAFETY: passed on from `collect`; after parse analysis subselect is a Query.
+        // SAFETY: passed on from `collect_part`; after parse analysis subselect is a Query.
         unsafe {
             let kind = (*sublink).subLinkType;
             let exists = kind == pg_sys::SubLinkType::EXISTS_SUBLINK;
@@ -207,7 +208,7 @@ impl Gatherer<'_> {
             }
             if !(*sublink).testexpr.is_null() {
                 self.sublinks.push(inner);
-                collect((*sublink).testexpr, (walk as *mut Walk).cast());
+                self.collect(walk, (*sublink).testexpr);
                 self.sublinks.pop();
             }
         }
@@ -215,7 +216,7 @@ impl Gatherer<'_> {
 
     /// A window function reads the order of its window, and most of them number the rows.
     unsafe fn window_reads(&mut self, walk: &mut Walk, function: *mut pg_sys::WindowFunc) {
-        // SAFETY: passed on from `collect`; winref names a window clause of the query that holds the function.
+        // SAFETY: passed on from `collect_part`; winref names a window clause of the query that holds the function.
         unsafe {
             walk.series |= numbers_rows((*function).winfnoid);
             let query = self.scopes[walk.scope].query;
@@ -239,7 +240,7 @@ impl Gatherer<'_> {
                     });
                 }
                 for offset in [(*clause).startOffset, (*clause).endOffset] {
-                    collect(offset, (walk as *mut Walk).cast());
+                    self.collect(walk, offset);
                 }
             }
         }

@@ -37,6 +37,12 @@ pub struct Gatherer<'a> {
     pub exprs: Vec<(ScopeId, Node)>,
     /// The subqueries whose outputs the PARAM_SUBLINK parameters of the expression at hand stand for.
     pub sublinks: Vec<ScopeId>,
+    /// The queries whose row the conditions around the one at hand name by its key.
+    pub pinned: Vec<ScopeId>,
+    /// How deep in conditions the one at hand is.
+    pub nested: usize,
+    /// The values of types that have few.
+    pub values: HashMap<u32, Option<Vec<Node>>>,
     /// Subqueries met where no condition could take them in yet.
     pub pending: Vec<BodyId>,
     pub overflow: bool,
@@ -52,6 +58,9 @@ impl<'a> Gatherer<'a> {
             scopes: Vec::new(),
             exprs: Vec::new(),
             sublinks: Vec::new(),
+            pinned: Vec::new(),
+            nested: 0,
+            values: HashMap::new(),
             pending: Vec::new(),
             overflow: false,
             protection,

@@ -1,14 +1,14 @@
 //! What a refusal shows: names, and expressions deparsed as SQL.
 
 use crate::pg::encoding;
-use pgrx::{PgTryBuilder, pg_sys};
+use pgrx::pg_sys;
 
 use super::node::{Node, items};
 use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{ExprId, InstanceId};
 use crate::judge::wording::Texts;
-use crate::pg::attempt::is_fatal_to_statement;
 use crate::pg::catalog;
+use crate::pg::undone::undone;
 
 /// Longer expressions are cut.
 const MOST_CHARACTERS: usize = 300;
@@ -17,15 +17,8 @@ impl Texts for Gatherer<'_> {
     fn expression(&self, expr: ExprId) -> Option<String> {
         let (scope, node) = self.exprs[expr];
         // Deparsing half-planned trees is not what ruleutils promises: a failure there must not hide the refusal.
-        let text = PgTryBuilder::new(std::panic::AssertUnwindSafe(|| {
-            // SAFETY: the gatherer's scopes and expressions are valid while it lives, which its maker vouches for.
-            Some(unsafe { self.deparse(scope, node) })
-        }))
-        .catch_others(|error| match is_fatal_to_statement(&error) {
-            true => error.rethrow(),
-            false => None,
-        })
-        .execute()?;
+        // SAFETY: the gatherer's scopes and expressions are valid while it lives, which its maker vouches for.
+        let text = undone(|| unsafe { self.deparse(scope, node) })?;
         match text.char_indices().nth(MOST_CHARACTERS) {
             Some((cut, _)) => Some(format!("{}...", &text[..cut])),
             None => Some(text),

@@ -1,0 +1,129 @@
+//! Walks through expressions that keep their own stack: as deep as an expression can be parsed and planned, it can be
+//! walked through.
+
+use pgrx::{pg_guard, pg_sys};
+
+use super::node::{Node, items, tag};
+
+/// Where a walk goes from a part of an expression.
+pub enum Step {
+    Into,
+    Over,
+    Out,
+}
+
+/// Goes through the expression and its parts in the order in which they are written, until `step` leads out of it; was it
+/// led out? Subqueries are parts, but not entered.
+///
+/// # Safety
+/// `node` is NULL or a valid expression.
+pub unsafe fn walk(node: Node, mut step: impl FnMut(Node) -> Step) -> bool {
+    let mut parts = vec![node];
+    while let Some(part) = parts.pop() {
+        if part.is_null() {
+            continue;
+        }
+        match step(part) {
+            Step::Out => return true,
+            Step::Over => {}
+            Step::Into => {
+                let first = parts.len();
+                // SAFETY: the caller vouches for the expression; `push` takes the parts and goes no deeper.
+                unsafe {
+                    pg_sys::expression_tree_walker(part, Some(push), (&raw mut parts).cast())
+                };
+                parts[first..].reverse();
+            }
+        }
+    }
+    false
+}
+
+/// Does `found` hold of the expression or a part of it?
+///
+/// # Safety
+/// As for `walk`.
+pub unsafe fn any_part(node: Node, mut found: impl FnMut(Node) -> bool) -> bool {
+    let step = |part| match found(part) {
+        true => Step::Out,
+        false => Step::Into,
+    };
+    // SAFETY: passed on from the caller.
+    unsafe { walk(node, step) }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn push(node: Node, parts: *mut core::ffi::c_void) -> bool {
+    // SAFETY: `walk` passes its own list.
+    unsafe { (*parts.cast::<Vec<Node>>()).push(node) };
+    false
+}
+
+/// Has the expression more parts than that?
+///
+/// # Safety
+/// `node` is NULL or a valid expression.
+pub unsafe fn is_larger(node: Node, most: usize) -> bool {
+    let mut parts = 0;
+    // SAFETY: passed on from the caller.
+    unsafe {
+        any_part(node, |_| {
+            parts += 1;
+            parts > most
+        })
+    }
+}
+
+/// Does that very part of an expression call a function that is not PostgreSQL's own?
+///
+/// # Safety
+/// `node` is a valid expression.
+pub unsafe fn calls_foreign(node: Node) -> bool {
+    // SAFETY: passed on from the caller; the types of values that are compared bring their own functions.
+    unsafe {
+        let compared = match tag(node) {
+            pg_sys::NodeTag::T_MinMaxExpr => (*node.cast::<pg_sys::MinMaxExpr>()).minmaxtype,
+            _ => pg_sys::InvalidOid,
+        };
+        compared.to_u32() >= pg_sys::FirstNormalObjectId
+            && pg_sys::get_typtype(compared) as u8 != pg_sys::TYPTYPE_ENUM
+            || pg_sys::check_functions_in_node(node, Some(is_foreign), core::ptr::null_mut())
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn is_foreign(
+    function: pg_sys::Oid,
+    _context: *mut core::ffi::c_void,
+) -> bool {
+    function.to_u32() >= pg_sys::FirstNormalObjectId
+}
+
+/// The arms of an AND or OR, and those of the same inside it: a list of rows is parsed as one in the other, as deep as it
+/// is long. `each` is shown the arms that they have as they are written; when it says so, there is nothing to flatten.
+///
+/// # Safety
+/// `expr` is a valid BoolExpr.
+pub unsafe fn flattened(
+    expr: *mut pg_sys::BoolExpr,
+    each: impl Fn(&[Node]) -> bool,
+) -> Option<Vec<Node>> {
+    let mut arms = Vec::new();
+    let mut open: Vec<Node> = vec![expr.cast()];
+    while let Some(node) = open.pop() {
+        // SAFETY: the caller vouches for the expression; a BoolExpr's arguments are expressions.
+        unsafe {
+            let inner = node.cast::<pg_sys::BoolExpr>();
+            if tag(node) == pg_sys::NodeTag::T_BoolExpr && (*inner).boolop == (*expr).boolop {
+                let own = items::<pg_sys::Node>((*inner).args);
+                if each(&own) {
+                    return None;
+                }
+                open.extend(own.into_iter().rev());
+            } else {
+                arms.push(node);
+            }
+        }
+    }
+    Some(arms)
+}
