@@ -106,11 +106,34 @@ impl ColumnChanges {
 
     /// What became of a recorded column, if `relid` is its table.
     pub fn of_chunk(&self, chunk: &Chunk, relid: Oid, column: &str) -> Column {
-        let mut today = Column::new(column);
-        self.of_table(relid, chunk.relid, &chunk.relation)
-            .filter(|change| change.id > chunk.id)
-            .for_each(|change| today.follow(change));
-        today
+        self.between(
+            (chunk.id, i64::MAX),
+            (relid, chunk.relid),
+            &chunk.relation,
+            column,
+        )
+    }
+
+    /// What became of a column between two moments, in the order of changes; the table, and what it was (see `of_table`).
+    pub fn between(
+        &self,
+        (from, to): (i64, i64),
+        (relid, was): (Oid, Oid),
+        relation: &str,
+        column: &str,
+    ) -> Column {
+        let mut then = Column::new(column);
+        self.of_table(relid, was, relation)
+            .filter(|change| change.id > from && change.id < to)
+            .for_each(|change| then.follow(change));
+        then
+    }
+
+    /// Whether a column of the table ever got this name, or another one instead, by a rename.
+    pub fn renames(&self, relid: Oid, relation: &str, column: &str) -> bool {
+        self.of_table(relid, pg_sys::InvalidOid, relation)
+            .filter_map(|change| Some((&change.column, change.new.as_ref()?)))
+            .any(|(from, to)| from != to && (from == column || to == column))
     }
 
     /// What became of a column that a statement dropped from `relation`, which is `relid` now; `None` where that was not

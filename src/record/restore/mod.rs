@@ -62,6 +62,7 @@ mod shape;
 mod shortcut;
 mod since;
 mod source;
+mod stages;
 mod step;
 mod target;
 mod undo;

@@ -22,6 +22,7 @@ pub struct Names {
 
 impl Names {
     /// Gives the tables of the identities, and their columns, the names that a statement recorded. `steps`: its commands.
+    /// `converted`: columns of tables that are converted back, (table, then, today).
     ///
     /// # Errors
     /// When another column has the name of one that the statement dropped.
@@ -30,6 +31,7 @@ impl Names {
         changes: &ColumnChanges,
         identities: &[Step],
         steps: &[Step],
+        converted: &[(String, String, String)],
     ) -> Outcome<Names> {
         let mut names = Names::default();
         let mut moves = Vec::new();
@@ -51,7 +53,13 @@ impl Names {
                     (&*step.name, column)
                 })
                 .collect();
-            names.columns(identity, relid, same.is_some(), &dropped)?;
+            let converted = converted
+                .iter()
+                .filter(|(object, ..)| *object == identity.object);
+            let converted: Vec<(&str, &str)> = converted
+                .map(|(_, then, today)| (&**then, &**today))
+                .collect();
+            names.columns(identity, relid, same.is_some(), (&dropped, &converted))?;
             if same.is_none() {
                 continue;
             }
@@ -112,12 +120,13 @@ impl Names {
     }
 
     /// `known`: `relid` has the recorded OID. `dropped`: the columns that the statement dropped, and what became of them.
+    /// `converted`: what columns of its conversions were called then, and today.
     fn columns(
         &mut self,
         identity: &Step,
         relid: Oid,
         known: bool,
-        dropped: &[(&str, Option<Column>)],
+        (dropped, converted): (&[(&str, Option<Column>)], &[(&str, &str)]),
     ) -> Outcome<()> {
         let table = catalog::display_name(relid);
         let mut renamed = match known {
@@ -141,6 +150,13 @@ impl Names {
                 }
             }
         }
+        for (then, today) in converted {
+            let known = |(other, now): &(String, String)| other == then || now == today;
+            if then != today && all.iter().any(|name| name == today) && !renamed.iter().any(known) {
+                renamed.push(((*then).to_owned(), (*today).to_owned()));
+            }
+        }
+        self.own_of_children(identity, relid, &renamed)?;
         let strangers = all.iter().filter(|name| {
             renamed.iter().any(|(then, _)| then == *name)
                 && !renamed.iter().any(|(_, today)| today == *name)
@@ -168,6 +184,41 @@ impl Names {
         }
         for (aside, (then, _)) in asides.iter().zip(&renamed) {
             self.run(identity, rename(aside, then), rename(then, aside))?;
+        }
+        Ok(())
+    }
+
+    /// Children's own columns that have names which columns of `relid` get go aside.
+    fn own_of_children(
+        &mut self,
+        identity: &Step,
+        relid: Oid,
+        renamed: &[(String, String)],
+    ) -> Outcome<()> {
+        if renamed.is_empty() {
+            return Ok(());
+        }
+        let mut all = names_in_tree(relid);
+        let own = pairs(&format!(
+            "{} SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), a.attname::text FROM tree
+             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = tree.relid JOIN pg_catalog.pg_class AS c ON c.oid = tree.relid
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+             WHERE tree.relid <> {} AND a.attnum > 0 AND NOT a.attisdropped AND a.attinhcount = 0",
+            tree(relid),
+            relid.to_u32()
+        ));
+        for (table, name) in own {
+            if !renamed.iter().any(|(then, _)| *then == name) {
+                continue;
+            }
+            let aside = free_name(0, |name| all.iter().any(|used| used == name));
+            let (from, to) = (catalog::quoted(&name), catalog::quoted(&aside));
+            self.run(
+                identity,
+                format!("ALTER TABLE {table} RENAME COLUMN {from} TO {to}"),
+                format!("ALTER TABLE {table} RENAME COLUMN {to} TO {from}"),
+            )?;
+            all.push(aside);
         }
         Ok(())
     }
@@ -219,13 +270,20 @@ fn names_in(relid: Oid) -> Vec<String> {
 /// The names of all columns of a table and of those that inherit them.
 fn names_in_tree(relid: Oid) -> Vec<String> {
     let sql = format!(
-        "WITH RECURSIVE tree(relid) AS (SELECT {}::pg_catalog.oid UNION
-             SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN tree ON i.inhparent = tree.relid)
-         SELECT a.attname::text, '' FROM pg_catalog.pg_attribute AS a JOIN tree ON a.attrelid = tree.relid",
-        relid.to_u32()
+        "{} SELECT a.attname::text, '' FROM pg_catalog.pg_attribute AS a JOIN tree ON a.attrelid = tree.relid",
+        tree(relid)
     );
     let found = pairs(&sql).into_iter();
     found.map(|(name, _)| name).collect()
+}
+
+/// A table and those that inherit it, as WITH.
+fn tree(relid: Oid) -> String {
+    format!(
+        "WITH RECURSIVE tree(relid) AS (SELECT {}::pg_catalog.oid UNION
+             SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN tree ON i.inhparent = tree.relid)",
+        relid.to_u32()
+    )
 }
 
 /// Schema and name, quoted as they are.
