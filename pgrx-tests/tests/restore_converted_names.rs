@@ -2,7 +2,7 @@
 
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
-    Database, approved, database_with, last_statement, now, passes, query_text, refused,
+    Database, approved, cluster, database_with, last_statement, now, passes, query_text, refused,
 };
 
 fn rows(client: &mut Client, table: &str) -> String {
@@ -238,4 +238,82 @@ fn a_childs_own_column_of_the_recorded_name_stays() {
     restore(&mut admin, &id);
     assert_eq!(types(&mut admin, "c"), "vv text, v integer");
     assert_eq!(rows(&mut admin, "c"), "(2,02,5)");
+}
+
+/// The database as a dump of it brings it back.
+fn dumped(db: &Database) -> (Database, Client) {
+    let name = format!("{}_dump", db.name);
+    passes(
+        &mut cluster().admin(),
+        &format!("CREATE DATABASE {name} TEMPLATE template0"),
+    );
+    let file = std::env::temp_dir().join(format!("{name}.dump"));
+    let file = file.to_string_lossy();
+    let dump = ["--format=custom", "--file", &file, &db.name];
+    cluster().program("pg_dump", &dump).expect("pg_dump");
+    let restored = cluster().program("pg_restore", &["--dbname", &name, &file]);
+    let _ = std::fs::remove_file(&*file);
+    restored.expect("pg_restore");
+    let copy = Database {
+        endpoint: db.endpoint.clone(),
+        name,
+    };
+    let client = copy.connect();
+    (copy, client)
+}
+
+#[test]
+fn exchanged_names_are_followed_through_a_dump() {
+    let renames = [
+        "ALTER TABLE t RENAME v TO v2",
+        "ALTER TABLE t RENAME w TO v",
+    ];
+    for before in 0..=renames.len() {
+        let (db, _admin, id) = converted(&renames[..before].join(";"));
+        let (_copy, mut copy) = dumped(&db);
+        for sql in &renames[before..] {
+            approved(&mut copy, 100, sql);
+        }
+        assert_eq!(restore(&mut copy, &id), "2|2|0|0", "{before}");
+        assert_eq!(types(&mut copy, "t"), "v2 text, v text");
+        assert_eq!(rows(&mut copy, "t"), "(1,01,a) (2,02,b)");
+    }
+}
+
+#[test]
+fn an_empty_tables_column_is_converted_back_where_it_is_certain_which_it_is() {
+    let empty = "CREATE TABLE t (id int PRIMARY KEY, v text, w text); SELECT backstop.protect('t')";
+    for (then, done) in [
+        (
+            "ALTER TABLE t RENAME v TO v2; ALTER TABLE t RENAME w TO v",
+            Some("v2 text, v text"),
+        ),
+        (
+            "ALTER TABLE t RENAME v TO v2; ALTER TABLE t RENAME w TO v; ALTER TABLE t DROP v2",
+            None,
+        ),
+    ] {
+        let (_db, mut admin) = database_with(empty);
+        approved(
+            &mut admin,
+            100,
+            "ALTER TABLE t ALTER v TYPE int USING v::int",
+        );
+        let id = last_statement(&mut admin);
+        for sql in then.split(';') {
+            approved(&mut admin, 100, sql);
+        }
+        match done {
+            Some(columns) => {
+                restore(&mut admin, &id);
+                assert_eq!(types(&mut admin, "t"), columns);
+            }
+            None => is_refused(
+                &mut admin,
+                &id,
+                "t",
+                "cannot change the type of column \"v\"",
+            ),
+        }
+    }
 }

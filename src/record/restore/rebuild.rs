@@ -6,23 +6,19 @@
 //! write into the catalogs run as a superuser: the owner may have lost the privileges he made it with. Those that make
 //! indexes and fill materialized views go over to the owner by themselves.
 
-use super::column_history::ColumnChanges;
 use super::command::Failure;
 use super::identity::is_strangers;
 use super::own_rows::scan;
 use super::present::exists;
 use super::referred::mentions;
-use super::renamed::Names;
 use super::since::Wanted;
 use super::stages::Rows;
 use super::step::{Step, failed, warn};
 use crate::guard_triggers;
-use crate::pg::catalog;
 use crate::pg::privileged::Privileged;
 use crate::record::column_change;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
-use pgrx::pg_sys::Oid;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -164,24 +160,6 @@ impl Rebuild {
             column_change::note_return(relid, &column, self.statement_id);
         }
         Ok(())
-    }
-
-    /// Gives what the commands name the names it had.
-    fn recorded_names(&self) -> Outcome<Names> {
-        let changes = ColumnChanges::read()?;
-        let identities = self.identities_at(None);
-        Names::recorded(self.statement_id, &changes, &identities, &self.steps, &[])
-    }
-
-    /// The columns that are back, by the tables they are in.
-    fn returned_columns(&self) -> Vec<(Oid, String)> {
-        let columns = self.made.iter().filter(|step| step.kind == "column");
-        columns
-            .filter_map(|step| {
-                let relid = catalog::named_relation(&step.object)?;
-                Some((relid, step.name.clone()))
-            })
-            .collect()
     }
 
     /// What is added when the rows are back.

@@ -2,6 +2,7 @@
 //! same because it has its OID, gets the recorded one while they run. `referred` does the same for functions, types and
 //! sequences.
 
+use super::aside::{free_name, names_in, names_in_tree};
 use super::column_history::{Column, ColumnChanges};
 use super::command::execute;
 use super::identity::{is_strangers, same};
@@ -59,7 +60,7 @@ impl Names {
             let converted: Vec<(&str, &str)> = converted
                 .map(|(_, then, today)| (&**then, &**today))
                 .collect();
-            names.columns(identity, relid, same.is_some(), (&dropped, &converted))?;
+            names.columns(identity, relid, same.is_some(), &dropped, &converted)?;
             if same.is_none() {
                 continue;
             }
@@ -126,7 +127,8 @@ impl Names {
         identity: &Step,
         relid: Oid,
         known: bool,
-        (dropped, converted): (&[(&str, Option<Column>)], &[(&str, &str)]),
+        dropped: &[(&str, Option<Column>)],
+        converted: &[(&str, &str)],
     ) -> Outcome<()> {
         let table = catalog::display_name(relid);
         let mut renamed = match known {
@@ -156,7 +158,7 @@ impl Names {
                 renamed.push(((*then).to_owned(), (*today).to_owned()));
             }
         }
-        self.own_of_children(identity, relid, &renamed)?;
+        self.children_aside(identity, relid, &renamed)?;
         let strangers = all.iter().filter(|name| {
             renamed.iter().any(|(then, _)| then == *name)
                 && !renamed.iter().any(|(_, today)| today == *name)
@@ -184,41 +186,6 @@ impl Names {
         }
         for (aside, (then, _)) in asides.iter().zip(&renamed) {
             self.run(identity, rename(aside, then), rename(then, aside))?;
-        }
-        Ok(())
-    }
-
-    /// Children's own columns that have names which columns of `relid` get go aside.
-    fn own_of_children(
-        &mut self,
-        identity: &Step,
-        relid: Oid,
-        renamed: &[(String, String)],
-    ) -> Outcome<()> {
-        if renamed.is_empty() {
-            return Ok(());
-        }
-        let mut all = names_in_tree(relid);
-        let own = pairs(&format!(
-            "{} SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), a.attname::text FROM tree
-             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = tree.relid JOIN pg_catalog.pg_class AS c ON c.oid = tree.relid
-             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-             WHERE tree.relid <> {} AND a.attnum > 0 AND NOT a.attisdropped AND a.attinhcount = 0",
-            tree(relid),
-            relid.to_u32()
-        ));
-        for (table, name) in own {
-            if !renamed.iter().any(|(then, _)| *then == name) {
-                continue;
-            }
-            let aside = free_name(0, |name| all.iter().any(|used| used == name));
-            let (from, to) = (catalog::quoted(&name), catalog::quoted(&aside));
-            self.run(
-                identity,
-                format!("ALTER TABLE {table} RENAME COLUMN {from} TO {to}"),
-                format!("ALTER TABLE {table} RENAME COLUMN {to} TO {from}"),
-            )?;
-            all.push(aside);
         }
         Ok(())
     }
@@ -252,38 +219,6 @@ impl Names {
         }
         Ok(())
     }
-}
-
-/// The first name for what is put aside that nothing has; `from`: a number.
-fn free_name(from: usize, used: impl Fn(&str) -> bool) -> String {
-    let mut names = (from..).map(|n| format!("backstop_aside_{n}"));
-    names.find(|name| !used(name)).unwrap_or_default()
-}
-
-/// The names of a table's columns.
-fn names_in(relid: Oid) -> Vec<String> {
-    let sql = "SELECT attname::text, '' FROM pg_catalog.pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attrelid";
-    let found = pairs(&format!("{sql} = {}", relid.to_u32())).into_iter();
-    found.map(|(name, _)| name).collect()
-}
-
-/// The names of all columns of a table and of those that inherit them.
-fn names_in_tree(relid: Oid) -> Vec<String> {
-    let sql = format!(
-        "{} SELECT a.attname::text, '' FROM pg_catalog.pg_attribute AS a JOIN tree ON a.attrelid = tree.relid",
-        tree(relid)
-    );
-    let found = pairs(&sql).into_iter();
-    found.map(|(name, _)| name).collect()
-}
-
-/// A table and those that inherit it, as WITH.
-fn tree(relid: Oid) -> String {
-    format!(
-        "WITH RECURSIVE tree(relid) AS (SELECT {}::pg_catalog.oid UNION
-             SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN tree ON i.inhparent = tree.relid)",
-        relid.to_u32()
-    )
 }
 
 /// Schema and name, quoted as they are.

@@ -19,10 +19,10 @@ use std::rc::Rc;
 pub(super) struct Rows {
     id: i64,
     relid: Oid,
-    relation: String,
+    pub relation: String,
     last: i64,
-    key_count: usize,
-    columns: Rc<[String]>,
+    pub key_count: usize,
+    pub columns: Rc<[String]>,
 }
 
 impl Rows {
@@ -53,7 +53,7 @@ pub(super) fn table_of(identity: &Step) -> Option<Oid> {
 }
 
 /// The numbers and names of the columns at the identity's moment, as VALUES.
-fn columns_then(identity: &Step) -> Option<&str> {
+pub(super) fn columns_then(identity: &Step) -> Option<&str> {
     let (_, rest) = identity.sql.split_once("(VALUES ")?;
     Some(rest.rsplit_once(") AS k(attnum, name)")?.0)
 }
@@ -74,6 +74,13 @@ impl Rebuild {
         at
     }
 
+    /// Gives what the commands name the names it had.
+    pub(super) fn recorded_names(&self) -> Outcome<Names> {
+        let changes = ColumnChanges::read()?;
+        let identities = self.identities_at(None);
+        Names::recorded(self.statement_id, &changes, &identities, &self.steps, &[])
+    }
+
     /// Gives what the commands of a conversion name the names it had; without a stage, of all that have the same names.
     pub(super) fn names_of(&self, stage: Option<usize>) -> Outcome<Names> {
         let changes = ColumnChanges::read()?;
@@ -87,8 +94,13 @@ impl Rebuild {
                 continue;
             };
             let mut names = vec![step.name.clone()];
+            // Rows without a key are told by their other columns, too.
             if let Some(rows) = self.rows_at(step) {
-                names.extend(rows.columns.iter().cloned());
+                let (since, table) = ((rows.id, i64::MAX), (relid, rows.relid));
+                let renamed = |name: &&String| {
+                    changes.between(since, table, &rows.relation, name).name != **name
+                };
+                names.extend(rows.columns.iter().filter(renamed).cloned());
             }
             for name in names {
                 if let Some(today) = self.became(&changes, step, &name, relid) {
@@ -186,89 +198,9 @@ impl Rebuild {
         stages.dedup();
         stages
     }
-
-    /// Whether the statement renamed tables or columns between its changes of columns.
-    ///
-    /// # Errors
-    /// Where its commands cannot tell what they meant any more.
-    pub(super) fn renames_between(&self) -> Outcome<bool> {
-        let mut renames = false;
-        for (n, then) in self.identities.iter().enumerate() {
-            let others = self.identities[..n].iter();
-            for other in others.filter(|other| is_other_name(other, then)) {
-                let changed = |step: &&Step| {
-                    matches!(step.kind.as_str(), "column type" | "column")
-                        && [&other.object, &then.object].contains(&&step.object)
-                };
-                let steps: Vec<&Step> = self.steps.iter().filter(changed).collect();
-                let Some(first) = steps.first() else { continue };
-                if other.object != then.object {
-                    return Err(renamed_between(
-                        first,
-                        &format!(
-                            "It renamed the table in between: it was \"{}\", and \"{}\" later.",
-                            other.object, then.object
-                        ),
-                    ));
-                }
-                let (Some(before), Some(after)) = (columns_then(other), columns_then(then)) else {
-                    continue;
-                };
-                let renamed = pairs(&format!(
-                    "SELECT a.name::text, b.name::text FROM (VALUES {before}) AS a(attnum, name) \
-                     JOIN (VALUES {after}) AS b(attnum, name) ON b.attnum = a.attnum WHERE a.name <> b.name"
-                ));
-                let Some((from, to)) = renamed.first() else {
-                    continue;
-                };
-                renames = true;
-                let is_renamed =
-                    |name: &String| renamed.iter().any(|(from, to)| from == name || to == name);
-                let told = |rows: &Rows| {
-                    let key = &rows.columns[..rows.key_count];
-                    rows.relation != first.relation
-                        || !key.is_empty() && !key.iter().any(is_renamed)
-                };
-                let dropped = steps.iter().find(|step| step.kind == "column");
-                if dropped.is_some() || !self.recorded_rows.iter().all(told) {
-                    return Err(renamed_between(
-                        dropped.unwrap_or(first),
-                        &format!("It renamed column \"{from}\" to \"{to}\" in between."),
-                    ));
-                }
-            }
-        }
-        Ok(renames)
-    }
 }
 
 fn table_identity<'a>(identities: &'a [Step], object: &str) -> Option<&'a Step> {
     let mut identities = identities.iter();
     identities.find(|one| one.kind == "table identity" && one.object == object)
-}
-
-/// Whether both are one table's, of different names or columns.
-fn is_other_name(one: &Step, other: &Step) -> bool {
-    let of_table = one.kind == "table identity" && one.kind == other.kind;
-    of_table && one.name == other.name && (&one.object, &one.sql) != (&other.object, &other.sql)
-}
-
-fn renamed_between(step: &Step, detail: &str) -> Box<Report> {
-    let table = &step.object;
-    let message = match step.kind.as_str() {
-        "column" => format!(
-            "cannot bring back column \"{}\" of table \"{table}\"",
-            step.name
-        ),
-        _ => format!(
-            "cannot change the type of column \"{}\" of table \"{table}\" back",
-            step.name
-        ),
-    };
-    Report::new(
-        sqlstate::NOT_IN_PREREQUISITE_STATE,
-        format!("{message}: its statement changed names between its changes"),
-    )
-    .detail(detail)
-    .hint("backstop.definition holds the commands, and backstop.preimage the rows: restore them by hand.")
 }
