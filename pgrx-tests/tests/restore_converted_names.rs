@@ -194,6 +194,17 @@ fn one_statement_renames_between_its_conversions() {
             "v2 text, w text",
         ),
     ] {
+        // What was changed since is not overwritten, whichever name it was changed under.
+        let (_db, mut admin, id) = one_root(body);
+        let column = columns.split(' ').next().unwrap_or_default();
+        let update = format!("UPDATE t SET {column} = 99 WHERE id = 1");
+        passes(&mut admin, &update);
+        let before = rows(&mut admin, "t");
+        refused(
+            &mut admin,
+            &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
+        );
+        assert_eq!(rows(&mut admin, "t"), before);
         let (_db, mut admin, id) = one_root(body);
         restore(&mut admin, &id);
         assert_eq!(types(&mut admin, "t"), columns);
@@ -269,7 +280,20 @@ fn exchanged_names_are_followed_through_a_dump() {
         "ALTER TABLE t RENAME w TO v",
     ];
     for before in 0..=renames.len() {
-        let (db, _admin, id) = converted(&renames[..before].join(";"));
+        let (db, mut admin, id) = converted(&renames[..before].join(";"));
+        // Another table's names are its own.
+        for sql in [
+            "CREATE TABLE o (id int PRIMARY KEY, v text)",
+            "SELECT backstop.protect('o')",
+            "ALTER TABLE o RENAME v TO w",
+        ] {
+            approved(&mut admin, 100, sql);
+        }
+        let changed = match before {
+            2 => "UPDATE t SET v = 'b' WHERE id = 2",
+            _ => "UPDATE t SET w = 'b' WHERE id = 2",
+        };
+        passes(&mut admin, changed);
         let (_copy, mut copy) = dumped(&db);
         for sql in &renames[before..] {
             approved(&mut copy, 100, sql);

@@ -96,9 +96,11 @@ impl ColumnChanges {
     /// and its name when it is dropped and restored, or dumped; what exists with another OID is another one.
     fn of_table(&self, relid: Oid, was: Oid, relation: &str) -> impl Iterator<Item = &Change> {
         self.0.iter().filter(move |change| {
-            change.relid == relid
-                || was != relid
-                    && (change.relid == was && was != pg_sys::InvalidOid
+            // What a dump brought has no OID.
+            let of = |oid: Oid| oid != pg_sys::InvalidOid && change.relid == oid;
+            of(relid)
+                || (was != relid || relid == pg_sys::InvalidOid)
+                    && (of(was)
                         || change.relation == relation
                             && catalog::relation_name(change.relid).is_none())
         })
@@ -127,6 +129,13 @@ impl ColumnChanges {
             .filter(|change| change.id > from && change.id < to)
             .for_each(|change| then.follow(change));
         then
+    }
+
+    /// Whether columns of the table got other names between two moments (see `between`).
+    pub fn rename_within(&self, (from, to): (i64, i64), relid: Oid, relation: &str) -> bool {
+        self.of_table(relid, pg_sys::InvalidOid, relation)
+            .filter(|change| change.id > from && change.id < to)
+            .any(|change| change.new.as_ref().is_some_and(|new| *new != change.column))
     }
 
     /// Whether a column of the table ever got this name, or another one instead, by a rename.

@@ -112,6 +112,11 @@ impl Later {
         if statement.undid.is_some_and(restored_before) {
             return Ok(());
         }
+        // One name may be two of the columns that were converted.
+        if changes.rename_within((since.id, last_id), since.relid, &since.relation) {
+            self.rekeyed = true;
+            return Ok(());
+        }
         // Columns may have got other names since, and others theirs.
         let named = |chunk: &Chunk, columns: &[String]| {
             let was = (chunk.relid, since.relid);
@@ -224,11 +229,8 @@ impl Later {
 
 /// The values of columns that have these names in the chunk; `None` when it does not have them all.
 fn values(chunk: &Chunk, names: &[Option<String>], text: &[u8], spans: &[Span]) -> Option<Values> {
-    let place = |name: &Option<String>| {
-        let mut columns = chunk.columns.iter();
-        columns.position(|column| name.as_ref() == Some(column))
-    };
-    let places = names.iter().map(place).collect::<Option<Vec<_>>>()?;
+    let of = |name: &Option<String>| chunk.columns.iter().position(|c| Some(c) == name.as_ref());
+    let places = names.iter().map(of).collect::<Option<Vec<_>>>()?;
     let value = |n: usize| memory::copied(spans[n].raw(text));
     Some(places.into_iter().map(value).collect())
 }
