@@ -89,7 +89,8 @@ pub fn insert(table: &CStr, values: &mut [Option<Datum>]) {
         let columns = (*(*relation).rd_att).natts as usize;
         let mut nulls = vec![true; columns];
         let mut datums = vec![Datum::from(0); columns];
-        for (n, value) in values.iter().enumerate() {
+        // A library that is newer than the extension's SQL knows columns that are not there yet.
+        for (n, value) in values.iter().take(columns).enumerate() {
             if let Some(value) = value {
                 (nulls[n], datums[n]) = (false, *value);
             }

@@ -96,9 +96,11 @@ impl ColumnChanges {
     /// and its name when it is dropped and restored, or dumped; what exists with another OID is another one.
     fn of_table(&self, relid: Oid, was: Oid, relation: &str) -> impl Iterator<Item = &Change> {
         self.0.iter().filter(move |change| {
-            change.relid == relid
-                || was != relid
-                    && (change.relid == was && was != pg_sys::InvalidOid
+            // What a dump brought has no OID.
+            let of = |oid: Oid| oid != pg_sys::InvalidOid && change.relid == oid;
+            of(relid)
+                || (was != relid || relid == pg_sys::InvalidOid)
+                    && (of(was)
                         || change.relation == relation
                             && catalog::relation_name(change.relid).is_none())
         })
@@ -106,11 +108,41 @@ impl ColumnChanges {
 
     /// What became of a recorded column, if `relid` is its table.
     pub fn of_chunk(&self, chunk: &Chunk, relid: Oid, column: &str) -> Column {
-        let mut today = Column::new(column);
-        self.of_table(relid, chunk.relid, &chunk.relation)
-            .filter(|change| change.id > chunk.id)
-            .for_each(|change| today.follow(change));
-        today
+        self.between(
+            (chunk.id, i64::MAX),
+            (relid, chunk.relid),
+            &chunk.relation,
+            column,
+        )
+    }
+
+    /// What became of a column between two moments, in the order of changes; the table, and what it was (see `of_table`).
+    pub fn between(
+        &self,
+        (from, to): (i64, i64),
+        (relid, was): (Oid, Oid),
+        relation: &str,
+        column: &str,
+    ) -> Column {
+        let mut then = Column::new(column);
+        self.of_table(relid, was, relation)
+            .filter(|change| change.id > from && change.id < to)
+            .for_each(|change| then.follow(change));
+        then
+    }
+
+    /// Whether columns of the table got other names between two moments (see `between`).
+    pub fn rename_within(&self, (from, to): (i64, i64), relid: Oid, relation: &str) -> bool {
+        self.of_table(relid, pg_sys::InvalidOid, relation)
+            .filter(|change| change.id > from && change.id < to)
+            .any(|change| change.new.as_ref().is_some_and(|new| *new != change.column))
+    }
+
+    /// Whether a column of the table ever got this name, or another one instead, by a rename.
+    pub fn renames(&self, relid: Oid, relation: &str, column: &str) -> bool {
+        self.of_table(relid, pg_sys::InvalidOid, relation)
+            .filter_map(|change| Some((&change.column, change.new.as_ref()?)))
+            .any(|(from, to)| from != to && (from == column || to == column))
     }
 
     /// What became of a column that a statement dropped from `relation`, which is `relid` now; `None` where that was not

@@ -95,7 +95,7 @@ impl Engine {
     pub(super) fn note_later(&mut self, source: &Source) -> Outcome<()> {
         self.later = match self.request.what {
             What::Statement(_) if self.columns.iter().any(|lost| lost.converted) => {
-                Later::read(source, &self.columns)?
+                Later::read(source, &self.columns, &self.names)?
             }
             _ => Vec::new(),
         };

@@ -3,6 +3,8 @@
 use super::present::{exists, lacks_replica_identity};
 use super::rebuild::Rebuild;
 use super::step::Step;
+use crate::pg::catalog;
+use pgrx::pg_sys::Oid;
 
 impl Rebuild {
     /// Whether the column, or its type, is there because of this restore: nobody else has put anything into it.
@@ -66,5 +68,16 @@ impl Rebuild {
             return true;
         }
         exists(step)
+    }
+
+    /// The columns that are back, by the tables they are in.
+    pub(super) fn returned_columns(&self) -> Vec<(Oid, String)> {
+        let columns = self.made.iter().filter(|step| step.kind == "column");
+        columns
+            .filter_map(|step| {
+                let relid = catalog::named_relation(&step.object)?;
+                Some((relid, step.name.clone()))
+            })
+            .collect()
     }
 }

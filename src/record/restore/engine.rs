@@ -40,7 +40,7 @@ pub(super) struct Engine {
     pub targets: Vec<Target>,
     /// The targets of relations as the record has them, by name and OID.
     known: Vec<(String, Oid, usize)>,
-    names: ColumnChanges,
+    pub(super) names: ColumnChanges,
     pub counts: Vec<Count>,
     pub settled: HashMap<Vec<u8>, Settled>,
     /// The columns of the image's row that are not as they were before it (see `Settled::unlike`).

@@ -6,6 +6,7 @@
 //! but the removal is.
 
 use super::chunk::{Change, Chunk};
+use super::column_history::ColumnChanges;
 use super::converted::LostColumn;
 use super::later_statements::{Statement, statements};
 use super::reverted::restored_before;
@@ -39,7 +40,11 @@ struct Row {
 
 impl Later {
     /// Reads what was recorded since of the rows that the statement converted, relation by relation.
-    pub fn read(source: &Source, lost: &[LostColumn]) -> Outcome<Vec<Later>> {
+    pub fn read(
+        source: &Source,
+        lost: &[LostColumn],
+        changes: &ColumnChanges,
+    ) -> Outcome<Vec<Later>> {
         let mut all: Vec<Later> = Vec::new();
         // A statement that drops columns, too, goes by that name.
         for chunk in source.chunks.iter().filter(|c| is_of_columns(c)) {
@@ -66,7 +71,7 @@ impl Later {
                 rekeyed: false,
             };
             for statement in statements(last_id, &chunk.relation, chunk.relid) {
-                later.take(&statement, chunk, last_id)?;
+                later.take(&statement, (chunk, last_id), changes)?;
             }
             all.push(later);
         }
@@ -97,35 +102,62 @@ impl Later {
     }
 
     /// Goes through a statement's images, the last one first; statements come so, too.
-    fn take(&mut self, statement: &Statement, since: &Chunk, last_id: i64) -> Outcome<()> {
+    fn take(
+        &mut self,
+        statement: &Statement,
+        (since, last_id): (&Chunk, i64),
+        changes: &ColumnChanges,
+    ) -> Outcome<()> {
         // A conversion that was undone and its undoing come to nothing, and neither can be read in the other's type.
         if statement.undid.is_some_and(restored_before) {
             return Ok(());
         }
-        let converts = statement
-            .converted
-            .iter()
-            .any(|name| self.columns.contains(name));
-        let undone = converts && restored_before(statement.id);
+        // One name may be two of the columns that were converted.
+        if changes.rename_within((since.id, last_id), since.relid, &since.relation) {
+            self.rekeyed = true;
+            return Ok(());
+        }
+        // Columns may have got other names since, and others theirs.
+        let named = |chunk: &Chunk, columns: &[String]| {
+            let was = (chunk.relid, since.relid);
+            let then = |name: &String| {
+                let column = changes.between((last_id, chunk.id), was, &since.relation, name);
+                (!column.dropped || !column.taken && column.name == *name).then_some(column.name)
+            };
+            columns.iter().map(then).collect::<Vec<Option<String>>>()
+        };
+        let of = self.columns.clone();
+        let converts = |chunk: &Chunk| {
+            let mut names = named(chunk, &of).into_iter().flatten();
+            names.any(|name| statement.converted.contains(&name))
+        };
+        let undone = !statement.converted.is_empty() && restored_before(statement.id);
         let mut source = Source::find(statement.id, Order::Backward)?;
         source.start(|chunk| {
             chunk.id > last_id
                 && (chunk.relation == since.relation || chunk.relid == since.relid)
-                && !(undone && is_of_columns(chunk))
+                && !(undone && is_of_columns(chunk) && converts(chunk))
         });
         let mut members = Vec::new();
+        let mut known: HashMap<usize, (Vec<Option<String>>, bool)> = HashMap::new();
         while let Some((n, row)) = source.next()? {
             memory::check();
             let chunk = &source.chunks[n];
             let key = &since.columns[..since.key_count];
-            if chunk.key_count != since.key_count
-                || chunk.columns[..chunk.key_count] != *key
-                || key.iter().any(|name| self.columns.contains(name))
-            {
-                self.rekeyed = true;
-                return Ok(());
+            if !known.contains_key(&n) {
+                let same_key = chunk.key_count == since.key_count
+                    && named(chunk, key)
+                        .iter()
+                        .zip(&chunk.columns[..chunk.key_count])
+                        .all(|(name, column)| name.as_ref() == Some(column));
+                if !same_key || key.iter().any(|name| self.columns.contains(name)) {
+                    self.rekeyed = true;
+                    return Ok(());
+                }
             }
-            self.note(chunk, row, converts, &mut members)?;
+            let of_chunk = || (named(chunk, &of), converts(chunk));
+            let (names, converts) = known.entry(n).or_insert_with(of_chunk);
+            self.note((chunk, row), names, *converts, &mut members)?;
             if source.is_done(n) {
                 source.close(n);
             }
@@ -135,8 +167,8 @@ impl Later {
 
     fn note(
         &mut self,
-        chunk: &Chunk,
-        n: usize,
+        (chunk, n): (&Chunk, usize),
+        names: &[Option<String>],
         converts: bool,
         members: &mut Vec<(Span, Span)>,
     ) -> Outcome<()> {
@@ -167,8 +199,8 @@ impl Later {
         }
         let key = joined(text, &spans[..chunk.key_count]);
         let left_key = joined(text, &left[..chunk.key_count]);
-        let before = self.values(chunk, text, &spans[..columns]);
-        let after = self.values(chunk, text, &left);
+        let before = values(chunk, names, text, &spans[..columns]);
+        let after = values(chunk, names, text, &left);
         if key != left_key {
             // The row went elsewhere, and is not the one that was there.
             self.enter(key, before, None);
@@ -193,14 +225,14 @@ impl Later {
             }
         }
     }
+}
 
-    /// The converted columns' values; `None` when the chunk does not have them all.
-    fn values(&self, chunk: &Chunk, text: &[u8], spans: &[Span]) -> Option<Values> {
-        let place = |name: &String| chunk.columns.iter().position(|column| column == name);
-        let places = self.columns.iter().map(place).collect::<Option<Vec<_>>>()?;
-        let value = |n: usize| memory::copied(spans[n].raw(text));
-        Some(places.into_iter().map(value).collect())
-    }
+/// The values of columns that have these names in the chunk; `None` when it does not have them all.
+fn values(chunk: &Chunk, names: &[Option<String>], text: &[u8], spans: &[Span]) -> Option<Values> {
+    let of = |name: &Option<String>| chunk.columns.iter().position(|c| Some(c) == name.as_ref());
+    let places = names.iter().map(of).collect::<Option<Vec<_>>>()?;
+    let value = |n: usize| memory::copied(spans[n].raw(text));
+    Some(places.into_iter().map(value).collect())
 }
 
 fn is_of_columns(chunk: &Chunk) -> bool {

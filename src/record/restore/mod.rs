@@ -12,6 +12,7 @@
 //! `restore_since` is the same work over many statements (`since`), one after the other, the last one first, by one
 //! engine: each is undone against the state that undoing the later ones left.
 
+mod aside;
 mod by_values;
 mod chunk;
 mod column_history;
@@ -51,6 +52,7 @@ mod rebuild;
 mod recheck;
 mod referred;
 mod renamed;
+mod renames_between;
 mod reopen;
 mod resolve;
 mod retype;
@@ -62,6 +64,7 @@ mod shape;
 mod shortcut;
 mod since;
 mod source;
+mod stages;
 mod step;
 mod target;
 mod undo;

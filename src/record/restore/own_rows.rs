@@ -15,10 +15,10 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Column `n` (from 0).
+    /// Column `n` (from 0); `None` where the extension's SQL is older than the library, and has none.
     pub fn get<T: FromDatum>(&self, n: usize) -> Option<T> {
         // SAFETY: every caller reads column n as the type the record's table declares.
-        unsafe { T::from_datum(self.values[n], self.nulls[n]) }
+        unsafe { T::from_datum(*self.values.get(n)?, self.nulls[n]) }
     }
 
     /// A text.
@@ -33,7 +33,7 @@ impl Fields {
 
     /// A bytea.
     pub fn bytes(&self, n: usize) -> Vec<u8> {
-        if self.nulls[n] {
+        if self.nulls.get(n) != Some(&false) {
             return Vec::new();
         }
         // SAFETY: the column is a varlena; what detoasting made is freed at once, a chunk being large.

@@ -6,22 +6,19 @@
 //! write into the catalogs run as a superuser: the owner may have lost the privileges he made it with. Those that make
 //! indexes and fill materialized views go over to the owner by themselves.
 
-use super::column_history::ColumnChanges;
 use super::command::Failure;
 use super::identity::is_strangers;
 use super::own_rows::scan;
 use super::present::exists;
 use super::referred::mentions;
-use super::renamed::Names;
 use super::since::Wanted;
+use super::stages::Rows;
 use super::step::{Step, failed, warn};
 use crate::guard_triggers;
-use crate::pg::catalog;
 use crate::pg::privileged::Privileged;
 use crate::record::column_change;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
-use pgrx::pg_sys::Oid;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -29,7 +26,7 @@ use std::rc::Rc;
 #[derive(Default)]
 pub struct Rebuild {
     pub steps: Vec<Step>,
-    statement_id: i64,
+    pub(super) statement_id: i64,
     /// By what is known again what they sit on and refer to.
     pub(super) identities: Vec<Step>,
     /// It is one of many statements.
@@ -50,6 +47,10 @@ pub struct Rebuild {
     pub(super) converted: Vec<(String, String)>,
     /// The ordinals from which on the rows of each of the statement's conversions are recorded.
     pub(super) stages: Vec<i64>,
+    /// Where the rows are that its changes of columns recorded.
+    pub(super) recorded_rows: Vec<Rows>,
+    /// The names of its commands are those of the stages they belong to: it renamed something in between.
+    renames_between: bool,
     /// Columns whose values a conversion left as the record writes them: (stage, table, column).
     pub(super) same_values: Vec<(usize, String, String)>,
 }
@@ -88,19 +89,19 @@ impl Rebuild {
                 Ok(())
             },
         )?;
+        let stages = Step::take_stages(&mut steps);
         let mut identities: Vec<Step> = steps
             .extract_if(.., |step| {
                 matches!(step.kind.as_str(), "table identity" | "object identity")
             })
             .collect();
-        let stages = Step::take_stages(&mut steps);
         let same_values = steps
             .extract_if(.., |step| step.kind == "same values")
             .map(|step| (step.stage, step.object, step.name))
             .collect();
         // Two tables' definitions may refer to the same.
         let mut known = HashSet::new();
-        identities.retain(|identity| known.insert(identity.name.clone()));
+        identities.retain(|identity| known.insert((identity.stage, identity.name.clone())));
         // What the tables stand on comes with them, what others lost does not.
         steps.retain(|step| {
             wanted.has_name(&step.relation)
@@ -109,9 +110,14 @@ impl Rebuild {
                     "schema" | "collation" | "type" | "function" | "sequence"
                 )
         });
+        let recorded_rows = match steps.iter().any(|step| step.kind == "column type") {
+            true => Rows::of(statement_id)?,
+            false => Vec::new(),
+        };
         Ok(Rebuild {
             steps,
             statement_id,
+            recorded_rows,
             identities,
             same_values,
             stages,
@@ -126,6 +132,7 @@ impl Rebuild {
         if self.steps.is_empty() {
             return Ok(());
         }
+        self.renames_between = self.renames_between()?;
         let strangers = self.identities.iter().filter(|one| is_strangers(one));
         self.strangers = strangers.map(|one| one.object.clone()).collect();
         let names = self.recorded_names()?;
@@ -146,7 +153,7 @@ impl Rebuild {
             })
             .map(|step| step.name.clone())
             .collect();
-        self.run(true)?;
+        self.run(true, None)?;
         let returned = self.returned_columns();
         names.take_back(&self.identities)?;
         for (relid, column) in returned {
@@ -155,41 +162,32 @@ impl Rebuild {
         Ok(())
     }
 
-    /// Gives what the commands name the names it had.
-    pub(super) fn recorded_names(&self) -> Outcome<Names> {
-        let changes = ColumnChanges::read()?;
-        Names::recorded(self.statement_id, &changes, &self.identities, &self.steps)
-    }
-
-    /// The columns that are back, by the tables they are in.
-    fn returned_columns(&self) -> Vec<(Oid, String)> {
-        let columns = self.made.iter().filter(|step| step.kind == "column");
-        columns
-            .filter_map(|step| {
-                let relid = catalog::named_relation(&step.object)?;
-                Some((relid, step.name.clone()))
-            })
-            .collect()
-    }
-
     /// What is added when the rows are back.
     pub fn after_rows(&mut self) -> Outcome<()> {
         if self.steps.is_empty() {
             return Ok(());
         }
-        let names = self.recorded_names()?;
-        self.run(false)?;
-        names.take_back(&self.identities)?;
+        let stages = match self.renames_between {
+            true => self.stages_by_name().into_iter().map(Some).collect(),
+            false => vec![None],
+        };
+        for stage in stages {
+            let names = self.names_of(stage)?;
+            self.run(false, stage)?;
+            names.take_back(&self.identities)?;
+        }
         let _privileged = Privileged::for_ddl();
         guard_triggers::adjust_changed(&self.guarded);
         Ok(())
     }
 
-    fn run(&mut self, before: bool) -> Outcome<()> {
+    /// `stage`: only the commands of one.
+    fn run(&mut self, before: bool, stage: Option<usize>) -> Outcome<()> {
         let steps: Vec<Step> = self
             .steps
             .iter()
             .filter(|step| step.before == before && !step.converts())
+            .filter(|step| stage.is_none_or(|stage| step.stage == stage))
             .cloned()
             .collect();
         for step in steps {

@@ -2,6 +2,7 @@
 //! same because it has its OID, gets the recorded one while they run. `referred` does the same for functions, types and
 //! sequences.
 
+use super::aside::{free_name, names_in, names_in_tree};
 use super::column_history::{Column, ColumnChanges};
 use super::command::execute;
 use super::identity::{is_strangers, same};
@@ -22,6 +23,7 @@ pub struct Names {
 
 impl Names {
     /// Gives the tables of the identities, and their columns, the names that a statement recorded. `steps`: its commands.
+    /// `converted`: columns of tables that are converted back, (table, then, today).
     ///
     /// # Errors
     /// When another column has the name of one that the statement dropped.
@@ -30,6 +32,7 @@ impl Names {
         changes: &ColumnChanges,
         identities: &[Step],
         steps: &[Step],
+        converted: &[(String, String, String)],
     ) -> Outcome<Names> {
         let mut names = Names::default();
         let mut moves = Vec::new();
@@ -51,7 +54,13 @@ impl Names {
                     (&*step.name, column)
                 })
                 .collect();
-            names.columns(identity, relid, same.is_some(), &dropped)?;
+            let converted = converted
+                .iter()
+                .filter(|(object, ..)| *object == identity.object);
+            let converted: Vec<(&str, &str)> = converted
+                .map(|(_, then, today)| (&**then, &**today))
+                .collect();
+            names.columns(identity, relid, same.is_some(), &dropped, &converted)?;
             if same.is_none() {
                 continue;
             }
@@ -112,12 +121,14 @@ impl Names {
     }
 
     /// `known`: `relid` has the recorded OID. `dropped`: the columns that the statement dropped, and what became of them.
+    /// `converted`: what columns of its conversions were called then, and today.
     fn columns(
         &mut self,
         identity: &Step,
         relid: Oid,
         known: bool,
         dropped: &[(&str, Option<Column>)],
+        converted: &[(&str, &str)],
     ) -> Outcome<()> {
         let table = catalog::display_name(relid);
         let mut renamed = match known {
@@ -141,6 +152,13 @@ impl Names {
                 }
             }
         }
+        for (then, today) in converted {
+            let known = |(other, now): &(String, String)| other == then || now == today;
+            if then != today && all.iter().any(|name| name == today) && !renamed.iter().any(known) {
+                renamed.push(((*then).to_owned(), (*today).to_owned()));
+            }
+        }
+        self.children_aside(identity, relid, &renamed)?;
         let strangers = all.iter().filter(|name| {
             renamed.iter().any(|(then, _)| then == *name)
                 && !renamed.iter().any(|(_, today)| today == *name)
@@ -201,31 +219,6 @@ impl Names {
         }
         Ok(())
     }
-}
-
-/// The first name for what is put aside that nothing has; `from`: a number.
-fn free_name(from: usize, used: impl Fn(&str) -> bool) -> String {
-    let mut names = (from..).map(|n| format!("backstop_aside_{n}"));
-    names.find(|name| !used(name)).unwrap_or_default()
-}
-
-/// The names of a table's columns.
-fn names_in(relid: Oid) -> Vec<String> {
-    let sql = "SELECT attname::text, '' FROM pg_catalog.pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attrelid";
-    let found = pairs(&format!("{sql} = {}", relid.to_u32())).into_iter();
-    found.map(|(name, _)| name).collect()
-}
-
-/// The names of all columns of a table and of those that inherit them.
-fn names_in_tree(relid: Oid) -> Vec<String> {
-    let sql = format!(
-        "WITH RECURSIVE tree(relid) AS (SELECT {}::pg_catalog.oid UNION
-             SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN tree ON i.inhparent = tree.relid)
-         SELECT a.attname::text, '' FROM pg_catalog.pg_attribute AS a JOIN tree ON a.attrelid = tree.relid",
-        relid.to_u32()
-    );
-    let found = pairs(&sql).into_iter();
-    found.map(|(name, _)| name).collect()
 }
 
 /// Schema and name, quoted as they are.

@@ -66,6 +66,17 @@ impl Conversion {
     }
 }
 
+/// The table, or its column, is not there.
+fn missing(step: &Step, table: bool) -> Failure {
+    Failure::of(match table {
+        true => format!(
+            "column \"{}\" of table \"{}\" does not exist",
+            step.name, step.object
+        ),
+        false => format!("table \"{}\" does not exist", step.object),
+    })
+}
+
 /// What follows TYPE in the step's command.
 fn typed(step: &Step) -> Option<&str> {
     let column = catalog::quoted(&step.name);
@@ -102,7 +113,8 @@ impl Rebuild {
 
     /// The tables with columns of one conversion that are not of the recorded types.
     pub fn conversions(&self, stage: usize) -> Outcome<Vec<Conversion>> {
-        let names = self.recorded_names()?;
+        self.check_converted(stage)?;
+        let names = self.names_of(Some(stage))?;
         let mut conversions: Vec<Conversion> = Vec::new();
         let steps = self.steps.iter();
         for step in steps.filter(|step| step.kind == "column type" && step.stage == stage) {
@@ -116,10 +128,11 @@ impl Rebuild {
             if let Some(message) = self.misled(step) {
                 return Err(failed(step, &Failure::of(message)));
             }
-            let Some(relid) = catalog::named_relation(&step.object) else {
-                continue;
+            let here = catalog::named_relation(&step.object);
+            let there = here.zip(type_of(&step.object, &step.name));
+            let Some((relid, (present, number))) = there else {
+                return Err(failed(step, &missing(step, here.is_some())));
             };
-            let (present, number) = type_of(&step.object, &step.name).unwrap_or_default();
             let column = catalog::quoted(&step.name);
             let recorded = typed(step).map(|typed| {
                 let using = typed.split_once(&format!(" USING {column}::text::"));
@@ -163,7 +176,7 @@ impl Rebuild {
         filler: &mut Option<Filler>,
         heaps: &[Oid],
     ) -> Outcome<()> {
-        let names = self.recorded_names()?;
+        let names = self.names_of(conversion.columns.first().map(|(step, _)| step.stage))?;
         for step in &conversion.defaults {
             step.execute().map_err(|failure| failed(step, &failure))?;
         }
