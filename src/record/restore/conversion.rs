@@ -84,7 +84,7 @@ impl Engine {
                 outcome = outcome.and_then(|()| filler.check());
                 self.later = filler.later;
                 self.converted_back.written.extend(filler.written);
-                self.converted_back.overridden.extend(filler.overridden);
+                self.converted_back.changed.extend(filler.changed);
             }
             for (chunk, place) in source.chunks.iter().zip(places) {
                 place.1 = self.shape(chunk, place.0)?;
@@ -105,9 +105,13 @@ impl Engine {
                 return Err(pairing.changed_since());
             }
             for (target, shape, _) in places.iter().filter(|place| place.0 == pairing.target) {
-                let shape = &mut self.targets[*target].shapes[*shape];
-                for (name, known) in shape.columns.iter().zip(&mut shape.known) {
-                    known.take_if(|_| pairing.converted.contains(name));
+                let n = *shape;
+                let shape = &mut self.targets[*target].shapes[n];
+                for (column, name) in shape.columns.iter().enumerate() {
+                    let taken = shape.known[column].take_if(|_| pairing.converted.contains(name));
+                    if let Some(known) = taken.filter(|_| pairing.kept.contains(name)) {
+                        self.kept.push((*target, n, column, known.place));
+                    }
                 }
             }
         }

@@ -3,6 +3,7 @@
 use super::What;
 use super::chunk::Chunk;
 use super::engine::Engine;
+use super::fill::looks_alike;
 use super::image::{Fate, Image, Settled};
 use super::later::Later;
 use super::rebuild::Rebuild;
@@ -11,7 +12,9 @@ use super::step::{Step, name_taken};
 use crate::model::Operation;
 use crate::pg::memory;
 use crate::pg::slot::Slot;
+use crate::record::encode;
 use crate::record::json::Span;
+use crate::record::portable::PortableOutput;
 use crate::report::Outcome;
 use pgrx::pg_sys;
 use std::collections::HashMap;
@@ -40,15 +43,18 @@ impl LostColumn {
     }
 }
 
-/// What became of rows whose columns a restore has converted back. Rows are told by `Engine::row_key`'s keys.
+/// An image by its chunk's id and its place there.
+pub(super) type Place = (i64, u32);
+
+/// What became of rows whose columns a restore has converted back.
 #[derive(Default)]
 pub(super) struct ConvertedBack {
     /// The transactions that wrote the rows again.
     pub xids: Vec<pg_sys::TransactionId>,
-    /// Rows that this restore had written before.
+    /// Rows that this restore had written before, by `Engine::row_key`'s keys.
     pub written: HashMap<Vec<u8>, ()>,
-    /// Rows changed since that were given their recorded values all the same.
-    pub overridden: HashMap<Vec<u8>, ()>,
+    /// Images of rows changed since: whether those were given their recorded values all the same.
+    pub changed: HashMap<Place, bool>,
 }
 
 impl Engine {
@@ -125,7 +131,8 @@ impl Engine {
         let shape = &target.shapes[image.shape];
         let key = &image.spans[..shape.key_count];
         let changed = |later: &Later| later.changed(&target.recorded, image.text, key);
-        if self.later.iter().any(changed) {
+        let place = (image.chunk, image.n as u32);
+        if self.converted_back.changed.contains_key(&place) || self.later.iter().any(changed) {
             return false;
         }
         let Some(later) = inherited.filter(|later| later.fate == Fate::Conflict) else {
@@ -138,10 +145,39 @@ impl Engine {
         !places.any(|known| later.unlike.contains(&known.place))
     }
 
+    /// Whether the present row, in types that are not converted back, has the values that its conversion kept.
+    ///
+    /// # Safety
+    /// The leaf's `present` must hold the row.
+    pub(super) unsafe fn is_as_kept(&self, image: Image, leaf: usize) -> bool {
+        let leaf = &self.targets[image.target].leaves[leaf];
+        let _portable = PortableOutput::begin();
+        let mut kept = self
+            .kept
+            .iter()
+            .filter(|(target, shape, ..)| (*target, *shape) == (image.target, image.shape));
+        kept.all(|(_, _, n, place)| {
+            let place = leaf.place_of(*place);
+            let Some((place, column)) =
+                place.and_then(|place| Some((place, leaf.format.column_at(place)?)))
+            else {
+                return true;
+            };
+            let mut now = Vec::new();
+            // SAFETY: the caller vouches for the row.
+            match unsafe { leaf.present.get(place) } {
+                // SAFETY: as above.
+                Some(value) => unsafe { encode::value(&mut now, column, value) },
+                None => now.extend_from_slice(b"null"),
+            }
+            looks_alike(&now, image.spans[*n].raw(image.text))
+        })
+    }
+
     /// Whether the image's row was changed since its conversion, and given its recorded values all the same.
     pub(super) fn is_overridden(&self, image: Image) -> bool {
-        let overridden = &self.converted_back.overridden;
-        !overridden.is_empty() && overridden.contains_key(&self.recorded_key(image))
+        let place = (image.chunk, image.n as u32);
+        self.converted_back.changed.get(&place) == Some(&true)
     }
 
     /// Whether this restore wrote the row in `present`, be it before a conversion back wrote all rows again. Nothing that later
