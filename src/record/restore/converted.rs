@@ -2,10 +2,11 @@
 
 use super::What;
 use super::chunk::Chunk;
+use super::conversion::Places;
 use super::engine::Engine;
 use super::fill::looks_alike;
 use super::image::{Fate, Image, Settled};
-use super::later::Later;
+use super::later::{Later, ToldBy};
 use super::rebuild::Rebuild;
 use super::source::Source;
 use super::step::{Step, name_taken};
@@ -29,6 +30,8 @@ pub(super) struct LostColumn {
     pub same: bool,
     /// This restore has brought it, or its type, back.
     pub back: bool,
+    /// It comes back when the columns that it is computed from are converted.
+    pub late: bool,
 }
 
 impl LostColumn {
@@ -71,6 +74,7 @@ impl Engine {
                 converted: step.kind == "column type",
                 same: rebuild.keeps_values(step),
                 back: rebuild.brought_back(step),
+                late: rebuild.comes_late(step),
             })
             .collect();
     }
@@ -90,7 +94,7 @@ impl Engine {
             let mut named = chunk.columns.iter().zip(names);
             named.any(|(recorded, today)| recorded == column && today.is_none())
         };
-        match lost.find(|lost| !lost.converted && gone(&lost.column)) {
+        match lost.find(|lost| !(lost.converted || lost.late) && gone(&lost.column)) {
             Some(lost) => Err(name_taken(&lost.column, table)),
             None => Ok(()),
         }
@@ -98,14 +102,43 @@ impl Engine {
 
     /// Takes note of what was recorded since of the rows that the statement converted. Going back to a moment undoes all of
     /// that first.
-    pub(super) fn note_later(&mut self, source: &Source) -> Outcome<()> {
-        self.later = match self.request.what {
-            What::Statement(_) if self.columns.iter().any(|lost| lost.converted) => {
-                Later::read(source, &self.columns)?
-            }
-            _ => Vec::new(),
-        };
+    ///
+    /// # Safety
+    /// Between two images; `places` are of the source's chunks.
+    pub(super) unsafe fn note_later(&mut self, source: &Source, places: &Places) -> Outcome<()> {
+        let converts = self.columns.iter().any(|lost| lost.converted);
+        if !converts || matches!(self.request.what, What::Since(_)) {
+            self.later = Vec::new();
+            return Ok(());
+        }
+        let columns = std::mem::take(&mut self.columns);
+        let later = Later::read(source, &columns, |n| {
+            let (target, shape, _) = places[n];
+            // SAFETY: the estate is the one the target was opened with.
+            unsafe { self.targets[target].all_leaves(self.estate)? };
+            Ok(self.told_by(&columns, target, shape))
+        });
+        self.columns = columns;
+        self.later = later?;
         Ok(())
+    }
+
+    /// What tells the rows of a target apart: a key only does where it is unique.
+    fn told_by(&self, lost: &[LostColumn], target: usize, shape: usize) -> ToldBy {
+        let target = &self.targets[target];
+        let shape = &target.shapes[shape];
+        if target.is_told_by_key(shape) {
+            return ToldBy::Key(shape.columns[..shape.key_count].to_vec());
+        }
+        let is_lost = |name: &String| {
+            let mut lost = LostColumn::of(lost, &target.recorded);
+            lost.any(|lost| lost.column == *name)
+        };
+        let columns = shape.columns.iter().zip(&shape.known);
+        let told = columns.filter(|(name, known)| {
+            !is_lost(name) && known.as_ref().is_some_and(|known| !known.generated)
+        });
+        ToldBy::Values(told.map(|(name, _)| name.clone()).collect())
     }
 
     /// What the conversion left of the image's column `n`, as the record writes it: null where nobody knows. `None` for
@@ -119,8 +152,8 @@ impl Engine {
         if !self.converted || !lost.any(|lost| lost.column == *column) {
             return None;
         }
-        let key = &image.spans[..shape.key_count];
-        let left = |later| Later::left(later, recorded, image.text, key, column);
+        let row = (image.text, image.spans);
+        let left = |later| Later::left(later, recorded, &shape.columns, row, n);
         Some(self.later.iter().find_map(left).unwrap_or(b"null"))
     }
 
@@ -129,8 +162,9 @@ impl Engine {
     pub(super) fn is_as_converted(&self, image: Image, inherited: Option<&Settled>) -> bool {
         let target = &self.targets[image.target];
         let shape = &target.shapes[image.shape];
-        let key = &image.spans[..shape.key_count];
-        let changed = |later: &Later| later.changed(&target.recorded, image.text, key);
+        let columns = &shape.columns;
+        let changed =
+            |later: &Later| later.changed(&target.recorded, columns, image.text, image.spans);
         let place = (image.chunk, image.n as u32);
         if self.converted_back.changed.contains_key(&place) || self.later.iter().any(changed) {
             return false;

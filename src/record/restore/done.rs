@@ -20,6 +20,21 @@ impl Rebuild {
         }
     }
 
+    /// Whether the step makes, or is about, a computed column whose table's columns are converted first.
+    pub fn comes_late(&self, step: &Step) -> bool {
+        let of_column = matches!(step.kind.as_str(), "column" | "column settings");
+        of_column
+            && self.converts.contains(&step.object)
+            && self.steps.iter().any(|column| {
+                column.is_computed() && column.object == step.object && column.name == step.name
+            })
+    }
+
+    /// What comes back when columns are converted.
+    pub fn late(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| self.comes_late(step))
+    }
+
     /// What tables stand on may itself stand on tables; they stand on nothing that waits, or say so. A detached partition
     /// that is gone is no reason not to go back with everything else.
     pub(super) fn may_wait(&self, step: &Step) -> bool {

@@ -198,7 +198,8 @@ impl Filler {
         let open = self.images.opened(chunk)?;
         let (text, spans) = (&open.0[..], open.1.of(row as usize));
         let key: Vec<Span> = key.into_iter().map(|n| spans[n]).collect();
-        let changed = |later: &Later| later.changed(&pairing.recorded, text, &key);
+        let columns = self.images.source.chunks[chunk as usize].columns.clone();
+        let changed = |later: &Later| later.changed(&pairing.recorded, &columns, text, spans);
         let key_text = key_of(pairing.target, text, &key);
         if ours {
             memory::room_for_entry(&mut self.written);

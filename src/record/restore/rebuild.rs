@@ -48,6 +48,8 @@ pub struct Rebuild {
     pub made: Vec<Step>,
     /// Columns that have another type, the recorded one, since this restore: as recorded.
     pub(super) converted: Vec<(String, String)>,
+    /// Tables of which a column is yet to be converted: what the server computes reads those in their former types.
+    pub(super) converts: Vec<String>,
     /// The ordinals from which on the rows of each of the statement's conversions are recorded.
     pub(super) stages: Vec<i64>,
     /// Columns whose values a conversion left as the record writes them: (stage, table, column).
@@ -147,12 +149,16 @@ impl Rebuild {
             .map(|step| step.name.clone())
             .collect();
         self.run(true)?;
-        let returned = self.returned_columns();
+        let returned = self.returned_columns(0);
         names.take_back(&self.identities)?;
-        for (relid, column) in returned {
+        self.note_returned(returned);
+        Ok(())
+    }
+
+    fn note_returned(&self, columns: Vec<(Oid, String)>) {
+        for (relid, column) in columns {
             column_change::note_return(relid, &column, self.statement_id);
         }
-        Ok(())
     }
 
     /// Gives what the commands name the names it had.
@@ -161,9 +167,11 @@ impl Rebuild {
         Names::recorded(self.statement_id, &changes, &self.identities, &self.steps)
     }
 
-    /// The columns that are back, by the tables they are in.
-    fn returned_columns(&self) -> Vec<(Oid, String)> {
-        let columns = self.made.iter().filter(|step| step.kind == "column");
+    /// The columns that are back, by the tables they are in: of what was made from the `first` on.
+    fn returned_columns(&self, first: usize) -> Vec<(Oid, String)> {
+        let columns = self.made[first..]
+            .iter()
+            .filter(|step| step.kind == "column");
         columns
             .filter_map(|step| {
                 let relid = catalog::named_relation(&step.object)?;
@@ -178,8 +186,15 @@ impl Rebuild {
             return Ok(());
         }
         let names = self.recorded_names()?;
+        let late: Vec<Step> = self.late().cloned().collect();
+        let made = self.made.len();
+        for step in late {
+            self.take(step, true)?;
+        }
+        let returned = self.returned_columns(made);
         self.run(false)?;
         names.take_back(&self.identities)?;
+        self.note_returned(returned);
         let _privileged = Privileged::for_ddl();
         guard_triggers::adjust_changed(&self.guarded);
         Ok(())
@@ -189,7 +204,7 @@ impl Rebuild {
         let steps: Vec<Step> = self
             .steps
             .iter()
-            .filter(|step| step.before == before && !step.converts())
+            .filter(|step| step.before == before && !step.converts() && !self.comes_late(step))
             .cloned()
             .collect();
         for step in steps {
