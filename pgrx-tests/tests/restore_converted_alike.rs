@@ -1,7 +1,9 @@
 //! Restore of ALTER COLUMN TYPE where no unique key tells rows apart: nobody's later work is overwritten there, either.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{approved, database_with, last_statement, passes, query_text, refused};
+use pg_backstop_tests::{
+    approved, database_with, last_statement, now, passes, query_text, refused,
+};
 
 const SKIP: &str = ", dry_run => false, on_conflict => 'skip'";
 
@@ -113,4 +115,38 @@ fn a_drop_and_a_conversion_in_one_command_are_counted_once() {
     let id = last_statement(&mut admin);
     let counted = format!("SELECT count(*) FROM backstop.restore({id})");
     assert_eq!(query_text(&mut admin, &counted), "1");
+}
+
+#[test]
+fn a_row_that_came_and_went_does_not_keep_a_conversion_from_being_undone() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE u (id int PRIMARY KEY, v int); INSERT INTO u VALUES (1, 1), (2, 2); SELECT backstop.protect('u')",
+    );
+    let at = now(&mut admin);
+    approved(&mut admin, 10, "ALTER TABLE u ALTER v TYPE bigint");
+    let id = last_statement(&mut admin);
+    passes(
+        &mut admin,
+        "INSERT INTO u VALUES (3, 5000000000); DELETE FROM u WHERE id = 3",
+    );
+    let refusal = refused(
+        &mut admin,
+        &format!("SELECT * FROM backstop.restore_since('{at}', dry_run => false)"),
+    );
+    let way_out = format!("backstop.restore({id})");
+    assert!(refusal.hint.contains(&way_out), "{refusal:?}");
+    assert_eq!(restore(&mut admin, &id, ", dry_run => false"), "2|2|0|0");
+    assert_eq!(rows(&mut admin), "(1,1) (2,2)");
+}
+
+#[test]
+fn a_drill_says_when_a_column_cannot_come_back_though_nothing_changed() {
+    let (_db, mut admin) = database_with(
+        "CREATE DOMAIN d AS int; CREATE TABLE u (id int PRIMARY KEY, v d); INSERT INTO u VALUES (1, 1); SELECT backstop.protect('u')",
+    );
+    approved(&mut admin, 10, "ALTER TABLE u ALTER v TYPE bigint");
+    let id = last_statement(&mut admin);
+    passes(&mut admin, "DROP DOMAIN d");
+    let drill = format!("SELECT ok FROM backstop.restore_drill() WHERE statement_id = {id}");
+    assert_eq!(query_text(&mut admin, &drill), "f");
 }

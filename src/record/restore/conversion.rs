@@ -51,6 +51,7 @@ impl Engine {
         // SAFETY: the caller vouches for the moment. No heap that is converted is open meanwhile.
         unsafe {
             let pairings = self.pairings(source, places)?;
+            self.changed_since = pairings.iter().any(|pairing| pairing.exact);
             if self.request.collect {
                 return self.compare_as_they_are(&pairings, places);
             }
@@ -81,6 +82,7 @@ impl Engine {
             pg_sys::CommandCounterIncrement();
             self.reopen(closed, &of_tables)?;
             if let Some(filler) = filler {
+                self.changed_since |= filler.kept > 0 || !filler.changed.is_empty();
                 outcome = outcome.and_then(|()| filler.check());
                 self.later = filler.later;
                 self.converted_back.written.extend(filler.written);

@@ -63,6 +63,8 @@ pub(super) struct Engine {
     pub unconverted: bool,
     /// Their columns whose values the conversion kept: (target, shape, column, place in the target).
     pub kept: Vec<(usize, usize, usize, usize)>,
+    /// Rows that changed since may be why columns could not be converted back.
+    pub changed_since: bool,
     /// What became of rows whose columns this restore has converted back.
     pub converted_back: ConvertedBack,
     /// The image's changed columns are converted ones.
@@ -110,6 +112,7 @@ impl Engine {
             later: Vec::new(),
             unconverted: false,
             kept: Vec::new(),
+            changed_since: false,
             converted_back: ConvertedBack::default(),
             converted: false,
             back: false,

@@ -29,7 +29,7 @@ use std::rc::Rc;
 #[derive(Default)]
 pub struct Rebuild {
     pub steps: Vec<Step>,
-    statement_id: i64,
+    pub(super) statement_id: i64,
     /// By what is known again what they sit on and refer to.
     pub(super) identities: Vec<Step>,
     /// It is one of many statements.

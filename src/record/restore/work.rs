@@ -221,9 +221,11 @@ unsafe fn convert(
     source: &Source,
     places: &mut Places,
 ) -> Outcome<Option<String>> {
+    let drill = engine.request.drill;
+    engine.changed_since = false;
     // SAFETY: the caller vouches for the moment.
     match unsafe { engine.convert(conversion, source, places) } {
-        Err(report) if engine.request.drill => Ok(Some(report.message)),
+        Err(report) if drill && engine.changed_since => Ok(Some(report.message)),
         outcome => outcome.map(|()| None),
     }
 }
