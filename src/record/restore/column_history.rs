@@ -23,6 +23,7 @@ struct Change {
 }
 
 /// All that is noted, in the order of the changes.
+#[derive(Default)]
 pub struct ColumnChanges(Vec<Change>);
 
 /// A recorded column today.

@@ -51,6 +51,7 @@ impl Engine {
         // SAFETY: the caller vouches for the moment. No heap that is converted is open meanwhile.
         unsafe {
             let pairings = self.pairings(source, places)?;
+            self.changed_since = pairings.iter().any(|pairing| pairing.exact);
             if self.request.collect {
                 return self.compare_as_they_are(&pairings, places);
             }
@@ -81,10 +82,11 @@ impl Engine {
             pg_sys::CommandCounterIncrement();
             self.reopen(closed, &of_tables)?;
             if let Some(filler) = filler {
+                self.changed_since |= filler.kept > 0 || !filler.changed.is_empty();
                 outcome = outcome.and_then(|()| filler.check());
                 self.later = filler.later;
                 self.converted_back.written.extend(filler.written);
-                self.converted_back.overridden.extend(filler.overridden);
+                self.converted_back.changed.extend(filler.changed);
             }
             for (chunk, place) in source.chunks.iter().zip(places) {
                 place.1 = self.shape(chunk, place.0)?;
@@ -105,9 +107,13 @@ impl Engine {
                 return Err(pairing.changed_since());
             }
             for (target, shape, _) in places.iter().filter(|place| place.0 == pairing.target) {
-                let shape = &mut self.targets[*target].shapes[*shape];
-                for (name, known) in shape.columns.iter().zip(&mut shape.known) {
-                    known.take_if(|_| pairing.converted.contains(name));
+                let n = *shape;
+                let shape = &mut self.targets[*target].shapes[n];
+                for (column, name) in shape.columns.iter().enumerate() {
+                    let taken = shape.known[column].take_if(|_| pairing.converted.contains(name));
+                    if let Some(known) = taken.filter(|_| pairing.kept.contains(name)) {
+                        self.kept.push((*target, n, column, known.place));
+                    }
                 }
             }
         }

@@ -2,16 +2,20 @@
 
 use super::What;
 use super::chunk::Chunk;
+use super::conversion::Places;
 use super::engine::Engine;
+use super::fill::looks_alike;
 use super::image::{Fate, Image, Settled};
-use super::later::Later;
+use super::later::{Later, ToldBy};
 use super::rebuild::Rebuild;
 use super::source::Source;
 use super::step::{Step, name_taken};
 use crate::model::Operation;
 use crate::pg::memory;
 use crate::pg::slot::Slot;
+use crate::record::encode;
 use crate::record::json::Span;
+use crate::record::portable::PortableOutput;
 use crate::report::Outcome;
 use pgrx::pg_sys;
 use std::collections::HashMap;
@@ -26,6 +30,8 @@ pub(super) struct LostColumn {
     pub same: bool,
     /// This restore has brought it, or its type, back.
     pub back: bool,
+    /// It comes back when the columns that it is computed from are converted.
+    pub late: bool,
 }
 
 impl LostColumn {
@@ -40,15 +46,18 @@ impl LostColumn {
     }
 }
 
-/// What became of rows whose columns a restore has converted back. Rows are told by `Engine::row_key`'s keys.
+/// An image by its chunk's id and its place there.
+pub(super) type Place = (i64, u32);
+
+/// What became of rows whose columns a restore has converted back.
 #[derive(Default)]
 pub(super) struct ConvertedBack {
     /// The transactions that wrote the rows again.
     pub xids: Vec<pg_sys::TransactionId>,
-    /// Rows that this restore had written before.
+    /// Rows that this restore had written before, by `Engine::row_key`'s keys.
     pub written: HashMap<Vec<u8>, ()>,
-    /// Rows changed since that were given their recorded values all the same.
-    pub overridden: HashMap<Vec<u8>, ()>,
+    /// Images of rows changed since: whether those were given their recorded values all the same.
+    pub changed: HashMap<Place, bool>,
 }
 
 impl Engine {
@@ -65,6 +74,7 @@ impl Engine {
                 converted: step.kind == "column type",
                 same: rebuild.keeps_values(step),
                 back: rebuild.brought_back(step),
+                late: rebuild.comes_late(step),
             })
             .collect();
     }
@@ -84,7 +94,7 @@ impl Engine {
             let mut named = chunk.columns.iter().zip(names);
             named.any(|(recorded, today)| recorded == column && today.is_none())
         };
-        match lost.find(|lost| !lost.converted && gone(&lost.column)) {
+        match lost.find(|lost| !(lost.converted || lost.late) && gone(&lost.column)) {
             Some(lost) => Err(name_taken(&lost.column, table)),
             None => Ok(()),
         }
@@ -92,14 +102,44 @@ impl Engine {
 
     /// Takes note of what was recorded since of the rows that the statement converted. Going back to a moment undoes all of
     /// that first.
-    pub(super) fn note_later(&mut self, source: &Source) -> Outcome<()> {
-        self.later = match self.request.what {
-            What::Statement(_) if self.columns.iter().any(|lost| lost.converted) => {
-                Later::read(source, &self.columns, &self.names)?
-            }
-            _ => Vec::new(),
-        };
+    ///
+    /// # Safety
+    /// Between two images; `places` are of the source's chunks.
+    pub(super) unsafe fn note_later(&mut self, source: &Source, places: &Places) -> Outcome<()> {
+        let converts = self.columns.iter().any(|lost| lost.converted);
+        if !converts || matches!(self.request.what, What::Since(_)) {
+            self.later = Vec::new();
+            return Ok(());
+        }
+        let columns = std::mem::take(&mut self.columns);
+        let names = std::mem::take(&mut self.names);
+        let later = Later::read(source, &columns, &names, |n| {
+            let (target, shape, _) = places[n];
+            // SAFETY: the estate is the one the target was opened with.
+            unsafe { self.targets[target].all_leaves(self.estate)? };
+            Ok(self.told_by(&columns, target, shape))
+        });
+        (self.columns, self.names) = (columns, names);
+        self.later = later?;
         Ok(())
+    }
+
+    /// What tells the rows of a target apart: a key only does where it is unique.
+    fn told_by(&self, lost: &[LostColumn], target: usize, shape: usize) -> ToldBy {
+        let target = &self.targets[target];
+        let shape = &target.shapes[shape];
+        if target.is_told_by_key(shape) {
+            return ToldBy::Key(shape.columns[..shape.key_count].to_vec());
+        }
+        let is_lost = |name: &String| {
+            let mut lost = LostColumn::of(lost, &target.recorded);
+            lost.any(|lost| lost.column == *name)
+        };
+        let columns = shape.columns.iter().zip(&shape.known);
+        let told = columns.filter(|(name, known)| {
+            !is_lost(name) && known.as_ref().is_some_and(|known| !known.generated)
+        });
+        ToldBy::Values(told.map(|(name, _)| name.clone()).collect())
     }
 
     /// What the conversion left of the image's column `n`, as the record writes it: null where nobody knows. `None` for
@@ -113,8 +153,8 @@ impl Engine {
         if !self.converted || !lost.any(|lost| lost.column == *column) {
             return None;
         }
-        let key = &image.spans[..shape.key_count];
-        let left = |later| Later::left(later, recorded, image.text, key, column);
+        let row = (image.text, image.spans);
+        let left = |later| Later::left(later, recorded, &shape.columns, row, n);
         Some(self.later.iter().find_map(left).unwrap_or(b"null"))
     }
 
@@ -123,9 +163,11 @@ impl Engine {
     pub(super) fn is_as_converted(&self, image: Image, inherited: Option<&Settled>) -> bool {
         let target = &self.targets[image.target];
         let shape = &target.shapes[image.shape];
-        let key = &image.spans[..shape.key_count];
-        let changed = |later: &Later| later.changed(&target.recorded, image.text, key);
-        if self.later.iter().any(changed) {
+        let columns = &shape.columns;
+        let changed =
+            |later: &Later| later.changed(&target.recorded, columns, image.text, image.spans);
+        let place = (image.chunk, image.n as u32);
+        if self.converted_back.changed.contains_key(&place) || self.later.iter().any(changed) {
             return false;
         }
         let Some(later) = inherited.filter(|later| later.fate == Fate::Conflict) else {
@@ -138,10 +180,39 @@ impl Engine {
         !places.any(|known| later.unlike.contains(&known.place))
     }
 
+    /// Whether the present row, in types that are not converted back, has the values that its conversion kept.
+    ///
+    /// # Safety
+    /// The leaf's `present` must hold the row.
+    pub(super) unsafe fn is_as_kept(&self, image: Image, leaf: usize) -> bool {
+        let leaf = &self.targets[image.target].leaves[leaf];
+        let _portable = PortableOutput::begin();
+        let mut kept = self
+            .kept
+            .iter()
+            .filter(|(target, shape, ..)| (*target, *shape) == (image.target, image.shape));
+        kept.all(|(_, _, n, place)| {
+            let place = leaf.place_of(*place);
+            let Some((place, column)) =
+                place.and_then(|place| Some((place, leaf.format.column_at(place)?)))
+            else {
+                return true;
+            };
+            let mut now = Vec::new();
+            // SAFETY: the caller vouches for the row.
+            match unsafe { leaf.present.get(place) } {
+                // SAFETY: as above.
+                Some(value) => unsafe { encode::value(&mut now, column, value) },
+                None => now.extend_from_slice(b"null"),
+            }
+            looks_alike(&now, image.spans[*n].raw(image.text))
+        })
+    }
+
     /// Whether the image's row was changed since its conversion, and given its recorded values all the same.
     pub(super) fn is_overridden(&self, image: Image) -> bool {
-        let overridden = &self.converted_back.overridden;
-        !overridden.is_empty() && overridden.contains_key(&self.recorded_key(image))
+        let place = (image.chunk, image.n as u32);
+        self.converted_back.changed.get(&place) == Some(&true)
     }
 
     /// Whether this restore wrote the row in `present`, be it before a conversion back wrote all rows again. Nothing that later

@@ -22,6 +22,21 @@ impl Rebuild {
         }
     }
 
+    /// Whether the step makes, or is about, a computed column whose table's columns are converted first.
+    pub fn comes_late(&self, step: &Step) -> bool {
+        let of_column = matches!(step.kind.as_str(), "column" | "column settings");
+        of_column
+            && self.converts.contains(&step.object)
+            && self.steps.iter().any(|column| {
+                column.is_computed() && column.object == step.object && column.name == step.name
+            })
+    }
+
+    /// What comes back when columns are converted.
+    pub fn late(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| self.comes_late(step))
+    }
+
     /// What tables stand on may itself stand on tables; they stand on nothing that waits, or say so. A detached partition
     /// that is gone is no reason not to go back with everything else.
     pub(super) fn may_wait(&self, step: &Step) -> bool {
@@ -70,10 +85,10 @@ impl Rebuild {
         exists(step)
     }
 
-    /// The columns that are back, by the tables they are in.
-    pub(super) fn returned_columns(&self) -> Vec<(Oid, String)> {
-        let columns = self.made.iter().filter(|step| step.kind == "column");
-        columns
+    /// The columns that are back, by the tables they are in: of what was made from the `first` on.
+    pub(super) fn returned_columns(&self, first: usize) -> Vec<(Oid, String)> {
+        let made = self.made[first..].iter();
+        made.filter(|step| step.kind == "column")
             .filter_map(|step| {
                 let relid = catalog::named_relation(&step.object)?;
                 Some((relid, step.name.clone()))

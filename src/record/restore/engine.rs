@@ -61,6 +61,10 @@ pub(super) struct Engine {
     pub later: Vec<Later>,
     /// They are as the statement left them: conflicts are only listed.
     pub unconverted: bool,
+    /// Their columns whose values the conversion kept: (target, shape, column, place in the target).
+    pub kept: Vec<(usize, usize, usize, usize)>,
+    /// Rows that changed since may be why columns could not be converted back.
+    pub changed_since: bool,
     /// What became of rows whose columns this restore has converted back.
     pub converted_back: ConvertedBack,
     /// The image's changed columns are converted ones.
@@ -107,6 +111,8 @@ impl Engine {
             back_before: false,
             later: Vec::new(),
             unconverted: false,
+            kept: Vec::new(),
+            changed_since: false,
             converted_back: ConvertedBack::default(),
             converted: false,
             back: false,
@@ -221,6 +227,7 @@ impl Engine {
         }
         let image = Image {
             open,
+            chunk: chunk.id,
             n,
             text: &open.text,
             spans: &spans[..columns],

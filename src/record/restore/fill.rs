@@ -1,6 +1,6 @@
 //! Which recorded values the rows of tables get while their columns are converted back.
 
-use super::converted::key_of;
+use super::converted::{Place, key_of};
 use super::find::fetch;
 use super::images::Images;
 use super::input::ColumnInput;
@@ -37,7 +37,7 @@ pub(super) struct Filler {
     pub(super) scratch: Vec<u8>,
     /// See `ConvertedBack`.
     pub written: HashMap<Vec<u8>, ()>,
-    pub overridden: HashMap<Vec<u8>, ()>,
+    pub changed: HashMap<Place, bool>,
     /// Rows that keep their present values, converted.
     pub kept: i64,
     /// Why the command cannot go on.
@@ -78,7 +78,7 @@ impl Filler {
             xid,
             scratch: Vec::new(),
             written: HashMap::new(),
-            overridden: HashMap::new(),
+            changed: HashMap::new(),
             kept: 0,
             refusal: None,
         })
@@ -159,7 +159,8 @@ impl Filler {
         let n = heap.pairing;
         let pairing = &self.pairings[n];
         let doubts = !(self.later.is_empty() && pairing.disputed.is_empty());
-        let names = self.names.iter().filter(|_| doubts);
+        let kept = |name: &String| pairing.kept.contains(name);
+        let names = self.names.iter().map(|name| (doubts || kept(name), name));
         // SAFETY: the slot has the shape that the heap's rows still have. It is emptied again: the buffer it holds belongs to
         // the command.
         let (wanted, key, now, ours) = unsafe {
@@ -170,7 +171,7 @@ impl Filler {
                 heap.text(&pairing.columns),
                 heap.text(&pairing.key),
                 names
-                    .map(|name| heap.text(std::slice::from_ref(name)))
+                    .map(|(asked, name)| asked.then(|| heap.text(std::slice::from_ref(name))))
                     .collect::<Vec<_>>(),
                 heap.slot.written_by(self.xid),
             );
@@ -197,30 +198,38 @@ impl Filler {
         let open = self.images.opened(chunk)?;
         let (text, spans) = (&open.0[..], open.1.of(row as usize));
         let key: Vec<Span> = key.into_iter().map(|n| spans[n]).collect();
-        let changed = |later: &Later| later.changed(&pairing.recorded, text, &key);
+        let columns = self.images.source.chunks[chunk as usize].columns.clone();
+        let changed = |later: &Later| later.changed(&pairing.recorded, &columns, text, spans);
         let key_text = key_of(pairing.target, text, &key);
         if ours {
             memory::room_for_entry(&mut self.written);
             self.written.insert(memory::copied(&key_text), ());
         }
         let found = Some((chunk, row));
-        if !pairing.disputed.contains(&key_text) && !self.later.iter().any(changed) {
+        // Another value that looks like the recorded one becomes that anyway.
+        let is_same = |n: usize| {
+            let place = converted.as_ref().map(|places| places[n]);
+            let now = now[n].as_ref();
+            now.zip(place)
+                .is_some_and(|(now, place)| looks_alike(&now[1..], spans[place].raw(text)))
+        };
+        let doubted = pairing.disputed.contains(&key_text) || self.later.iter().any(changed);
+        // What its conversion kept is told by itself: another value was put there since, whether that was recorded or not.
+        let mut names = self.names.iter().enumerate();
+        let same = names.all(|(n, name)| !(doubted || pairing.kept.contains(name)) || is_same(n));
+        if same {
             return Ok(found);
         }
-        // Another value that looks like the recorded one becomes that anyway.
-        let same = converted.is_some_and(|places| {
-            let mut pairs = places.iter().zip(&now);
-            pairs.all(|(place, now)| bare(&now[1..]) == bare(spans[*place].raw(text)))
-        });
-        if !same && !self.over {
-            return Ok(None);
-        }
-        if !same {
-            memory::room_for_entry(&mut self.overridden);
-            self.overridden.insert(key_text, ());
-        }
-        Ok(found)
+        memory::room_for_entry(&mut self.changed);
+        let place = (self.images.source.chunks[chunk as usize].id, row);
+        self.changed.insert(place, self.over);
+        Ok(found.filter(|_| self.over))
     }
+}
+
+/// Whether two values are the same but for the quotes that tell strings from numbers.
+pub(super) fn looks_alike(one: &[u8], other: &[u8]) -> bool {
+    bare(one) == bare(other)
 }
 
 /// A value's text without the quotes that tell strings from numbers.

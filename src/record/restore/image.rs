@@ -7,6 +7,8 @@ use crate::record::json::Span;
 #[derive(Clone, Copy)]
 pub(super) struct Image<'a> {
     pub open: &'a Open,
+    /// Its chunk's id.
+    pub chunk: i64,
     /// Its place in its chunk.
     pub n: usize,
     pub text: &'a [u8],

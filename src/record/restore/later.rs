@@ -17,11 +17,37 @@ use crate::record::json::{self, Span};
 use crate::report::{Outcome, Report};
 use std::collections::HashMap;
 
+/// What tells a relation's rows apart, by name.
+pub(super) enum ToldBy {
+    Key(Vec<String>),
+    /// Nothing does: rows that are alike in all that was not converted go together.
+    Values(Vec<String>),
+}
+
+impl ToldBy {
+    fn columns(&self) -> &[String] {
+        let (ToldBy::Key(columns) | ToldBy::Values(columns)) = self;
+        columns
+    }
+
+    fn is_key(&self) -> bool {
+        matches!(self, ToldBy::Key(_))
+    }
+
+    /// Where its columns are among a chunk's.
+    fn places(&self, columns: &[String]) -> Option<Vec<usize>> {
+        let place = |wanted: &String| columns.iter().position(|column| column == wanted);
+        self.columns().iter().map(place).collect()
+    }
+}
+
 /// The later images of one relation's rows.
 pub(super) struct Later {
     relation: String,
     /// The converted columns, by name.
     columns: Vec<String>,
+    /// What rows are told by.
+    told_by: ToldBy,
     rows: HashMap<Vec<u8>, Row>,
     /// Keys are told otherwise since: any row may have changed.
     rekeyed: bool,
@@ -36,6 +62,17 @@ struct Row {
     first: Option<Values>,
     /// After the last one.
     last: Option<Values>,
+    /// Of rows that go together: how many more have these values than the conversion left.
+    more: HashMap<Values, i64>,
+}
+
+impl Row {
+    fn changed(&self, is_key: bool) -> bool {
+        match is_key {
+            true => self.last.is_none() || self.first != self.last,
+            false => self.more.values().any(|more| *more != 0),
+        }
+    }
 }
 
 impl Later {
@@ -44,12 +81,13 @@ impl Later {
         source: &Source,
         lost: &[LostColumn],
         changes: &ColumnChanges,
+        mut told_by: impl FnMut(usize) -> Outcome<ToldBy>,
     ) -> Outcome<Vec<Later>> {
         let mut all: Vec<Later> = Vec::new();
         // A statement that drops columns, too, goes by that name.
-        for chunk in source.chunks.iter().filter(|c| is_of_columns(c)) {
-            // Without a key, a row is found by the very values that it had: there is nothing to overwrite.
-            if chunk.key_count == 0 || all.iter().any(|later| later.relation == chunk.relation) {
+        for (n, chunk) in source.chunks.iter().enumerate() {
+            let known = all.iter().any(|later| later.relation == chunk.relation);
+            if known || !is_of_columns(chunk) {
                 continue;
             }
             let of_relation = |c: &&Chunk| c.relation == chunk.relation;
@@ -67,6 +105,7 @@ impl Later {
             let mut later = Later {
                 relation: chunk.relation.clone(),
                 columns,
+                told_by: told_by(n)?,
                 rows: HashMap::new(),
                 rekeyed: false,
             };
@@ -78,14 +117,16 @@ impl Later {
         Ok(all)
     }
 
-    /// Whether the row with the key `text` has `spans` for was changed since, as far as it was converted.
-    pub fn changed(&self, relation: &str, text: &[u8], key: &[Span]) -> bool {
+    /// Whether the row whose `columns` `text` has `spans` for was changed since, as far as it was converted.
+    pub fn changed(&self, relation: &str, columns: &[String], text: &[u8], spans: &[Span]) -> bool {
         if self.relation != relation {
             return false;
         }
-        let changed = |row: &Row| row.last.is_none() || row.first != row.last;
-        self.rekeyed
-            || !self.rows.is_empty() && self.rows.get(&joined(text, key)).is_some_and(changed)
+        let Some(places) = self.told_by.places(columns).filter(|_| !self.rekeyed) else {
+            return true;
+        };
+        let row = self.rows.get(&joined(text, spans, &places));
+        row.is_some_and(|row| row.changed(self.told_by.is_key()))
     }
 
     /// Whether anything is recorded of the relation's rows since.
@@ -93,11 +134,20 @@ impl Later {
         self.relation == relation && (self.rekeyed || !self.rows.is_empty())
     }
 
-    /// What the conversion left of the row's `column`, if that was recorded.
-    pub fn left(&self, relation: &str, text: &[u8], key: &[Span], column: &str) -> Option<&[u8]> {
-        let n = self.columns.iter().position(|name| name == column)?;
-        let row = self.rows.get(&joined(text, key));
-        let row = row.filter(|_| self.relation == relation && !self.rekeyed)?;
+    /// What the conversion left of the row's column `n`, if that was recorded.
+    pub fn left(
+        &self,
+        relation: &str,
+        columns: &[String],
+        (text, spans): (&[u8], &[Span]),
+        n: usize,
+    ) -> Option<&[u8]> {
+        if self.relation != relation || self.rekeyed || !self.told_by.is_key() {
+            return None;
+        }
+        let n = self.columns.iter().position(|name| *name == columns[n])?;
+        let places = self.told_by.places(columns)?;
+        let row = self.rows.get(&joined(text, spans, &places))?;
         row.first.as_ref().map(|values| &values[n][..])
     }
 
@@ -139,25 +189,20 @@ impl Later {
                 && !(undone && is_of_columns(chunk) && converts(chunk))
         });
         let mut members = Vec::new();
-        let mut known: HashMap<usize, (Vec<Option<String>>, bool)> = HashMap::new();
+        let mut known: HashMap<usize, (Vec<Option<String>>, Vec<usize>, bool)> = HashMap::new();
         while let Some((n, row)) = source.next()? {
             memory::check();
             let chunk = &source.chunks[n];
-            let key = &since.columns[..since.key_count];
             if !known.contains_key(&n) {
-                let same_key = chunk.key_count == since.key_count
-                    && named(chunk, key)
-                        .iter()
-                        .zip(&chunk.columns[..chunk.key_count])
-                        .all(|(name, column)| name.as_ref() == Some(column));
-                if !same_key || key.iter().any(|name| self.columns.contains(name)) {
+                let names = named(chunk, &of);
+                let Some(places) = self.key_of(chunk, since, &names, &named) else {
                     self.rekeyed = true;
                     return Ok(());
-                }
+                };
+                known.insert(n, (names, places, converts(chunk)));
             }
-            let of_chunk = || (named(chunk, &of), converts(chunk));
-            let (names, converts) = known.entry(n).or_insert_with(of_chunk);
-            self.note((chunk, row), names, *converts, &mut members)?;
+            let (names, places, converts) = &known[&n];
+            self.note((chunk, row), (names, places), *converts, &mut members)?;
             if source.is_done(n) {
                 source.close(n);
             }
@@ -165,10 +210,41 @@ impl Later {
         Ok(())
     }
 
+    /// The places of what tells rows apart in a later chunk; `None` when that is told otherwise there. `names`: what the
+    /// converted columns are called in it, `named`: what any are.
+    fn key_of(
+        &self,
+        chunk: &Chunk,
+        since: &Chunk,
+        names: &[Option<String>],
+        named: &impl Fn(&Chunk, &[String]) -> Vec<Option<String>>,
+    ) -> Option<Vec<usize>> {
+        let place = |name: &Option<String>| {
+            let name = name.as_ref()?;
+            chunk.columns.iter().position(|column| column == name)
+        };
+        let told = match self.told_by.is_key() {
+            true => {
+                let key = &since.columns[..since.key_count];
+                let same = |(n, name)| place(name) == Some(n);
+                chunk.key_count == since.key_count
+                    && named(chunk, key).iter().enumerate().all(same)
+                    && !key.iter().any(|name| self.columns.contains(name))
+            }
+            false => names.iter().all(|name| place(name).is_some()),
+        };
+        let columns = named(chunk, self.told_by.columns());
+        columns
+            .iter()
+            .map(place)
+            .collect::<Option<Vec<usize>>>()
+            .filter(|_| told)
+    }
+
     fn note(
         &mut self,
         (chunk, n): (&Chunk, usize),
-        names: &[Option<String>],
+        (names, places): (&[Option<String>], &[usize]),
         converts: bool,
         members: &mut Vec<(Span, Span)>,
     ) -> Outcome<()> {
@@ -197,8 +273,8 @@ impl Later {
                 left[n.ok_or_else(damaged)?] = *value;
             }
         }
-        let key = joined(text, &spans[..chunk.key_count]);
-        let left_key = joined(text, &left[..chunk.key_count]);
+        let key = joined(text, spans, places);
+        let left_key = joined(text, &left, places);
         let before = values(chunk, names, text, &spans[..columns]);
         let after = values(chunk, names, text, &left);
         if key != left_key {
@@ -218,10 +294,20 @@ impl Later {
 
     fn enter(&mut self, key: Vec<u8>, first: Option<Values>, last: Option<Values>) {
         memory::room_for_entry(&mut self.rows);
-        match self.rows.get_mut(&key) {
-            Some(row) => row.first = first,
-            None => {
-                self.rows.insert(key, Row { first, last });
+        let is_key = self.told_by.is_key();
+        let row = self.rows.entry(key).or_insert_with(|| Row {
+            first: None,
+            last: last.clone().filter(|_| is_key),
+            more: HashMap::new(),
+        });
+        if is_key {
+            row.first = first;
+            return;
+        }
+        for (values, more) in [(first, -1), (last, 1)] {
+            if let Some(values) = values {
+                memory::room_for_entry(&mut row.more);
+                *row.more.entry(values).or_insert(0) += more;
             }
         }
     }
@@ -239,11 +325,11 @@ fn is_of_columns(chunk: &Chunk) -> bool {
     Change::of(&chunk.operation) == Some(Change::Column)
 }
 
-fn joined(text: &[u8], spans: &[Span]) -> Vec<u8> {
+fn joined(text: &[u8], spans: &[Span], places: &[usize]) -> Vec<u8> {
     let mut joined = Vec::new();
-    for span in spans {
+    for place in places {
         joined.push(b',');
-        memory::append(&mut joined, span.raw(text));
+        memory::append(&mut joined, spans[*place].raw(text));
     }
     joined
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 impl Engine {
     /// Makes the record name what this restore has made again, rows or not.
     pub(super) fn note_made(&mut self, rebuild: &Rebuild) {
-        for step in &rebuild.made {
+        for step in rebuild.made.iter().chain(rebuild.late()) {
             let operation = match step.kind.as_str() {
                 "table" => Operation::CreateTable,
                 "column" => Operation::AddColumn,
@@ -33,7 +33,13 @@ impl Engine {
                 .steps
                 .iter()
                 .any(|other| other.relation == step.relation && other.kind == "table");
+            // A statement's rows go by the drop that came with the conversion.
+            let other = step.kind == "column type"
+                && self.counts.iter().any(|count| {
+                    count.relation == step.relation && count.operation == "DROP COLUMN"
+                });
             if !known
+                && !other
                 && (own || matches!(step.kind.as_str(), "column" | "column type" | "partition"))
             {
                 self.counts.push(Count {

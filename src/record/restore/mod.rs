@@ -42,6 +42,7 @@ mod later;
 mod later_statements;
 mod leaf;
 mod leaf_indexes;
+mod locks;
 mod lookup;
 mod made;
 mod own_rows;

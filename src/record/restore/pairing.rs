@@ -28,6 +28,8 @@ pub(super) struct Pairing {
     pub columns: Vec<String>,
     pub key: Vec<String>,
     pub converted: Vec<String>,
+    /// Those of them whose values are as the record writes them all the same.
+    pub kept: Vec<String>,
     /// The values that tell rows apart were converted: only a table that is just as the conversion left it will do.
     pub exact: bool,
     /// Rows, by `key_of`, that were not as recorded when later statements were undone.
@@ -192,6 +194,8 @@ impl Engine {
             .filter(|name| is_converted(name))
             .cloned()
             .collect();
+        let kept = converted.iter().filter(|name| !is_changed(name));
+        let kept = kept.cloned().collect();
         let names = chunk.columns.iter().zip(&shape.known);
         let places: Vec<usize> = names
             .filter(|(name, _)| is_converted(name))
@@ -209,6 +213,7 @@ impl Engine {
             columns,
             key,
             converted,
+            kept,
             exact,
             disputed: disputed.map(|(key, _)| key.clone()).collect(),
             chunks: vec![chunk.id],

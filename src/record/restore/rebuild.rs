@@ -19,6 +19,7 @@ use crate::pg::privileged::Privileged;
 use crate::record::column_change;
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
+use pgrx::pg_sys::Oid;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -45,6 +46,8 @@ pub struct Rebuild {
     pub made: Vec<Step>,
     /// Columns that have another type, the recorded one, since this restore: as recorded.
     pub(super) converted: Vec<(String, String)>,
+    /// Tables of which a column is yet to be converted: what the server computes reads those in their former types.
+    pub(super) converts: Vec<String>,
     /// The ordinals from which on the rows of each of the statement's conversions are recorded.
     pub(super) stages: Vec<i64>,
     /// Where the rows are that its changes of columns recorded.
@@ -154,12 +157,16 @@ impl Rebuild {
             .map(|step| step.name.clone())
             .collect();
         self.run(true, None)?;
-        let returned = self.returned_columns();
+        let returned = self.returned_columns(0);
         names.take_back(&self.identities)?;
-        for (relid, column) in returned {
+        self.note_returned(returned);
+        Ok(())
+    }
+
+    fn note_returned(&self, columns: Vec<(Oid, String)>) {
+        for (relid, column) in columns {
             column_change::note_return(relid, &column, self.statement_id);
         }
-        Ok(())
     }
 
     /// What is added when the rows are back.
@@ -173,8 +180,16 @@ impl Rebuild {
         };
         for stage in stages {
             let names = self.names_of(stage)?;
+            let of_stage = |step: &&Step| stage.is_none_or(|stage| step.stage == stage);
+            let late: Vec<Step> = self.late().filter(of_stage).cloned().collect();
+            let made = self.made.len();
+            for step in late {
+                self.take(step, true)?;
+            }
+            let returned = self.returned_columns(made);
             self.run(false, stage)?;
             names.take_back(&self.identities)?;
+            self.note_returned(returned);
         }
         let _privileged = Privileged::for_ddl();
         guard_triggers::adjust_changed(&self.guarded);
@@ -186,7 +201,7 @@ impl Rebuild {
         let steps: Vec<Step> = self
             .steps
             .iter()
-            .filter(|step| step.before == before && !step.converts())
+            .filter(|step| step.before == before && !step.converts() && !self.comes_late(step))
             .filter(|step| stage.is_none_or(|stage| step.stage == stage))
             .cloned()
             .collect();

@@ -212,7 +212,11 @@ impl Rebuild {
                 "Rows that were inserted or changed since keep their present values, and those do not fit: {}.",
                 failure.message
             ))
-            .hint("Change those values or remove those rows, or convert the column by hand; backstop.preimage holds the former values."),
+            .hint(format!(
+                "Change those values or remove those rows. Where that was done since, undo the conversion alone \
+                 (backstop.restore({})), or convert the column by hand; backstop.preimage holds the former values.",
+                self.statement_id
+            )),
         })?;
         for (step, _) in &conversion.columns {
             self.converted

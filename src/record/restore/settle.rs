@@ -23,14 +23,7 @@ impl Engine {
     pub(super) fn row_key(&self, image: Image, after: bool) -> Option<Vec<u8>> {
         let target = &self.targets[image.target];
         let shape = &target.shapes[image.shape];
-        let leaf = target.leaves.first()?;
-        let identity = leaf.identity.as_ref()?;
-        let unique = identity.places.iter().all(|place| {
-            leaf.in_target(*place)
-                .and_then(|place| shape.column_at(place))
-                .is_some_and(|n| n < shape.key_count)
-        });
-        if !unique {
+        if !target.is_told_by_key(shape) {
             return None;
         }
         let mut key = (image.target as u32).to_ne_bytes().to_vec();

@@ -107,6 +107,11 @@ impl Step {
         matches!(self.kind.as_str(), "column type" | "column default")
     }
 
+    /// It belongs to a column that the server computes.
+    pub fn is_computed(&self) -> bool {
+        self.kind == "column" && self.sql.contains(" GENERATED ALWAYS AS (")
+    }
+
     /// It holds nothing that is not elsewhere.
     pub fn is_derived(&self) -> bool {
         self.kind == "materialized rows"

@@ -112,6 +112,21 @@ impl Target {
         }
     }
 
+    /// Whether the recorded key tells the table's rows apart.
+    pub fn is_told_by_key(&self, shape: &Shape) -> bool {
+        let Some(leaf) = self.leaves.first() else {
+            return false;
+        };
+        leaf.identity.as_ref().is_some_and(|identity| {
+            identity.places.iter().all(|place| {
+                let n = leaf
+                    .in_target(*place)
+                    .and_then(|place| shape.column_at(place));
+                n.is_some_and(|n| n < shape.key_count)
+            })
+        })
+    }
+
     /// What the table's owner wrote (domains, defaults, constraints, indexes) runs as the owner.
     pub fn acting(&self) -> ActingAs {
         // SAFETY: the relation is open as long as the target.

@@ -32,7 +32,8 @@ impl Engine {
                 return self.settle(image, inherited, fate, None);
             };
             if self.unconverted && self.converted {
-                let fate = match self.is_as_converted(image, inherited.as_ref()) {
+                let as_converted = self.is_as_converted(image, inherited.as_ref());
+                let fate = match as_converted && self.is_as_kept(image, leaf) {
                     true => Fate::Restored,
                     false => Fate::Conflict,
                 };

@@ -5,6 +5,7 @@ use super::conversion::Places;
 use super::engine::Engine;
 use super::finish;
 use super::image::Fate;
+use super::locks::lock;
 use super::rebuild::Rebuild;
 use super::reopen::heaps;
 use super::since::{self, Wanted};
@@ -67,7 +68,12 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             .iter()
             .map(|id| Rebuild::find(*id, &wanted, since))
             .collect::<Outcome<Vec<_>>>()?;
+        let steps = rebuilds.iter().flat_map(|rebuild| &rebuild.steps);
+        let converts = steps.filter(|step| step.kind == "column type");
+        let converts: Vec<String> = converts.map(|step| step.object.clone()).collect();
+        lock(&converts);
         for rebuild in &mut rebuilds {
+            rebuild.converts.clone_from(&converts);
             rebuild.before_rows()?;
         }
         for rebuild in rebuilds.iter().filter(|_| !request.collect) {
@@ -109,7 +115,6 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             let rows = source.chunks.iter().map(|chunk| chunk.rows).sum();
             progress::restore_phase(&phase, id, Some(rows));
             engine.note_columns(rebuild);
-            engine.note_later(&source)?;
             unconverted = undo(&mut engine, rebuild, &mut source)?.or(unconverted);
             if engine.tangled {
                 return Ok(Done {
@@ -165,6 +170,7 @@ unsafe fn undo(
             .iter()
             .map(|chunk| engine.place(chunk))
             .collect::<Outcome<Vec<_>>>()?;
+        engine.note_later(source, &places)?;
         let (mut done, mut note) = (0, None::<String>);
         let stages = rebuild.converting().into_iter();
         let mut waiting: Vec<_> = stages
@@ -215,9 +221,11 @@ unsafe fn convert(
     source: &Source,
     places: &mut Places,
 ) -> Outcome<Option<String>> {
+    let drill = engine.request.drill;
+    engine.changed_since = false;
     // SAFETY: the caller vouches for the moment.
     match unsafe { engine.convert(conversion, source, places) } {
-        Err(report) if engine.request.drill => Ok(Some(report.message)),
+        Err(report) if drill && engine.changed_since => Ok(Some(report.message)),
         outcome => outcome.map(|()| None),
     }
 }

@@ -1,0 +1,123 @@
+//! Restore of ALTER COLUMN TYPE that kept the values: later work is a conflict there as well.
+
+use pg_backstop_tests::postgres::Client;
+use pg_backstop_tests::{
+    Database, approved, database_with, last_statement, now, passes, query_text, refused,
+};
+
+const SKIP: &str = ", dry_run => false, on_conflict => 'skip'";
+
+fn rows(client: &mut Client) -> String {
+    query_text(
+        client,
+        "SELECT string_agg(u::text, ' ' ORDER BY u::text) FROM u",
+    )
+}
+
+/// Totals of a restore: captured, restored, unchanged, conflicts.
+fn restore(client: &mut Client, id: &str, options: &str) -> String {
+    let sql = format!(
+        "SELECT sum(captured), sum(restored), sum(unchanged), sum(conflicts) FROM backstop.restore({id}{options})"
+    );
+    query_text(client, &sql)
+}
+
+/// Column c was converted, keeping its values, and row 1 changed since.
+fn changed_since(columns: &str, conversion: &str) -> (Database, Client, String) {
+    let (db, mut admin) = database_with(&format!(
+        "CREATE TABLE u ({columns}); INSERT INTO u VALUES (1, 1), (2, 2);
+         SELECT backstop.protect('u', key_columns => '{{id}}')"
+    ));
+    approved(
+        &mut admin,
+        10,
+        &format!("ALTER TABLE u ALTER c TYPE {conversion}"),
+    );
+    let id = last_statement(&mut admin);
+    passes(&mut admin, "UPDATE u SET c = 99 WHERE id = 1");
+    (db, admin, id)
+}
+
+#[test]
+fn work_after_a_conversion_that_kept_the_values_is_a_conflict() {
+    for (columns, conversion) in [
+        ("id int PRIMARY KEY, c int", "bigint"),
+        ("id int PRIMARY KEY, c int CHECK (c < 1000)", "numeric"),
+        ("id int PRIMARY KEY, c int UNIQUE", "bigint"),
+        ("id int, c int", "bigint"),
+        ("id int PRIMARY KEY, c varchar(9)", "text"),
+    ] {
+        let (_db, mut admin, id) = changed_since(columns, conversion);
+        assert_eq!(restore(&mut admin, &id, ""), "2|1|0|1", "{columns}");
+        refused(
+            &mut admin,
+            &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
+        );
+        let listed = format!("SELECT count(*) FROM backstop.restore_conflicts({id})");
+        assert_eq!(query_text(&mut admin, &listed), "1", "{columns}");
+        assert_eq!(restore(&mut admin, &id, SKIP), "2|1|0|1", "{columns}");
+        assert_eq!(rows(&mut admin), "(1,99) (2,2)", "{columns}");
+    }
+}
+
+#[test]
+fn unrecorded_work_after_a_conversion_that_kept_the_values_is_a_conflict() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE u (id int PRIMARY KEY, c int); INSERT INTO u VALUES (1, 1), (2, 2); SELECT backstop.protect('u')",
+    );
+    let at = now(&mut admin);
+    approved(&mut admin, 10, "ALTER TABLE u ALTER c TYPE bigint");
+    passes(
+        &mut admin,
+        "SET backstop.mode = off; UPDATE u SET c = 99 WHERE id = 1; RESET backstop.mode",
+    );
+    let back = |options: &str| {
+        format!(
+            "SELECT sum(restored), sum(conflicts) FROM backstop.restore_since('{at}', dry_run => false{options})"
+        )
+    };
+    refused(&mut admin, &back(""));
+    assert_eq!(
+        query_text(&mut admin, &back(", on_conflict => 'skip'")),
+        "1|1"
+    );
+    assert_eq!(rows(&mut admin), "(1,99) (2,2)");
+}
+
+#[test]
+fn work_after_the_undoing_of_a_conversion_is_a_conflict_of_its_own_undoing() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE u (id int PRIMARY KEY, c int); INSERT INTO u VALUES (1, 1), (2, 2); SELECT backstop.protect('u')",
+    );
+    approved(&mut admin, 10, "ALTER TABLE u ALTER c TYPE bigint");
+    let id = last_statement(&mut admin);
+    assert_eq!(restore(&mut admin, &id, ", dry_run => false"), "2|2|0|0");
+    let undoing = last_statement(&mut admin);
+    passes(&mut admin, "UPDATE u SET c = 99 WHERE id = 1");
+    refused(
+        &mut admin,
+        &format!("SELECT * FROM backstop.restore({undoing}, dry_run => false)"),
+    );
+    assert_eq!(restore(&mut admin, &undoing, SKIP), "2|1|0|1");
+    assert_eq!(rows(&mut admin), "(1,99) (2,2)");
+    let overwrite = ", dry_run => false, on_conflict => 'overwrite'";
+    restore(&mut admin, &id, overwrite);
+    assert_eq!(rows(&mut admin), "(1,1) (2,2)");
+}
+
+#[test]
+fn a_key_that_was_converted_stays_referenced() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE o (k int PRIMARY KEY); INSERT INTO o VALUES (1), (2), (99);
+         CREATE TABLE u (id int PRIMARY KEY, c int REFERENCES o); INSERT INTO u VALUES (1, 1), (2, 2);
+         SELECT backstop.protect('u')",
+    );
+    approved(&mut admin, 10, "ALTER TABLE u ALTER c TYPE bigint");
+    let id = last_statement(&mut admin);
+    passes(
+        &mut admin,
+        "UPDATE u SET c = 99 WHERE id = 1; DELETE FROM o WHERE k = 1",
+    );
+    assert_eq!(restore(&mut admin, &id, SKIP), "2|1|0|1");
+    assert_eq!(rows(&mut admin), "(1,99) (2,2)");
+}
