@@ -12,33 +12,21 @@ use super::later_statements::{Statement, statements};
 use super::reverted::restored_before;
 use super::shape::json_name;
 use super::source::{Order, Source};
+use super::told_by::ToldBy;
 use crate::pg::memory;
 use crate::record::json::{self, Span};
 use crate::report::{Outcome, Report};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-/// What tells a relation's rows apart, by name.
-pub(super) enum ToldBy {
-    Key(Vec<String>),
-    /// Nothing does: rows that are alike in all that was not converted go together.
-    Values(Vec<String>),
-}
-
-impl ToldBy {
-    fn columns(&self) -> &[String] {
-        let (ToldBy::Key(columns) | ToldBy::Values(columns)) = self;
-        columns
-    }
-
-    fn is_key(&self) -> bool {
-        matches!(self, ToldBy::Key(_))
-    }
-
-    /// Where its columns are among a chunk's.
-    fn places(&self, columns: &[String]) -> Option<Vec<usize>> {
-        let place = |wanted: &String| columns.iter().position(|column| column == wanted);
-        self.columns().iter().map(place).collect()
-    }
+/// What a later chunk has of a relation's columns.
+struct Columns {
+    /// What the converted ones are called in it.
+    names: Vec<Option<String>>,
+    /// The places of what rows are told by.
+    told_by: Vec<usize>,
+    /// It is a conversion's, of some of them.
+    converts: bool,
 }
 
 /// The later images of one relation's rows.
@@ -189,20 +177,27 @@ impl Later {
                 && !(undone && is_of_columns(chunk) && converts(chunk))
         });
         let mut members = Vec::new();
-        let mut known: HashMap<usize, (Vec<Option<String>>, Vec<usize>, bool)> = HashMap::new();
+        let mut known: HashMap<usize, Columns> = HashMap::new();
         while let Some((n, row)) = source.next()? {
             memory::check();
             let chunk = &source.chunks[n];
-            if !known.contains_key(&n) {
-                let names = named(chunk, &of);
-                let Some(places) = self.key_of(chunk, since, &names, &named) else {
-                    self.rekeyed = true;
-                    return Ok(());
-                };
-                known.insert(n, (names, places, converts(chunk)));
-            }
-            let (names, places, converts) = &known[&n];
-            self.note((chunk, row), (names, places), *converts, &mut members)?;
+            let columns = match known.entry(n) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let names = named(chunk, &of);
+                    let Some(told_by) = self.key_of(chunk, since, &names, &named) else {
+                        self.rekeyed = true;
+                        return Ok(());
+                    };
+                    let converts = converts(chunk);
+                    new.insert(Columns {
+                        names,
+                        told_by,
+                        converts,
+                    })
+                }
+            };
+            self.note((chunk, row), columns, &mut members)?;
             if source.is_done(n) {
                 source.close(n);
             }
@@ -244,8 +239,7 @@ impl Later {
     fn note(
         &mut self,
         (chunk, n): (&Chunk, usize),
-        (names, places): (&[Option<String>], &[usize]),
-        converts: bool,
+        columns_of: &Columns,
         members: &mut Vec<(Span, Span)>,
     ) -> Outcome<()> {
         let Some(open) = chunk.open() else {
@@ -273,8 +267,9 @@ impl Later {
                 left[n.ok_or_else(damaged)?] = *value;
             }
         }
-        let key = joined(text, spans, places);
-        let left_key = joined(text, &left, places);
+        let Columns { names, told_by, .. } = columns_of;
+        let key = joined(text, spans, told_by);
+        let left_key = joined(text, &left, told_by);
         let before = values(chunk, names, text, &spans[..columns]);
         let after = values(chunk, names, text, &left);
         if key != left_key {
@@ -286,7 +281,7 @@ impl Later {
         match change {
             Some(Change::Removed) => self.enter(key, before, None),
             Some(Change::Inserted) => self.enter(key, None, after),
-            Some(Change::Column) if converts => self.enter(key, before, None),
+            Some(Change::Column) if columns_of.converts => self.enter(key, before, None),
             _ => self.enter(key, before, after),
         }
         Ok(())

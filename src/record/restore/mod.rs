@@ -68,6 +68,7 @@ mod source;
 mod stages;
 mod step;
 mod target;
+mod told_by;
 mod undo;
 mod work;
 mod write;
