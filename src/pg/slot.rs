@@ -130,7 +130,7 @@ impl Slot {
 
     /// Asks the processor for the row that a scan of the table comes to next. Rows that were loaded in order lie one below
     /// the other in their page, and a scan looks at their headers only: what reads their values would wait for each row's
-    /// memory, a fifth of the time it takes to write a row down.
+    /// memory, an eighth of what recording a row takes.
     ///
     /// # Safety
     /// The slot must hold a row.

@@ -22,7 +22,7 @@ impl Row {
     }
 }
 
-/// The table's rows by the newest snapshot, what this transaction has done so far included. None where it was dropped
+/// The table's rows by the newest snapshot, what this transaction has done so far included. No rows where it was dropped
 /// meanwhile.
 ///
 /// # Safety
