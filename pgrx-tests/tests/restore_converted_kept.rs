@@ -121,3 +121,41 @@ fn a_key_that_was_converted_stays_referenced() {
     assert_eq!(restore(&mut admin, &id, SKIP), "2|1|0|1");
     assert_eq!(rows(&mut admin), "(1,99) (2,2)");
 }
+
+#[test]
+fn what_a_changed_rows_recorded_value_runs_into_does_not_hide_the_conflict() {
+    let gone = [
+        "c int REFERENCES o",
+        "c int REFERENCES o ON UPDATE CASCADE DEFERRABLE",
+    ];
+    let taken = ["c int UNIQUE", "c int, EXCLUDE USING btree (c WITH =)"];
+    let gone = gone.map(|columns| (columns, "DELETE FROM o WHERE k = 1", "(1,99) (2,2)"));
+    let taken = taken.map(|columns| (columns, "INSERT INTO u VALUES (3, 1)", "(1,99) (2,2) (3,1)"));
+    for (columns, then, present) in gone.into_iter().chain(taken) {
+        let (_db, mut admin) = database_with(&format!(
+            "CREATE TABLE o (k int PRIMARY KEY); INSERT INTO o VALUES (1), (2), (99);
+             CREATE TABLE u (id int PRIMARY KEY, {columns}); INSERT INTO u VALUES (1, 1), (2, 2);
+             SELECT backstop.protect('u')"
+        ));
+        approved(&mut admin, 10, "ALTER TABLE u ALTER c TYPE bigint");
+        let id = last_statement(&mut admin);
+        passes(
+            &mut admin,
+            &format!("UPDATE u SET c = 99 WHERE id = 1; {then}"),
+        );
+        assert_eq!(restore(&mut admin, &id, ""), "2|1|0|1", "{columns}");
+        let really = format!("SELECT * FROM backstop.restore({id}, dry_run => false)");
+        let refusal = refused(&mut admin, &really);
+        assert_eq!(refusal.sqlstate, "55000", "{columns} {refusal:?}");
+        let message = format!("cannot restore statement {id}: 1 row has changed since");
+        assert_eq!(refusal.message, message, "{columns}");
+        assert!(refusal.hint.contains("restore_conflicts"), "{refusal:?}");
+        assert_eq!(rows(&mut admin), present, "{columns}");
+        // It was not for the row alone: put back all the same, it is still in the way.
+        let all = format!("SELECT * FROM backstop.restore({id}, false, 'overwrite')");
+        let refusal = refused(&mut admin, &all);
+        assert!(refusal.message.contains(" back"), "{refusal:?}");
+        assert_eq!(restore(&mut admin, &id, SKIP), "2|1|0|1", "{columns}");
+        assert_eq!(rows(&mut admin), present, "{columns}");
+    }
+}

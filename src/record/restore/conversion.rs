@@ -4,7 +4,6 @@
 //! It is recorded as any ALTER COLUMN TYPE is: the types as they are, and every row. Undoing the restore is then to restore
 //! that.
 
-use super::OnConflict;
 use super::engine::Engine;
 use super::fill::Filler;
 use super::later::Later;
@@ -15,6 +14,7 @@ use super::retype::Conversion;
 use super::since::partition_root;
 use super::source::Source;
 use super::step::Step;
+use super::{OnConflict, What};
 use crate::model::Operation;
 use crate::pg::catalog::{self, OpenRelation};
 use crate::pg::slot::Slot;
@@ -81,22 +81,38 @@ impl Engine {
             }
             pg_sys::CommandCounterIncrement();
             self.reopen(closed, &of_tables)?;
+            let mut pairings = None;
             if let Some(filler) = filler {
                 self.changed_since |= filler.kept > 0 || !filler.changed.is_empty();
                 outcome = outcome.and_then(|()| filler.check());
+                pairings = Some(filler.pairings).filter(|_| !filler.changed.is_empty());
                 self.later = filler.later;
                 self.converted_back.written.extend(filler.written);
                 self.converted_back.changed.extend(filler.changed);
             }
-            for (chunk, place) in source.chunks.iter().zip(places) {
+            for (chunk, place) in source.chunks.iter().zip(&mut *places) {
                 place.1 = self.shape(chunk, place.0)?;
             }
             self.note_columns(rebuild);
-            outcome
+            match (outcome, pairings) {
+                // It would be refused for those rows alone, and that can be answered: what their recorded values ran into
+                // cannot.
+                (Err(report), Some(pairings)) if self.stops_at_conflicts() => {
+                    self.in_the_way = Some(report);
+                    self.compare_as_they_are(&pairings, places)
+                }
+                (outcome, _) => outcome,
+            }
         }
     }
 
-    /// Where conflicts are only listed, rows are shown as they are: nothing is converted, and converted columns are not read.
+    /// Whether rows that changed since keep the statement from being restored.
+    fn stops_at_conflicts(&self) -> bool {
+        let of_statement = matches!(self.request.what, What::Statement(_));
+        of_statement && self.request.on_conflict == OnConflict::Abort && !self.request.drill
+    }
+
+    /// Where conflicts are only found, rows are shown as they are: nothing is converted, and converted columns are not read.
     ///
     /// # Errors
     /// When it is not certain which rows are the recorded ones.

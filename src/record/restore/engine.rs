@@ -65,6 +65,8 @@ pub(super) struct Engine {
     pub kept: Vec<(usize, usize, usize, usize)>,
     /// Rows that changed since may be why columns could not be converted back.
     pub changed_since: bool,
+    /// What their recorded values ran into. Without a conflict it is what the restore ends with.
+    pub in_the_way: Option<Box<Report>>,
     /// What became of rows whose columns this restore has converted back.
     pub converted_back: ConvertedBack,
     /// The image's changed columns are converted ones.
@@ -113,6 +115,7 @@ impl Engine {
             unconverted: false,
             kept: Vec::new(),
             changed_since: false,
+            in_the_way: None,
             converted_back: ConvertedBack::default(),
             converted: false,
             back: false,

@@ -21,7 +21,7 @@ pub(super) type Asked = (Oid, pg_sys::ItemPointerData, Option<(u32, u32)>);
 
 pub(super) struct Filler {
     pub(super) images: Images,
-    pairings: Vec<Pairing>,
+    pub pairings: Vec<Pairing>,
     heaps: Vec<Heap>,
     /// The converted columns in the order in which the command asks for them, and how they are read, by the type that is asked
     /// for: what a table's owner wrote may ask, too.

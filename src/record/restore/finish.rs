@@ -17,6 +17,9 @@ pub(super) unsafe fn finish(engine: &mut Engine) -> Outcome<Option<String>> {
     if abort && !engine.request.dry_run {
         return Err(refuse(engine, conflicts));
     }
+    if let Some(report) = engine.in_the_way.take().filter(|_| !abort) {
+        return Err(report);
+    }
     let mut note = None;
     // Where conflicts keep the restore from happening, rows are missing that others may reference.
     if !abort && !engine.request.collect {
