@@ -38,6 +38,8 @@ pub fn dropped(registry: &Rc<Registry>, address: Address, internal: bool) -> Vec
             scope.drop_relation(oid);
         }
         scope.table(oid, true, Kind::DropColumn, name);
+        // An attribute of a type goes with its own type.
+        scope.drop_attribute(oid);
     } else if class_is(pg_sys::TriggerRelationId) {
         scope.drop_trigger(oid);
     } else if class == objects::CONSTRAINT_RELATION {

@@ -49,6 +49,7 @@ mod own_rows;
 mod pairing;
 mod present;
 mod put_back;
+mod read_code;
 mod rebuild;
 mod recheck;
 mod referred;
@@ -74,6 +75,7 @@ mod work;
 mod write;
 
 pub use image::{Conflict, Count};
+pub use read_code::has_users_literal;
 pub use work::new_root;
 
 use crate::report::Outcome;

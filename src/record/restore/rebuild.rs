@@ -227,6 +227,13 @@ impl Rebuild {
         Ok(())
     }
 
+    /// The role that what the step makes is given to by a later one.
+    fn owner_to_be(&self, step: &Step) -> Option<&str> {
+        let mut steps = self.steps.iter();
+        let given = steps.find(|other| other.kind == "owner" && other.name == step.name)?;
+        given.sql.rsplit_once(" OWNER TO ").map(|(_, role)| role)
+    }
+
     /// Why a command would not mean what it did, because something else has a name in it now.
     pub(super) fn misled(&self, step: &Step) -> Option<String> {
         let mut strangers = self.strangers.iter();
@@ -252,7 +259,7 @@ impl Rebuild {
             }
             return Err(failed(&step, &Failure::of(message)));
         }
-        match step.execute() {
+        match step.execute(self.owner_to_be(&step)) {
             Ok(()) => self.made.push(step),
             Err(failure) if failure.missing && (!before || self.may_wait(&step)) => {
                 self.waiting.push((step, failure.message));

@@ -178,7 +178,8 @@ impl Rebuild {
     ) -> Outcome<()> {
         let names = self.names_of(conversion.columns.first().map(|(step, _)| step.stage))?;
         for step in &conversion.defaults {
-            step.execute().map_err(|failure| failed(step, &failure))?;
+            step.execute(None)
+                .map_err(|failure| failed(step, &failure))?;
         }
         let columns = conversion.columns.iter();
         let columns: Vec<String> = columns.map(|(step, _)| step.name.clone()).collect();
