@@ -5,7 +5,9 @@ use super::scope::{EXTENSION, Scope, is_own, own_schema};
 use crate::guard_triggers;
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
+use crate::pg::definitions::{self, Change};
 use crate::pg::{catalog, objects};
+use crate::record::uses;
 use crate::registry::Registry;
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
@@ -55,6 +57,9 @@ pub fn dropped(registry: &Rc<Registry>, address: Address, internal: bool) -> Vec
     } else if class_is(pg_sys::ExtensionRelationId) && oid == extension() {
         scope.guard(format!("extension \"{EXTENSION}\""));
     }
+    if !internal {
+        scope.used(address);
+    }
     scope.found
 }
 
@@ -75,6 +80,14 @@ pub fn altered(registry: &Rc<Registry>, address: Address) -> Vec<Finding> {
         }
     } else if class == pg_sys::ProcedureRelationId {
         scope.function(oid);
+    }
+    match definitions::change(class, oid) {
+        Change::Changed => scope.used(address),
+        Change::Made => {
+            let overloaded = uses::overloaded_by(registry, address);
+            scope.expendable(overloaded, "a function or an operator");
+        }
+        Change::Unchanged => {}
     }
     scope.found
 }
@@ -157,6 +170,14 @@ impl Scope {
         } else if !self.registry.policies(trigger.relid, false).is_empty() {
             let kind = Some(Kind::DropTrigger);
             self.trigger(trigger.relid, false, &trigger.name, kind);
+        }
+    }
+
+    /// Something that an `expendable` expression may be built of.
+    pub(super) fn used(&mut self, address: Address) {
+        let policies = uses::built_of(&self.registry, address);
+        if !policies.is_empty() {
+            self.expendable(policies, &objects::described(address.class, address.oid));
         }
     }
 
