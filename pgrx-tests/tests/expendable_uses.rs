@@ -64,6 +64,15 @@ fn labels_of_an_enum_keep_their_names() {
         "SELECT backstop.protect('k', max_rows => 5, expendable => $$kind::text = 'old'$$)",
     );
     is_refused(&mut app, "ALTER TYPE src RENAME VALUE 'web' TO 'old'", "k");
+    passes(
+        &mut app,
+        "CREATE FUNCTION old(src) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'old' $$",
+    );
+    is_refused(
+        &mut app,
+        "CREATE CAST (src AS text) WITH FUNCTION old(src)",
+        "k",
+    );
     let refusal = refused(&mut db.connect_as("app"), "DELETE FROM k WHERE v = 'v'");
     assert_eq!(refusal.sqlstate, "SF005");
 }

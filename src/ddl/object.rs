@@ -81,13 +81,8 @@ pub fn altered(registry: &Rc<Registry>, address: Address) -> Vec<Finding> {
     } else if class == pg_sys::ProcedureRelationId {
         scope.function(oid);
     }
-    match definitions::change(class, oid) {
-        Change::Changed => scope.used(address),
-        Change::Made => {
-            let overloaded = uses::overloaded_by(registry, address);
-            scope.expendable(overloaded, "a function or an operator");
-        }
-        Change::Unchanged => {}
+    if uses::concern(registry) {
+        scope.made_or_changed(address);
     }
     scope.found
 }
@@ -177,7 +172,27 @@ impl Scope {
     pub(super) fn used(&mut self, address: Address) {
         let policies = uses::built_of(&self.registry, address);
         if !policies.is_empty() {
-            self.expendable(policies, &objects::described(address.class, address.oid));
+            let what = objects::described(address.class, address.oid);
+            self.expendable(policies, format!("change of {what}"));
+        }
+    }
+
+    /// What may be, or come between, what an `expendable` expression names and what that has meant until now.
+    fn made_or_changed(&mut self, address: Address) {
+        let Address { class, oid, .. } = address;
+        if class == objects::CAST_RELATION {
+            let policies = uses::converting(&self.registry, oid);
+            self.expendable(policies, "new cast".to_owned());
+            return;
+        }
+        match definitions::change(class, oid) {
+            Change::Changed => self.used(address),
+            Change::Made => {
+                let policies = uses::overloaded_by(&self.registry, address);
+                let name = objects::named(class, oid).unwrap_or_default().0;
+                self.expendable(policies, format!("overload of \"{name}\""));
+            }
+            Change::Unchanged => {}
         }
     }
 

@@ -92,10 +92,10 @@ impl Scope {
                 .any(|table| table.fed.iter().any(|fed| fed.column == column))
     }
 
-    /// Something that the expressions of these policies use is changed.
-    pub fn expendable(&mut self, policies: Vec<Rc<Policy>>, what: &str) {
+    /// Something that the expressions of these policies use is changed: what happens to it.
+    pub fn expendable(&mut self, policies: Vec<Rc<Policy>>, what: String) {
         for policy in policies {
-            let action = Action::new(Kind::ChangeExpendable, Some(what.to_owned()));
+            let action = Action::new(Kind::ChangeExpendable, Some(what.clone()));
             self.action(policy.relid, false, action);
         }
     }

@@ -7,7 +7,7 @@ use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names, role_ids};
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
 use crate::pg::{catalog, compat, objects, raw};
-use crate::record::uses;
+use crate::record::labels;
 use crate::registry::Registry;
 use pgrx::pg_sys::{self, NodeTag, ObjectType::*, Oid};
 use std::rc::Rc;
@@ -153,9 +153,9 @@ impl Scope {
             };
             let name = pg_sys::makeTypeNameFromNameList((*statement).typeName);
             let oid = pg_sys::LookupTypeNameOid(std::ptr::null_mut(), name, true);
-            let policies = uses::reading_label(&self.registry, oid, &old, &new);
+            let policies = labels::reading_label(&self.registry, oid, &old, &new);
             let of = objects::described(pg_sys::TypeRelationId, oid);
-            self.expendable(policies, &format!("label \"{old}\" of {of}"));
+            self.expendable(policies, format!("new name of label \"{old}\" of {of}"));
         }
     }
 

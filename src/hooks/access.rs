@@ -76,6 +76,7 @@ unsafe fn concerns(
             class == pg_sys::ProcedureRelationId
                 || class == pg_sys::OperatorRelationId
                 || class == objects::REWRITE_RELATION
+                || class == objects::CAST_RELATION
         }
         _ => false,
     }

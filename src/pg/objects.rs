@@ -11,6 +11,7 @@ pub const ATTRDEF_RELATION: Oid = Oid::from_u32(2604);
 pub const CONSTRAINT_RELATION: Oid = Oid::from_u32(2606);
 /// pg_cast.h.
 pub const CAST_RELATION: Oid = Oid::from_u32(2605);
+const CAST_OID_INDEX: Oid = Oid::from_u32(2660);
 
 /// The first fields of `FormData_pg_rewrite` of catalog/pg_rewrite.h.
 #[repr(C)]
@@ -97,6 +98,21 @@ pub fn named(class: Oid, oid: Oid) -> Option<(String, Oid)> {
     } else {
         None
     }
+}
+
+/// The first fields of `FormData_pg_cast` of catalog/pg_cast.h.
+#[repr(C)]
+struct CastRow {
+    oid: Oid,
+    castsource: Oid,
+    casttarget: Oid,
+}
+
+/// From which type to which a cast is, as the running command leaves it.
+pub fn cast(oid: Oid) -> Option<(Oid, Oid)> {
+    newest(CAST_RELATION, CAST_OID_INDEX, oid, |row: &CastRow| {
+        (row.castsource, row.casttarget)
+    })
 }
 
 /// What PostgreSQL calls an object: `function is_test(text)`.

@@ -44,7 +44,7 @@ impl Action {
     ) -> Violation {
         let message = match (self.through, &self.object) {
             (None, Some(object)) if self.kind == Kind::ChangeExpendable => format!(
-                "change of {object}, by which rows of protected table \"{}\" are expendable, is refused",
+                "{object} is refused: rows of protected table \"{}\" are expendable by it",
                 subject.table
             ),
             (Some(through), _) => {

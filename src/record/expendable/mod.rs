@@ -3,6 +3,7 @@
 //! The registry keeps it as PostgreSQL prints it under search_path = pg_catalog, so that it means the same whatever the
 //! session's search_path is. What it asks of the session is in `session`.
 
+pub mod labels;
 mod read;
 mod session;
 mod trouble;

@@ -43,30 +43,28 @@ pub fn overloaded_by(registry: &Registry, object: Address) -> Vec<Rc<Policy>> {
     policies(registry, |_, tree| any(tree, &uses))
 }
 
-/// The policies for which it makes a difference how a label of the enum is called: they name it, or they read labels as
-/// text.
-pub fn reading_label(
-    registry: &Registry,
-    enumeration: Oid,
-    old: &str,
-    new: &str,
-) -> Vec<Rc<Policy>> {
+/// The policies whose expression converts from one type to another as a new cast does: by its function from now on, where it
+/// was done by their texts.
+pub fn converting(registry: &Registry, new_cast: Oid) -> Vec<Rc<Policy>> {
+    let Some(made) = objects::cast(new_cast) else {
+        return Vec::new();
+    };
     // SAFETY: the nodes are those of an analysed expression.
-    let holds = |node: *mut Node| unsafe { holds(node, enumeration) };
-    // SAFETY: as above.
-    let reads = |node| unsafe { reads_text(node, enumeration) };
-    let written = |label: &str| label.replace('\'', "''");
-    policies(registry, |policy, tree| {
-        let text = policy.expendable.as_deref().unwrap_or_default();
-        let names = text.contains(&written(old)) || text.contains(&written(new));
-        // What an array's text puts before these characters is not looked for.
-        let escaped = [old, new].iter().any(|label| label.contains(['"', '\\']));
-        any(tree, &reads) || ((names || escaped) && any(tree, &holds))
-    })
+    let converts = |node| unsafe { cast(node) == Some(made) };
+    policies(registry, |_, tree| any(tree, &converts))
+}
+
+/// Whether any policy has such an expression.
+pub fn concern(registry: &Registry) -> bool {
+    let mut policies = registry.tables().flat_map(|table| &table.policies);
+    policies.any(|policy| policy.expendable.is_some())
 }
 
 /// The policies whose expression, as it is read now, is `wanted`. One that cannot be read is built of nothing any more.
-fn policies(registry: &Registry, wanted: impl Fn(&Policy, *mut Node) -> bool) -> Vec<Rc<Policy>> {
+pub(super) fn policies(
+    registry: &Registry,
+    wanted: impl Fn(&Policy, *mut Node) -> bool,
+) -> Vec<Rc<Policy>> {
     let mut found: HashMap<Oid, Rc<Policy>> = HashMap::new();
     for policy in registry.tables().flat_map(|table| &table.policies) {
         // What is not built in is written with its schema, or done to a column of such a type: for other expressions no
@@ -221,47 +219,20 @@ unsafe fn is_value(node: *mut Node) -> bool {
 ///
 /// # Safety
 /// As for `uses`.
-unsafe fn holds(node: *mut Node, type_oid: Oid) -> bool {
+pub(super) unsafe fn holds(node: *mut Node, type_oid: Oid) -> bool {
     // SAFETY: the caller vouches for the node, which has a type.
     unsafe { is_value(node) && types::holds(pg_sys::exprType(node), &[type_oid]) }
 }
 
-/// Whether the node may read a value of the enum as text: a function or an output, not a comparison of two such values.
-///
-/// # Safety
-/// As for `uses`.
-unsafe fn reads_text(node: *mut Node, enumeration: Oid) -> bool {
-    // SAFETY: the caller vouches for the node; casts follow its tag.
-    unsafe {
-        match (*node).type_ {
-            NodeTag::T_CoerceViaIO => holds(
-                (*(node as *mut pg_sys::CoerceViaIO)).arg.cast(),
-                enumeration,
-            ),
-            NodeTag::T_FuncExpr => members((*(node as *mut pg_sys::FuncExpr)).args)
-                .any(|argument| holds(argument, enumeration)),
-            NodeTag::T_OpExpr => {
-                let operator = node as *mut pg_sys::OpExpr;
-                let count = members((*operator).args)
-                    .filter(|argument| holds(*argument, enumeration))
-                    .count();
-                let own = (*operator).opno.to_u32() >= pg_sys::FirstNormalObjectId;
-                count > 0 && (own || count < members((*operator).args).count())
-            }
-            _ => false,
-        }
-    }
-}
-
 /// # Safety
 /// `list` must be NIL or a live List of nodes.
-unsafe fn members(list: *mut pg_sys::List) -> impl Iterator<Item = *mut Node> {
+pub(super) unsafe fn members(list: *mut pg_sys::List) -> impl Iterator<Item = *mut Node> {
     // SAFETY: the caller vouches for the list.
     unsafe { (0..raw::list_length(list)).map(move |n| raw::list_nth(list, n) as *mut Node) }
 }
 
 /// Whether any node of the expression is `wanted`.
-fn any(tree: *mut Node, wanted: &dyn Fn(*mut Node) -> bool) -> bool {
+pub(super) fn any(tree: *mut Node, wanted: &dyn Fn(*mut Node) -> bool) -> bool {
     let mut wanted = wanted;
     // SAFETY: `read_with` passes an analysed expression; `wanted` outlives the walk.
     unsafe { walk(tree, (&raw mut wanted).cast()) }
