@@ -74,6 +74,7 @@ mod work;
 mod write;
 
 pub use image::{Conflict, Count};
+pub use since::shown;
 pub use work::new_root;
 
 use crate::report::Outcome;
