@@ -215,6 +215,14 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
     );
     judge_again(relid);
     guard_triggers::adjust_for(relid, before.as_deref());
+    let registry = registry::current_even_if_off();
+    if registry.is_some_and(|registry| registry.policies(relid, false).is_empty()) {
+        let name = catalog::display_name(relid);
+        pgrx::notice!(
+            "table {name} is not protected: of the rules, only the one about upstreams holds for it (SELECT \
+             backstop.protect('{name}') for the others)"
+        );
+    }
     Ok(call.null())
 }
 

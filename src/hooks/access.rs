@@ -73,7 +73,10 @@ unsafe fn concerns(
         }
         // CREATE OR REPLACE FUNCTION comes as a creation.
         OAT_POST_CREATE => {
-            class == pg_sys::ProcedureRelationId || class == objects::REWRITE_RELATION
+            class == pg_sys::ProcedureRelationId
+                || class == pg_sys::OperatorRelationId
+                || class == objects::REWRITE_RELATION
+                || class == objects::CAST_RELATION
         }
         _ => false,
     }

@@ -6,6 +6,7 @@ pub mod attempt;
 pub mod catalog;
 pub mod compat;
 pub mod cursor;
+pub mod definitions;
 pub mod encoding;
 pub mod function;
 pub mod memory;

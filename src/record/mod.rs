@@ -39,7 +39,7 @@ pub mod write;
 
 pub use buffer::Buffer;
 pub use cleared::{Cleared, FedColumns};
-pub use expendable::canonical;
+pub use expendable::{canonical, labels, uses};
 pub use parameters::json as parameters_json;
 pub use statement_row::finish_root;
 pub use write::{flush_all, write_complete};

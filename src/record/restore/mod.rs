@@ -76,6 +76,7 @@ mod write;
 
 pub use image::{Conflict, Count};
 pub use read_code::has_users_literal;
+pub use since::shown;
 pub use work::new_root;
 
 use crate::report::Outcome;
