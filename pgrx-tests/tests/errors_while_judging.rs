@@ -25,7 +25,10 @@ fn deep() -> String {
 #[track_caller]
 fn lines(db: &Database) -> String {
     let mut other = db.connect();
-    query_text(&mut other, "SELECT string_agg(line, ',' ORDER BY line) FROM plain_log")
+    query_text(
+        &mut other,
+        "SELECT string_agg(line, ',' ORDER BY line) FROM plain_log",
+    )
 }
 
 /// Everything that was written is there for others, and the session goes on.
@@ -45,7 +48,10 @@ fn commits(db: &Database, client: &mut Client, statement: &str) {
 
     passes(client, "BEGIN; SAVEPOINT a");
     passes(client, statement);
-    passes(client, "INSERT INTO plain_log VALUES ('gone'); ROLLBACK TO a");
+    passes(
+        client,
+        "INSERT INTO plain_log VALUES ('gone'); ROLLBACK TO a",
+    );
     passes(client, "INSERT INTO plain_log VALUES ('kept'); RELEASE a");
     passes(client, statement);
     passes(client, "COMMIT");

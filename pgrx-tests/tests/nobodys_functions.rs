@@ -32,7 +32,10 @@ fn an_assigned_function_is_called_as_often_as_without_us() {
     assert_eq!(said(&db, statement), ["called"]);
     let off = format!("SET backstop.mode = off; {statement}");
     assert_eq!(said(&db, &off), ["called"]);
-    assert_eq!(query_text(&mut admin, "SELECT n FROM users WHERE id = 2"), "5");
+    assert_eq!(
+        query_text(&mut admin, "SELECT n FROM users WHERE id = 2"),
+        "5"
+    );
 }
 
 #[test]
@@ -54,13 +57,19 @@ fn a_default_is_not_evaluated() {
         passes(&mut admin, &format!("SET backstop.mode = {mode}"));
         passes(&mut admin, "UPDATE users SET dflt = 5 WHERE id = 1");
         passes(&mut admin, "UPDATE users SET broken = 5 WHERE id = 1");
-        passes(&mut admin, "UPDATE users SET dflt = 6, broken = 7 WHERE id = 1");
+        passes(
+            &mut admin,
+            "UPDATE users SET dflt = 6, broken = 7 WHERE id = 1",
+        );
         passes(
             &mut admin,
             "SELECT * FROM backstop.preview('UPDATE users SET dflt = 9 WHERE id = 1')",
         );
     }
-    passes(&mut admin, "ALTER TABLE users ALTER dflt SET DEFAULT esc(7)");
+    passes(
+        &mut admin,
+        "ALTER TABLE users ALTER dflt SET DEFAULT esc(7)",
+    );
     for statement in [
         "EXPLAIN UPDATE users SET dflt = 5 WHERE id = 1",
         "SELECT * FROM backstop.check('UPDATE users SET dflt = 5 WHERE id = 1')",
@@ -89,7 +98,9 @@ fn a_guarded_sequence_is_checked_without_them() {
         &mut admin,
         "CREATE SEQUENCE numbers; SELECT backstop.protect_sequence('numbers')",
     );
-    let check = |value: &str| format!("SELECT * FROM backstop.check($$SELECT setval('numbers', {value})$$)");
+    let check = |value: &str| {
+        format!("SELECT * FROM backstop.check($$SELECT setval('numbers', {value})$$)")
+    };
     assert!(said(&db, &check("esc(900)")).is_empty());
     assert_eq!(query_text(&mut admin, &check("1 / 0")), "");
     assert!(query_text(&mut admin, &check("800 + 100")).contains("SF007"));

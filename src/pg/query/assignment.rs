@@ -69,8 +69,7 @@ pub unsafe fn assignments(
         entries
             .map(|entry| Assignment {
                 attno: (*entry).resno,
-                clears: fed((*entry).resno)
-                    && clears(relid, (*entry).resno, (*entry).expr.cast()),
+                clears: fed((*entry).resno) && clears(relid, (*entry).resno, (*entry).expr.cast()),
             })
             .collect()
     }

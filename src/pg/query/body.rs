@@ -105,11 +105,7 @@ impl Gatherer<'_> {
         }
     }
 
-    unsafe fn join_condition(
-        &mut self,
-        scope: ScopeId,
-        join: *mut pg_sys::JoinExpr,
-    ) -> Predicate {
+    unsafe fn join_condition(&mut self, scope: ScopeId, join: *mut pg_sys::JoinExpr) -> Predicate {
         // SAFETY: passed on from `join_tree`.
         unsafe {
             let on = self.predicate(scope, (*join).quals);

@@ -29,7 +29,7 @@ impl Gatherer<'_> {
                 },
                 pg_sys::NodeTag::T_SubLink => {
                     let mut value = self.sublink_operand(scope, inner.cast(), true);
-                    value.series &= !is_one_value(inner.cast());
+                    value.series = value.series && !is_one_value(inner.cast());
                     value
                 }
                 pg_sys::NodeTag::T_RowExpr => {
@@ -180,7 +180,9 @@ impl Gatherer<'_> {
             }
             let inner = self.enter((*sublink).subselect.cast(), scope, false);
             let mut value = self.output(inner, 1);
+            // Subqueries in subqueries would each be gone through to the innermost.
             value.fixed = kind == pg_sys::SubLinkType::EXPR_SUBLINK
+                && !self.overflow
                 && !names_columns(sublink.cast());
             value.bodies.push(self.scopes[inner].body);
             if ordered && kind == pg_sys::SubLinkType::ARRAY_SUBLINK {

@@ -71,12 +71,7 @@ impl Gatherer<'_> {
     ///
     /// # Safety
     /// `rtindex` names such a query.
-    pub unsafe fn one_arm_output(
-        &mut self,
-        scope: ScopeId,
-        rtindex: i32,
-        number: i16,
-    ) -> Operand {
+    pub unsafe fn one_arm_output(&mut self, scope: ScopeId, rtindex: i32, number: i16) -> Operand {
         // SAFETY: passed on from the caller.
         unsafe {
             match self.source(scope, rtindex) {

@@ -96,6 +96,7 @@ impl Gatherer<'_> {
                 && !aggregated
                 && !pg_sys::expression_returns_set(node)
                 && self.sublinks.is_empty()
+                && !self.overflow
                 && !names_columns(node);
             Operand {
                 reads,
@@ -192,7 +193,7 @@ impl Gatherer<'_> {
                 return;
             }
             let mut output = self.output(inner, 1);
-            output.series &= !is_one_value(sublink);
+            output.series = output.series && !is_one_value(sublink);
             walk.take(output);
             if kind == pg_sys::SubLinkType::ARRAY_SUBLINK {
                 let order = self.row_order(inner);

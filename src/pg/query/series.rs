@@ -129,8 +129,7 @@ pub unsafe fn counts_rows(aggregate: *mut pg_sys::Aggref) -> bool {
     unsafe {
         let function = (*aggregate).aggfnoid;
         is_among(function, &COUNTING)
-            || (is_among(function, &[c"sum"])
-                && !names_columns((*aggregate).args.cast()))
+            || (is_among(function, &[c"sum"]) && !names_columns((*aggregate).args.cast()))
     }
 }
 

@@ -47,8 +47,7 @@ pub unsafe fn arms(node: Node) -> Vec<Arm> {
             let operation = node.cast::<pg_sys::SetOperationStmt>();
             let (op, all) = ((*operation).op, (*operation).all);
             let left = Arm {
-                deduplicated: arm.deduplicated
-                    || op == pg_sys::SetOperation::SETOP_UNION && !all,
+                deduplicated: arm.deduplicated || op == pg_sys::SetOperation::SETOP_UNION && !all,
                 ..arm
             };
             let right = Arm {
