@@ -75,6 +75,8 @@ unsafe extern "C-unwind" {
         by_value: bool,
         length: c_int,
     ) -> bool;
+    /// miscadmin.h
+    pub fn stack_is_too_deep() -> bool;
     /// miscadmin.h: plain assignments.
     pub fn GetUserIdAndSecContext(user: *mut pg_sys::Oid, context: *mut c_int);
     pub fn SetUserIdAndSecContext(user: pg_sys::Oid, context: c_int);

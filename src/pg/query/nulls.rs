@@ -9,6 +9,7 @@ use super::node::{Node, btree_strategy, items, tag, varno};
 use super::output::outputs;
 use super::scope::{Gatherer, ScopeId};
 use super::sources::Source;
+use crate::pg::stack::check_stack;
 
 impl Gatherer<'_> {
     /// The expression whose value a column is: of the subquery that gives it out, or behind a join's or grouping step's
@@ -50,7 +51,7 @@ impl Gatherer<'_> {
     pub unsafe fn never_null(&mut self, scope: ScopeId, node: Node) -> bool {
         // SAFETY: passed on from the caller: the parts of an expression are expressions of the same query.
         unsafe {
-            pg_sys::check_stack_depth();
+            check_stack();
             let node = strip(node);
             match tag(node) {
                 pg_sys::NodeTag::T_Var => self.column_never_null(scope, node.cast()),
