@@ -198,14 +198,16 @@ impl Rebuild {
 
     /// `stage`: only the commands of one.
     fn run(&mut self, before: bool, stage: Option<usize>) -> Outcome<()> {
-        let steps: Vec<Step> = self
+        let steps = self
             .steps
             .iter()
             .filter(|step| step.before == before && !step.converts() && !self.comes_late(step))
             .filter(|step| stage.is_none_or(|stage| step.stage == stage))
-            .cloned()
-            .collect();
-        for step in steps {
+            .cloned();
+        // A table comes back as it was when it was dropped: what it had lost before goes into it after that.
+        let (lost, whole): (Vec<Step>, Vec<Step>) =
+            steps.partition(|step| self.of_table_to_come(step));
+        for step in whole.into_iter().chain(lost) {
             self.take(step, before)?;
         }
         // A function returns a table's rows, a view calls the function: what had to wait comes when that is there.
