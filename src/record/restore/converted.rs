@@ -9,7 +9,7 @@ use super::image::{Fate, Image, Settled};
 use super::later::Later;
 use super::rebuild::Rebuild;
 use super::source::Source;
-use super::step::{Step, name_taken};
+use super::step::name_taken;
 use super::told_by::ToldBy;
 use crate::model::Operation;
 use crate::pg::memory;
@@ -64,11 +64,10 @@ pub(super) struct ConvertedBack {
 impl Engine {
     /// Takes note of the columns that definitions bring back.
     pub(super) fn note_columns(&mut self, rebuild: &Rebuild) {
-        let of_column = |step: &&Step| matches!(step.kind.as_str(), "column" | "column type");
         self.columns = rebuild
             .steps
             .iter()
-            .filter(of_column)
+            .filter(|step| step.is_of_column())
             .map(|step| LostColumn {
                 relation: step.relation.clone(),
                 column: step.name.clone(),
@@ -102,19 +101,26 @@ impl Engine {
     }
 
     /// Takes note of what was recorded since of the rows that the statement converted. Going back to a moment undoes all of
-    /// that first.
+    /// that first, save for children that only go `along` with their parents.
     ///
     /// # Safety
     /// Between two images; `places` are of the source's chunks.
-    pub(super) unsafe fn note_later(&mut self, source: &Source, places: &Places) -> Outcome<()> {
+    pub(super) unsafe fn note_later(
+        &mut self,
+        source: &Source,
+        places: &Places,
+        along: &[String],
+    ) -> Outcome<()> {
         let converts = self.columns.iter().any(|lost| lost.converted);
-        if !converts || matches!(self.request.what, What::Since(_)) {
+        let since = matches!(self.request.what, What::Since(_));
+        if !converts || since && along.is_empty() {
             self.later = Vec::new();
             return Ok(());
         }
         let columns = std::mem::take(&mut self.columns);
         let names = std::mem::take(&mut self.names);
-        let later = Later::read(source, &columns, &names, |n| {
+        let of = |relation: &String| !since || along.contains(relation);
+        let later = Later::read((source, of), &columns, &names, |n| {
             let (target, shape, _) = places[n];
             // SAFETY: the estate is the one the target was opened with.
             unsafe { self.targets[target].all_leaves(self.estate)? };

@@ -15,6 +15,7 @@
 mod aside;
 mod by_values;
 mod chunk;
+mod children;
 mod column_history;
 mod columns;
 mod command;

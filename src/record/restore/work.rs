@@ -107,7 +107,11 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             let mut source = Source::find(id, order)?;
             engine.order = source.order;
             check_relations(&engine.request, &source)?;
-            source.start(|chunk| wanted.has(chunk));
+            let along = rebuild.children(&source, &wanted)?;
+            source.start(|chunk| {
+                let of_columns = Change::of(&chunk.operation) == Some(Change::Column);
+                wanted.has(chunk) || of_columns && along.contains(&chunk.relation)
+            });
             let phase = match all {
                 1 => "putting rows back".to_owned(),
                 _ => format!("putting rows back, statement {} of {all}", n + 1),
@@ -115,7 +119,7 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             let rows = source.chunks.iter().map(|chunk| chunk.rows).sum();
             progress::restore_phase(&phase, id, Some(rows));
             engine.note_columns(rebuild);
-            unconverted = undo(&mut engine, rebuild, &mut source)?.or(unconverted);
+            unconverted = undo(&mut engine, rebuild, &mut source, &along)?.or(unconverted);
             if engine.tangled {
                 return Ok(Done {
                     tangled: true,
@@ -154,7 +158,8 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
     }
 }
 
-/// Undoes one statement. Returns why a drill could not convert its columns back.
+/// Undoes one statement; `along`: children of which only columns are. Returns why a drill could not convert its columns
+/// back.
 ///
 /// # Safety
 /// Inside the subtransaction, when all later statements that are to be undone are.
@@ -163,6 +168,7 @@ unsafe fn undo(
     rebuild: &mut Rebuild,
     source: &mut Source,
 ) -> Outcome<Option<String>> {
+    along: &[String],
     // SAFETY: the engine's estate is live; places are the chunks' own.
     unsafe {
         let mut places = source
@@ -170,7 +176,7 @@ unsafe fn undo(
             .iter()
             .map(|chunk| engine.place(chunk))
             .collect::<Outcome<Vec<_>>>()?;
-        engine.note_later(source, &places)?;
+        engine.note_later(source, &places, along)?;
         let (mut done, mut note) = (0, None::<String>);
         let stages = rebuild.converting().into_iter();
         let mut waiting: Vec<_> = stages
