@@ -32,6 +32,8 @@ pub(super) struct Engine {
     pub order: Order,
     /// An image turned out to need the other order; nothing more is done.
     pub tangled: bool,
+    /// Rows may have no partition (see `unplaced`).
+    pub unplaced: bool,
     pub estate: *mut pg_sys::EState,
     /// The subtransaction everything happens in.
     pub xid: pg_sys::TransactionId,
@@ -57,6 +59,8 @@ pub(super) struct Engine {
     pub columns: Vec<LostColumn>,
     /// An earlier restore put back the image's row, which nothing tells from others.
     pub back_before: bool,
+    /// The image's row belongs into a partition that is gone.
+    pub nowhere: bool,
     /// What was recorded since of converted rows.
     pub later: Vec<Later>,
     /// They are as the statement left them: conflicts are only listed.
@@ -97,6 +101,7 @@ impl Engine {
             // SAFETY: reads the transaction state; a subtransaction is in progress.
             xid: unsafe { pg_sys::GetCurrentTransactionId() },
             // SAFETY: as above.
+            unplaced: false,
             nest: unsafe { raw::GetCurrentTransactionNestLevel() },
             root,
             targets: Vec::new(),
@@ -115,6 +120,7 @@ impl Engine {
             unconverted: false,
             kept: Vec::new(),
             changed_since: false,
+            nowhere: false,
             in_the_way: None,
             converted_back: ConvertedBack::default(),
             converted: false,
@@ -239,7 +245,7 @@ impl Engine {
             count,
         };
         self.unlike.clear();
-        self.back_before = false;
+        (self.back_before, self.nowhere) = (false, false);
         // SAFETY: what one row needs is allocated in the per-row context, which is emptied before each row.
         unsafe {
             let context = (*(*self.estate).es_per_tuple_exprcontext).ecxt_per_tuple_memory;

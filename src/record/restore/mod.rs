@@ -14,7 +14,6 @@
 
 mod aside;
 mod by_values;
-mod chunk;
 mod children;
 mod column_history;
 mod columns;
@@ -73,6 +72,7 @@ mod told_by;
 mod undo;
 mod work;
 mod write;
+mod unplaced;
 
 pub use image::{Conflict, Count};
 pub use work::new_root;
@@ -84,6 +84,7 @@ use source::Order;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use work::work;
 
+use unplaced::may_lack_partition;
 /// What to do with a row whose present state is not what the statement left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnConflict {
@@ -119,6 +120,14 @@ pub struct Request {
 
 /// What came of it.
 #[derive(Default)]
+/// How it is done.
+#[derive(Clone, Copy)]
+struct Way {
+    order: Order,
+    /// Rows have no partition any more: each is asked for its own before it is led there.
+    unplaced: bool,
+}
+
 pub struct Done {
     /// By relation and operation, in the order in which the statement came to them.
     pub counts: Vec<Count>,
@@ -150,23 +159,28 @@ pub fn run(request: Request) -> Outcome<Done> {
             pg_sys::MemoryContextSwitchTo(context);
             pg_sys::CurrentResourceOwner = owner;
         };
-        pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::MemoryContextSwitchTo(context);
-        let attempt = |order| match catch_unwind(AssertUnwindSafe(|| work(request.clone(), order)))
-        {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                roll_back();
-                resume_unwind(error)
-            }
+        let mut way = Way {
+            order: Order::Forward,
+            unplaced: false,
         };
-        let mut outcome = attempt(Order::Forward);
-        if matches!(&outcome, Ok(done) if done.tangled) {
-            roll_back();
+        let outcome = loop {
             pg_sys::BeginInternalSubTransaction(std::ptr::null());
             pg_sys::MemoryContextSwitchTo(context);
-            outcome = attempt(Order::Backward);
-        }
+            match catch_unwind(AssertUnwindSafe(|| work(request.clone(), way))) {
+                Ok(Ok(done)) if done.tangled => {
+                    roll_back();
+                    way.order = Order::Backward;
+                }
+                Ok(outcome) => break outcome,
+                Err(error) => {
+                    roll_back();
+                    if way.unplaced || !may_lack_partition(&*error) {
+                        resume_unwind(error);
+                    }
+                    way.unplaced = true;
+                }
+            }
+        };
         if dry_run || outcome.is_err() {
             roll_back();
         } else {

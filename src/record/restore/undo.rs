@@ -85,6 +85,18 @@ impl Engine {
             for (place, value) in &changes {
                 row.set(*place, *value);
             }
+            if self.unplaced {
+                let target = &self.targets[image.target];
+                target.leaves[leaf].give(target.slot);
+                if self.is_unplaced(image)? {
+                    if self.overwrites() {
+                        return Err(self.no_partition(image));
+                    }
+                    return self.settle(image, inherited, Fate::Conflict, Some(leaf));
+                }
+                let target = &self.targets[image.target];
+                target.leaves[leaf].take(target.slot);
+            }
             row.store();
             if !self.overwrites() && self.collides(image, leaf, &changes) {
                 return self.settle(image, inherited, Fate::Conflict, Some(leaf));
@@ -111,7 +123,10 @@ impl Engine {
                 let missing = target.shapes[image.shape].missing.clone();
                 target.add_defaults(&missing, estate, self.request.dry_run);
             }
-            target.route(estate)
+            if self.is_unplaced(image)? {
+                return Err(self.no_partition(image));
+            }
+            self.targets[image.target].route(estate)
         }
     }
 

@@ -10,7 +10,7 @@ use super::rebuild::Rebuild;
 use super::reopen::heaps;
 use super::since::{self, Wanted};
 use super::source::{Order, Source};
-use super::{Done, OnConflict, Request, What};
+use super::{Done, OnConflict, Request, Way, What};
 use crate::ledger::Root;
 use crate::report::{Outcome, Report, sqlstate};
 use crate::running;
@@ -52,10 +52,10 @@ fn check_relations(request: &Request, source: &Source) -> Outcome<()> {
 
 /// # Safety
 /// Inside the subtransaction.
-pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
+pub(super) unsafe fn work(request: Request, way: Way) -> Outcome<Done> {
     // What undoing later statements has written looks like this statement's own work.
     let order = match request.what {
-        What::Statement(_) => order,
+        What::Statement(_) => way.order,
         What::Since(_) => Order::Backward,
     };
     let (statements, wanted) = statements(&request)?;
@@ -92,6 +92,7 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
         let incomplete = request.collect || request.on_conflict == OnConflict::Abort;
         let (collect, drill) = (request.collect, request.drill);
         let mut engine = Engine::new(request, order, estate, root)?;
+        engine.unplaced = way.unplaced;
         // What reading one statement's record leaves behind goes with the statement.
         let context = pg_sys::AllocSetContextCreateInternal(
             (*estate).es_query_cxt,
