@@ -4,7 +4,6 @@ use super::What;
 use super::chunk::Chunk;
 use super::conversion::Places;
 use super::engine::Engine;
-use super::fill::looks_alike;
 use super::image::{Fate, Image, Settled};
 use super::later::Later;
 use super::rebuild::Rebuild;
@@ -14,9 +13,7 @@ use super::told_by::ToldBy;
 use crate::model::Operation;
 use crate::pg::memory;
 use crate::pg::slot::Slot;
-use crate::record::encode;
 use crate::record::json::Span;
-use crate::record::portable::PortableOutput;
 use crate::report::Outcome;
 use pgrx::pg_sys;
 use std::collections::HashMap;
@@ -45,6 +42,17 @@ impl LostColumn {
         all.iter()
             .filter(move |lost| !named || lost.relation == relation)
     }
+}
+
+/// A converted column that has not been converted back.
+pub(super) struct Unread {
+    pub target: usize,
+    pub shape: usize,
+    /// The column, and its place in the target.
+    pub column: usize,
+    pub place: usize,
+    /// Its conversion left its values as the record writes them.
+    pub kept: bool,
 }
 
 /// An image by its chunk's id and its place there.
@@ -187,35 +195,6 @@ impl Engine {
         !places.any(|known| later.unlike.contains(&known.place))
     }
 
-    /// Whether the present row, in types that are not converted back, has the values that its conversion kept.
-    ///
-    /// # Safety
-    /// The leaf's `present` must hold the row.
-    pub(super) unsafe fn is_as_kept(&self, image: Image, leaf: usize) -> bool {
-        let leaf = &self.targets[image.target].leaves[leaf];
-        let _portable = PortableOutput::begin();
-        let mut kept = self
-            .kept
-            .iter()
-            .filter(|(target, shape, ..)| (*target, *shape) == (image.target, image.shape));
-        kept.all(|(_, _, n, place)| {
-            let place = leaf.place_of(*place);
-            let Some((place, column)) =
-                place.and_then(|place| Some((place, leaf.format.column_at(place)?)))
-            else {
-                return true;
-            };
-            let mut now = Vec::new();
-            // SAFETY: the caller vouches for the row.
-            match unsafe { leaf.present.get(place) } {
-                // SAFETY: as above.
-                Some(value) => unsafe { encode::value(&mut now, column, value) },
-                None => now.extend_from_slice(b"null"),
-            }
-            looks_alike(&now, image.spans[*n].raw(image.text))
-        })
-    }
-
     /// Whether the image's row was changed since its conversion, and given its recorded values all the same.
     pub(super) fn is_overridden(&self, image: Image) -> bool {
         let place = (image.chunk, image.n as u32);
@@ -254,6 +233,9 @@ impl Engine {
             };
             self.converted |= lost.converted;
             self.back |= lost.back;
+            if !(lost.converted || lost.back) {
+                self.stand_ins.push(n);
+            }
             let left = if lost.converted {
                 image.spans[n]
             } else {

@@ -12,7 +12,7 @@
 
 use super::chunk::{Change, Chunk};
 use super::column_history::ColumnChanges;
-use super::converted::{ConvertedBack, LostColumn};
+use super::converted::{ConvertedBack, LostColumn, Unread};
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::later::Later;
@@ -65,8 +65,8 @@ pub(super) struct Engine {
     pub later: Vec<Later>,
     /// They are as the statement left them: conflicts are only listed.
     pub unconverted: bool,
-    /// Their columns whose values the conversion kept: (target, shape, column, place in the target).
-    pub kept: Vec<(usize, usize, usize, usize)>,
+    /// Their converted columns.
+    pub unread: Vec<Unread>,
     /// Rows that changed since may be why columns could not be converted back.
     pub changed_since: bool,
     /// What their recorded values ran into. Without a conflict it is what the restore ends with.
@@ -77,6 +77,10 @@ pub(super) struct Engine {
     pub converted: bool,
     /// They are there, or have their type, because of this restore.
     pub back: bool,
+    /// Those of them that were dropped and are not: what stands there under their name was put there since.
+    pub stand_ins: Vec<usize>,
+    /// One of these has a value that neither the statement nor this restore put there.
+    pub theirs: bool,
     pub scratch: Vec<u8>,
     pub row: Vec<u8>,
     pub parsed: Vec<(Span, Span)>,
@@ -97,11 +101,11 @@ impl Engine {
             request,
             order,
             tangled: false,
+            unplaced: false,
             estate,
             // SAFETY: reads the transaction state; a subtransaction is in progress.
             xid: unsafe { pg_sys::GetCurrentTransactionId() },
             // SAFETY: as above.
-            unplaced: false,
             nest: unsafe { raw::GetCurrentTransactionNestLevel() },
             root,
             targets: Vec::new(),
@@ -116,15 +120,17 @@ impl Engine {
             members: Vec::new(),
             columns: Vec::new(),
             back_before: false,
+            nowhere: false,
             later: Vec::new(),
             unconverted: false,
-            kept: Vec::new(),
+            unread: Vec::new(),
             changed_since: false,
-            nowhere: false,
             in_the_way: None,
             converted_back: ConvertedBack::default(),
             converted: false,
             back: false,
+            stand_ins: Vec::new(),
+            theirs: false,
             scratch: Vec::new(),
             row: Vec::new(),
             parsed: Vec::new(),
@@ -267,6 +273,7 @@ impl Engine {
                 self.members.clear();
             }
             (self.converted, self.back) = (false, false);
+            self.stand_ins.clear();
             if Change::of(&chunk.operation) == Some(Change::Column) {
                 self.lost_columns(image);
             }

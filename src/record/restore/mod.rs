@@ -12,9 +12,11 @@
 //! `restore_since` is the same work over many statements (`since`), one after the other, the last one first, by one
 //! engine: each is undone against the state that undoing the later ones left.
 
+mod as_they_are;
 mod aside;
 mod by_values;
 mod children;
+mod chunk;
 mod column_history;
 mod columns;
 mod command;
@@ -70,9 +72,9 @@ mod step;
 mod target;
 mod told_by;
 mod undo;
+mod unplaced;
 mod work;
 mod write;
-mod unplaced;
 
 pub use image::{Conflict, Count};
 pub use work::new_root;
@@ -82,9 +84,9 @@ use crate::shared::progress;
 use pgrx::pg_sys;
 use source::Order;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use unplaced::may_lack_partition;
 use work::work;
 
-use unplaced::may_lack_partition;
 /// What to do with a row whose present state is not what the statement left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnConflict {
@@ -118,8 +120,6 @@ pub struct Request {
     pub drill: bool,
 }
 
-/// What came of it.
-#[derive(Default)]
 /// How it is done.
 #[derive(Clone, Copy)]
 struct Way {
@@ -128,6 +128,8 @@ struct Way {
     unplaced: bool,
 }
 
+/// What came of it.
+#[derive(Default)]
 pub struct Done {
     /// By relation and operation, in the order in which the statement came to them.
     pub counts: Vec<Count>,

@@ -168,8 +168,8 @@ unsafe fn undo(
     engine: &mut Engine,
     rebuild: &mut Rebuild,
     source: &mut Source,
-) -> Outcome<Option<String>> {
     along: &[String],
+) -> Outcome<Option<String>> {
     // SAFETY: the engine's estate is live; places are the chunks' own.
     unsafe {
         let mut places = source
