@@ -6,8 +6,6 @@
 
 use super::engine::Engine;
 use super::fill::Filler;
-use super::later::Later;
-use super::pairing::Pairing;
 use super::rebuild::Rebuild;
 use super::reopen::heaps;
 use super::retype::Conversion;
@@ -110,31 +108,6 @@ impl Engine {
     fn stops_at_conflicts(&self) -> bool {
         let of_statement = matches!(self.request.what, What::Statement(_));
         of_statement && self.request.on_conflict == OnConflict::Abort && !self.request.drill
-    }
-
-    /// Where conflicts are only found, rows are shown as they are: nothing is converted, and converted columns are not read.
-    ///
-    /// # Errors
-    /// When it is not certain which rows are the recorded ones.
-    fn compare_as_they_are(&mut self, pairings: &[Pairing], places: &Places) -> Outcome<()> {
-        for pairing in pairings {
-            let is_of = |later: &Later| later.is_of(&pairing.recorded);
-            if pairing.exact && self.later.iter().any(is_of) {
-                return Err(pairing.changed_since());
-            }
-            for (target, shape, _) in places.iter().filter(|place| place.0 == pairing.target) {
-                let n = *shape;
-                let shape = &mut self.targets[*target].shapes[n];
-                for (column, name) in shape.columns.iter().enumerate() {
-                    let taken = shape.known[column].take_if(|_| pairing.converted.contains(name));
-                    if let Some(known) = taken.filter(|_| pairing.kept.contains(name)) {
-                        self.kept.push((*target, n, column, known.place));
-                    }
-                }
-            }
-        }
-        self.unconverted = true;
-        Ok(())
     }
 
     /// Records what the conversion back changes: the types, and every row.

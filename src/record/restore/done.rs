@@ -3,6 +3,7 @@
 use super::present::{exists, lacks_replica_identity};
 use super::rebuild::Rebuild;
 use super::step::Step;
+use crate::model::Operation;
 use crate::pg::catalog;
 use pgrx::pg_sys::Oid;
 
@@ -35,6 +36,16 @@ impl Rebuild {
     /// What comes back when columns are converted.
     pub fn late(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| self.comes_late(step))
+    }
+
+    /// Whether the step's table, or the partition that it attaches, is made again by a step that was recorded after it.
+    pub(super) fn of_table_to_come(&self, step: &Step) -> bool {
+        step.operation != Operation::DropTable.record_name()
+            && self.steps.iter().any(|table| {
+                table.kind == "table"
+                    && (table.name == step.object
+                        || step.kind == "partition" && table.name == step.name)
+            })
     }
 
     /// What tables stand on may itself stand on tables; they stand on nothing that waits, or say so. A detached partition

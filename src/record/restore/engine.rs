@@ -12,7 +12,7 @@
 
 use super::chunk::{Change, Chunk};
 use super::column_history::ColumnChanges;
-use super::converted::{ConvertedBack, LostColumn};
+use super::converted::{ConvertedBack, LostColumn, Unread};
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::later::Later;
@@ -32,6 +32,8 @@ pub(super) struct Engine {
     pub order: Order,
     /// An image turned out to need the other order; nothing more is done.
     pub tangled: bool,
+    /// Rows may have no partition (see `unplaced`).
+    pub unplaced: bool,
     pub estate: *mut pg_sys::EState,
     /// The subtransaction everything happens in.
     pub xid: pg_sys::TransactionId,
@@ -57,12 +59,14 @@ pub(super) struct Engine {
     pub columns: Vec<LostColumn>,
     /// An earlier restore put back the image's row, which nothing tells from others.
     pub back_before: bool,
+    /// The image's row belongs into a partition that is gone.
+    pub nowhere: bool,
     /// What was recorded since of converted rows.
     pub later: Vec<Later>,
     /// They are as the statement left them: conflicts are only listed.
     pub unconverted: bool,
-    /// Their columns whose values the conversion kept: (target, shape, column, place in the target).
-    pub kept: Vec<(usize, usize, usize, usize)>,
+    /// Their converted columns.
+    pub unread: Vec<Unread>,
     /// Rows that changed since may be why columns could not be converted back.
     pub changed_since: bool,
     /// What their recorded values ran into. Without a conflict it is what the restore ends with.
@@ -73,6 +77,10 @@ pub(super) struct Engine {
     pub converted: bool,
     /// They are there, or have their type, because of this restore.
     pub back: bool,
+    /// Those of them that were dropped and are not: what stands there under their name was put there since.
+    pub stand_ins: Vec<usize>,
+    /// One of these has a value that neither the statement nor this restore put there.
+    pub theirs: bool,
     pub scratch: Vec<u8>,
     pub row: Vec<u8>,
     pub parsed: Vec<(Span, Span)>,
@@ -93,6 +101,7 @@ impl Engine {
             request,
             order,
             tangled: false,
+            unplaced: false,
             estate,
             // SAFETY: reads the transaction state; a subtransaction is in progress.
             xid: unsafe { pg_sys::GetCurrentTransactionId() },
@@ -111,14 +120,17 @@ impl Engine {
             members: Vec::new(),
             columns: Vec::new(),
             back_before: false,
+            nowhere: false,
             later: Vec::new(),
             unconverted: false,
-            kept: Vec::new(),
+            unread: Vec::new(),
             changed_since: false,
             in_the_way: None,
             converted_back: ConvertedBack::default(),
             converted: false,
             back: false,
+            stand_ins: Vec::new(),
+            theirs: false,
             scratch: Vec::new(),
             row: Vec::new(),
             parsed: Vec::new(),
@@ -239,7 +251,7 @@ impl Engine {
             count,
         };
         self.unlike.clear();
-        self.back_before = false;
+        (self.back_before, self.nowhere) = (false, false);
         // SAFETY: what one row needs is allocated in the per-row context, which is emptied before each row.
         unsafe {
             let context = (*(*self.estate).es_per_tuple_exprcontext).ecxt_per_tuple_memory;
@@ -261,6 +273,7 @@ impl Engine {
                 self.members.clear();
             }
             (self.converted, self.back) = (false, false);
+            self.stand_ins.clear();
             if Change::of(&chunk.operation) == Some(Change::Column) {
                 self.lost_columns(image);
             }

@@ -64,9 +64,9 @@ impl Row {
 }
 
 impl Later {
-    /// Reads what was recorded since of the rows that the statement converted, relation by relation.
+    /// Reads what was recorded since of the rows that the statement converted, relation by relation; `of` which.
     pub fn read(
-        source: &Source,
+        (source, of): (&Source, impl Fn(&String) -> bool),
         lost: &[LostColumn],
         changes: &ColumnChanges,
         mut told_by: impl FnMut(usize) -> Outcome<ToldBy>,
@@ -75,7 +75,7 @@ impl Later {
         // A statement that drops columns, too, goes by that name.
         for (n, chunk) in source.chunks.iter().enumerate() {
             let known = all.iter().any(|later| later.relation == chunk.relation);
-            if known || !is_of_columns(chunk) {
+            if known || !is_of_columns(chunk) || !of(&chunk.relation) {
                 continue;
             }
             let of_relation = |c: &&Chunk| c.relation == chunk.relation;

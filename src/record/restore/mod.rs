@@ -12,8 +12,10 @@
 //! `restore_since` is the same work over many statements (`since`), one after the other, the last one first, by one
 //! engine: each is undone against the state that undoing the later ones left.
 
+mod as_they_are;
 mod aside;
 mod by_values;
+mod children;
 mod chunk;
 mod column_history;
 mod columns;
@@ -71,6 +73,7 @@ mod step;
 mod target;
 mod told_by;
 mod undo;
+mod unplaced;
 mod work;
 mod write;
 
@@ -84,6 +87,7 @@ use crate::shared::progress;
 use pgrx::pg_sys;
 use source::Order;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use unplaced::may_lack_partition;
 use work::work;
 
 /// What to do with a row whose present state is not what the statement left.
@@ -119,6 +123,14 @@ pub struct Request {
     pub drill: bool,
 }
 
+/// How it is done.
+#[derive(Clone, Copy)]
+struct Way {
+    order: Order,
+    /// Rows have no partition any more: each is asked for its own before it is led there.
+    unplaced: bool,
+}
+
 /// What came of it.
 #[derive(Default)]
 pub struct Done {
@@ -152,23 +164,28 @@ pub fn run(request: Request) -> Outcome<Done> {
             pg_sys::MemoryContextSwitchTo(context);
             pg_sys::CurrentResourceOwner = owner;
         };
-        pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::MemoryContextSwitchTo(context);
-        let attempt = |order| match catch_unwind(AssertUnwindSafe(|| work(request.clone(), order)))
-        {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                roll_back();
-                resume_unwind(error)
-            }
+        let mut way = Way {
+            order: Order::Forward,
+            unplaced: false,
         };
-        let mut outcome = attempt(Order::Forward);
-        if matches!(&outcome, Ok(done) if done.tangled) {
-            roll_back();
+        let outcome = loop {
             pg_sys::BeginInternalSubTransaction(std::ptr::null());
             pg_sys::MemoryContextSwitchTo(context);
-            outcome = attempt(Order::Backward);
-        }
+            match catch_unwind(AssertUnwindSafe(|| work(request.clone(), way))) {
+                Ok(Ok(done)) if done.tangled => {
+                    roll_back();
+                    way.order = Order::Backward;
+                }
+                Ok(outcome) => break outcome,
+                Err(error) => {
+                    roll_back();
+                    if way.unplaced || !may_lack_partition(&*error) {
+                        resume_unwind(error);
+                    }
+                    way.unplaced = true;
+                }
+            }
+        };
         if dry_run || outcome.is_err() {
             roll_back();
         } else {

@@ -6,6 +6,7 @@
 //! write into the catalogs run as a superuser: the owner may have lost the privileges he made it with. Those that make
 //! indexes and fill materialized views go over to the owner by themselves.
 
+use super::children::altered_tables;
 use super::command::Failure;
 use super::identity::is_strangers;
 use super::own_rows::scan;
@@ -54,6 +55,8 @@ pub struct Rebuild {
     pub(super) recorded_rows: Vec<Rows>,
     /// The names of its commands are those of the stages they belong to: it renamed something in between.
     renames_between: bool,
+    /// The tables whose columns the statement dropped or converted, wanted or not.
+    pub(super) altered: Vec<(String, String)>,
     /// Columns whose values a conversion left as the record writes them: (stage, table, column).
     pub(super) same_values: Vec<(usize, String, String)>,
 }
@@ -105,6 +108,7 @@ impl Rebuild {
         // Two tables' definitions may refer to the same.
         let mut known = HashSet::new();
         identities.retain(|identity| known.insert((identity.stage, identity.name.clone())));
+        let altered = altered_tables(&steps);
         // What the tables stand on comes with them, what others lost does not.
         steps.retain(|step| {
             wanted.has_name(&step.relation)
@@ -122,6 +126,7 @@ impl Rebuild {
             statement_id,
             recorded_rows,
             identities,
+            altered,
             same_values,
             stages,
             since,
@@ -198,14 +203,16 @@ impl Rebuild {
 
     /// `stage`: only the commands of one.
     fn run(&mut self, before: bool, stage: Option<usize>) -> Outcome<()> {
-        let steps: Vec<Step> = self
+        let steps = self
             .steps
             .iter()
             .filter(|step| step.before == before && !step.converts() && !self.comes_late(step))
             .filter(|step| stage.is_none_or(|stage| step.stage == stage))
-            .cloned()
-            .collect();
-        for step in steps {
+            .cloned();
+        // A table comes back as it was when it was dropped: what it had lost before goes into it after that.
+        let (lost, whole): (Vec<Step>, Vec<Step>) =
+            steps.partition(|step| self.of_table_to_come(step));
+        for step in whole.into_iter().chain(lost) {
             self.take(step, before)?;
         }
         // A function returns a table's rows, a view calls the function: what had to wait comes when that is there.

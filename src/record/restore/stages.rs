@@ -200,7 +200,7 @@ impl Rebuild {
     }
 }
 
-fn table_identity<'a>(identities: &'a [Step], object: &str) -> Option<&'a Step> {
+pub(super) fn table_identity<'a>(identities: &'a [Step], object: &str) -> Option<&'a Step> {
     let mut identities = identities.iter();
     identities.find(|one| one.kind == "table identity" && one.object == object)
 }

@@ -148,6 +148,11 @@ impl Step {
         matches!(self.kind.as_str(), "column type" | "column default")
     }
 
+    /// It brings a column, or a column's type, back.
+    pub fn is_of_column(&self) -> bool {
+        matches!(self.kind.as_str(), "column" | "column type")
+    }
+
     /// It belongs to a column that the server computes.
     pub fn is_computed(&self) -> bool {
         self.kind == "column" && self.sql.contains(" GENERATED ALWAYS AS (")
