@@ -70,6 +70,7 @@ mod step;
 mod target;
 mod told_by;
 mod undo;
+mod values_index;
 mod work;
 mod write;
 

@@ -26,12 +26,23 @@ impl Conversion {
         self.columns.iter().map(|(_, number)| *number).collect()
     }
 
-    /// Its columns and those of children that go with them, by table and number.
-    pub fn reached(&self) -> Vec<(Oid, i16)> {
-        let names = self.columns.iter().filter_map(|(_, number)| {
+    /// What the columns chosen are called now.
+    pub fn names_of(&self, chosen: &[bool]) -> Vec<String> {
+        let chosen = self
+            .columns
+            .iter()
+            .zip(chosen)
+            .filter(|(_, chosen)| **chosen);
+        let name = |((_, number), _): (&(Step, i16), &bool)| {
             // SAFETY: a syscache look-up that returns a palloc'd name or, missing_ok, NULL.
             unsafe { catalog::owned(pg_sys::get_attname(self.relid, *number, true)) }
-        });
+        };
+        chosen.filter_map(name).collect()
+    }
+
+    /// Its columns and those of children that go with them, by table and number.
+    pub fn reached(&self) -> Vec<(Oid, i16)> {
+        let names = self.names_of(&vec![true; self.columns.len()]).into_iter();
         names
             .flat_map(|name| closure::columns(self.relid, &name, true, true))
             .map(|column| (column.oid, column.column as i16))
@@ -184,7 +195,7 @@ impl Rebuild {
         let columns: Vec<String> = columns.map(|(step, _)| step.name.clone()).collect();
         if let Some(filler) = filler {
             // SAFETY: the caller vouches for the heaps.
-            unsafe { filler.begin(columns, heaps) };
+            unsafe { filler.begin(columns, heaps)? };
         }
         let sql = conversion.command();
         let done = filled::during(filler, || execute(&sql, Some(&conversion.object)));

@@ -49,7 +49,9 @@ impl Engine {
                 return self.settle(image, inherited, fate, Some(leaf));
             }
             let present = self.targets[image.target].leaves[leaf].present;
-            let as_converted = self.converted && self.is_as_converted(image, inherited.as_ref());
+            let as_converted = self.converted
+                && self.is_as_converted(image, inherited.as_ref())
+                && self.has_kept_values(image);
             let back = self.back && inherited.is_none() && (as_converted || !self.converted);
             if as_before && self.converted && self.is_overridden(image) {
                 // The conversion has put the recorded values over later ones.
