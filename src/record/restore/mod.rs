@@ -37,6 +37,7 @@ mod identity;
 mod image;
 mod images;
 mod input;
+mod kept;
 mod keys;
 mod later;
 mod later_statements;

@@ -3,6 +3,7 @@
 use super::command::{Failure, execute};
 use super::fill::Filler;
 use super::filled;
+use super::kept::as_it_is;
 use super::present::type_of;
 use super::rebuild::Rebuild;
 use super::step::{Step, failed, warn};
@@ -52,7 +53,7 @@ impl Conversion {
     /// The command, in which a row that is not recorded keeps its value as far as that can be converted.
     fn command(&self) -> String {
         let mut parts = Vec::new();
-        for (n, (step, _)) in self.columns.iter().enumerate() {
+        for (n, (step, number)) in self.columns.iter().enumerate() {
             let column = catalog::quoted(&step.name);
             let Some(typed) = typed(step) else {
                 return step.sql.clone();
@@ -64,9 +65,10 @@ impl Conversion {
                         true => format!("backstop.recorded_array('{{}}'::{name}, {n})"),
                         false => format!("backstop.recorded_value('{{}}'::{name}[], {n})"),
                     };
+                    let present = as_it_is(self.relid, *number, &column, name);
                     format!(
                         "ALTER COLUMN {column} TYPE {typed} USING CASE WHEN backstop.is_recorded(tableoid, ctid) THEN {value} \
-                         ELSE {column}::text::{name} END"
+                         {present} END"
                     )
                 }
                 // The server computes it.
