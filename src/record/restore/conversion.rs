@@ -16,6 +16,7 @@ use super::{OnConflict, What};
 use crate::model::Operation;
 use crate::pg::catalog::{self, OpenRelation};
 use crate::pg::slot::Slot;
+use crate::record::definition::Reserved;
 use crate::record::format::RowFormat;
 use crate::record::portable::{PortableOutput, pinned_names};
 use crate::record::{definition, image, write};
@@ -64,18 +65,25 @@ impl Engine {
                 over,
                 own,
             )?;
+            let mut same = Vec::new();
             if !self.request.dry_run {
                 for (conversion, heaps) in conversions.iter().zip(&of_tables) {
-                    self.record_conversion(rebuild, conversion, heaps)?;
+                    same.push(self.record_conversion(rebuild, conversion, heaps));
                 }
             }
             let closed = self.close(&conversions, &of_tables.concat())?;
             let mut filler = Some(filler);
             let mut outcome = Ok(());
-            for (conversion, heaps) in conversions.iter().zip(&of_tables) {
+            for (n, (conversion, heaps)) in conversions.iter().zip(&of_tables).enumerate() {
                 if outcome.is_ok() {
                     outcome = rebuild.retype(conversion, &mut filler, heaps);
                 }
+                let (Ok(()), Some(same), Some(filler)) = (&outcome, same.get(n), &filler) else {
+                    continue;
+                };
+                // A row that lost a later value did not keep what it had.
+                let lost = conversion.names_of(&filler.overwritten);
+                same.record(&mut self.root, |of| !lost.contains(&of.name));
             }
             pg_sys::CommandCounterIncrement();
             self.reopen(closed, &of_tables)?;
@@ -110,7 +118,7 @@ impl Engine {
         of_statement && self.request.on_conflict == OnConflict::Abort && !self.request.drill
     }
 
-    /// Records what the conversion back changes: the types, and every row.
+    /// Records what the conversion back changes: the types, and every row. Which columns keep their values is known later.
     ///
     /// # Safety
     /// As for `convert`, the heaps locked.
@@ -119,14 +127,14 @@ impl Engine {
         rebuild: &Rebuild,
         conversion: &Conversion,
         heaps: &[Oid],
-    ) -> Outcome<()> {
+    ) -> Reserved {
         let relid = conversion.relid;
         let name: Rc<str> = Rc::from(catalog::display_name(relid));
         let columns = conversion.columns.iter();
         let same = columns.filter(|(step, _)| rebuild.keeps_values(step));
         let same: Vec<i16> = same.map(|(_, number)| *number).collect();
         let mut definitions = definition::altered_columns(relid, &conversion.reached());
-        definitions.extend(definition::same_values(relid, &same));
+        let same = definition::same_values(relid, &same);
         // Undoing takes away the defaults that come back after the rows.
         let comes = |(step, _): &&(Step, i16)| {
             let mut steps = rebuild.steps.iter();
@@ -142,18 +150,14 @@ impl Engine {
             .collect();
         definitions.extend(definition::no_defaults(relid, &defaults));
         let (operation, nest) = (Operation::AlterColumnType, self.nest);
-        definition::record(
-            &mut self.root,
-            nest,
-            vec![(relid, name)],
-            operation,
-            definitions,
-        );
+        let names = vec![(relid, name)];
+        definition::record(&mut self.root, nest, names.clone(), operation, definitions);
+        let same = Reserved::behind(&mut self.root, names, operation, same);
         for relid in heaps {
             // SAFETY: the caller vouches for the heaps.
             unsafe { self.record_rows(*relid) };
         }
-        Ok(())
+        same
     }
 
     /// # Safety

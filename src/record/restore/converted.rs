@@ -195,6 +195,45 @@ impl Engine {
         !places.any(|known| later.unlike.contains(&known.place))
     }
 
+    /// Whether the row that was compared has the values that its conversion kept: anything else was put there since.
+    pub(super) fn has_kept_values(&self, image: Image) -> bool {
+        let mut kept = self.kept_columns(image).into_iter();
+        kept.all(|(_, place)| !self.unlike.contains(&place))
+    }
+
+    /// The image's columns whose values its conversion kept, and their places in the target.
+    pub(super) fn kept_columns(&self, image: Image) -> Vec<(usize, usize)> {
+        if self.unconverted {
+            let of_image = self.unread.iter().filter(|unread| {
+                (unread.target, unread.shape) == (image.target, image.shape) && unread.kept
+            });
+            return of_image
+                .map(|unread| (unread.column, unread.place))
+                .collect();
+        }
+        let target = &self.targets[image.target];
+        let shape = &target.shapes[image.shape];
+        let is_kept = |n: usize| {
+            let lost = LostColumn::of(&self.columns, &target.recorded);
+            let mut of_name = lost
+                .filter(|lost| lost.column == shape.columns[n])
+                .peekable();
+            of_name.peek().is_some() && of_name.all(|lost| lost.converted && lost.same)
+        };
+        let members = self.members.iter().filter(|(n, _)| is_kept(*n));
+        let place = |(n, _): &(usize, Span)| Some((*n, shape.known[*n].as_ref()?.place));
+        match self.converted {
+            true => members.filter_map(place).collect(),
+            false => Vec::new(),
+        }
+    }
+
+    /// Whether the image's row was changed since its conversion, and kept what it was changed to.
+    pub(super) fn is_left_changed(&self, image: Image) -> bool {
+        let place = (image.chunk, image.n as u32);
+        self.converted_back.changed.get(&place) == Some(&false)
+    }
+
     /// Whether the image's row was changed since its conversion, and given its recorded values all the same.
     pub(super) fn is_overridden(&self, image: Image) -> bool {
         let place = (image.chunk, image.n as u32);

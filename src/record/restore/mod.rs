@@ -39,6 +39,7 @@ mod identity;
 mod image;
 mod images;
 mod input;
+mod kept;
 mod keys;
 mod later;
 mod later_statements;
@@ -74,6 +75,7 @@ mod target;
 mod told_by;
 mod undo;
 mod unplaced;
+mod values_index;
 mod work;
 mod write;
 

@@ -151,7 +151,7 @@ pub(super) fn lacks_replica_identity(table: &str) -> bool {
     asks(sql, "", table)
 }
 
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

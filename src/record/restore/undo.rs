@@ -46,8 +46,10 @@ impl Engine {
                 return self.settle(image, inherited, fate, Some(leaf));
             }
             let present = self.targets[image.target].leaves[leaf].present;
-            let as_converted =
-                self.converted && !self.theirs && self.is_as_converted(image, inherited.as_ref());
+            let as_converted = self.converted
+                && !self.theirs
+                && self.is_as_converted(image, inherited.as_ref())
+                && self.has_kept_values(image);
             let undisputed = inherited.is_none() && !self.theirs;
             let back = self.back && undisputed && (as_converted || !self.converted);
             if as_before && self.converted && self.is_overridden(image) {
