@@ -15,12 +15,13 @@ use super::since::partition_root;
 use super::source::Source;
 use super::step::Step;
 use super::{OnConflict, What};
+use crate::ddl::capture::as_written::is_read_alike;
 use crate::model::Operation;
 use crate::pg::catalog::{self, OpenRelation};
 use crate::pg::slot::Slot;
 use crate::record::format::RowFormat;
 use crate::record::portable::{PortableOutput, pinned_names};
-use crate::record::{definition, image, write};
+use crate::record::{column_change, definition, image, write};
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
@@ -72,6 +73,10 @@ impl Engine {
                 }
             }
             let closed = self.close(&conversions, &of_tables.concat())?;
+            let types =
+                |(relid, attnum): (Oid, i16)| ((relid, attnum), pg_sys::get_atttype(relid, attnum));
+            let reached = conversions.iter().flat_map(Conversion::reached);
+            let before: Vec<((Oid, i16), Oid)> = reached.map(types).collect();
             let mut filler = Some(filler);
             let mut outcome = Ok(());
             for (conversion, heaps) in conversions.iter().zip(&of_tables) {
@@ -81,6 +86,9 @@ impl Engine {
             }
             pg_sys::CommandCounterIncrement();
             self.reopen(closed, &of_tables)?;
+            if outcome.is_ok() {
+                self.note_conversions(source.statement_id, &before);
+            }
             let mut pairings = None;
             if let Some(filler) = filler {
                 self.changed_since |= filler.kept > 0 || !filler.changed.is_empty();
@@ -103,6 +111,24 @@ impl Engine {
                 }
                 (outcome, _) => outcome,
             }
+        }
+    }
+
+    /// Notes the columns that were converted back, by the types they had, and that this undoes `statement`.
+    ///
+    /// # Safety
+    /// The columns must be there.
+    unsafe fn note_conversions(&mut self, statement: i64, columns: &[((Oid, i16), Oid)]) {
+        // Images that wait would get an id behind it.
+        write::settle(&mut self.root);
+        let by = self.root.statement_id.unwrap_or(0);
+        // What is no mere cast in one direction is none in the other.
+        let is_cast = self.names.is_as_written(statement);
+        for ((relid, attnum), was) in columns {
+            // SAFETY: the caller vouches for the column.
+            let of_type = unsafe { pg_sys::get_atttype(*relid, *attnum) };
+            let as_written = is_cast && is_read_alike(*was, of_type);
+            column_change::converted((*relid, *attnum), Some((by, statement)), as_written);
         }
     }
 

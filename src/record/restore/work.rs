@@ -107,7 +107,9 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             let mut source = Source::find(id, order)?;
             engine.order = source.order;
             check_relations(&engine.request, &source)?;
-            source.start(|chunk| wanted.has(chunk));
+            // It may have had another name, and been made again, since.
+            let names = &engine.names;
+            source.start(|chunk| wanted.has(chunk) || wanted.has_relid(names.table(chunk).today()));
             let phase = match all {
                 1 => "putting rows back".to_owned(),
                 _ => format!("putting rows back, statement {} of {all}", n + 1),
