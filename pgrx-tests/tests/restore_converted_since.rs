@@ -86,6 +86,9 @@ fn values_that_a_conversion_made_others_come_back_when_it_is_undone() {
             passes(&mut admin, &restored(&id));
             assert_eq!(rows(&mut admin), before, "{conversion}");
 
+            if conversion.contains("lower") {
+                continue; // its type was the same
+            }
             // Undoing that converts it again.
             let back = last_statement(&mut admin);
             passes(&mut admin, &restored(&back));

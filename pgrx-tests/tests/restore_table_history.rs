@@ -303,7 +303,7 @@ fn going_back_with_a_table_by_its_present_name_takes_what_it_was_with_it() {
     );
     passes(
         &mut admin,
-        &format!("SELECT * FROM backstop.restore_since('{at}', '{{t2}}', false)"),
+        &format!("SELECT * FROM backstop.restore_since('{at}', '{{public.t2}}', false)"),
     );
     assert_eq!(rows(&mut admin, "t2"), before);
 }

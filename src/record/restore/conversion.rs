@@ -11,6 +11,7 @@ use super::pairing::Pairing;
 use super::rebuild::Rebuild;
 use super::reopen::heaps;
 use super::retype::Conversion;
+use super::reverted::restored_before;
 use super::since::partition_root;
 use super::source::Source;
 use super::step::Step;
@@ -43,7 +44,15 @@ impl Engine {
         source: &Source,
         places: &mut Places,
     ) -> Outcome<()> {
-        let conversions = rebuild.conversions(stage)?;
+        let (conversions, as_they_are) = rebuild.conversions(stage)?;
+        // Their rows alone go back.
+        if !as_they_are.is_empty() && !restored_before(source.statement_id) {
+            write::settle(&mut self.root);
+            let by = (self.own_id(), source.statement_id);
+            for column in as_they_are {
+                column_change::converted(column, Some(by), false);
+            }
+        }
         if conversions.is_empty() {
             return Ok(());
         }
@@ -114,6 +123,14 @@ impl Engine {
         }
     }
 
+    /// What the restore is recorded as; nothing, where it only tries.
+    fn own_id(&mut self) -> i64 {
+        match self.request.dry_run {
+            true => 0,
+            false => write::statement_id(&mut self.root),
+        }
+    }
+
     /// Notes the columns that were converted back, by the types they had, and that this undoes `statement`.
     ///
     /// # Safety
@@ -121,7 +138,7 @@ impl Engine {
     unsafe fn note_conversions(&mut self, statement: i64, columns: &[((Oid, i16), Oid)]) {
         // Images that wait would get an id behind it.
         write::settle(&mut self.root);
-        let by = self.root.statement_id.unwrap_or(0);
+        let by = self.own_id();
         // What is no mere cast in one direction is none in the other.
         let is_cast = self.names.is_as_written(statement);
         for ((relid, attnum), was) in columns {

@@ -78,7 +78,7 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
         }
         for rebuild in rebuilds.iter().filter(|_| !request.collect) {
             for stage in rebuild.converting() {
-                for conversion in rebuild.conversions(stage)? {
+                for conversion in rebuild.conversions(stage)?.0 {
                     // Before the weaker locks that rows take.
                     heaps(conversion.relid);
                 }
