@@ -139,6 +139,20 @@ pub fn class_after(relid: Oid) -> Option<ClassRow> {
     newest(catalog, index, relid, class_row)
 }
 
+/// A schema's name as the running command leaves it.
+pub fn schema_after(schema: Oid) -> Option<String> {
+    let (catalog, index) = (
+        pg_sys::NamespaceRelationId,
+        Oid::from(pg_sys::NamespaceOidIndexId),
+    );
+    newest(
+        catalog,
+        index,
+        schema,
+        |row: &pg_sys::FormData_pg_namespace| text(&row.nspname),
+    )
+}
+
 /// A relation as the running command found it.
 pub fn class_before(relid: Oid) -> Option<ClassRow> {
     cached(pg_sys::SysCacheIdentifier::RELOID as i32, relid, class_row)

@@ -30,6 +30,7 @@ mod replicated;
 pub mod restore;
 mod site;
 mod statement_row;
+pub mod table_change;
 pub mod tables;
 pub mod text;
 pub mod turned;

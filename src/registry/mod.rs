@@ -119,6 +119,11 @@ impl Registry {
         self.tables.get(&relid)
     }
 
+    /// Whether the record has, or may come to have, images of `relid`: it is guarded, or a partition of it is.
+    pub fn records(&self, relid: Oid) -> bool {
+        self.table(relid).is_some() || self.tables().any(|table| table.recorded_relid == relid)
+    }
+
     /// Whether `relid` is protected by a registration of its own.
     pub fn registers(&self, relid: Oid) -> bool {
         self.table(relid)

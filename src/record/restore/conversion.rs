@@ -9,17 +9,19 @@ use super::fill::Filler;
 use super::rebuild::Rebuild;
 use super::reopen::heaps;
 use super::retype::Conversion;
+use super::reverted::restored_before;
 use super::since::partition_root;
 use super::source::Source;
 use super::step::Step;
 use super::{OnConflict, What};
+use crate::ddl::capture::as_written::is_read_alike;
 use crate::model::Operation;
 use crate::pg::catalog::{self, OpenRelation};
 use crate::pg::slot::Slot;
 use crate::record::definition::Reserved;
 use crate::record::format::RowFormat;
 use crate::record::portable::{PortableOutput, pinned_names};
-use crate::record::{definition, image, write};
+use crate::record::{column_change, definition, image, write};
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
@@ -41,7 +43,15 @@ impl Engine {
         source: &Source,
         places: &mut Places,
     ) -> Outcome<()> {
-        let conversions = rebuild.conversions(stage)?;
+        let (conversions, as_they_are) = rebuild.conversions(stage)?;
+        // Their rows alone go back.
+        if !as_they_are.is_empty() && !restored_before(source.statement_id) {
+            write::settle(&mut self.root);
+            let by = (self.own_id(), source.statement_id);
+            for column in as_they_are {
+                column_change::converted(column, Some(by), false);
+            }
+        }
         if conversions.is_empty() {
             return Ok(());
         }
@@ -72,6 +82,10 @@ impl Engine {
                 }
             }
             let closed = self.close(&conversions, &of_tables.concat())?;
+            let types =
+                |(relid, attnum): (Oid, i16)| ((relid, attnum), pg_sys::get_atttype(relid, attnum));
+            let reached = conversions.iter().flat_map(Conversion::reached);
+            let before: Vec<((Oid, i16), Oid)> = reached.map(types).collect();
             let mut filler = Some(filler);
             let mut outcome = Ok(());
             for (n, (conversion, heaps)) in conversions.iter().zip(&of_tables).enumerate() {
@@ -87,6 +101,9 @@ impl Engine {
             }
             pg_sys::CommandCounterIncrement();
             self.reopen(closed, &of_tables)?;
+            if outcome.is_ok() {
+                self.note_conversions(source.statement_id, &before);
+            }
             let mut pairings = None;
             if let Some(filler) = filler {
                 self.changed_since |= filler.kept > 0 || !filler.changed.is_empty();
@@ -109,6 +126,32 @@ impl Engine {
                 }
                 (outcome, _) => outcome,
             }
+        }
+    }
+
+    /// What the restore is recorded as; nothing, where it only tries.
+    fn own_id(&mut self) -> i64 {
+        match self.request.dry_run {
+            true => 0,
+            false => write::statement_id(&mut self.root),
+        }
+    }
+
+    /// Notes the columns that were converted back, by the types they had, and that this undoes `statement`.
+    ///
+    /// # Safety
+    /// The columns must be there.
+    unsafe fn note_conversions(&mut self, statement: i64, columns: &[((Oid, i16), Oid)]) {
+        // Images that wait would get an id behind it.
+        write::settle(&mut self.root);
+        let by = self.own_id();
+        // What is no mere cast in one direction is none in the other.
+        let is_cast = self.names.is_as_written(statement);
+        for ((relid, attnum), was) in columns {
+            // SAFETY: the caller vouches for the column.
+            let of_type = unsafe { pg_sys::get_atttype(*relid, *attnum) };
+            let as_written = is_cast && is_read_alike(*was, of_type);
+            column_change::converted((*relid, *attnum), Some((by, statement)), as_written);
         }
     }
 

@@ -1,10 +1,12 @@
 //! Which of a statement's commands need not run, because what they make is there, or is not theirs to change.
 
+use super::column_history::ColumnChanges;
 use super::present::{exists, lacks_replica_identity};
 use super::rebuild::Rebuild;
 use super::step::Step;
 use crate::model::Operation;
 use crate::pg::catalog;
+use crate::report::Outcome;
 use pgrx::pg_sys::Oid;
 
 impl Rebuild {
@@ -61,6 +63,9 @@ impl Rebuild {
         if of_partition || self.present.contains(&step.object) {
             return true;
         }
+        if self.moved.contains(&step.relation) && !step.is_shared() {
+            return true;
+        }
         let about = [
             "owner",
             "sequence owner",
@@ -94,6 +99,31 @@ impl Rebuild {
             return true;
         }
         exists(step)
+    }
+
+    /// The recorded names of tables that an earlier restore made again, and that have other names by now.
+    pub(super) fn moved_tables(&self) -> Outcome<Vec<String>> {
+        let tables: Vec<&Step> = self
+            .steps
+            .iter()
+            .filter(|step| step.kind == "table")
+            .collect();
+        if tables.is_empty() {
+            return Ok(Vec::new());
+        }
+        let changes = ColumnChanges::read()?;
+        let moved = tables.into_iter().filter(|step| {
+            let today = changes.returned(self.statement_id, &step.name);
+            today.is_some_and(|relid| catalog::named_relation(&step.name) != Some(relid))
+        });
+        Ok(moved.map(|step| step.name.clone()).collect())
+    }
+
+    /// The tables that are back, and what they are called in the record.
+    pub(super) fn returned_tables(&self) -> Vec<(Oid, String)> {
+        let made = self.made.iter().filter(|step| step.kind == "table");
+        made.filter_map(|step| Some((catalog::named_relation(&step.name)?, step.name.clone())))
+            .collect()
     }
 
     /// The columns that are back, by the tables they are in: of what was made from the `first` on.

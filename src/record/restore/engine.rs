@@ -16,6 +16,7 @@ use super::converted::{ConvertedBack, LostColumn, Unread};
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::later::Later;
+use super::left_out::LeftOut;
 use super::resolve;
 use super::source::Order;
 use super::target::Target;
@@ -73,6 +74,8 @@ pub(super) struct Engine {
     pub in_the_way: Option<Box<Report>>,
     /// What became of rows whose columns this restore has converted back.
     pub converted_back: ConvertedBack,
+    /// Columns whose recorded values nothing takes.
+    pub left_out: Vec<LeftOut>,
     /// The image's changed columns are converted ones.
     pub converted: bool,
     /// They are there, or have their type, because of this restore.
@@ -127,6 +130,7 @@ impl Engine {
             changed_since: false,
             in_the_way: None,
             converted_back: ConvertedBack::default(),
+            left_out: Vec::new(),
             converted: false,
             back: false,
             stand_ins: Vec::new(),
@@ -192,10 +196,11 @@ impl Engine {
     pub(super) unsafe fn shape(&mut self, chunk: &Chunk, target: usize) -> Outcome<usize> {
         let names = self.names.of(chunk, &self.targets[target])?;
         self.check_lost(chunk, &names, &self.targets[target].name)?;
+        let converted = self.converted_since(chunk, self.targets[target].relid);
         let target = &mut self.targets[target];
         let _acting = target.acting();
         // SAFETY: the caller vouches for the estate.
-        Ok(unsafe { target.shape(chunk, names, self.estate) })
+        Ok(unsafe { target.shape(chunk, names, converted, self.estate) })
     }
 
     /// The target of a chunk whose relation has not been met under its name.
@@ -272,6 +277,11 @@ impl Engine {
             } else {
                 self.members.clear();
             }
+            if let Err(report) = self.check_converted(chunk, (target, shape)) {
+                pg_sys::MemoryContextSwitchTo(before);
+                return Err(report);
+            }
+            self.note_left_out(chunk, image);
             (self.converted, self.back) = (false, false);
             self.stand_ins.clear();
             if Change::of(&chunk.operation) == Some(Change::Column) {

@@ -34,6 +34,9 @@ pub(super) unsafe fn finish(engine: &mut Engine) -> Outcome<Option<String>> {
             other => other?,
         }
     }
+    if !engine.request.collect && !engine.request.drill {
+        engine.tell_left_out();
+    }
     if !engine.request.dry_run {
         record::finish_root(&mut engine.root);
     }

@@ -7,8 +7,9 @@
 //! indexes and fill materialized views go over to the owner by themselves.
 
 use super::children::altered_tables;
+use super::column_history::ColumnChanges;
 use super::command::Failure;
-use super::identity::is_strangers;
+use super::identity::{is_strangers, recorded_here};
 use super::own_rows::scan;
 use super::present::exists;
 use super::referred::mentions;
@@ -17,10 +18,10 @@ use super::stages::Rows;
 use super::step::{Step, failed, warn};
 use crate::guard_triggers;
 use crate::pg::privileged::Privileged;
-use crate::record::column_change;
+use crate::record::{column_change, table_change};
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{self, Oid};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -37,6 +38,8 @@ pub struct Rebuild {
     guarded: Rc<Registry>,
     /// What is there although the statement dropped it: made again by hand, and left as it is.
     pub(super) present: Vec<String>,
+    /// Recorded names of tables that were restored before and have other names by now.
+    pub(super) moved: Vec<String>,
     /// Sequences and statistics of recorded names that are there already: whoever made them keeps them as they are.
     pub(super) kept: Vec<String>,
     /// Recorded names that something else has now.
@@ -70,6 +73,18 @@ mod at {
     pub const KIND: usize = 6;
     pub const NAME: usize = 7;
     pub const DEFINITION: usize = 8;
+}
+
+/// The recorded names of tables that are wanted under the ones they have today.
+fn wanted_tables(identities: &[Step], wanted: &Wanted) -> Outcome<Vec<String>> {
+    let changes = ColumnChanges::read()?;
+    let of_table = |identity: &&Step| {
+        identity.kind == "table identity"
+            && recorded_here(identity)
+                .is_some_and(|relid| wanted.has_relid(changes.became(relid, &identity.object)))
+    };
+    let tables = identities.iter().filter(of_table);
+    Ok(tables.map(|identity| identity.object.clone()).collect())
 }
 
 impl Rebuild {
@@ -110,8 +125,14 @@ impl Rebuild {
         identities.retain(|identity| known.insert((identity.stage, identity.name.clone())));
         let altered = altered_tables(&steps);
         // What the tables stand on comes with them, what others lost does not.
+        let tables = match since && wanted.are_named() {
+            true => wanted_tables(&identities, wanted)?,
+            false => Vec::new(),
+        };
         steps.retain(|step| {
             wanted.has_name(&step.relation)
+                || tables.contains(&step.relation)
+                || tables.contains(&step.object)
                 || matches!(
                     step.kind.as_str(),
                     "schema" | "collation" | "type" | "function" | "sequence"
@@ -161,10 +182,18 @@ impl Rebuild {
             })
             .map(|step| step.name.clone())
             .collect();
+        self.moved = self.moved_tables()?;
         self.run(true, None)?;
         let returned = self.returned_columns(0);
+        let tables = self.returned_tables();
         names.take_back(&self.identities)?;
+        for (relid, name) in tables {
+            table_change::returned(relid, &name, self.statement_id);
+        }
         self.note_returned(returned);
+        // What was noted tells where rows go.
+        // SAFETY: inside the subtransaction, between two commands.
+        unsafe { pg_sys::CommandCounterIncrement() };
         Ok(())
     }
 

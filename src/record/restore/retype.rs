@@ -124,8 +124,9 @@ impl Rebuild {
         })
     }
 
-    /// The tables with columns of one conversion that are not of the recorded types.
-    pub fn conversions(&self, stage: usize) -> Outcome<Vec<Conversion>> {
+    /// The tables with columns of one conversion that are not of the recorded types, and the columns that are, by table and number.
+    pub fn conversions(&self, stage: usize) -> Outcome<(Vec<Conversion>, Vec<(Oid, i16)>)> {
+        let mut as_they_are = Vec::new();
         self.check_converted(stage)?;
         let names = self.names_of(Some(stage))?;
         let mut conversions: Vec<Conversion> = Vec::new();
@@ -152,6 +153,7 @@ impl Rebuild {
                 using.map_or(typed, |(typed, _)| typed)
             });
             if recorded == Some(&*present) {
+                as_they_are.push((relid, number));
                 continue;
             }
             let of_table = conversions.iter_mut().find(|c| c.object == step.object);
@@ -176,7 +178,7 @@ impl Rebuild {
             conversion.defaults = self.steps.iter().filter(comes).cloned().collect();
         }
         names.take_back(&self.identities)?;
-        Ok(conversions)
+        Ok((conversions, as_they_are))
     }
 
     /// Gives a table's columns their former types. `heaps`: the table and its children.

@@ -158,6 +158,14 @@ impl Step {
         self.kind == "column" && self.sql.contains(" GENERATED ALWAYS AS (")
     }
 
+    /// Whether it makes what other tables may stand on, too.
+    pub fn is_shared(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            "schema" | "collation" | "type" | "function"
+        )
+    }
+
     /// It holds nothing that is not elsewhere.
     pub fn is_derived(&self) -> bool {
         self.kind == "materialized rows"

@@ -64,6 +64,11 @@ impl Engine {
                 // The column came back with it: nothing was found unchanged, and earlier images go on from here.
                 return self.settle(image, None, Fate::Restored, None);
             }
+            if as_before && self.converted && inherited.is_none() {
+                // The conversion changed nothing of the row, and says nothing of it: earlier images go on from here.
+                self.add(image.count, Fate::Unchanged, 1);
+                return Ok(());
+            }
             let mut fate = if self.converted && as_before {
                 Fate::Unchanged
             } else if as_converted || back || (as_left && inherited.is_none() && !self.converted) {

@@ -78,7 +78,7 @@ pub(super) unsafe fn work(request: Request, way: Way) -> Outcome<Done> {
         }
         for rebuild in rebuilds.iter().filter(|_| !request.collect) {
             for stage in rebuild.converting() {
-                for conversion in rebuild.conversions(stage)? {
+                for conversion in rebuild.conversions(stage)?.0 {
                     // Before the weaker locks that rows take.
                     heaps(conversion.relid);
                 }
@@ -109,9 +109,13 @@ pub(super) unsafe fn work(request: Request, way: Way) -> Outcome<Done> {
             engine.order = source.order;
             check_relations(&engine.request, &source)?;
             let along = rebuild.children(&source, &wanted)?;
+            // It may have had another name, and been made again, since.
+            let names = &engine.names;
             source.start(|chunk| {
                 let of_columns = Change::of(&chunk.operation) == Some(Change::Column);
-                wanted.has(chunk) || of_columns && along.contains(&chunk.relation)
+                wanted.has(chunk)
+                    || wanted.has_relid(names.table(chunk).today())
+                    || of_columns && along.contains(&chunk.relation)
             });
             let phase = match all {
                 1 => "putting rows back".to_owned(),
