@@ -80,6 +80,9 @@ impl Engine {
                 }
             }
             pg_sys::CommandCounterIncrement();
+            if outcome.is_ok() && !self.request.dry_run {
+                conversions.iter().for_each(|one| self.record_left(one));
+            }
             self.reopen(closed, &of_tables)?;
             let mut pairings = None;
             if let Some(filler) = filler {
@@ -181,6 +184,14 @@ impl Engine {
             unsafe { self.record_rows(*relid) };
         }
         Ok(())
+    }
+
+    /// Records what has become of the checks and indexes on the columns: undoing does not touch what is changed later.
+    fn record_left(&mut self, conversion: &Conversion) {
+        let relid = conversion.relid;
+        let left = definition::left(relid, &conversion.reached());
+        let names = [(relid, Rc::from(catalog::display_name(relid)))];
+        definition::record_left(&mut self.root, &names, &left);
     }
 
     /// # Safety

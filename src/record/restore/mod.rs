@@ -23,6 +23,8 @@ mod conversion;
 mod converted;
 mod copy;
 mod defaults;
+mod dependent_units;
+mod dependents;
 mod displace;
 mod done;
 pub mod drill;

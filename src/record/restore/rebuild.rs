@@ -7,6 +7,7 @@
 //! indexes and fill materialized views go over to the owner by themselves.
 
 use super::command::Failure;
+use super::dependent_units::is_dependent;
 use super::identity::is_strangers;
 use super::own_rows::scan;
 use super::present::exists;
@@ -56,6 +57,8 @@ pub struct Rebuild {
     renames_between: bool,
     /// Columns whose values a conversion left as the record writes them: (stage, table, column).
     pub(super) same_values: Vec<(usize, String, String)>,
+    /// What sat on converted columns by an expression, before the conversions and after them.
+    pub(super) dependents: Vec<Step>,
 }
 
 /// `Anum_` of backstop.definition, from 0.
@@ -102,6 +105,7 @@ impl Rebuild {
             .extract_if(.., |step| step.kind == "same values")
             .map(|step| (step.stage, step.object, step.name))
             .collect();
+        let dependents = steps.extract_if(.., |step| is_dependent(step)).collect();
         // Two tables' definitions may refer to the same.
         let mut known = HashSet::new();
         identities.retain(|identity| known.insert((identity.stage, identity.name.clone())));
@@ -123,6 +127,7 @@ impl Rebuild {
             recorded_rows,
             identities,
             same_values,
+            dependents,
             stages,
             since,
             guarded: registry::current_even_if_off().unwrap_or_default(),
