@@ -127,9 +127,13 @@ fn the_schema_is_what_it_was_and_is_converted_again_when_that_is_undone() {
         {
             assert_eq!(restore(&mut admin, &id, ""), "2|2|0|0", "{world}");
             assert_eq!(restore(&mut admin, &id, ", dry_run => false"), "2|2|0|0");
-            let now = dump(&db);
-            if now != *state {
-                wrong.push(format!("{n}: {world}\n{:#?}", differences(state, &now)));
+            let mut differences = differences(state, &dump(&db));
+            // What is set stays set, though PostgreSQL itself forgets it in a conversion.
+            if n % 2 == 1 {
+                differences.retain(|line| !line.contains("SET STATISTICS"));
+            }
+            if !differences.is_empty() {
+                wrong.push(format!("{n}: {world}\n{differences:#?}"));
             }
             id = last_statement(&mut admin);
             let drill =
@@ -210,7 +214,7 @@ fn another_name_and_another_filling_since_stay() {
     passes(
         &mut admin,
         "ALTER INDEX i RENAME TO \"I 2\"; ALTER INDEX \"I 2\" SET (fillfactor = 40); COMMENT ON INDEX \"I 2\" IS 'since';
-         CREATE SCHEMA s",
+         CREATE INDEX i ON t ((v + 5)); CREATE SCHEMA s",
     );
     approved(
         &mut admin,
@@ -228,6 +232,33 @@ fn another_name_and_another_filling_since_stay() {
         all,
         "CREATE INDEX \"I 2\" ON s.t USING btree ((((v)::numeric / (\"W\")::numeric))) WITH (fillfactor='40')|since"
     );
+    let other = query_text(&mut admin, "SELECT pg_get_indexdef('s.i'::regclass)");
+    assert!(other.contains("+ (5)::numeric"), "{other}");
+}
+
+#[test]
+fn partitions_that_came_and_went_since_do_not_stand_in_the_way() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE t (id int, v int) PARTITION BY LIST (id); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1);
+         CREATE TABLE t2 PARTITION OF t FOR VALUES IN (2); CREATE INDEX t1_named ON t1 ((v::numeric / 2));
+         CREATE INDEX i ON t ((v::numeric / 2)); INSERT INTO t VALUES (1, 7), (2, 7);
+         SELECT backstop.protect('t', key_columns => '{id}')",
+    );
+    approved(&mut admin, 10, "ALTER TABLE t ALTER v TYPE numeric");
+    let id = last_statement(&mut admin);
+    approved(&mut admin, 10, "ALTER TABLE t DETACH PARTITION t2");
+    passes(
+        &mut admin,
+        "CREATE TABLE t3 PARTITION OF t FOR VALUES IN (3)",
+    );
+    restore(&mut admin, &id, ", dry_run => false, on_conflict => 'skip'");
+    let all = query_text(
+        &mut admin,
+        "SELECT string_agg(indexrelid::regclass || substring(pg_get_indexdef(indexrelid) from ' USING.*'), '; ' ORDER BY indrelid)
+         FROM pg_index WHERE indrelid IN (SELECT relid FROM pg_partition_tree('t')) AND indisvalid",
+    );
+    let def = " USING btree ((((v)::numeric / (2)::numeric)))";
+    assert_eq!(all, format!("i{def}; t1_named{def}; t3_expr_idx{def}"));
 }
 
 #[test]

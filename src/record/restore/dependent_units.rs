@@ -187,6 +187,15 @@ pub(super) fn units<'a>(
             all.push(one);
         }
     }
+    // A name that was given to another one since is still that of the one that had it.
+    let renamed: Vec<String> = all
+        .iter()
+        .filter(|one| one.name != one.now)
+        .map(|one| one.name.clone())
+        .collect();
+    all.iter_mut()
+        .filter(|one| one.name == one.now && renamed.contains(&one.name))
+        .for_each(|one| one.name.push(' '));
     let then = |now: &str| {
         let one = all.iter().find(|one| one.kind == "index" && one.now == now);
         one.map(|one| one.name.clone())

@@ -25,6 +25,7 @@ mod copy;
 mod defaults;
 mod dependent_units;
 mod dependents;
+mod dependents_made;
 mod displace;
 mod done;
 pub mod drill;
