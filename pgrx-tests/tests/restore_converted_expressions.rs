@@ -241,7 +241,7 @@ fn partitions_that_came_and_went_since_do_not_stand_in_the_way() {
     let (_db, mut admin) = database_with(
         "CREATE TABLE t (id int, v int) PARTITION BY LIST (id); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1);
          CREATE TABLE t2 PARTITION OF t FOR VALUES IN (2); CREATE INDEX t1_named ON t1 ((v::numeric / 2));
-         CREATE INDEX i ON t ((v::numeric / 2)); INSERT INTO t VALUES (1, 7), (2, 7);
+         CREATE INDEX i ON t ((v::numeric / 2)); INSERT INTO t VALUES (1, 7);
          SELECT backstop.protect('t', key_columns => '{id}')",
     );
     approved(&mut admin, 10, "ALTER TABLE t ALTER v TYPE numeric");
@@ -251,7 +251,7 @@ fn partitions_that_came_and_went_since_do_not_stand_in_the_way() {
         &mut admin,
         "CREATE TABLE t3 PARTITION OF t FOR VALUES IN (3)",
     );
-    restore(&mut admin, &id, ", dry_run => false, on_conflict => 'skip'");
+    restore(&mut admin, &id, ", dry_run => false");
     let all = query_text(
         &mut admin,
         "SELECT string_agg(indexrelid::regclass || substring(pg_get_indexdef(indexrelid) from ' USING.*'), '; ' ORDER BY indrelid)
