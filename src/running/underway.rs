@@ -22,10 +22,19 @@ pub struct Underway {
     pub tables: Vec<Oid>,
     /// Columns whose values are captured.
     pub columns: Vec<(Oid, i16)>,
+    /// Columns that get another type, and the table in whose record they are: what that makes of their checks and indexes is
+    /// recorded afterwards.
+    pub retyped: Option<Retyped>,
     /// Tables that TRUNCATE will empty and whose trigger has not captured them yet.
     pub awaited: Vec<Oid>,
     /// Tables that TRUNCATE has come to.
     pub truncated: Vec<Oid>,
+}
+
+/// Columns (table, column) that a statement converts, in the record of a table (OID, name).
+pub struct Retyped {
+    pub names: Vec<(Oid, Rc<str>)>,
+    pub columns: Vec<(Oid, i16)>,
 }
 
 thread_local! {

@@ -15,7 +15,7 @@ use crate::record::whole::Destroyer;
 use crate::record::{column_change, definition};
 use crate::registry::Registry;
 use crate::report::Outcome;
-use crate::running::underway::Underway;
+use crate::running::underway::{Retyped, Underway};
 use pgrx::pg_sys::{self, AlterTableType::*, Oid};
 use std::rc::Rc;
 
@@ -218,6 +218,7 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
         definitions.extend(definition::others(&closure::whole(&gone)));
         definition::write(names.clone(), Operation::DropColumn, definitions);
     }
+    let mut retyped = None;
     if !plan.retyped.is_empty() {
         let columns: Vec<Object> = plan
             .reached
@@ -236,7 +237,11 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
         named
             .retain(|object| object.class == objects::ATTRDEF_RELATION || columns.contains(object));
         definitions.extend(definition::references(&closure::addresses(&named)));
-        definition::write(names, Operation::AlterColumnType, definitions);
+        definition::write(names.clone(), Operation::AlterColumnType, definitions);
+        retyped = Some(Retyped {
+            names,
+            columns: altered,
+        });
     }
     for relid in &relids {
         if let Some(table) = registry.table(*relid) {
@@ -257,5 +262,17 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
         .iter()
         .map(|column| (column.oid, column.column as i16))
         .collect();
+    statement.retyped = retyped;
     Ok(Some(statement))
+}
+
+/// What PostgreSQL has made of the checks, indexes and statistics of converted columns: a restore does not touch what has been
+/// changed since.
+pub(super) fn note_left(retyped: &Retyped) {
+    if let Some((relid, _)) = retyped.names.first() {
+        let left = definition::left(*relid, &retyped.columns);
+        if !left.is_empty() {
+            definition::write_left(&retyped.names, &left);
+        }
+    }
 }

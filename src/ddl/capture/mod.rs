@@ -69,6 +69,9 @@ pub fn after() -> Outcome<()> {
         return Ok(());
     };
     forget(&statement.tables);
+    if let Some(retyped) = &statement.retyped {
+        alter::note_left(retyped);
+    }
     let Some(registry) = registry::current() else {
         return Ok(());
     };
@@ -117,6 +120,7 @@ fn begun(coverage: Coverage, named: Vec<Oid>, cause: Option<Rc<str>>) -> Underwa
         cause,
         tables: Vec::new(),
         columns: Vec::new(),
+        retyped: None,
         awaited: Vec::new(),
         truncated: Vec::new(),
     }

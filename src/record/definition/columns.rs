@@ -1,10 +1,12 @@
 //! Definitions of columns that are dropped or change their type, and of partitions that are detached.
 
-use super::{Definition, oids, owned_sequences, read, references, sequence_states, settings};
+use super::{
+    Definition, dependents, oids, owned_sequences, read, references, sequence_states, settings,
+};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
 
-fn attnums(columns: &[i16]) -> DatumWithOid<'static> {
+pub(super) fn attnums(columns: &[i16]) -> DatumWithOid<'static> {
     // SAFETY: a smallint[] argument.
     unsafe { DatumWithOid::new(columns.to_vec(), pg_sys::INT2ARRAYOID) }
 }
@@ -36,8 +38,10 @@ pub fn dropped_columns(relid: Oid, columns: &[i16], of_children: &[(Oid, i16)]) 
     all
 }
 
-/// The types and defaults that columns (table, column) of `relid` and of its children have before ALTER COLUMN TYPE.
+/// The types and defaults that columns (table, column) of `relid` and of its children have before ALTER COLUMN TYPE, and what
+/// sits on them by an expression.
 pub fn altered_columns(relid: Oid, columns: &[(Oid, i16)]) -> Vec<Definition> {
+    let dependents = dependents::before(relid, columns);
     let tables: Vec<Oid> = columns.iter().map(|(table, _)| *table).collect();
     let columns: Vec<i16> = columns.iter().map(|(_, column)| *column).collect();
     let arguments = [oids(&[relid]), oids(&tables), attnums(&columns)];
@@ -46,6 +50,7 @@ pub fn altered_columns(relid: Oid, columns: &[(Oid, i16)]) -> Vec<Definition> {
     let mut indexes = settings(&tables, &[], &[relid]);
     indexes.retain(|setting| setting.kind == "index statistics");
     all.extend(indexes);
+    all.extend(dependents);
     all
 }
 

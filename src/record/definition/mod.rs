@@ -5,14 +5,16 @@
 //! names are qualified and mean the same whatever the session that restores has set.
 
 mod columns;
+mod dependents;
 mod others;
 mod references;
 mod write;
 
 pub use columns::{altered_columns, detached, dropped_columns, no_defaults, same_values};
+pub use dependents::{dependents, is_about, kept_settings, left};
 pub use others::{others, parts};
 pub use references::references;
-pub use write::{Reserved, record, write};
+pub use write::{Reserved, record, record_left, write, write_left};
 
 use crate::model::Operation;
 use crate::pg::privileged::Privileged;
@@ -23,6 +25,7 @@ use crate::report::Outcome;
 use crate::sequence::state;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
+use pgrx::spi::{self, SpiHeapTupleData};
 use std::rc::Rc;
 
 /// From this rank on, a command is run after the rows are back.
@@ -61,21 +64,24 @@ impl Definition {
 /// whole, whoever takes it away.
 fn read(sql: &str, arguments: &[DatumWithOid]) -> Vec<Definition> {
     let _privileged = Privileged::for_ddl();
-    newest::select(sql, arguments, |row| {
-        let text = |n| row.text(n).map(Option::unwrap_or_default);
-        let name = text(6)?;
-        let Some(sql) = row.text(7)? else {
-            unprintable(&name);
-        };
-        Ok(Some(Definition {
-            rank: row.get(1)?.unwrap_or(0),
-            depth: row.get(2)?.unwrap_or(0),
-            relid: row.get(3)?.unwrap_or(pg_sys::InvalidOid),
-            object: text(4)?,
-            kind: text(5)?,
-            name,
-            sql,
-        }))
+    newest::select(sql, arguments, |row| definition_of(row).map(Some))
+}
+
+/// The definition that a row of such a query holds.
+fn definition_of(row: &SpiHeapTupleData) -> spi::Result<Definition> {
+    let text = |n| row.text(n).map(Option::unwrap_or_default);
+    let name = text(6)?;
+    let Some(sql) = row.text(7)? else {
+        unprintable(&name);
+    };
+    Ok(Definition {
+        rank: row.get(1)?.unwrap_or(0),
+        depth: row.get(2)?.unwrap_or(0),
+        relid: row.get(3)?.unwrap_or(pg_sys::InvalidOid),
+        object: text(4)?,
+        kind: text(5)?,
+        name,
+        sql,
     })
 }
 

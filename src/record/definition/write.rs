@@ -34,6 +34,17 @@ pub fn record(
     put(root, nest, &names, operation, &definitions);
 }
 
+/// Writes what a change of types has left into the record of the root statement: the change's own definitions are there.
+pub fn write_left(names: &[(Oid, Rc<str>)], left: &[Definition]) {
+    let key = running::root_key().unwrap_or(usize::MAX);
+    ledger::with(|ledger| record_left(ledger.root(key, running::new_root), names, left));
+}
+
+/// Writes it into the record of `root`.
+pub fn record_left(root: &mut Root, names: &[(Oid, Rc<str>)], left: &[Definition]) {
+    put_all(root, names, Operation::AlterColumnType, left.iter());
+}
+
 fn in_order(
     names: &[(Oid, Rc<str>)],
     operation: Operation,
@@ -64,7 +75,17 @@ fn put(
         let sql = format!("-- its rows are recorded from ordinal {ordinal} on");
         Definition::new(0, of.relid, &of.object, "first row", &ordinal, sql)
     });
-    for definition in first.iter().chain(definitions) {
+    let all = first.iter().chain(definitions);
+    put_all(root, names, operation, all);
+}
+
+fn put_all<'a>(
+    root: &mut Root,
+    names: &[(Oid, Rc<str>)],
+    operation: Operation,
+    definitions: impl Iterator<Item = &'a Definition>,
+) {
+    for definition in definitions {
         let ordinal = root.next_definition;
         root.next_definition += 1;
         insert(root, names, operation, definition, ordinal);

@@ -100,6 +100,9 @@ impl Engine {
                 same.record(&mut self.root, |of| !lost.contains(&of.name));
             }
             pg_sys::CommandCounterIncrement();
+            if outcome.is_ok() && !self.request.dry_run {
+                conversions.iter().for_each(|one| self.record_left(one));
+            }
             self.reopen(closed, &of_tables)?;
             if outcome.is_ok() {
                 self.note_conversions(source.statement_id, &before);
@@ -201,6 +204,14 @@ impl Engine {
             unsafe { self.record_rows(*relid) };
         }
         same
+    }
+
+    /// Records what has become of the checks and indexes on the columns: undoing does not touch what is changed later.
+    fn record_left(&mut self, conversion: &Conversion) {
+        let relid = conversion.relid;
+        let left = definition::left(relid, &conversion.reached());
+        let names = [(relid, Rc::from(catalog::display_name(relid)))];
+        definition::record_left(&mut self.root, &names, &left);
     }
 
     /// # Safety

@@ -106,6 +106,15 @@ pub(super) fn exists(step: &Step) -> bool {
             "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = pg_catalog.to_regclass($1)
                                 AND indexrelid = pg_catalog.to_regclass($2))"
         }
+        // Ones that were set since stay.
+        "statistics target" => {
+            "SELECT (pg_catalog.to_jsonb(e) ->> 'stxstattarget')::int >= 0 FROM pg_catalog.pg_statistic_ext AS e
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = e.stxnamespace WHERE pg_catalog.format('%I.%I', n.nspname, e.stxname) = $2"
+        }
+        "toast options" => {
+            "SELECT s.reloptions IS NOT NULL FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_class AS s ON s.oid = c.reltoastrelid
+             WHERE c.oid = pg_catalog.to_regclass($1)"
+        }
         "trigger" => {
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = pg_catalog.to_regclass($1) AND tgname = $2::name)"
         }

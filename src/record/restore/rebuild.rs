@@ -9,6 +9,7 @@
 use super::children::altered_tables;
 use super::column_history::ColumnChanges;
 use super::command::Failure;
+use super::dependent_units::is_dependent;
 use super::identity::{is_strangers, recorded_here};
 use super::own_rows::scan;
 use super::present::exists;
@@ -62,6 +63,8 @@ pub struct Rebuild {
     pub(super) altered: Vec<(String, String)>,
     /// Columns whose values a conversion left as the record writes them: (stage, table, column).
     pub(super) same_values: Vec<(usize, String, String)>,
+    /// What sat on converted columns by an expression, before the conversions and after them.
+    pub(super) dependents: Vec<Step>,
 }
 
 /// `Anum_` of backstop.definition, from 0.
@@ -120,6 +123,7 @@ impl Rebuild {
             .extract_if(.., |step| step.kind == "same values")
             .map(|step| (step.stage, step.object, step.name))
             .collect();
+        let dependents = steps.extract_if(.., |step| is_dependent(step)).collect();
         // Two tables' definitions may refer to the same.
         let mut known = HashSet::new();
         identities.retain(|identity| known.insert((identity.stage, identity.name.clone())));
@@ -149,6 +153,7 @@ impl Rebuild {
             identities,
             altered,
             same_values,
+            dependents,
             stages,
             since,
             guarded: registry::current_even_if_off().unwrap_or_default(),

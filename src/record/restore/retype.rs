@@ -196,6 +196,8 @@ impl Rebuild {
             step.execute(None)
                 .map_err(|failure| failed(step, &failure))?;
         }
+        let dependents = self.dependents_of(conversion);
+        dependents.drop()?;
         let columns = conversion.columns.iter();
         let columns: Vec<String> = columns.map(|(step, _)| step.name.clone()).collect();
         if let Some(filler) = filler {
@@ -213,10 +215,14 @@ impl Rebuild {
             }
             kept = filler.kept;
         }
-        names.take_back(&self.identities)?;
         let (first, _) = &conversion.columns[0];
-        done.map_err(|failure| match kept {
-            0 => failed(first, &failure),
+        let done = match done {
+            Ok(()) => dependents.make(),
+            Err(failure) => Err(Box::new((first.clone(), failure))),
+        };
+        names.take_back(&self.identities)?;
+        done.map_err(|stopped| match kept {
+            0 => failed(&stopped.0, &stopped.1),
             _ => Report::new(
                 sqlstate::NOT_IN_PREREQUISITE_STATE,
                 format!(
@@ -226,7 +232,7 @@ impl Rebuild {
             )
             .detail(format!(
                 "Rows that were inserted or changed since keep their present values, and those do not fit: {}.",
-                failure.message
+                stopped.1.message
             ))
             .hint(format!(
                 "Change those values or remove those rows. Where that was done since, undo the conversion alone \

@@ -1,0 +1,18 @@
+-- What a change of type takes from columns $3 (smallint[]) of the tables $2 (oid[]) besides: how statistics over them are kept,
+-- and their tables' long values, where no column is left that has any. It belongs to the record of the table $1 (oid[] of one).
+WITH a AS (
+    SELECT DISTINCT relid, attnum FROM unnest($2::oid[], $3::smallint[]) AS x(relid, attnum)
+), t AS (
+    SELECT c.oid, c.reltoastrelid, format('%I.%I', n.nspname, c.relname) AS full_name
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid IN (SELECT relid FROM a)
+)
+SELECT 139, 0, ($1::oid[])[1], t.full_name, 'statistics target', format('%I.%I', n.nspname, e.stxname),
+       format('ALTER STATISTICS %I.%I SET STATISTICS %s', n.nspname, e.stxname, to_jsonb(e) ->> 'stxstattarget')
+FROM t JOIN pg_statistic_ext AS e ON e.stxrelid = t.oid JOIN pg_namespace AS n ON n.oid = e.stxnamespace
+WHERE (to_jsonb(e) ->> 'stxstattarget')::int >= 0 AND EXISTS (
+    SELECT FROM a JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.relid AND d.refobjsubid = a.attnum
+    WHERE d.classid = 'pg_statistic_ext'::regclass AND d.objid = e.oid)
+UNION ALL
+SELECT 139, 0, ($1::oid[])[1], t.full_name, 'toast options', t.full_name,
+       format('ALTER TABLE %s SET (%s)', t.full_name, (SELECT string_agg('toast.' || o, ', ') FROM unnest(c.reloptions) AS o))
+FROM t JOIN pg_class AS c ON c.oid = t.reltoastrelid WHERE c.reloptions IS NOT NULL
