@@ -13,7 +13,7 @@ use super::walk::any_part;
 const MOST_LISTED: usize = 256;
 
 impl Gatherer<'_> {
-    /// Does `left = ANY (subquery)` hold for every row, since the subquery lists whatever there is?
+    /// Does `left = ANY (subquery)`, or `<>`, hold for every row, since the subquery lists whatever there is?
     ///
     /// # Safety
     /// `sublink` is a valid ANY SubLink of that scope's query.
@@ -46,7 +46,7 @@ impl Gatherer<'_> {
         }
     }
 
-    /// Does `left = right` hold with some row of a VALUES list for every row, and is the list there for nothing else?
+    /// Does `left = right`, or `<>`, hold with some row of a VALUES list for every row, and is the list there for nothing else?
     ///
     /// # Safety
     /// `op` is a valid OpExpr of that scope's query.
@@ -90,6 +90,75 @@ impl Gatherer<'_> {
                         && self.always(scope, list)
                 })
         }
+    }
+}
+
+impl Gatherer<'_> {
+    /// Is it a column of a list that is given: of VALUES or an array made of constants and parameters?
+    ///
+    /// # Safety
+    /// `expr` is a valid expression of that scope's query.
+    pub unsafe fn is_listed(&self, scope: ScopeId, expr: Node) -> bool {
+        // SAFETY: passed on from the caller; the entry's kind says which of its fields are set.
+        unsafe {
+            let var = expr.cast::<pg_sys::Var>();
+            if tag(expr) != pg_sys::NodeTag::T_Var || (*var).varlevelsup != 0 || varno(var) < 1 {
+                return false;
+            }
+            let (mut rte, mut attno) = (self.rte(scope, varno(var)), (*var).varattno);
+            if (*rte).rtekind == pg_sys::RTEKind::RTE_SUBQUERY {
+                match only_values((*rte).subquery, attno) {
+                    Some(inner) => (rte, attno) = inner,
+                    None => return false,
+                }
+            }
+            match (*rte).rtekind {
+                pg_sys::RTEKind::RTE_VALUES => is_given((*rte).values_lists.cast()),
+                pg_sys::RTEKind::RTE_FUNCTION => {
+                    let [function] = items::<pg_sys::RangeTblFunction>((*rte).functions)[..] else {
+                        return false;
+                    };
+                    let list: Node = (*function).funcexpr;
+                    attno == 1
+                        && tag(list) == pg_sys::NodeTag::T_FuncExpr
+                        && is_unnest(list)
+                        && is_given((*list.cast::<pg_sys::FuncExpr>()).args.cast())
+                }
+                _ => false,
+            }
+        }
+    }
+}
+
+/// Is everything in it a constant, a parameter, or an array of such?
+unsafe fn is_given(node: Node) -> bool {
+    // SAFETY: the caller passes a valid list of expressions, or of such lists.
+    unsafe {
+        !any_part(node, |part| {
+            !matches!(
+                tag(part),
+                pg_sys::NodeTag::T_List
+                    | pg_sys::NodeTag::T_Const
+                    | pg_sys::NodeTag::T_Param
+                    | pg_sys::NodeTag::T_ArrayExpr
+                    | pg_sys::NodeTag::T_RelabelType
+                    | pg_sys::NodeTag::T_ArrayCoerceExpr
+                    | pg_sys::NodeTag::T_CaseTestExpr
+                    | pg_sys::NodeTag::T_CoerceViaIO
+            ) && !is_cast(part)
+        })
+    }
+}
+
+unsafe fn is_cast(node: Node) -> bool {
+    // SAFETY: the caller passes a valid node; the tag says which struct it is.
+    unsafe {
+        tag(node) == pg_sys::NodeTag::T_FuncExpr
+            && [
+                pg_sys::CoercionForm::COERCE_IMPLICIT_CAST,
+                pg_sys::CoercionForm::COERCE_EXPLICIT_CAST,
+            ]
+            .contains(&(*node.cast::<pg_sys::FuncExpr>()).funcformat)
     }
 }
 
@@ -168,7 +237,7 @@ unsafe fn is_bare(query: *mut pg_sys::Query) -> bool {
     }
 }
 
-/// `left = a OR left = b ...` of the values of that column of a VALUES list.
+/// `left = a OR left = b ...`, or `<>`, of the values of that column of a VALUES list.
 unsafe fn either(
     op: *mut pg_sys::OpExpr,
     left: Node,
@@ -177,9 +246,11 @@ unsafe fn either(
 ) -> Option<Node> {
     // SAFETY: the callers pass a valid operator with one of its arguments, and an entry; VALUES has lists of expressions.
     unsafe {
+        let own = |operator| is_own_equality(operator, pg_sys::exprType(left));
+        // Of values to differ from, something differs from one or from another.
         if (*rte).rtekind != pg_sys::RTEKind::RTE_VALUES
             || attno < 1
-            || !is_own_equality((*op).opno, pg_sys::exprType(left))
+            || !own((*op).opno) && !own(pg_sys::get_negator((*op).opno))
         {
             return None;
         }
