@@ -21,6 +21,7 @@ mod ends;
 mod findings;
 mod fold;
 mod generated;
+mod given;
 mod likeness;
 mod listed;
 mod lossless;
