@@ -79,14 +79,19 @@ CREATE INDEX sequence_change_statement_id ON backstop.sequence_change (statement
 
 -- What became of the columns of recorded tables, in the order of the changes (change_id is of the sequence of the chunks):
 -- their new names, NULL for a column that was dropped (by statement_id, where that is recorded). Where both names are the same,
--- a restore brought back the column that statement_id had dropped. The images of before have the former names. Never pruned.
+-- a restore brought back the column that statement_id had dropped. Without a column it is what became of the table itself, in the
+-- same words: relid is what it has been since. Where converted_by is there, that statement changed the column's type, undoing what
+-- statement_id, if any, had made of it; as_written: its values are read from images of before as the conversion left them.
+-- The images of before have the former names. Never pruned.
 CREATE TABLE backstop.column_change (
     change_id bigint NOT NULL,
     relation text NOT NULL,
     relid oid NOT NULL,
-    column_name text NOT NULL,
+    column_name text,
     new_name text,
     statement_id bigint,
+    converted_by bigint,
+    as_written boolean,
     CONSTRAINT column_change_pkey PRIMARY KEY (change_id)
 );
 

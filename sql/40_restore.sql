@@ -51,5 +51,9 @@ COMMENT ON FUNCTION backstop.recorded_value(anyarray, integer) IS 'the recorded 
 CREATE FUNCTION backstop.recorded_array(of_type anyarray, place integer) RETURNS anyarray
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'backstop_recorded_value';
 COMMENT ON FUNCTION backstop.recorded_array(anyarray, integer) IS 'as recorded_value(), of a column that is an array';
+CREATE FUNCTION backstop.comes_back(present anyelement, back anyelement, of_type text) RETURNS boolean
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'backstop_comes_back';
+COMMENT ON FUNCTION backstop.comes_back(anyelement, anyelement, text)
+IS 'raises an error unless a value that stays is what another type gives back of it';
 GRANT EXECUTE ON FUNCTION backstop.is_recorded(oid, tid), backstop.recorded_value(anyarray, integer),
-    backstop.recorded_array(anyarray, integer) TO PUBLIC;
+    backstop.recorded_array(anyarray, integer), backstop.comes_back(anyelement, anyelement, text) TO PUBLIC;

@@ -99,6 +99,31 @@ fn a_type_that_a_protected_column_is_made_of_keeps_its_parts() {
 }
 
 #[test]
+fn a_part_that_goes_with_its_own_type_is_kept_as_well() {
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "CREATE SCHEMA kinds; CREATE DOMAIN kinds.level AS int; CREATE TYPE held AS (name text, level kinds.level);
+         CREATE TYPE loose AS (level kinds.level); CREATE TABLE holders (id bigint PRIMARY KEY, h held);
+         INSERT INTO holders VALUES (1, ROW('a', 1)); SELECT backstop.protect('holders')",
+    );
+    for statement in [
+        "DROP DOMAIN kinds.level CASCADE",
+        "DROP SCHEMA kinds CASCADE",
+        "DO 'BEGIN DROP DOMAIN kinds.level CASCADE; END'",
+    ] {
+        let refusal = refused(&mut admin, statement);
+        assert_eq!(refusal.sqlstate, "SF008", "{statement} {refusal:?}");
+        assert_eq!(refusal.table, "holders", "{statement} {refusal:?}");
+    }
+    assert_eq!(query_text(&mut admin, "SELECT h FROM holders"), "(a,1)");
+    passes(
+        &mut admin,
+        "SELECT backstop.unprotect('holders'); DROP TYPE loose; DROP DOMAIN kinds.level CASCADE",
+    );
+}
+
+#[test]
 fn what_does_not_reach_it_passes() {
     let (_db, mut admin) = world();
     for statement in [

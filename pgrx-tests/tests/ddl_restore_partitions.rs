@@ -70,3 +70,19 @@ fn a_column_that_partitions_have_otherwise() {
         "78|78"
     );
 }
+
+#[test]
+fn a_partitioned_table_of_which_only_a_partition_is_protected() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE dc (id int, v text, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+         CREATE TABLE dm PARTITION OF dc FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (id);
+         CREATE TABLE dc1 PARTITION OF dm FOR VALUES FROM (0) TO (10); INSERT INTO dc VALUES (1, 'one');
+         SELECT backstop.protect('dc1')",
+    );
+    approved(&mut admin, 100, "DROP TABLE dc");
+    restore(&mut admin);
+    assert_eq!(
+        query_text(&mut admin, "SELECT id, v, tableoid::regclass FROM dc"),
+        "1|one|dc1"
+    );
+}

@@ -2,7 +2,7 @@
 //! owners' rights, never with those of whom the restore is.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database_with, passes, query_text};
+use pg_backstop_tests::{Database, cluster, database_with, passes, query_text};
 
 /// Objects of `app` that tell who runs their code, everywhere a definition can call a function.
 const WORLD: &str = "
@@ -143,4 +143,125 @@ fn a_view_in_a_sequence_s_place_is_not_asked_where_it_stands() {
         &format!("TRUNCATE shop.users RESTART IDENTITY CASCADE; {plant}"),
     );
     assert!(seen.starts_with("app|") || seen == "null|null", "{seen}");
+}
+
+/// Literals whose values a domain checks, wherever a definition can have one; `mart` can be dropped whole.
+const LITERALS: &str = "
+    CREATE SCHEMA mart AUTHORIZATION app; SET SESSION AUTHORIZATION app;
+    CREATE DOMAIN mart.spied AS int CHECK (shop.spy('literal', VALUE) > 0);
+    CREATE TYPE mart.pair AS (n mart.spied);
+    CREATE DOMAIN mart.pairs AS mart.pair[] DEFAULT '{(1)}';
+    CREATE FUNCTION mart.seen() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TABLE mart.items (id int PRIMARY KEY, p mart.pair DEFAULT '(1)', s mart.spied[] DEFAULT '{1}', o mart.pairs,
+        CHECK (p <> '(7)'::mart.pair), EXCLUDE (id WITH =) WHERE (p <> '(8)'::mart.pair),
+        twice boolean GENERATED ALWAYS AS (p = '(9)'::mart.pair) STORED);
+    CREATE INDEX ON mart.items (id) WHERE p <> '(4)'::mart.pair;
+    CREATE STATISTICS mart.items_stat ON (p <> '(4)'::mart.pair), id FROM mart.items;
+    CREATE POLICY items_policy ON mart.items USING (p <> '(4)'::mart.pair);
+    CREATE TRIGGER items_trigger BEFORE INSERT ON mart.items FOR EACH ROW WHEN (NEW.p <> '(4)'::mart.pair)
+        EXECUTE FUNCTION mart.seen();
+    CREATE RULE items_rule AS ON INSERT TO mart.items WHERE NEW.p = '(4)'::mart.pair DO INSTEAD NOTHING;
+    CREATE VIEW mart.shown AS SELECT id, '(4)'::mart.pair AS p FROM mart.items;
+    ALTER VIEW mart.shown ALTER p SET DEFAULT '(5)';
+    CREATE FUNCTION mart.of(i mart.items, p mart.pair DEFAULT '(4)') RETURNS int LANGUAGE sql AS 'SELECT 1';
+    CREATE FUNCTION mart.atomic(i mart.items) RETURNS mart.pair LANGUAGE sql BEGIN ATOMIC SELECT '(4)'::mart.pair; END;
+    CREATE TABLE mart.keyed (id int, a int, g int GENERATED ALWAYS AS (shop.spy('constant generated', 1) + 1) STORED)
+        PARTITION BY LIST ((shop.spy('constant key', 1) + a));
+    CREATE TABLE mart.keyed1 PARTITION OF mart.keyed FOR VALUES IN (2);
+    INSERT INTO mart.items (id) VALUES (1), (2); INSERT INTO mart.keyed VALUES (1, 1);
+    RESET SESSION AUTHORIZATION;
+    SELECT backstop.protect('mart.items', expendable => $$p = '(9)'::mart.pair$$), backstop.protect('mart.keyed', '{id}')";
+
+/// mart's commands as pg_dump tells them, sorted: the order of making and of columns is not told.
+fn schema(db: &Database) -> Vec<String> {
+    let arguments = ["--schema=mart", "--schema-only", &db.name];
+    let dump = cluster().program("pg_dump", &arguments);
+    let dump = dump.expect("pg_dump runs");
+    let told =
+        |line: &&str| !line.is_empty() && !line.starts_with("--") && !line.contains("restrict ");
+    let lines = dump.lines().filter(told);
+    let mut lines: Vec<String> = lines
+        .map(|line| line.trim_end_matches(',').to_owned())
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn what_is_called_when_a_command_is_only_read_runs_as_the_owner() {
+    for damage in [
+        "DROP TABLE mart.items CASCADE",
+        "DROP TABLE mart.keyed",
+        "DROP SCHEMA mart CASCADE",
+        "ALTER TABLE mart.items DROP COLUMN p CASCADE",
+        "ALTER TABLE mart.items ALTER s DROP DEFAULT, ALTER s TYPE text USING s::text",
+        "ALTER TABLE mart.items ALTER s DROP DEFAULT; ALTER TABLE mart.items DROP COLUMN s",
+        "DROP TYPE mart.pair CASCADE",
+        "TRUNCATE mart.items",
+    ] {
+        let (db, mut admin) = world();
+        passes(&mut admin, LITERALS);
+        let before = schema(&db);
+        let seen = who(&mut admin, damage);
+        assert!(
+            seen.starts_with("app|") || seen == "null|null",
+            "{damage}: {seen}"
+        );
+        passes(
+            &mut admin,
+            "TRUNCATE shop.seen; SELECT * FROM backstop.restore_drill()",
+        );
+        let seen = "SELECT coalesce(string_agg(DISTINCT who, ','), 'app') FROM shop.seen";
+        assert_eq!(query_text(&mut admin, seen), "app", "{damage}, in a drill");
+        if !damage.contains("DROP DEFAULT") {
+            assert_eq!(schema(&db), before, "{damage}");
+        }
+    }
+}
+
+#[test]
+fn a_schema_lent_for_a_command_that_fails_is_taken_back() {
+    let (_db, mut admin) = database_with(
+        "CREATE SCHEMA closed; CREATE FUNCTION public.f(int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';
+         CREATE TABLE closed.t (id int PRIMARY KEY, v int, w int);
+         ALTER TABLE closed.t ADD CONSTRAINT c CHECK (public.f(w)); INSERT INTO closed.t VALUES (1, 1);
+         ALTER TABLE closed.t OWNER TO app; SELECT backstop.protect('closed.t')",
+    );
+    passes(
+        &mut admin,
+        "BEGIN; SELECT backstop.approve_batch('OPS-1', 100); ALTER TABLE closed.t DROP COLUMN w; COMMIT;
+         DROP FUNCTION public.f(int);
+         SELECT * FROM backstop.restore((SELECT max(statement_id) FROM backstop.statement), dry_run => false)",
+    );
+    let open = "SELECT has_schema_privilege('app', 'closed', 'USAGE')";
+    assert_eq!(query_text(&mut admin, open), "f");
+}
+
+#[test]
+fn what_a_definition_calls_is_judged_while_it_is_restored() {
+    let (_db, mut admin) = database_with(
+        "CREATE SCHEMA own AUTHORIZATION app; SET SESSION AUTHORIZATION app;
+         CREATE TABLE own.kept (id int PRIMARY KEY); INSERT INTO own.kept VALUES (1), (2);
+         CREATE TABLE own.tried (code text);
+         CREATE FUNCTION own.wreck(v int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+             IF current_setting('own.armed', true) = 'on' THEN
+                 BEGIN
+                     EXECUTE 'ALTER TABLE own.kept DROP COLUMN id CASCADE';
+                 EXCEPTION WHEN OTHERS THEN INSERT INTO own.tried VALUES (SQLSTATE); END;
+             END IF;
+             RETURN true; END $$;
+         CREATE TABLE own.t (id int PRIMARY KEY, v int, CHECK (own.wreck(v))); INSERT INTO own.t VALUES (1, 1);
+         RESET SESSION AUTHORIZATION; SELECT backstop.protect('own.t'), backstop.protect('own.kept')",
+    );
+    passes(
+        &mut admin,
+        "BEGIN; SELECT backstop.approve_batch('OPS-1', 100); DROP TABLE own.t; COMMIT; SET own.armed = on;
+         SELECT * FROM backstop.restore((SELECT max(statement_id) FROM backstop.statement), dry_run => false)",
+    );
+    let kept = "SELECT count(*) FROM own.kept WHERE id > 0";
+    assert_eq!(query_text(&mut admin, kept), "2");
+    let tried = "SELECT DISTINCT code FROM own.tried";
+    assert_eq!(query_text(&mut admin, tried), "SF008");
+    let back = "SELECT count(*) FROM own.t";
+    assert_eq!(query_text(&mut admin, back), "1");
 }

@@ -226,3 +226,29 @@ fn json_that_is_empty_but_for_white_space_is_empty() {
         }
     }
 }
+
+#[test]
+fn columns_of_a_table_that_is_not_protected_are_accepted_with_a_notice() {
+    let (db, mut admin, _app) = world();
+    passes(
+        &mut admin,
+        "CREATE TABLE loose (id int PRIMARY KEY, a text)",
+    );
+    let (mut admin, notices) = db.connect_listening("postgres");
+    passes(
+        &mut admin,
+        "SELECT backstop.protect_columns('loose', '{a}', 'pipeline a')",
+    );
+    let told = notices.take();
+    assert!(
+        told.iter()
+            .any(|notice| notice.message().contains("public.loose is not protected")),
+        "{told:?}"
+    );
+    passes(&mut admin, "SELECT backstop.protect('loose')");
+    passes(
+        &mut admin,
+        "SELECT backstop.protect_columns('loose', '{a}', 'pipeline b')",
+    );
+    assert!(notices.take().is_empty());
+}

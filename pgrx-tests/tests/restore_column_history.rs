@@ -279,7 +279,10 @@ fn names_for_the_time_of_a_restore_are_free_and_leave_no_trace() {
         ],
     );
     let noted = "SELECT string_agg(DISTINCT concat(column_name, '>', new_name), ' ') FROM backstop.column_change";
-    assert_eq!(query_text(&mut admin, noted), "backstop_aside_0>w v> w>u");
+    assert_eq!(
+        query_text(&mut admin, noted),
+        ">public.b backstop_aside_0>w v> w>u"
+    );
     restore(&mut admin, &id);
     assert_eq!(
         rows(
@@ -295,7 +298,7 @@ fn names_for_the_time_of_a_restore_are_free_and_leave_no_trace() {
     );
     assert_eq!(
         query_text(&mut admin, noted),
-        "backstop_aside_0>w v> v>v w>u"
+        ">public.b backstop_aside_0>w v> v>v w>u"
     );
 }
 
@@ -334,4 +337,30 @@ fn a_snapshot_from_before_an_alteration_is_no_obstacle() {
             );
         }
     }
+}
+
+#[test]
+fn a_column_added_by_hand_stands_for_one_dropped_column_of_its_name() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE w2 (id int PRIMARY KEY, a text, b text);
+         INSERT INTO w2 SELECT n, 'A' || n, 'B' || n FROM generate_series(1, 3) n; SELECT backstop.protect('w2');
+         DELETE FROM w2 WHERE id = 1",
+    );
+    let first = last_statement(&mut admin);
+    approved(&mut admin, 100, "ALTER TABLE w2 DROP COLUMN b");
+    passes(&mut admin, "DELETE FROM w2 WHERE id = 2");
+    let second = last_statement(&mut admin);
+    for sql in [
+        "ALTER TABLE w2 RENAME a TO b",
+        "ALTER TABLE w2 DROP COLUMN b",
+        "ALTER TABLE w2 ADD b text",
+    ] {
+        approved(&mut admin, 100, sql);
+    }
+    restore(&mut admin, &first);
+    restore(&mut admin, &second);
+    assert_eq!(
+        query_text(&mut admin, "SELECT string_agg(b, ' ' ORDER BY id) FROM w2"),
+        "A1 A2"
+    );
 }

@@ -466,3 +466,31 @@ fn a_key_that_may_have_given_its_name_away_is_not_guessed() {
     );
     assert_eq!(rows(&mut admin, "SELECT old_id, id, v FROM a"), "(2,200,v)");
 }
+
+#[test]
+fn values_of_a_column_that_is_gone_are_named() {
+    let (db, mut admin) = world(
+        "CREATE TABLE z (id int PRIMARY KEY, a text, b text); INSERT INTO z VALUES (1, 'A1', 'B1'), (2, 'A2', NULL);
+         SELECT backstop.protect('z')",
+    );
+    let mut statements = Vec::new();
+    for id in [1, 2] {
+        passes(&mut admin, &format!("DELETE FROM z WHERE id = {id}"));
+        statements.push(last_statement(&mut admin));
+    }
+    approved(&mut admin, 100, "ALTER TABLE z DROP COLUMN b");
+    let drop = last_statement(&mut admin);
+    let (mut client, notices) = db.connect_listening("postgres");
+    // Nothing of it is left out.
+    passes(&mut client, &restore(&statements[1]));
+    assert!(notices.take().is_empty());
+    passes(&mut client, &restore(&statements[0]));
+    let told = notices.take();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let told = told[0].message();
+    assert!(
+        told.contains(r#"values of column "b" are not restored: table "public.z""#)
+            && told.contains(&format!("backstop.restore({drop},")),
+        "{told}"
+    );
+}

@@ -150,3 +150,133 @@ fn a_drill_says_when_a_column_cannot_come_back_though_nothing_changed() {
     let drill = format!("SELECT ok FROM backstop.restore_drill() WHERE statement_id = {id}");
     assert_eq!(query_text(&mut admin, &drill), "f");
 }
+
+/// Values that a conversion kept, in tables where nothing else tells rows apart: how the table is made, and the conversion.
+const KEPT: [(&str, &str); 5] = [
+    ("CREATE TABLE u (id int, v int)", "bigint"),
+    ("CREATE TABLE u (id int, v text)", "varchar"),
+    ("CREATE TABLE u (id int, v varchar(9))", "text"),
+    (
+        "CREATE TABLE u (id int, v int) PARTITION BY LIST (id); CREATE TABLE u1 PARTITION OF u FOR VALUES IN (1);
+         CREATE TABLE u2 PARTITION OF u DEFAULT",
+        "bigint",
+    ),
+    (
+        "CREATE TABLE u (id int DEFAULT 1, v int); CREATE TABLE u1 () INHERITS (u)",
+        "bigint",
+    ),
+];
+
+#[test]
+fn rows_alike_but_for_what_a_conversion_kept_come_back_in_any_order() {
+    for (table, conversion) in KEPT {
+        for values in [
+            "(1, 1), (1, 2)",
+            "(1, 2), (1, 1), (1, 2), (1, NULL), (2, 1)",
+        ] {
+            let (_db, mut admin) = database_with(&format!(
+                "{table}; INSERT INTO u VALUES {values}; SELECT backstop.protect('u', key_columns => '{{id}}')"
+            ));
+            let then = rows(&mut admin);
+            approved(
+                &mut admin,
+                10,
+                &format!("ALTER TABLE u ALTER v TYPE {conversion}"),
+            );
+            let n = values.matches('(').count();
+            let all = format!("{n}|{n}|0|0");
+            let mut id = last_statement(&mut admin);
+            for _ in 0..3 {
+                assert_eq!(restore(&mut admin, &id, ""), all, "{table} {values}");
+                let listed = format!("SELECT count(*) FROM backstop.restore_conflicts({id})");
+                assert_eq!(query_text(&mut admin, &listed), "0", "{table} {values}");
+                assert_eq!(
+                    restore(&mut admin, &id, ", dry_run => false"),
+                    all,
+                    "{table} {values}"
+                );
+                assert_eq!(rows(&mut admin), then, "{table}");
+                id = last_statement(&mut admin);
+            }
+        }
+    }
+}
+
+#[test]
+fn of_rows_alike_the_one_that_changed_is_the_conflict() {
+    for (table, conversion) in KEPT {
+        // The row that comes first, one in between, and one of two that are the same.
+        for (changed, back) in [
+            ("v = v WHERE v = '1'", "(1,1) (1,2) (1,2) (1,3)"),
+            ("v = '9' WHERE v = '1'", "(1,2) (1,2) (1,3) (1,9)"),
+            ("v = '9' WHERE v = '3'", "(1,1) (1,2) (1,2) (1,9)"),
+            (
+                "v = '9' WHERE ctid = (SELECT min(ctid) FROM u WHERE v = '2')",
+                "(1,1) (1,2) (1,3) (1,9)",
+            ),
+        ] {
+            let (_db, mut admin) = database_with(&format!(
+                "{table}; INSERT INTO u VALUES (1, 1), (1, 2), (1, 2), (1, 3);
+                 SELECT backstop.protect('u', key_columns => '{{id}}')"
+            ));
+            let then = rows(&mut admin);
+            approved(
+                &mut admin,
+                10,
+                &format!("ALTER TABLE u ALTER v TYPE {conversion}"),
+            );
+            let id = last_statement(&mut admin);
+            passes(&mut admin, &format!("UPDATE u SET {changed}"));
+            let case = format!("{table} {changed}");
+            let conflicts = usize::from(then != back);
+            let counts = |restored: usize| format!("4|{restored}|0|{conflicts}");
+            assert_eq!(rows(&mut admin), back, "{case}");
+            assert_eq!(
+                restore(&mut admin, &id, ""),
+                counts(4 - conflicts),
+                "{case}"
+            );
+            let listed = format!("SELECT count(*) FROM backstop.restore_conflicts({id})");
+            assert_eq!(
+                query_text(&mut admin, &listed),
+                conflicts.to_string(),
+                "{case}"
+            );
+            assert_eq!(
+                restore(&mut admin, &id, SKIP),
+                counts(4 - conflicts),
+                "{case}"
+            );
+            assert_eq!(rows(&mut admin), back, "{case}");
+            let undoing = last_statement(&mut admin);
+            restore(&mut admin, &undoing, ", dry_run => false");
+            assert_eq!(rows(&mut admin), back, "{case}");
+            let overwrite = ", dry_run => false, on_conflict => 'overwrite'";
+            assert_eq!(restore(&mut admin, &id, overwrite), counts(4), "{case}");
+            assert_eq!(rows(&mut admin), then, "{case}");
+            let undoing = last_statement(&mut admin);
+            assert_eq!(
+                restore(&mut admin, &undoing, ", dry_run => false"),
+                "4|4|0|0",
+                "{case}"
+            );
+            assert_eq!(rows(&mut admin), back, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_column_converted_back_by_hand_keeps_later_work() {
+    for key in ["id int PRIMARY KEY", "id int"] {
+        let (_db, mut admin) = database_with(&format!(
+            "CREATE TABLE u ({key}, v int); INSERT INTO u VALUES (1, 1), (2, 2);
+             SELECT backstop.protect('u', key_columns => '{{id}}')"
+        ));
+        approved(&mut admin, 10, "ALTER TABLE u ALTER v TYPE bigint");
+        let id = last_statement(&mut admin);
+        approved(&mut admin, 10, "ALTER TABLE u ALTER v TYPE int");
+        passes(&mut admin, "UPDATE u SET v = 99 WHERE id = 1");
+        restore(&mut admin, &id, SKIP);
+        assert_eq!(rows(&mut admin), "(1,99) (2,2)", "{key}");
+    }
+}

@@ -159,3 +159,69 @@ fn what_a_changed_rows_recorded_value_runs_into_does_not_hide_the_conflict() {
         assert_eq!(rows(&mut admin), present, "{columns}");
     }
 }
+
+#[test]
+fn what_a_restore_overwrote_comes_back_when_it_is_undone() {
+    for (columns, converted) in [
+        ("id int PRIMARY KEY, c int", "c"),
+        ("id int, c int", "c"),
+        ("id int PRIMARY KEY, c int", "id TYPE bigint, ALTER c"),
+    ] {
+        let (_db, mut admin) = database_with(&format!(
+            "CREATE TABLE u ({columns}); INSERT INTO u VALUES (1, 1), (2, 2);
+             SELECT backstop.protect('u', key_columns => '{{id}}')"
+        ));
+        approved(
+            &mut admin,
+            10,
+            &format!("ALTER TABLE u ALTER {converted} TYPE bigint"),
+        );
+        let id = last_statement(&mut admin);
+        passes(&mut admin, "UPDATE u SET c = 99 WHERE id = 1");
+        let overwrite = ", dry_run => false, on_conflict => 'overwrite'";
+        assert_eq!(restore(&mut admin, &id, overwrite), "2|2|0|1", "{columns}");
+        assert_eq!(rows(&mut admin), "(1,1) (2,2)", "{columns}");
+        let undoing = last_statement(&mut admin);
+        assert_eq!(restore(&mut admin, &undoing, ""), "2|2|0|0", "{columns}");
+        assert_eq!(
+            restore(&mut admin, &undoing, ", dry_run => false"),
+            "2|2|0|0",
+            "{columns}"
+        );
+        assert_eq!(rows(&mut admin), "(1,99) (2,2)", "{columns}");
+        // Where nothing was overwritten, later work is still told by its value.
+        let back = last_statement(&mut admin);
+        assert_eq!(
+            restore(&mut admin, &back, ", dry_run => false"),
+            "2|2|0|0",
+            "{columns}"
+        );
+        assert_eq!(rows(&mut admin), "(1,1) (2,2)", "{columns}");
+    }
+}
+
+#[test]
+fn one_tables_overwritten_rows_leave_the_others_kept() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE u (id int PRIMARY KEY, c int); INSERT INTO u VALUES (1, 1), (2, 2); SELECT backstop.protect('u');
+         CREATE TABLE w (id int PRIMARY KEY, c int); INSERT INTO w VALUES (1, 1), (2, 2); SELECT backstop.protect('w')",
+    );
+    let both =
+        "DO $$ BEGIN ALTER TABLE u ALTER c TYPE bigint; ALTER TABLE w ALTER c TYPE bigint; END $$";
+    approved(&mut admin, 10, both);
+    let id = last_statement(&mut admin);
+    passes(&mut admin, "UPDATE u SET c = 99 WHERE id = 1");
+    let overwrite = ", dry_run => false, on_conflict => 'overwrite'";
+    assert_eq!(restore(&mut admin, &id, overwrite), "4|4|0|1");
+    let undoing = last_statement(&mut admin);
+    let kept = format!(
+        "SELECT string_agg(relation || '.' || name, ' ') FROM backstop.definition
+         WHERE statement_id = {undoing} AND kind = 'same values'"
+    );
+    assert_eq!(query_text(&mut admin, &kept), "public.w.c");
+    assert_eq!(
+        restore(&mut admin, &undoing, ", dry_run => false"),
+        "4|4|0|0"
+    );
+    assert_eq!(rows(&mut admin), "(1,99) (2,2)");
+}

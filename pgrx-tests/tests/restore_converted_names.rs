@@ -341,3 +341,18 @@ fn an_empty_tables_column_is_converted_back_where_it_is_certain_which_it_is() {
         }
     }
 }
+
+#[test]
+fn changes_of_a_converted_table_that_was_dropped_restored_and_renamed_stand_against_it() {
+    let (_db, mut admin, id) = converted("DROP TABLE t");
+    let drop = last_statement(&mut admin);
+    restore(&mut admin, &drop);
+    approved(&mut admin, 100, "ALTER TABLE t RENAME TO t2");
+    passes(&mut admin, "UPDATE t2 SET v = 7 WHERE id = 2");
+    let refusal = refused(
+        &mut admin,
+        &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
+    );
+    assert_eq!(refusal.sqlstate, "55000", "{refusal:?}");
+    assert_eq!(rows(&mut admin, "t2"), "(1,1,a) (2,7,b)");
+}

@@ -375,6 +375,22 @@ fn bad_input_is_named() {
     assert_eq!(refused(&mut app, call).sqlstate, "42501");
 }
 
+#[test]
+fn a_moment_that_is_still_to_come_is_a_mistaken_time_zone() {
+    let (_db, mut admin, _app) = world();
+    passes(&mut admin, "SET TimeZone = 'Asia/Tokyo'");
+    let refusal = refused(
+        &mut admin,
+        "SELECT * FROM backstop.restore_since(now() + interval '9 hours')",
+    );
+    assert_eq!(refusal.sqlstate, "22023", "{refusal:?}");
+    assert!(refusal.message.contains("\"at\""), "{refusal:?}");
+    assert!(
+        refusal.hint.contains("Asia/Tokyo") && refusal.hint.contains("now"),
+        "{refusal:?}"
+    );
+}
+
 /// What sqlsmith found: the key that a row had is taken by the time the row goes back to it.
 #[test]
 fn a_row_inserted_under_the_key_of_a_moved_one_is_overwritten() {

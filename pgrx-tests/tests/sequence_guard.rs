@@ -293,3 +293,54 @@ fn another_session_never_sees_a_refused_jump() {
     );
     assert_eq!(next, "101");
 }
+
+#[test]
+fn a_larger_cache_is_a_jump_of_every_nextval() {
+    let (_db, mut admin, mut app) = database_with_app(
+        "CREATE SEQUENCE sq OWNED BY NONE; SELECT setval('sq', 500); ALTER SEQUENCE sq OWNER TO app;
+         SELECT backstop.protect_sequence('sq', max_step => 10);
+         CREATE TABLE counted (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY); ALTER TABLE counted OWNER TO app;
+         SELECT backstop.protect_sequence('counted_id_seq')",
+    );
+    for (sql, sequence) in [
+        ("ALTER SEQUENCE sq CACHE 1000000", "sq"),
+        ("ALTER SEQUENCE sq CACHE 12", "sq"),
+        (
+            "ALTER TABLE counted ALTER COLUMN id SET CACHE 1000000",
+            "counted_id_seq",
+        ),
+        ("ALTER SEQUENCE counted_id_seq CACHE 2", "counted_id_seq"),
+        (
+            "DO $$ BEGIN EXECUTE 'ALTER SEQUENCE sq CACHE 12'; END $$",
+            "sq",
+        ),
+    ] {
+        let refusal = refused(&mut app, sql);
+        assert_eq!(refusal.sqlstate, "SF007", "{sql}: {refusal:?}");
+        assert_eq!(refusal.table, sequence, "{sql}: {refusal:?}");
+        assert!(
+            refusal.message.starts_with("CACHE of protected sequence")
+                && refusal.detail.contains("max_step"),
+            "{refusal:?}"
+        );
+    }
+    passes(&mut app, "SELECT nextval('sq')");
+    assert_eq!(query_text(&mut app, "SELECT last_value FROM sq"), "501");
+    // Within max_step, and back.
+    passes(&mut app, "ALTER SEQUENCE sq CACHE 11");
+    passes(&mut app, "ALTER SEQUENCE sq CACHE 1");
+    passes(&mut app, "ALTER TABLE counted ALTER COLUMN id SET CACHE 1");
+    passes(
+        &mut app,
+        "BEGIN; SELECT backstop.approve_batch('OPS-1', 1, '{public.sq}', '{setval}'); ALTER SEQUENCE sq CACHE 100; COMMIT",
+    );
+    // What was approved may be lowered step by step.
+    passes(&mut app, "ALTER SEQUENCE sq CACHE 50");
+    assert_eq!(
+        query_text(
+            &mut admin,
+            "SELECT count(*) FROM backstop.sequence_change WHERE sequence = 'public.sq'"
+        ),
+        "1"
+    );
+}

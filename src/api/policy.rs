@@ -2,6 +2,7 @@
 
 use super::arguments;
 use crate::guard_triggers;
+use crate::pg::acting::ActingAs;
 use crate::pg::catalog;
 use crate::pg::function::Call;
 use crate::pg::values::Text;
@@ -99,8 +100,13 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
     }
     let expendable = match expendable {
         Some(text) => {
+            // A restore protects with more rights than who restores has, and a literal's type may be the table's owner's.
+            let foreign = guard_triggers::own_work() && record::restore::has_users_literal(&text);
             // SAFETY: the relation is open.
-            Some(unsafe { record::canonical(&text, relation.0) }?)
+            unsafe {
+                let _acting = foreign.then(|| ActingAs::owner_of(relation.0));
+                Some(record::canonical(&text, relation.0)?)
+            }
         }
         None => None,
     };
@@ -209,6 +215,14 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
     );
     judge_again(relid);
     guard_triggers::adjust_for(relid, before.as_deref());
+    let registry = registry::current_even_if_off();
+    if registry.is_some_and(|registry| registry.policies(relid, false).is_empty()) {
+        let name = catalog::display_name(relid);
+        pgrx::notice!(
+            "table {name} is not protected: of the rules, only the one about upstreams holds for it (SELECT \
+             backstop.protect('{name}') for the others)"
+        );
+    }
     Ok(call.null())
 }
 

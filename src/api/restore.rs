@@ -1,11 +1,12 @@
 //! restore, restore_since, restore_conflicts and restore_drill.
 
 use super::arguments;
+use crate::pg::catalog;
 use crate::pg::function::{Call, Rows};
 use crate::record::datum;
 use crate::record::datum::jsonb;
 use crate::record::restore::{self, OnConflict, Request, What, drill};
-use crate::report::Outcome;
+use crate::report::{Outcome, Report, sqlstate};
 use pgrx::IntoDatum;
 use pgrx::datum::Interval;
 use pgrx::pg_sys::{self, Datum};
@@ -53,6 +54,7 @@ unsafe fn restore_since(call: Call) -> Outcome<Datum> {
     // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
     unsafe {
         let at: pgrx::datum::TimestampWithTimeZone = arguments::required(call, 0, "at")?;
+        not_to_come(at.into())?;
         let request = Request {
             what: What::Since(at.into()),
             relations: arguments::texts(call, 1, "relations")?,
@@ -63,6 +65,37 @@ unsafe fn restore_since(call: Call) -> Outcome<Datum> {
         };
         counted(call, request)
     }
+}
+
+/// Refuses a moment that is still to come: nothing happened since, and who gives one has mistaken the time zone.
+///
+/// # Errors
+/// When it is later than the server's clock.
+fn not_to_come(at: i64) -> Outcome<()> {
+    // SAFETY: reads the clock; the setting exists in every version, missing_ok.
+    let (now, zone) = unsafe {
+        let zone = pg_sys::GetConfigOption(c"TimeZone".as_ptr(), true, false);
+        (
+            pg_sys::GetCurrentTimestamp(),
+            catalog::owned(zone).unwrap_or_default(),
+        )
+    };
+    // Nothing is later than infinity, which nobody mistakes.
+    if at <= now || at == i64::MAX {
+        return Ok(());
+    }
+    Err(Report::new(
+        sqlstate::INVALID_PARAMETER,
+        format!(
+            "argument \"at\" is a moment that is still to come: {}",
+            restore::shown(at)
+        ),
+    )
+    .hint(format!(
+        "It is {} now, and this session's TimeZone is {zone}: write the moment with its own zone, as in '2026-11-21 \
+         09:30+01'.",
+        restore::shown(now)
+    )))
 }
 
 /// What to do with a conflict.

@@ -2,11 +2,13 @@
 
 use crate::pg::catalog;
 use crate::pg::function::{Call, Rows};
-use crate::record::datum;
+use crate::record::{datum, uses};
+use crate::registry::{Policy, Registry};
 use crate::report::Outcome;
 use crate::{guard_triggers, gucs, registry, rejection};
 use pgrx::pg_sys::{self, Datum};
 use std::ffi::CStr;
+use std::rc::Rc;
 
 crate::sql_function!(pg_finfo_backstop_status, backstop_status, status);
 
@@ -77,8 +79,25 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
         let name = catalog::qualified(&table.schema, &table.table);
         row("table without enabled triggers", name);
     }
+    for policy in unreadable(&registry) {
+        row("table whose expendable expression fails", policy);
+    }
     row("protected sequences", registry.sequence_count().to_string());
     Ok(call.null())
+}
+
+/// The registered tables whose `expendable` PostgreSQL cannot read any more: every UPDATE and DELETE on them fails.
+fn unreadable(registry: &Registry) -> Vec<String> {
+    let policies = registry.tables().flat_map(|table| {
+        let own = |policy: &&Rc<Policy>| policy.relid == table.relid;
+        table.policies.iter().find(own)
+    });
+    let mut names: Vec<String> = policies
+        .filter(|policy| !uses::is_readable(policy))
+        .map(|policy| policy.qualified.clone())
+        .collect();
+    names.sort();
+    names
 }
 
 /// How this session came to load the library.

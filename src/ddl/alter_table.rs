@@ -32,15 +32,17 @@ impl Scope {
                 }
                 // PostgreSQL itself refuses another type for an attribute that some column stores.
                 if (*command).subtype == AT_DropColumn {
-                    for relid in self.holding(named) {
-                        self.through(
-                            relid,
-                            Kind::DropAttribute,
-                            "dropping a part of its columns' type",
-                        );
-                    }
+                    self.drop_attribute(named);
                 }
             }
+        }
+    }
+
+    /// Protected tables whose columns hold values of a row type that loses a part.
+    pub(super) fn drop_attribute(&mut self, row: Oid) {
+        for relid in self.holding(row) {
+            let through = "dropping a part of its columns' type";
+            self.through(relid, Kind::DropAttribute, through);
         }
     }
 

@@ -5,7 +5,9 @@ use super::scope::{EXTENSION, Scope, is_own, own_schema};
 use crate::guard_triggers;
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
+use crate::pg::definitions::{self, Change};
 use crate::pg::{catalog, objects};
+use crate::record::uses;
 use crate::registry::Registry;
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
@@ -38,6 +40,8 @@ pub fn dropped(registry: &Rc<Registry>, address: Address, internal: bool) -> Vec
             scope.drop_relation(oid);
         }
         scope.table(oid, true, Kind::DropColumn, name);
+        // An attribute of a type goes with its own type.
+        scope.drop_attribute(oid);
     } else if class_is(pg_sys::TriggerRelationId) {
         scope.drop_trigger(oid);
     } else if class == objects::CONSTRAINT_RELATION {
@@ -54,6 +58,9 @@ pub fn dropped(registry: &Rc<Registry>, address: Address, internal: bool) -> Vec
         scope.guard("schema \"backstop\"".to_owned());
     } else if class_is(pg_sys::ExtensionRelationId) && oid == extension() {
         scope.guard(format!("extension \"{EXTENSION}\""));
+    }
+    if !internal {
+        scope.used(address);
     }
     scope.found
 }
@@ -75,6 +82,9 @@ pub fn altered(registry: &Rc<Registry>, address: Address) -> Vec<Finding> {
         }
     } else if class == pg_sys::ProcedureRelationId {
         scope.function(oid);
+    }
+    if uses::concern(registry) {
+        scope.made_or_changed(address);
     }
     scope.found
 }
@@ -157,6 +167,34 @@ impl Scope {
         } else if !self.registry.policies(trigger.relid, false).is_empty() {
             let kind = Some(Kind::DropTrigger);
             self.trigger(trigger.relid, false, &trigger.name, kind);
+        }
+    }
+
+    /// Something that an `expendable` expression may be built of.
+    pub(super) fn used(&mut self, address: Address) {
+        let policies = uses::built_of(&self.registry, address);
+        if !policies.is_empty() {
+            let what = objects::described(address.class, address.oid);
+            self.expendable(policies, format!("change of {what}"));
+        }
+    }
+
+    /// What may be, or come between, what an `expendable` expression names and what that has meant until now.
+    fn made_or_changed(&mut self, address: Address) {
+        let Address { class, oid, .. } = address;
+        if class == objects::CAST_RELATION {
+            let policies = uses::converting(&self.registry, oid);
+            self.expendable(policies, "new cast".to_owned());
+            return;
+        }
+        match definitions::change(class, oid) {
+            Change::Changed => self.used(address),
+            Change::Made => {
+                let policies = uses::overloaded_by(&self.registry, address);
+                let name = objects::named(class, oid).unwrap_or_default().0;
+                self.expendable(policies, format!("overload of \"{name}\""));
+            }
+            Change::Unchanged => {}
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Finding, Table};
 use crate::guard_triggers;
 use crate::judge::ddl::{Action, Kind};
 use crate::pg::{catalog, objects, raw, types};
-use crate::registry::Registry;
+use crate::registry::{Policy, Registry};
 use crate::running::underway;
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
@@ -90,6 +90,14 @@ impl Scope {
                 .iter()
                 .filter_map(|relid| self.registry.table(*relid))
                 .any(|table| table.fed.iter().any(|fed| fed.column == column))
+    }
+
+    /// Something that the expressions of these policies use is changed: what happens to it.
+    pub fn expendable(&mut self, policies: Vec<Rc<Policy>>, what: String) {
+        for policy in policies {
+            let action = Action::new(Kind::ChangeExpendable, Some(what.clone()));
+            self.action(policy.relid, false, action);
+        }
     }
 
     /// A trigger of `relid` is disabled, dropped or changed by name.

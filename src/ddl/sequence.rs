@@ -2,7 +2,7 @@
 
 use super::scope::{Scope, resolve};
 use super::{Change, Finding};
-use crate::judge::sequence::Position;
+use crate::judge::sequence::{CACHE, Position, reserves_little};
 use crate::model::Operation;
 use crate::pg::{catalog, raw};
 use crate::sequence::state;
@@ -50,6 +50,7 @@ impl Scope {
                     b"maxvalue" => self.altered(relid, "MAXVALUE", Operation::Alter),
                     b"cycle" => self.altered(relid, "CYCLE", Operation::Alter),
                     b"as" => self.altered(relid, "a new type", Operation::Alter),
+                    b"cache" => self.cached(relid, value().unwrap_or(1), increment),
                     b"owned_by" => self.altered(relid, "OWNED BY", Operation::Alter),
                     _ => {}
                 }
@@ -57,6 +58,16 @@ impl Scope {
         }
         if let Some(value) = restart {
             self.move_to(relid, value.unwrap_or(start), increment, Operation::Alter);
+        }
+    }
+
+    /// The sequence's CACHE is set: the next nextval moves its position by so many steps.
+    fn cached(&mut self, relid: Oid, cache: i64, increment: i64) {
+        let Some(policy) = self.registry.sequence(relid) else {
+            return;
+        };
+        if cache > state::cache(relid) && !reserves_little(policy, cache, increment) {
+            self.altered(relid, CACHE, Operation::Alter);
         }
     }
 

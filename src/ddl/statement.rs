@@ -1,11 +1,13 @@
 //! What a utility statement names.
 
 use super::Finding;
+use super::object::Address;
 use super::own_trigger;
 use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names, role_ids};
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
 use crate::pg::{catalog, compat, objects, raw};
+use crate::record::labels;
 use crate::registry::Registry;
 use pgrx::pg_sys::{self, NodeTag, ObjectType::*, Oid};
 use std::rc::Rc;
@@ -74,6 +76,7 @@ pub unsafe fn findings(statement: *mut pg_sys::Node, registry: &Rc<Registry>) ->
                     scope.own(relid);
                 }
             }
+            NodeTag::T_AlterEnumStmt => scope.rename_label(statement.cast()),
             NodeTag::T_ReassignOwnedStmt => {
                 let roles = role_ids((*(statement as *mut pg_sys::ReassignOwnedStmt)).roles);
                 scope.each_protected(Kind::ChangeOwner, "REASSIGN OWNED", owned_by(&roles));
@@ -135,6 +138,27 @@ impl Scope {
         }
     }
 
+    /// ALTER TYPE ... RENAME VALUE of an enum.
+    ///
+    /// # Safety
+    /// `statement` must be live.
+    unsafe fn rename_label(&mut self, statement: *mut pg_sys::AlterEnumStmt) {
+        // SAFETY: the caller vouches for the node; both labels are set when one is renamed; missing_ok.
+        unsafe {
+            let (Some(old), Some(new)) = (
+                catalog::owned((*statement).oldVal),
+                catalog::owned((*statement).newVal),
+            ) else {
+                return;
+            };
+            let name = pg_sys::makeTypeNameFromNameList((*statement).typeName);
+            let oid = pg_sys::LookupTypeNameOid(std::ptr::null_mut(), name, true);
+            let policies = labels::reading_label(&self.registry, oid, &old, &new);
+            let of = objects::described(pg_sys::TypeRelationId, oid);
+            self.expendable(policies, format!("new name of label \"{old}\" of {of}"));
+        }
+    }
+
     /// Protected tables in a schema, or the guard's own schema.
     fn schema(&mut self, name: &str, kind: Kind, through: &'static str) {
         if name == "backstop" {
@@ -178,7 +202,13 @@ impl Scope {
                         }
                     }
                     OBJECT_FUNCTION | OBJECT_PROCEDURE | OBJECT_ROUTINE => {
-                        self.function(pg_sys::LookupFuncWithArgs(kind, object.cast(), true));
+                        let oid = pg_sys::LookupFuncWithArgs(kind, object.cast(), true);
+                        self.function(oid);
+                        self.used(Address {
+                            class: pg_sys::ProcedureRelationId,
+                            oid,
+                            column: 0,
+                        });
                     }
                     OBJECT_SEQUENCE => {
                         if let Some(relid) = resolve_names(object.cast()) {

@@ -7,47 +7,23 @@
 
 mod attach;
 mod make;
+mod own_work;
 mod present;
 mod release;
 
 pub use attach::make_way;
 pub use make::{adjust_changed, adjust_for, incomplete};
+pub use own_work::{OwnWork, enter, leave, own_work};
 pub use present::IS_ROW_TRIGGER;
 pub use release::{hold, release};
 
 use crate::pg::values;
 use pgrx::pg_sys::{self, Oid};
-use std::cell::Cell;
 use std::ffi::CStr;
 
 /// The row trigger's name.
 pub const CAPTURE: &CStr = c"backstop_capture";
 const TRUNCATE: &CStr = c"backstop_guard_truncate";
-
-thread_local! {
-    static OWN_WORK: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Whether the DDL that runs now is our own, which no rule judges.
-pub fn own_work() -> bool {
-    OWN_WORK.get() > 0
-}
-
-/// Marks our own DDL until dropped.
-pub struct OwnWork;
-
-impl OwnWork {
-    pub fn begin() -> OwnWork {
-        OWN_WORK.set(OWN_WORK.get() + 1);
-        OwnWork
-    }
-}
-
-impl Drop for OwnWork {
-    fn drop(&mut self) {
-        OWN_WORK.set(OWN_WORK.get() - 1);
-    }
-}
 
 /// Whether a trigger is one of ours, by name.
 pub fn is_ours(name: &str) -> bool {

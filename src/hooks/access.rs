@@ -10,7 +10,7 @@ use crate::guard_triggers;
 use crate::judge::{sequence, unguarded};
 use crate::pg::objects;
 use crate::preview;
-use crate::record::{append_only, column_change};
+use crate::record::{append_only, column_change, table_change};
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
 use crate::running::{judged, underway};
@@ -73,7 +73,10 @@ unsafe fn concerns(
         }
         // CREATE OR REPLACE FUNCTION comes as a creation.
         OAT_POST_CREATE => {
-            class == pg_sys::ProcedureRelationId || class == objects::REWRITE_RELATION
+            class == pg_sys::ProcedureRelationId
+                || class == pg_sys::OperatorRelationId
+                || class == objects::REWRITE_RELATION
+                || class == objects::CAST_RELATION
         }
         _ => false,
     }
@@ -98,6 +101,13 @@ unsafe fn judge(
     let of_column = address.class == pg_sys::RelationRelationId && address.column > 0;
     if of_column && matches!(access, OAT_DROP | OAT_POST_ALTER) && !upgrading() {
         column_change::note(address.oid, address.column as i16, access == OAT_DROP);
+    }
+    if access == OAT_POST_ALTER && !upgrading() {
+        match address.class {
+            pg_sys::RelationRelationId if address.column == 0 => table_change::moved(address.oid),
+            pg_sys::NamespaceRelationId => table_change::schema_renamed(address.oid),
+            _ => {}
+        }
     }
     if access == OAT_FUNCTION_EXECUTE && preview::active() {
         return Err(sequence_preview::unseen(address.oid));

@@ -74,6 +74,12 @@ unsafe extern "C-unwind" fn utility(
     // SAFETY: a bare frame; PostgreSQL passes a live statement.
     unsafe {
         let mut entered = Entered::default();
+        let own = guard_triggers::own_work()
+            .then(|| guarded(None, || guard_triggers::enter(context).map(Some)));
+        let nested = own.and_then(|(nested, error)| {
+            raise(error);
+            nested
+        });
         if concerns((*(*pstmt).utilityStmt).type_, pg_sys::FirstSnapshotSet) {
             let locked = early_lock::take((*pstmt).utilityStmt);
             let (found, error) = guarded(entered, || {
@@ -112,6 +118,9 @@ unsafe extern "C-unwind" fn utility(
                 dest,
                 completion,
             ),
+        }
+        if let Some(nested) = nested {
+            guard_triggers::leave(nested);
         }
         // An EXPLAIN is over, and what follows it in a function is executed.
         running::explains(false);

@@ -157,6 +157,15 @@ pub fn budget_spent(subject: Subject, operation: Operation, max_rows: i64) -> Vi
     )
 }
 
+/// Says of a limit that it holds because the approval in force had too little left for the statement.
+pub fn not_covered(violation: &mut Violation, max_rows: i64, left: i64) {
+    let of = rows(max_rows);
+    violation.detail += &format!(
+        " The approval in force is for {of}, of which {left} are left: that does not cover the statement, which counts as \
+         unapproved."
+    );
+}
+
 /// SF011: the statement destroys, or leaves alone, other rows than its preview showed. `unseen` are rows that were not
 /// shown as they are, `missing` those that were shown and not destroyed: how many, and the first of them.
 pub fn other_rows(

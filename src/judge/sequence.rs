@@ -150,6 +150,16 @@ pub fn judge(
     ))
 }
 
+/// What `altered` calls a larger CACHE.
+pub const CACHE: &str = "CACHE";
+
+/// Whether a CACHE of so many values moves the sequence no further at once than it may be set: by `max_step` beyond the value
+/// that is drawn.
+pub fn reserves_little(policy: &SequencePolicy, cache: i64, increment: i64) -> bool {
+    let ahead = (i128::from(cache) - 1) * i128::from(increment);
+    ahead.unsigned_abs() <= policy.max_step.unsigned_abs().into()
+}
+
 /// A change whose outcome is not a position: ALTER SEQUENCE INCREMENT, OWNED BY, DROP and the like.
 pub fn altered(policy: &SequencePolicy, what: &str) -> Violation {
     violation(
@@ -158,7 +168,12 @@ pub fn altered(policy: &SequencePolicy, what: &str) -> Violation {
             "{what} of protected sequence \"{}\" is refused",
             policy.sequence
         ),
-        "It would change which values the sequence hands out.",
+        if what == CACHE {
+            "Each session's next nextval() would take so many values at once, and move the sequence beyond them by more than \
+             max_step allows."
+        } else {
+            "It would change which values the sequence hands out."
+        },
     )
 }
 

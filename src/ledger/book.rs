@@ -97,7 +97,12 @@ fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violat
         demote(ledger, row.query.root);
         return count_unapproved(ledger, nest, row).and_then(|_| over_budget());
     }
-    count_unapproved(ledger, nest, row)
+    let mut violation = count_unapproved(ledger, nest, row)?;
+    if let Coverage::Covered(cover) = &row.query.coverage {
+        let left = cover.max_rows - crate::approval::setting::spent(cover.serial);
+        limits::not_covered(&mut violation, cover.max_rows, left);
+    }
+    Some(violation)
 }
 
 /// A root that needs no approval goes on without one: its rows count against the limits, and the budget is given back.

@@ -31,33 +31,33 @@ pub unsafe fn current_of(
 /// # Safety
 /// `plan` must be NULL or live.
 unsafe fn in_plan(plan: *mut pg_sys::Plan) -> Option<*mut pg_sys::CurrentOfExpr> {
-    // SAFETY: node casts follow the node's tag.
-    unsafe {
+    let mut open = vec![plan];
+    while let Some(plan) = open.pop() {
         if plan.is_null() {
-            return None;
+            continue;
         }
-        let lists = match (*plan).type_ {
-            pg_sys::NodeTag::T_TidScan => {
-                let quals = (*(plan as *mut pg_sys::TidScan)).tidquals;
-                for n in 0..raw::list_length(quals) {
-                    let node = raw::list_nth(quals, n) as *mut pg_sys::Node;
-                    if (*node).type_ == pg_sys::NodeTag::T_CurrentOfExpr {
-                        return Some(node.cast());
+        // SAFETY: node casts follow the node's tag.
+        unsafe {
+            let list = match (*plan).type_ {
+                pg_sys::NodeTag::T_TidScan => {
+                    let quals = (*(plan as *mut pg_sys::TidScan)).tidquals;
+                    let mut quals = (0..raw::list_length(quals))
+                        .map(|n| raw::list_nth(quals, n) as *mut pg_sys::Node);
+                    match quals.find(|&q| (*q).type_ == pg_sys::NodeTag::T_CurrentOfExpr) {
+                        Some(found) => return Some(found.cast()),
+                        None => continue,
                     }
                 }
-                return None;
-            }
-            pg_sys::NodeTag::T_Append => (*(plan as *mut pg_sys::Append)).appendplans,
-            pg_sys::NodeTag::T_CustomScan => (*(plan as *mut pg_sys::CustomScan)).custom_plans,
-            _ => std::ptr::null_mut(),
-        };
-        for n in 0..raw::list_length(lists) {
-            if let Some(found) = in_plan(raw::list_nth(lists, n).cast()) {
-                return Some(found);
-            }
+                pg_sys::NodeTag::T_Append => (*(plan as *mut pg_sys::Append)).appendplans,
+                pg_sys::NodeTag::T_CustomScan => (*(plan as *mut pg_sys::CustomScan)).custom_plans,
+                _ => std::ptr::null_mut(),
+            };
+            open.push((*plan).lefttree);
+            let places = (0..raw::list_length(list)).rev();
+            open.extend(places.map(|n| raw::list_nth(list, n).cast()));
         }
-        in_plan((*plan).lefttree)
     }
+    None
 }
 
 /// A cursor named by a refcursor parameter, as PL/pgSQL does it.

@@ -9,6 +9,9 @@ pub const REWRITE_RELATION: Oid = Oid::from_u32(2618);
 const REWRITE_OID_INDEX: Oid = Oid::from_u32(2692);
 pub const ATTRDEF_RELATION: Oid = Oid::from_u32(2604);
 pub const CONSTRAINT_RELATION: Oid = Oid::from_u32(2606);
+/// pg_cast.h.
+pub const CAST_RELATION: Oid = Oid::from_u32(2605);
+const CAST_OID_INDEX: Oid = Oid::from_u32(2660);
 
 /// The first fields of `FormData_pg_rewrite` of catalog/pg_rewrite.h.
 #[repr(C)]
@@ -80,6 +83,53 @@ pub fn rule(oid: Oid) -> Option<OnTable> {
     )
 }
 
+/// The name and the schema of a function or an operator, as the running command leaves it.
+pub fn named(class: Oid, oid: Oid) -> Option<(String, Oid)> {
+    if class == pg_sys::ProcedureRelationId {
+        let index = Oid::from(pg_sys::ProcedureOidIndexId);
+        newest(class, index, oid, |row: &pg_sys::FormData_pg_proc| {
+            (text(&row.proname), row.pronamespace)
+        })
+    } else if class == pg_sys::OperatorRelationId {
+        let index = Oid::from(pg_sys::OperatorOidIndexId);
+        newest(class, index, oid, |row: &pg_sys::FormData_pg_operator| {
+            (text(&row.oprname), row.oprnamespace)
+        })
+    } else {
+        None
+    }
+}
+
+/// The first fields of `FormData_pg_cast` of catalog/pg_cast.h.
+#[repr(C)]
+struct CastRow {
+    oid: Oid,
+    castsource: Oid,
+    casttarget: Oid,
+}
+
+/// From which type to which a cast is, as the running command leaves it.
+pub fn cast(oid: Oid) -> Option<(Oid, Oid)> {
+    newest(CAST_RELATION, CAST_OID_INDEX, oid, |row: &CastRow| {
+        (row.castsource, row.casttarget)
+    })
+}
+
+/// What PostgreSQL calls an object: `function is_test(text)`.
+pub fn described(class: Oid, oid: Oid) -> String {
+    let address = pg_sys::ObjectAddress {
+        classId: class,
+        objectId: oid,
+        objectSubId: 0,
+    };
+    // SAFETY: returns a palloc'd text or, missing_ok, NULL.
+    let text = unsafe {
+        let text = pg_sys::getObjectDescription(&address, true);
+        (!text.is_null()).then(|| encoding::decoded(CStr::from_ptr(text)))
+    };
+    text.unwrap_or_else(|| "an object".to_owned())
+}
+
 /// A relation as the running command leaves it.
 pub fn class_after(relid: Oid) -> Option<ClassRow> {
     let (catalog, index) = (
@@ -87,6 +137,20 @@ pub fn class_after(relid: Oid) -> Option<ClassRow> {
         Oid::from(pg_sys::ClassOidIndexId),
     );
     newest(catalog, index, relid, class_row)
+}
+
+/// A schema's name as the running command leaves it.
+pub fn schema_after(schema: Oid) -> Option<String> {
+    let (catalog, index) = (
+        pg_sys::NamespaceRelationId,
+        Oid::from(pg_sys::NamespaceOidIndexId),
+    );
+    newest(
+        catalog,
+        index,
+        schema,
+        |row: &pg_sys::FormData_pg_namespace| text(&row.nspname),
+    )
 }
 
 /// A relation as the running command found it.
@@ -226,6 +290,19 @@ fn newest_of<T, R>(
     by: &[(u32, u32, Datum)],
     read: impl FnOnce(&T) -> R,
 ) -> Option<R> {
+    // SAFETY: the row is live while it is read, and begins with its fixed part.
+    newest_tuple(catalog, index, by, |tuple, _| unsafe {
+        read(&*body(tuple))
+    })
+}
+
+/// The row itself, and what its columns are.
+pub(super) fn newest_tuple<R>(
+    catalog: Oid,
+    index: Oid,
+    by: &[(u32, u32, Datum)],
+    read: impl FnOnce(pg_sys::HeapTuple, pg_sys::TupleDesc) -> R,
+) -> Option<R> {
     // SAFETY: an index scan as the backend does it everywhere; SnapshotSelf sees the running command's changes.
     unsafe {
         let relation = pg_sys::table_open(catalog, pg_sys::AccessShareLock as i32);
@@ -248,7 +325,7 @@ fn newest_of<T, R>(
             keys.as_mut_ptr(),
         );
         let tuple = pg_sys::systable_getnext(scan);
-        let result = (!tuple.is_null()).then(|| read(&*body(tuple)));
+        let result = (!tuple.is_null()).then(|| read(tuple, (*relation).rd_att));
         pg_sys::systable_endscan(scan);
         pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
         result

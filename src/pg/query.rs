@@ -29,7 +29,7 @@ mod matched;
 #[cfg(not(feature = "pg14"))]
 mod merge;
 mod named;
-mod node;
+pub mod node;
 mod nulls;
 mod operand;
 mod order;
@@ -43,6 +43,7 @@ mod returned;
 mod scope;
 mod security;
 mod series;
+mod set_operation;
 mod shape;
 mod shown;
 mod simpler;
@@ -50,16 +51,18 @@ mod sources;
 mod strict;
 mod target;
 mod values;
-mod walk;
+pub mod walk;
 
 use std::rc::Rc;
 
 use pgrx::pg_sys;
 
+use crate::judge::predicate::Predicate;
 use crate::judge::statement::{Action, Target, Verb};
 use crate::judge::verdict::judge;
 use crate::judge::wording::violations;
 use crate::model::{ProtectedTarget, Violation};
+use crate::pg::stack::within_stack;
 use scope::{Gatherer, ScopeId};
 
 /// What the registry knows.
@@ -84,7 +87,21 @@ pub unsafe fn judge_query(
         if query.is_null() || !concerns(query, protection) {
             return Vec::new();
         }
+        within_stack(|| judged(query, protection, true))
+            .unwrap_or_else(|| judged(query, protection, false))
+    }
+}
+
+/// `reads`: the conditions are read; otherwise they are said to be unreadable.
+unsafe fn judged(
+    query: *mut pg_sys::Query,
+    protection: &dyn Protection,
+    reads: bool,
+) -> Vec<Violation> {
+    // SAFETY: passed on from `judge_query`.
+    unsafe {
         let mut gatherer = Gatherer::new(protection);
+        gatherer.overflow = !reads;
         let root = gatherer.open(query, None, 0, None);
         gather(&mut gatherer, root);
         let findings = judge(&gatherer.statement);
@@ -105,26 +122,44 @@ pub unsafe fn judge_cursor_query(
         if query.is_null() || (*query).commandType != pg_sys::CmdType::CMD_SELECT {
             return Vec::new();
         }
+        within_stack(|| cursor_judged(query, protection, true))
+            .unwrap_or_else(|| cursor_judged(query, protection, false))
+    }
+}
+
+/// As `judged`.
+unsafe fn cursor_judged(
+    query: *mut pg_sys::Query,
+    protection: &dyn Protection,
+    reads: bool,
+) -> Vec<Violation> {
+    // SAFETY: passed on from `judge_cursor_query`.
+    unsafe {
         let mut gatherer = Gatherer::new(protection);
+        gatherer.overflow = !reads;
         let root = gatherer.open(query, None, 0, None);
-        let predicate = gatherer.body(root, false);
-        let Some(instance) = gatherer
-            .statement
-            .instances
-            .iter()
-            .position(|i| i.target.is_some())
-        else {
-            return Vec::new();
+        let predicate = match reads {
+            true => gatherer.body(root, false),
+            false => Predicate::Free,
+        };
+        let mut all = gatherer.statement.instances.iter();
+        let met = all.position(|i| i.target.is_some());
+        let instance = match met {
+            Some(instance) => instance,
+            None if !gatherer.overflow => return Vec::new(),
+            None => match protected_relation(query, protection) {
+                Some((relid, target)) => gatherer.stand_in(root, relid, target),
+                None => return Vec::new(),
+            },
         };
         let mut parts = vec![predicate];
         parts.extend(gatherer.take_pending());
         if gatherer.overflow {
             parts.push(gatherer.unreadable(instance));
         }
-        let predicate = crate::judge::predicate::Predicate::And(parts);
         let action = Action {
             verb: Verb::Cursor,
-            predicate,
+            predicate: Predicate::And(parts),
             assigned: Vec::new(),
         };
         let target = Target {
@@ -137,6 +172,31 @@ pub unsafe fn judge_cursor_query(
         let findings = judge(&gatherer.statement);
         violations(&gatherer.statement, &findings, &gatherer)
     }
+}
+
+/// A protected relation that the query reads, however deep in it.
+unsafe fn protected_relation(
+    query: *mut pg_sys::Query,
+    protection: &dyn Protection,
+) -> Option<(pg_sys::Oid, Rc<ProtectedTarget>)> {
+    let mut found = None;
+    // SAFETY: passed on from `judge_cursor_query`; the tag says that a part is a Query, whose range table holds entries.
+    unsafe {
+        walk::walk_queries(query.cast(), |part| {
+            if found.is_some() || node::tag(part) != pg_sys::NodeTag::T_Query {
+                return;
+            }
+            let rtable = (*part.cast::<pg_sys::Query>()).rtable;
+            found = node::items::<pg_sys::RangeTblEntry>(rtable)
+                .into_iter()
+                .filter(|&rte| (*rte).rtekind == pg_sys::RTEKind::RTE_RELATION)
+                .find_map(|rte| {
+                    let target = protection.target((*rte).relid, (*rte).inh)?;
+                    Some(((*rte).relid, target))
+                });
+        });
+    }
+    found
 }
 
 /// Has the statement a destructive part on a protected target?

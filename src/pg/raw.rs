@@ -68,6 +68,15 @@ unsafe extern "C-unwind" {
 
 unsafe extern "C-unwind" {
     pub fn GetCurrentTransactionNestLevel() -> c_int;
+    /// utils/datum.h: compares bytes, nothing compressed or out of line.
+    pub fn datumIsEqual(
+        one: pg_sys::Datum,
+        other: pg_sys::Datum,
+        by_value: bool,
+        length: c_int,
+    ) -> bool;
+    /// miscadmin.h
+    pub fn stack_is_too_deep() -> bool;
     /// miscadmin.h: plain assignments.
     pub fn GetUserIdAndSecContext(user: *mut pg_sys::Oid, context: *mut c_int);
     pub fn SetUserIdAndSecContext(user: pg_sys::Oid, context: c_int);

@@ -5,13 +5,23 @@ use pgrx::pg_sys::{self, Oid};
 /// Whether a column of the relation stores values of a type in `wanted`: itself, or in an array, a domain, a range or a composite.
 /// Looked up without a lock, so that altering one table waits for no other.
 pub fn columns_hold(relid: Oid, wanted: &[Oid]) -> bool {
+    column_types(relid).any(|type_oid| holds(type_oid, wanted))
+}
+
+/// Whether a column of the relation has a type that is not PostgreSQL's own.
+pub fn has_own_types(relid: Oid) -> bool {
+    column_types(relid).any(|type_oid| type_oid.to_u32() >= pg_sys::FirstNormalObjectId)
+}
+
+/// The types of a relation's columns, without a lock.
+fn column_types(relid: Oid) -> impl Iterator<Item = Oid> {
     // SAFETY: syscache look-ups; missing_ok. A dropped column has a name left, and no type.
-    let exists = |attnum: i16| unsafe { !pg_sys::get_attname(relid, attnum, true).is_null() };
+    let exists = move |attnum: i16| unsafe { !pg_sys::get_attname(relid, attnum, true).is_null() };
     (1..)
-        .take_while(|attnum| exists(*attnum))
+        .take_while(move |attnum| exists(*attnum))
         // SAFETY: as above.
-        .map(|attnum| unsafe { pg_sys::get_atttype(relid, attnum) })
-        .any(|type_oid| type_oid != pg_sys::InvalidOid && holds(type_oid, wanted))
+        .map(move |attnum| unsafe { pg_sys::get_atttype(relid, attnum) })
+        .filter(|type_oid| *type_oid != pg_sys::InvalidOid)
 }
 
 /// Whether values of a type hold values of one in `wanted`. It ends, because no type can be made of itself.

@@ -3,6 +3,7 @@
 
 use super::format::{ColumnFormat, RowFormat};
 use super::portable::PortableOutput;
+use crate::pg::folding;
 use crate::registry::Guarded;
 use pgrx::pg_sys::{self, Datum, Relation};
 use std::ffi::CStr;
@@ -192,11 +193,7 @@ unsafe fn constant_default(
         if node.is_null() {
             return None;
         }
-        let node = pg_sys::eval_const_expressions(std::ptr::null_mut(), node);
-        if (*node).type_ != pg_sys::NodeTag::T_Const {
-            return None;
-        }
-        let constant = node as *mut pg_sys::Const;
+        let constant = folding::constant(node)?;
         if (*constant).constisnull {
             return None;
         }

@@ -30,6 +30,7 @@ mod replicated;
 pub mod restore;
 mod site;
 mod statement_row;
+pub mod table_change;
 pub mod tables;
 pub mod text;
 pub mod turned;
@@ -39,7 +40,7 @@ pub mod write;
 
 pub use buffer::Buffer;
 pub use cleared::{Cleared, FedColumns};
-pub use expendable::canonical;
+pub use expendable::{canonical, labels, uses};
 pub use parameters::json as parameters_json;
 pub use statement_row::finish_root;
 pub use write::{flush_all, write_complete};

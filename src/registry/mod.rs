@@ -119,6 +119,11 @@ impl Registry {
         self.tables.get(&relid)
     }
 
+    /// Whether the record has, or may come to have, images of `relid`: it is guarded, or a partition of it is.
+    pub fn records(&self, relid: Oid) -> bool {
+        self.table(relid).is_some() || self.tables().any(|table| table.recorded_relid == relid)
+    }
+
     /// Whether `relid` is protected by a registration of its own.
     pub fn registers(&self, relid: Oid) -> bool {
         self.table(relid)
@@ -203,11 +208,17 @@ impl Registry {
 
     /// How many generations are above `relid`.
     pub fn depth(&self, relid: Oid) -> usize {
-        let above = self.parents(relid).iter();
-        above
-            .map(|parent| self.depth(*parent) + 1)
-            .max()
-            .unwrap_or(0)
+        let (mut generation, mut depth) = (vec![relid], 0);
+        loop {
+            let above = generation.iter().flat_map(|relid| self.parents(*relid));
+            let mut above: Vec<Oid> = above.copied().collect();
+            above.sort_unstable_by_key(|relid| relid.to_u32());
+            above.dedup();
+            if above.is_empty() {
+                return depth;
+            }
+            (generation, depth) = (above, depth + 1);
+        }
     }
 
     /// The policies that a command on `relid` meets: its own and its ancestors', and its children's when the command

@@ -3,16 +3,11 @@
 use super::{rewrite, state};
 use crate::judge::sequence::{self, Position};
 use crate::model::Violation;
-use crate::pg::raw;
+use crate::pg::query::walk::walk_queries;
+use crate::pg::{folding, raw};
 use crate::registry::Registry;
 use pgrx::pg_sys::{self, Node, NodeTag};
-use std::ffi::c_void;
 use std::rc::Rc;
-
-struct Search<'a> {
-    registry: &'a Registry,
-    found: Vec<Violation>,
-}
 
 /// What the calls in a query would be refused for, each seen from where its sequence stands now.
 ///
@@ -22,35 +17,19 @@ pub unsafe fn violations(registry: &Rc<Registry>, query: *mut pg_sys::Query) -> 
     if !registry.has_sequences() {
         return Vec::new();
     }
-    let mut search = Search {
-        registry,
-        found: Vec::new(),
-    };
-    // SAFETY: the walker changes nothing, and `search` outlives it.
-    unsafe { pg_sys::query_tree_walker(query, Some(walk), (&raw mut search).cast(), 0) };
-    search.found
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn walk(node: *mut Node, context: *mut c_void) -> bool {
-    // SAFETY: PostgreSQL's walkers pass NULL or live nodes; the context is the caller's Search.
+    let mut found = Vec::new();
+    // SAFETY: the caller vouches for the query, and the cast follows the node's tag.
     unsafe {
-        if node.is_null() {
-            return false;
-        }
-        if (*node).type_ == NodeTag::T_Query {
-            return pg_sys::query_tree_walker(node.cast(), Some(walk), context, 0);
-        }
-        if (*node).type_ == NodeTag::T_FuncExpr {
-            let call = node as *mut pg_sys::FuncExpr;
-            if rewrite::is_setval((*call).funcid) {
-                let search = &mut *(context as *mut Search);
-                let violation = violation(search.registry, (*call).args);
-                search.found.extend(violation);
+        walk_queries(query.cast(), |node| {
+            if (*node).type_ == NodeTag::T_FuncExpr {
+                let call = node as *mut pg_sys::FuncExpr;
+                if rewrite::is_setval((*call).funcid) {
+                    found.extend(violation(registry, (*call).args));
+                }
             }
-        }
-        pg_sys::expression_tree_walker(node, Some(walk), context)
+        });
     }
+    found
 }
 
 /// # Safety
@@ -80,14 +59,9 @@ unsafe fn violation(registry: &Registry, arguments: *mut pg_sys::List) -> Option
 /// # Safety
 /// `node` must be a live expression.
 unsafe fn constant(node: *mut Node) -> Option<pg_sys::Datum> {
-    // SAFETY: the planner's own simplification, of a copy because it may write; the cast follows the node's tag.
+    // SAFETY: the caller vouches for the expression.
     unsafe {
-        let copy = pg_sys::copyObjectImpl(node.cast()).cast();
-        let folded = pg_sys::eval_const_expressions(std::ptr::null_mut(), copy);
-        if folded.is_null() || (*folded).type_ != NodeTag::T_Const {
-            return None;
-        }
-        let value = folded as *mut pg_sys::Const;
+        let value = folding::constant(node)?;
         (!(*value).constisnull).then_some((*value).constvalue)
     }
 }

@@ -1,5 +1,6 @@
 //! Turns setval calls into calls of the guard, and while a preview runs, what else reads or moves sequences.
 
+use crate::pg::query::walk::walk_queries;
 use crate::pg::{compat, raw};
 use crate::preview;
 use pgrx::pg_sys::{self, Node};
@@ -78,9 +79,9 @@ pub unsafe fn query(query: *mut pg_sys::Query) {
     let Some(mut substitutes) = substitutes() else {
         return;
     };
-    // SAFETY: the walker changes FuncExpr nodes in place, as the planner itself would.
+    // SAFETY: calls are changed in place, as the planner itself would.
     unsafe {
-        pg_sys::query_tree_walker(query, Some(walk), (&raw mut substitutes).cast(), 0);
+        substitute(query.cast(), &substitutes);
         if substitutes.preview.is_some() {
             let context = (&raw mut substitutes).cast();
             compat::mutate_query(query, replace, context, pg_sys::QTW_DONT_COPY_QUERY);
@@ -93,53 +94,39 @@ pub unsafe fn query(query: *mut pg_sys::Query) {
 /// # Safety
 /// `planned` must be the planner's fresh result.
 pub unsafe fn plan(planned: *mut pg_sys::PlannedStmt) {
-    let Some(mut substitutes) = substitutes() else {
+    let Some(substitutes) = substitutes() else {
         return;
     };
     // SAFETY: the caller vouches for the plan.
     unsafe {
-        plan_node((*planned).planTree, &mut substitutes);
+        plan_nodes((*planned).planTree, &substitutes);
         for n in 0..raw::list_length((*planned).subplans) {
-            plan_node(
-                raw::list_nth((*planned).subplans, n).cast(),
-                &mut substitutes,
-            );
+            plan_nodes(raw::list_nth((*planned).subplans, n).cast(), &substitutes);
         }
     }
 }
 
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn walk(node: *mut Node, context: *mut c_void) -> bool {
-    // SAFETY: PostgreSQL's walkers pass NULL or live nodes; the context is the caller's Substitutes.
+/// Changes the calls in a query or an expression in place.
+///
+/// # Safety
+/// `node` must be NULL or live, and the caller's to change.
+unsafe fn substitute(node: *mut Node, substitutes: &Substitutes) {
+    // SAFETY: the caller vouches for the node; the cast follows a part's tag.
     unsafe {
-        if node.is_null() {
-            return false;
-        }
-        match (*node).type_ {
-            pg_sys::NodeTag::T_FuncExpr => {
-                let call = &mut *(node as *mut pg_sys::FuncExpr);
-                let substitutes = &*(context as *const Substitutes);
-                match call.funcid {
-                    SETVAL => call.funcid = substitutes.two,
-                    SETVAL3 => call.funcid = substitutes.three,
-                    function => {
-                        if let Some(preview) = &substitutes.preview {
-                            call.funcid = match function {
-                                NEXTVAL => preview.nextval,
-                                CURRVAL => preview.currval,
-                                LASTVAL => preview.lastval,
-                                other => other,
-                            };
-                        }
-                    }
-                }
+        walk_queries(node, |part| {
+            if (*part).type_ != pg_sys::NodeTag::T_FuncExpr {
+                return;
             }
-            pg_sys::NodeTag::T_Query => {
-                return pg_sys::query_tree_walker(node.cast(), Some(walk), context, 0);
-            }
-            _ => {}
-        }
-        pg_sys::expression_tree_walker(node, Some(walk), context)
+            let call = &mut *(part as *mut pg_sys::FuncExpr);
+            call.funcid = match (call.funcid, &substitutes.preview) {
+                (SETVAL, _) => substitutes.two,
+                (SETVAL3, _) => substitutes.three,
+                (NEXTVAL, Some(preview)) => preview.nextval,
+                (CURRVAL, Some(preview)) => preview.currval,
+                (LASTVAL, Some(preview)) => preview.lastval,
+                (other, _) => other,
+            };
+        });
     }
 }
 
@@ -204,66 +191,69 @@ fn identity_call(function: pg_sys::Oid, next: &pg_sys::NextValueExpr) -> *mut No
     }
 }
 
-/// The expressions of the plan nodes that evaluate target lists, conditions and functions.
+/// The expressions of the plan nodes that evaluate target lists, conditions and functions. A plan may be deeper than the
+/// stack.
 ///
 /// # Safety
 /// `plan` must be NULL or a node of a fresh plan.
-unsafe fn plan_node(plan: *mut pg_sys::Plan, substitutes: &mut Substitutes) {
+unsafe fn plan_nodes(plan: *mut pg_sys::Plan, substitutes: &Substitutes) {
     use pg_sys::NodeTag;
-    // SAFETY: node casts follow the node's tag; lists of expressions are what expression_tree_walker takes.
-    unsafe {
+    let mut open = vec![plan];
+    while let Some(plan) = open.pop() {
         if plan.is_null() {
-            return;
+            continue;
         }
-        let context: *mut c_void = (&raw mut *substitutes).cast();
-        let expressions = |list: *mut pg_sys::List| {
-            walk(list.cast(), context);
-        };
-        expressions((*plan).targetlist);
-        expressions((*plan).qual);
-        let mut children: *mut pg_sys::List = std::ptr::null_mut();
-        match (*plan).type_ {
-            NodeTag::T_Result => {
-                walk((*(plan as *mut pg_sys::Result)).resconstantqual, context);
-            }
-            NodeTag::T_FunctionScan => {
-                let functions = (*(plan as *mut pg_sys::FunctionScan)).functions;
-                for n in 0..raw::list_length(functions) {
-                    walk(
-                        (*(raw::list_nth(functions, n) as *mut pg_sys::RangeTblFunction)).funcexpr,
-                        context,
-                    );
+        // SAFETY: node casts follow the node's tag; lists of expressions are what `substitute` takes.
+        unsafe {
+            let expression = |node: *mut Node| substitute(node, substitutes);
+            let expressions = |list: *mut pg_sys::List| expression(list.cast());
+            expressions((*plan).targetlist);
+            expressions((*plan).qual);
+            let mut children: *mut pg_sys::List = std::ptr::null_mut();
+            match (*plan).type_ {
+                NodeTag::T_Result => {
+                    expression((*(plan as *mut pg_sys::Result)).resconstantqual);
                 }
+                NodeTag::T_FunctionScan => {
+                    let functions = (*(plan as *mut pg_sys::FunctionScan)).functions;
+                    for n in 0..raw::list_length(functions) {
+                        let function = raw::list_nth(functions, n) as *mut pg_sys::RangeTblFunction;
+                        expression((*function).funcexpr);
+                    }
+                }
+                NodeTag::T_ValuesScan => {
+                    expressions((*(plan as *mut pg_sys::ValuesScan)).values_lists)
+                }
+                NodeTag::T_NestLoop | NodeTag::T_MergeJoin | NodeTag::T_HashJoin => {
+                    expressions((*(plan as *mut pg_sys::Join)).joinqual);
+                }
+                NodeTag::T_Limit => {
+                    expression((*(plan as *mut pg_sys::Limit)).limitOffset);
+                    expression((*(plan as *mut pg_sys::Limit)).limitCount);
+                }
+                NodeTag::T_SubqueryScan => {
+                    open.push((*(plan as *mut pg_sys::SubqueryScan)).subplan)
+                }
+                NodeTag::T_Append => children = (*(plan as *mut pg_sys::Append)).appendplans,
+                NodeTag::T_MergeAppend => {
+                    children = (*(plan as *mut pg_sys::MergeAppend)).mergeplans
+                }
+                NodeTag::T_CustomScan => {
+                    children = (*(plan as *mut pg_sys::CustomScan)).custom_plans
+                }
+                NodeTag::T_ModifyTable => {
+                    let modify = plan as *mut pg_sys::ModifyTable;
+                    expressions((*modify).returningLists);
+                    expressions((*modify).onConflictSet);
+                    expression((*modify).onConflictWhere);
+                    expressions((*modify).withCheckOptionLists);
+                    #[cfg(not(feature = "pg14"))]
+                    expressions((*modify).mergeActionLists);
+                }
+                _ => {}
             }
-            NodeTag::T_ValuesScan => expressions((*(plan as *mut pg_sys::ValuesScan)).values_lists),
-            NodeTag::T_NestLoop | NodeTag::T_MergeJoin | NodeTag::T_HashJoin => {
-                expressions((*(plan as *mut pg_sys::Join)).joinqual);
-            }
-            NodeTag::T_Limit => {
-                walk((*(plan as *mut pg_sys::Limit)).limitOffset, context);
-                walk((*(plan as *mut pg_sys::Limit)).limitCount, context);
-            }
-            NodeTag::T_SubqueryScan => {
-                plan_node((*(plan as *mut pg_sys::SubqueryScan)).subplan, substitutes)
-            }
-            NodeTag::T_Append => children = (*(plan as *mut pg_sys::Append)).appendplans,
-            NodeTag::T_MergeAppend => children = (*(plan as *mut pg_sys::MergeAppend)).mergeplans,
-            NodeTag::T_CustomScan => children = (*(plan as *mut pg_sys::CustomScan)).custom_plans,
-            NodeTag::T_ModifyTable => {
-                let modify = plan as *mut pg_sys::ModifyTable;
-                expressions((*modify).returningLists);
-                expressions((*modify).onConflictSet);
-                walk((*modify).onConflictWhere, context);
-                expressions((*modify).withCheckOptionLists);
-                #[cfg(not(feature = "pg14"))]
-                expressions((*modify).mergeActionLists);
-            }
-            _ => {}
+            open.extend((0..raw::list_length(children)).map(|n| raw::list_nth(children, n).cast()));
+            open.extend([(*plan).lefttree, (*plan).righttree]);
         }
-        for n in 0..raw::list_length(children) {
-            plan_node(raw::list_nth(children, n).cast(), substitutes);
-        }
-        plan_node((*plan).lefttree, substitutes);
-        plan_node((*plan).righttree, substitutes);
     }
 }

@@ -68,6 +68,11 @@ pub fn definition(sequence: Oid) -> (i64, i64) {
     }
 }
 
+/// How many values a session draws from it at once.
+pub fn cache(sequence: Oid) -> i64 {
+    catalog_row(sequence).map_or(1, |row| row.seqcache)
+}
+
 /// The values the sequence runs through.
 pub fn range(sequence: Oid) -> Option<Range> {
     catalog_row(sequence).map(|row| Range {

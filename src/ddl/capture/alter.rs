@@ -3,6 +3,7 @@
 // PostgreSQL names its commands like this.
 #![allow(non_upper_case_globals)]
 
+use super::as_written;
 use super::closure::{self, Object};
 use super::{begun, coverage, lock, rows_for_columns, will_be_refused};
 use crate::ddl::scope::resolve;
@@ -10,8 +11,8 @@ use crate::ddl::{Table, enforce};
 use crate::judge::ddl::{Action, Kind};
 use crate::model::Operation;
 use crate::pg::{catalog, compat, objects, raw};
-use crate::record::definition;
 use crate::record::whole::Destroyer;
+use crate::record::{column_change, definition};
 use crate::registry::Registry;
 use crate::report::Outcome;
 use crate::running::underway::Underway;
@@ -26,6 +27,8 @@ struct Plan {
     retyped: Vec<i16>,
     /// Those of them whose values stay as they are.
     same: Vec<i16>,
+    /// Retyped columns, in children too, and whether older images are read as their values are then.
+    as_written: Vec<(Object, bool)>,
     /// Every column that is dropped or retyped, in children too.
     reached: Vec<Object>,
     /// Those of them that are dropped.
@@ -89,6 +92,11 @@ unsafe fn plan(statement: *mut pg_sys::AlterTableStmt, relid: Oid) -> Plan {
                     .iter()
                     .filter(|column| keeps_values(command, relid, **column));
                 plan.same.extend(same);
+                let as_written = found.first().is_some_and(|column| {
+                    as_written::leaves(command, column.oid, column.column as i16)
+                });
+                let columns = found.iter().map(|column| (*column, as_written));
+                plan.as_written.extend(columns);
             }
             let list = if all {
                 &mut plan.retyped
@@ -239,6 +247,9 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
             };
             rows_for_columns(registry, table, &destroyer, &plan.reached)?;
         }
+    }
+    for (column, as_written) in &plan.as_written {
+        column_change::converted((column.oid, column.column as i16), None, *as_written);
     }
     let mut statement = begun(coverage, vec![relid], None);
     statement.columns = plan

@@ -4,9 +4,9 @@ use super::closure::{self, Object};
 use super::{begun, coverage, lock, rows, rows_for_columns, will_be_refused};
 use crate::ddl::scope::{resolve_names, role_ids};
 use crate::model::Operation;
-use crate::pg::{catalog, compat, raw};
-use crate::record::definition;
+use crate::pg::{catalog, compat, objects, raw};
 use crate::record::whole::Destroyer;
+use crate::record::{definition, table_change};
 use crate::registry::{Guarded, Registry};
 use crate::report::Outcome;
 use crate::running::underway::Underway;
@@ -132,7 +132,9 @@ fn capture(
     relids.retain(|relid| is_table(*relid));
     let cause: Rc<str> = Rc::from(format!("cascade from {cause}"));
     // Those that vanish first: what belongs to none in particular comes back with one that is made again.
-    let mut owners = relids.clone();
+    let mut made = partitioned(registry, &relids, &gone);
+    made.extend(&relids);
+    let mut owners = made.clone();
     owners.extend(concerned.iter().filter(|relid| !relids.contains(relid)));
     let addresses = closure::addresses(&gone);
     let parts = definition::parts(&addresses, &owners);
@@ -143,8 +145,8 @@ fn capture(
     let mut definitions = definition::others(&closure::whole(&gone));
     definitions.extend(definition::references(&addresses));
     if !relids.is_empty() {
-        definitions.extend(definition::tables(&relids));
-        definitions.extend(parts_of(&relids));
+        definitions.extend(definition::tables(&made));
+        definitions.extend(parts_of(&made));
         let names = definition::table_names(&tables);
         definition::write(names, Operation::DropTable, definitions);
         definitions = Vec::new();
@@ -196,6 +198,11 @@ fn capture(
         };
         rows_for_columns(registry, table, &destroyer, &columns)?;
     }
+    // A partition's rows have their root's name in the record: that counts, too.
+    let relations = gone
+        .iter()
+        .filter(|object| object.class == pg_sys::RelationRelationId && object.column == 0);
+    relations.for_each(|object| table_change::dropped(object.oid));
     let mut statement = begun(coverage, named, Some(cause));
     statement.tables = relids;
     statement.columns = columns
@@ -203,6 +210,26 @@ fn capture(
         .map(|column| (column.oid, column.column as i16))
         .collect();
     Ok(Some(statement))
+}
+
+/// The partitioned tables that go with guarded partitions and are not guarded themselves: those are nothing without them.
+fn partitioned(registry: &Registry, relids: &[Oid], gone: &[Object]) -> Vec<Oid> {
+    let goes = |relid: Oid| {
+        let mut objects = gone.iter();
+        objects.any(|object| {
+            (object.class, object.oid, object.column) == (pg_sys::RelationRelationId, relid, 0)
+        })
+    };
+    let is_partitioned =
+        |relid: Oid| objects::class_before(relid).is_some_and(|row| row.kind == 'p');
+    let mut found = Vec::new();
+    for ancestor in relids.iter().flat_map(|relid| registry.ancestors(*relid)) {
+        let known = relids.contains(&ancestor) || found.contains(&ancestor);
+        if !known && goes(ancestor) && is_partitioned(ancestor) {
+            found.push(ancestor);
+        }
+    }
+    found
 }
 
 /// The guarded tables among objects that go, children after their parents.

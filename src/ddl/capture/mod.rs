@@ -5,6 +5,7 @@
 //! is reached.
 
 mod alter;
+pub(crate) mod as_written;
 pub(crate) mod closure;
 mod drop;
 mod truncate;

@@ -33,6 +33,8 @@ pub enum Kind {
     CreateRule,
     SwitchRule,
     DropRule,
+    /// Of something that the registration's `expendable` is built of.
+    ChangeExpendable,
 }
 
 /// What an approval can do for it.
@@ -70,6 +72,7 @@ impl Kind {
             Kind::CreateRule => "CREATE RULE",
             Kind::SwitchRule => "ENABLE or DISABLE RULE",
             Kind::DropRule => "DROP RULE",
+            Kind::ChangeExpendable => "change",
         }
     }
 
@@ -110,7 +113,8 @@ impl Kind {
             Kind::DropAttribute
             | Kind::AlterAttributeType
             | Kind::SwitchAllTriggers
-            | Kind::RenameRegisteredColumn => Approvable::Never,
+            | Kind::RenameRegisteredColumn
+            | Kind::ChangeExpendable => Approvable::Never,
             _ => Approvable::Yes,
         }
     }
@@ -152,6 +156,10 @@ impl Kind {
             }
             Kind::CreateRule | Kind::SwitchRule | Kind::DropRule => {
                 "A rule turns statements on the table into others, or into nothing."
+            }
+            Kind::ChangeExpendable => {
+                "The table's expendable expression uses it: other rows would be expendable than those that were meant, or \
+                 the expression could not be read any more."
             }
         }
     }

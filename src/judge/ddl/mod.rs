@@ -43,6 +43,10 @@ impl Action {
         asked: ApprovalKind,
     ) -> Violation {
         let message = match (self.through, &self.object) {
+            (None, Some(object)) if self.kind == Kind::ChangeExpendable => format!(
+                "{object} is refused: rows of protected table \"{}\" are expendable by it",
+                subject.table
+            ),
             (Some(through), _) => {
                 format!(
                     "{through} would reach protected table \"{}\"",
@@ -104,6 +108,7 @@ impl Action {
             Kind::DropAttribute | Kind::AlterAttributeType => {
                 "Add a new attribute and stop using the old one, or give"
             }
+            Kind::ChangeExpendable => "If it is meant, give",
             _ => "Give",
         };
         format!(

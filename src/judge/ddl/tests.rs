@@ -97,6 +97,25 @@ fn the_next_step_is_of_the_kind_that_the_table_accepts() {
 }
 
 #[test]
+fn what_decides_which_rows_are_expendable_is_named() {
+    let violation = Action::new(
+        Kind::ChangeExpendable,
+        Some("change of function is_test(text)".to_owned()),
+    )
+    .violation(USERS, &registration(), ApprovalKind::Session);
+    assert_eq!(
+        violation.message,
+        "change of function is_test(text) is refused: rows of protected table \"users\" are expendable by it"
+    );
+    assert!(
+        violation
+            .hint
+            .contains("backstop.unprotect('public.users')")
+    );
+    assert_eq!(violation.column, None);
+}
+
+#[test]
 fn no_approval_switches_the_guard_off() {
     assert_eq!(Kind::SwitchAllTriggers.approvable(), Approvable::Never);
     assert_eq!(tamper("schema \"backstop\"", None).rule, Rule::Tamper);

@@ -147,8 +147,15 @@ unsafe fn is_opaque(node: Node) -> bool {
     }
 }
 
+/// `simplified`, for PostgreSQL to call. Rust calls that one: a guard that nobody but Rust is outside of raises an error past
+/// whoever would catch it.
 #[pg_guard]
-unsafe extern "C-unwind" fn simplified(node: Node, context: *mut core::ffi::c_void) -> Node {
+unsafe extern "C-unwind" fn simplified_part(node: Node, context: *mut core::ffi::c_void) -> Node {
+    // SAFETY: passed on from `simplified`.
+    unsafe { simplified(node, context) }
+}
+
+unsafe fn simplified(node: Node, context: *mut core::ffi::c_void) -> Node {
     if node.is_null() {
         return node;
     }
@@ -172,7 +179,7 @@ unsafe extern "C-unwind" fn simplified(node: Node, context: *mut core::ffi::c_vo
         {
             return known.out_of_reach(node);
         }
-        let node = mutate_expression(node, simplified, context);
+        let node = mutate_expression(node, simplified_part, context);
         let known = &mut *context.cast::<Known>();
         let gatherer = &mut *known.gatherer.cast::<Gatherer<'_>>();
         match gatherer.simpler(known.scope, node) {
@@ -203,8 +210,14 @@ impl Known {
     }
 }
 
+/// `put`, for PostgreSQL to call.
 #[pg_guard]
-unsafe extern "C-unwind" fn put(node: Node, context: *mut core::ffi::c_void) -> Node {
+unsafe extern "C-unwind" fn put_part(node: Node, context: *mut core::ffi::c_void) -> Node {
+    // SAFETY: passed on from `put`.
+    unsafe { put(node, context) }
+}
+
+unsafe fn put(node: Node, context: *mut core::ffi::c_void) -> Node {
     if node.is_null() {
         return node;
     }
@@ -219,7 +232,7 @@ unsafe extern "C-unwind" fn put(node: Node, context: *mut core::ffi::c_void) -> 
             let at = columns.position(|&c| pg_sys::equal(c.cast(), node.cast()));
             return at.map_or(node, |at| given.values[at]);
         }
-        let node = mutate_expression(node, put, context);
+        let node = mutate_expression(node, put_part, context);
         match reads_labels(node) {
             true => {
                 let of = pg_sys::exprType(node);

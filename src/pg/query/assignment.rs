@@ -4,6 +4,9 @@ use pgrx::pg_sys;
 
 use super::node::{Node, items, tag};
 use crate::judge::statement::Assignment;
+use crate::model::ProtectedTarget;
+use crate::pg::catalog::OpenRelation;
+use crate::pg::folding;
 
 /// The columns of ON CONFLICT's arbiter: those inferred by, or those of the named constraint's index.
 ///
@@ -24,11 +27,9 @@ pub unsafe fn arbiter(conflict: *mut pg_sys::OnConflictExpr) -> Vec<i16> {
                 let form = (*relation).rd_index;
                 let keys = (*form).indkey.values.as_slice((*form).indnkeyatts as usize);
                 columns.extend(keys.iter().filter(|&&a| a != 0));
-                vars(
-                    pg_sys::RelationGetIndexExpressions(relation).cast(),
-                    &mut columns,
-                );
+                let expressions = pg_sys::RelationGetIndexExpressions(relation).cast();
                 pg_sys::index_close(relation, pg_sys::AccessShareLock as i32);
+                vars(expressions, &mut columns);
             }
         }
         columns.sort_unstable();
@@ -49,11 +50,17 @@ unsafe fn vars(node: Node, found: &mut Vec<i16>) {
     }
 }
 
-/// What an UPDATE's target list assigns.
+/// What an UPDATE's target list assigns to the target.
 ///
 /// # Safety
 /// `list` is a valid target list for that relation, which the statement has locked.
-pub unsafe fn assignments(relid: pg_sys::Oid, list: *mut pg_sys::List) -> Vec<Assignment> {
+pub unsafe fn assignments(
+    target: &ProtectedTarget,
+    relid: pg_sys::Oid,
+    list: *mut pg_sys::List,
+) -> Vec<Assignment> {
+    // Of other columns nobody asks whether they are cleared.
+    let fed = |attno: i16| target.fed_columns.iter().any(|f| f.attnum == attno);
     // SAFETY: a target list holds TargetEntry nodes; the target is locked by the statement.
     unsafe {
         let entries = items::<pg_sys::TargetEntry>(list)
@@ -62,7 +69,7 @@ pub unsafe fn assignments(relid: pg_sys::Oid, list: *mut pg_sys::List) -> Vec<As
         entries
             .map(|entry| Assignment {
                 attno: (*entry).resno,
-                clears: clears(relid, (*entry).resno, (*entry).expr.cast()),
+                clears: fed((*entry).resno) && clears(relid, (*entry).resno, (*entry).expr.cast()),
             })
             .collect()
     }
@@ -70,43 +77,25 @@ pub unsafe fn assignments(relid: pg_sys::Oid, list: *mut pg_sys::List) -> Vec<As
 
 /// Does the assignment leave NULL, the column's constant default, or an empty value?
 unsafe fn clears(relid: pg_sys::Oid, attno: i16, expr: Node) -> bool {
-    // SAFETY: folding works on a copy; the relation is locked by the statement and its entry closed again.
+    // SAFETY: folding works on a copy; the relation is locked by the statement.
     unsafe {
         if tag(expr) == pg_sys::NodeTag::T_SetToDefault {
             return true;
         }
-        let Some(value) = folded(expr) else {
+        let Some(value) = folding::constant(expr) else {
             return false;
         };
         if (*value).constisnull || is_empty(value) {
             return true;
         }
-        let relation = pg_sys::RelationIdGetRelation(relid);
-        if relation.is_null() {
+        let Some(relation) = OpenRelation::open(relid, pg_sys::NoLock) else {
             return false;
-        }
-        let default = pg_sys::build_column_default(relation, attno.into());
-        pg_sys::RelationClose(relation);
-        if default.is_null() {
-            return false;
-        }
-        folded(default).is_some_and(|default| pg_sys::equal(default.cast(), value.cast()))
-    }
-}
-
-unsafe fn folded(expr: Node) -> Option<*mut pg_sys::Const> {
-    // SAFETY: passed on from the caller; without a root the folding reads only the expression and the catalogs.
-    unsafe {
-        // Only what could be a constant at all is worth a copy.
-        if pg_sys::contain_vars_of_level(expr, 0) || pg_sys::contain_volatile_functions(expr) {
-            return None;
-        }
-        let copy = pg_sys::copyObjectImpl(expr.cast()).cast();
-        let mut value = pg_sys::eval_const_expressions(core::ptr::null_mut(), copy);
-        while tag(value) == pg_sys::NodeTag::T_CoerceToDomain {
-            value = (*value.cast::<pg_sys::CoerceToDomain>()).arg.cast();
-        }
-        (tag(value) == pg_sys::NodeTag::T_Const).then(|| value.cast())
+        };
+        let default = pg_sys::build_column_default(relation.0, attno.into());
+        drop(relation);
+        !default.is_null()
+            && folding::constant(default)
+                .is_some_and(|default| pg_sys::equal(default.cast(), value.cast()))
     }
 }
 

@@ -3,11 +3,16 @@
 use pgrx::pg_sys;
 
 use super::node::{Node, items, tag};
-use super::output::outputs;
 use super::scope::{Gatherer, ScopeId};
 use super::shape::{shape, takes};
-use super::sources::{Source, nulls};
+use super::sources::{Source, joined, nulls};
 use crate::judge::predicate::{Operand, Predicate, Reading};
+
+/// A part of a join tree, before what is in it and after.
+enum Visit {
+    Enter(Node),
+    Leave(Node),
+}
 
 impl Gatherer<'_> {
     /// Everything that selects the rows a subquery gives out.
@@ -33,9 +38,7 @@ impl Gatherer<'_> {
             if !(*query).setOperations.is_null() {
                 let arms = self.set_operation(scope, (*query).setOperations);
                 parts.push(arms);
-                let mut compared = Operand::default();
-                self.deduplicated(scope, (*query).setOperations, false, &mut compared);
-                parts.extend(shape(compared, Reading::Compared));
+                parts.extend(self.deduplicated(scope, (*query).setOperations));
             }
             let (count, offset) = (takes((*query).limitCount), takes((*query).limitOffset));
             if offset || (count && !exists) {
@@ -62,56 +65,70 @@ impl Gatherer<'_> {
         unsafe {
             let tree = (*self.scopes[scope].query).jointree;
             if !tree.is_null() {
-                self.join_item(scope, tree.cast(), &mut parts);
+                self.join_tree(scope, tree.cast(), &mut parts);
             }
         }
         parts
     }
 
-    unsafe fn join_item(&mut self, scope: ScopeId, node: Node, parts: &mut Vec<Predicate>) {
-        // SAFETY: a join tree is made of FromExpr, JoinExpr and RangeTblRef nodes (primnodes.h).
-        unsafe {
-            match tag(node) {
-                pg_sys::NodeTag::T_FromExpr => {
-                    let from = node.cast::<pg_sys::FromExpr>();
-                    for item in items::<pg_sys::Node>((*from).fromlist) {
-                        self.join_item(scope, item, parts);
-                    }
-                    let quals = self.predicate(scope, (*from).quals);
-                    parts.push(quals);
-                }
-                pg_sys::NodeTag::T_JoinExpr => {
-                    let join = node.cast::<pg_sys::JoinExpr>();
-                    self.join_item(scope, (*join).larg, parts);
-                    self.join_item(scope, (*join).rarg, parts);
-                    let on = self.predicate(scope, (*join).quals);
-                    let (left, right) = nulls((*join).jointype);
-                    if !left && !right {
-                        parts.push(on);
-                        return;
-                    }
-                    let mut nullable = Vec::new();
-                    for (side, nulled) in [((*join).larg, left), ((*join).rarg, right)] {
-                        // A FULL join drops no row of either side.
-                        if nulled && left != right {
-                            self.members(scope, side, &mut nullable);
+    /// Joins are nested as deep as the list of them is long: this keeps its own stack.
+    unsafe fn join_tree(&mut self, scope: ScopeId, root: Node, parts: &mut Vec<Predicate>) {
+        let mut todo = vec![Visit::Enter(root)];
+        while let Some(visit) = todo.pop() {
+            // SAFETY: a join tree is made of FromExpr, JoinExpr and RangeTblRef nodes (primnodes.h).
+            unsafe {
+                match visit {
+                    Visit::Enter(node) => match tag(node) {
+                        pg_sys::NodeTag::T_FromExpr => {
+                            let list = (*node.cast::<pg_sys::FromExpr>()).fromlist;
+                            todo.push(Visit::Leave(node));
+                            todo.extend(items(list).into_iter().rev().map(Visit::Enter));
                         }
+                        pg_sys::NodeTag::T_JoinExpr => {
+                            let join = node.cast::<pg_sys::JoinExpr>();
+                            todo.push(Visit::Leave(node));
+                            todo.extend([(*join).rarg, (*join).larg].map(Visit::Enter));
+                        }
+                        pg_sys::NodeTag::T_RangeTblRef => {
+                            let rtindex = (*node.cast::<pg_sys::RangeTblRef>()).rtindex;
+                            self.entry(scope, rtindex, parts);
+                        }
+                        _ => {}
+                    },
+                    Visit::Leave(node) if tag(node) == pg_sys::NodeTag::T_FromExpr => {
+                        let quals = (*node.cast::<pg_sys::FromExpr>()).quals;
+                        parts.push(self.predicate(scope, quals));
                     }
-                    parts.push(Predicate::OuterOn {
-                        on: Box::new(on),
-                        nullable,
-                    });
+                    Visit::Leave(node) => parts.push(self.join_condition(scope, node.cast())),
                 }
-                pg_sys::NodeTag::T_RangeTblRef => {
-                    self.entry(scope, (*node.cast::<pg_sys::RangeTblRef>()).rtindex, parts);
+            }
+        }
+    }
+
+    unsafe fn join_condition(&mut self, scope: ScopeId, join: *mut pg_sys::JoinExpr) -> Predicate {
+        // SAFETY: passed on from `join_tree`.
+        unsafe {
+            let on = self.predicate(scope, (*join).quals);
+            let (left, right) = nulls((*join).jointype);
+            if !left && !right {
+                return on;
+            }
+            let mut nullable = Vec::new();
+            for (side, nulled) in [((*join).larg, left), ((*join).rarg, right)] {
+                // A FULL join drops no row of either side.
+                if nulled && left != right {
+                    self.members(scope, side, &mut nullable);
                 }
-                _ => {}
+            }
+            Predicate::OuterOn {
+                on: Box::new(on),
+                nullable,
             }
         }
     }
 
     unsafe fn entry(&mut self, scope: ScopeId, rtindex: i32, parts: &mut Vec<Predicate>) {
-        // SAFETY: passed on from `join_item`.
+        // SAFETY: passed on from `join_tree`.
         unsafe {
             let rte = self.rte(scope, rtindex);
             if let Source::Query(inner, _) = self.source(scope, rtindex) {
@@ -143,86 +160,23 @@ impl Gatherer<'_> {
     }
 
     /// The instances of a join's side.
-    unsafe fn members(&mut self, scope: ScopeId, node: Node, found: &mut Vec<usize>) {
-        // SAFETY: passed on from `join_item`.
+    unsafe fn members(&mut self, scope: ScopeId, side: Node, found: &mut Vec<usize>) {
+        // SAFETY: passed on from `join_tree`.
         unsafe {
-            match tag(node) {
-                pg_sys::NodeTag::T_JoinExpr => {
-                    let join = node.cast::<pg_sys::JoinExpr>();
-                    self.members(scope, (*join).larg, found);
-                    self.members(scope, (*join).rarg, found);
-                }
-                pg_sys::NodeTag::T_RangeTblRef => {
-                    let rtindex = (*node.cast::<pg_sys::RangeTblRef>()).rtindex;
-                    match self.source(scope, rtindex) {
-                        Source::Columns(i) | Source::Recursive(_, i) => found.push(i),
-                        Source::Query(inner, i) => {
-                            let body = self.scopes[inner].body;
-                            let all = self.statement.instances.iter().enumerate();
-                            let inside = all
-                                .filter(|(_, x)| self.statement.within(x.body, body))
-                                .map(|(i, _)| i);
-                            found.extend(inside.chain([i]));
-                        }
-                        Source::Alias => {}
+            for rtindex in joined(side) {
+                match self.source(scope, rtindex) {
+                    Source::Columns(i) | Source::Recursive(_, i) => found.push(i),
+                    Source::Query(inner, i) => {
+                        let body = self.scopes[inner].body;
+                        let all = self.statement.instances.iter().enumerate();
+                        let inside = all
+                            .filter(|(_, x)| self.statement.within(x.body, body))
+                            .map(|(i, _)| i);
+                        found.extend(inside.chain([i]));
                     }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    unsafe fn set_operation(&mut self, scope: ScopeId, node: Node) -> Predicate {
-        // SAFETY: set operations are SetOperationStmt nodes with RangeTblRef leaves that name subqueries.
-        unsafe {
-            if tag(node) == pg_sys::NodeTag::T_RangeTblRef {
-                return match self.source(scope, (*node.cast::<pg_sys::RangeTblRef>()).rtindex) {
-                    Source::Query(inner, _) => Predicate::Feeds(self.scopes[inner].body),
-                    _ => Predicate::And(Vec::new()),
-                };
-            }
-            let operation = node.cast::<pg_sys::SetOperationStmt>();
-            let left = self.set_operation(scope, (*operation).larg);
-            let right = self.set_operation(scope, (*operation).rarg);
-            match (*operation).op {
-                pg_sys::SetOperation::SETOP_UNION => {
-                    let mut arms = Vec::new();
-                    for arm in [left, right] {
-                        match arm {
-                            Predicate::Feeds(body) => arms.push(body),
-                            Predicate::Union(more) => arms.extend(more),
-                            nested => arms.push(self.nested(scope, nested)),
-                        }
-                    }
-                    Predicate::Union(arms)
-                }
-                pg_sys::SetOperation::SETOP_INTERSECT => {
-                    let mut parts = vec![left, right];
-                    for target in outputs(self.scopes[scope].query) {
-                        let left = self.arm_output(scope, (*operation).larg, (*target).resno);
-                        let right = self.arm_output(scope, (*operation).rarg, (*target).resno);
-                        let expr = self.expr(scope, (*target).expr.cast());
-                        parts.push(Predicate::Equal { left, right, expr });
-                    }
-                    Predicate::And(parts)
-                }
-                _ => {
-                    let excepted = self.excepted(scope, operation);
-                    Predicate::And([left, right].into_iter().chain(excepted).collect())
+                    Source::Alias => {}
                 }
             }
         }
-    }
-
-    /// A body of its own for an arm that is itself an INTERSECT or EXCEPT.
-    fn nested(&mut self, scope: ScopeId, predicate: Predicate) -> usize {
-        use crate::judge::statement::Body;
-        let (parent, depth) = (self.scopes[scope].body, self.scopes[scope].depth);
-        self.statement.bodies.push(Body {
-            parent: Some(parent),
-            depth,
-            predicate,
-        });
-        self.statement.bodies.len() - 1
     }
 }

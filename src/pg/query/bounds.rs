@@ -7,6 +7,7 @@ use super::lossless::strip;
 use super::node::{Node, btree_strategy, items, tag};
 use super::scope::{Gatherer, ScopeId};
 use crate::judge::bounds::{Bounds, Comparison};
+use crate::pg::stack::check_stack;
 
 impl Gatherer<'_> {
     /// What a comparison comes to, where its sides' bounds say so and neither can be null.
@@ -44,7 +45,7 @@ impl Gatherer<'_> {
     unsafe fn bounds(&mut self, scope: ScopeId, node: Node) -> Bounds {
         // SAFETY: passed on from `decided`: the parts of an expression are expressions of the same query.
         unsafe {
-            pg_sys::check_stack_depth();
+            check_stack();
             let node = strip(node);
             let of_type = of_type(pg_sys::exprType(node));
             let known = match tag(node) {

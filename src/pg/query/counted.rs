@@ -8,6 +8,7 @@ use super::lossless::strip;
 use super::node::{Node, btree_strategy, items, tag};
 use super::scope::{Gatherer, ScopeId};
 use crate::judge::predicate::{BodyId, Predicate};
+use crate::pg::stack::check_stack;
 
 impl Gatherer<'_> {
     /// A comparison that takes some of a subquery's rows too, when it compares how many they are, or their numbers in
@@ -64,7 +65,7 @@ impl Gatherer<'_> {
     unsafe fn count(&mut self, scope: ScopeId, column: Node) -> Option<BodyId> {
         // SAFETY: the callers pass an expression of that scope's query, and so does each step further in.
         unsafe {
-            pg_sys::check_stack_depth();
+            check_stack();
             let node = strip(column);
             let query = self.scopes[scope].query;
             match tag(node) {

@@ -22,11 +22,11 @@ pub unsafe fn own_parts_folded(node: Node) -> Node {
             foreign && joins
         });
         let node = match joins {
-            true => joined(node, core::ptr::null_mut()),
+            true => joined(node),
             false => node,
         };
         match foreign {
-            true => parts_folded(node, core::ptr::null_mut()),
+            true => parts_folded(node),
             false => pg_sys::eval_const_expressions(core::ptr::null_mut(), node),
         }
     }
@@ -58,7 +58,13 @@ unsafe fn joins_texts(node: Node) -> bool {
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn joined(node: Node, context: *mut core::ffi::c_void) -> Node {
+unsafe extern "C-unwind" fn joined_part(node: Node, _context: *mut core::ffi::c_void) -> Node {
+    // SAFETY: mutators pass valid nodes.
+    unsafe { joined(node) }
+}
+
+/// An error unwinds to `undone` from here: whoever calls a guarded function himself is jumped over.
+unsafe fn joined(node: Node) -> Node {
     if node.is_null() {
         return node;
     }
@@ -67,7 +73,7 @@ unsafe extern "C-unwind" fn joined(node: Node, context: *mut core::ffi::c_void) 
         if tag(node) == pg_sys::NodeTag::T_SubLink {
             return node;
         }
-        let node = mutate_expression(node, joined, context);
+        let node = mutate_expression(node, joined_part, core::ptr::null_mut());
         if !joins_texts(node) || any_part(node, |part| calls_foreign(part)) {
             return node;
         }
@@ -88,7 +94,13 @@ unsafe extern "C-unwind" fn joined(node: Node, context: *mut core::ffi::c_void) 
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn parts_folded(node: Node, context: *mut core::ffi::c_void) -> Node {
+unsafe extern "C-unwind" fn part_folded(node: Node, _context: *mut core::ffi::c_void) -> Node {
+    // SAFETY: mutators pass valid nodes.
+    unsafe { parts_folded(node) }
+}
+
+/// As `joined`.
+unsafe fn parts_folded(node: Node) -> Node {
     if node.is_null() {
         return node;
     }
@@ -110,6 +122,6 @@ unsafe extern "C-unwind" fn parts_folded(node: Node, context: *mut core::ffi::c_
         {
             return pg_sys::eval_const_expressions(core::ptr::null_mut(), node);
         }
-        mutate_expression(node, parts_folded, context)
+        mutate_expression(node, part_folded, core::ptr::null_mut())
     }
 }

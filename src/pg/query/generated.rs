@@ -19,6 +19,7 @@ pub fn generated_from(relid: pg_sys::Oid, attno: i16) -> Vec<i16> {
     // those of range-table entry 1, and the set's numbers count from FirstLowInvalidHeapAttributeNumber.
     unsafe {
         let expression = pg_sys::build_column_default(relation.0, attno.into());
+        drop(relation);
         pg_sys::pull_varattnos(expression, 1, &mut found);
         let mut member = pg_sys::bms_next_member(found, -1);
         while member >= 0 {

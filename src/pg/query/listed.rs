@@ -7,7 +7,7 @@ use super::node::{Node, is_own_equality, items, nth_rte, tag, varno};
 use super::operand::is_unnest;
 use super::output::outputs;
 use super::scope::{Gatherer, ScopeId};
-use super::walk::any_part;
+use super::walk::{any_part, names_columns};
 
 /// Longer lists are not compared with every value of a type.
 const MOST_LISTED: usize = 256;
@@ -39,7 +39,7 @@ impl Gatherer<'_> {
             let list = match only_values(query, 1) {
                 Some((rte, column)) => either(op, left, rte, column),
                 None => unnested(query)
-                    .filter(|&array| !self.names_columns(scope, array))
+                    .filter(|&array| !names_columns(array))
                     .map(|array| among(op, left, array)),
             };
             list.is_some_and(|list| self.always(scope, list))

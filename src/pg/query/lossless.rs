@@ -5,6 +5,7 @@
 use pgrx::pg_sys;
 
 use super::node::{Node, default_family, items, tag};
+use crate::pg::stack::check_stack;
 
 /// The expression under casts that map different values to different values.
 ///
@@ -110,6 +111,7 @@ fn relabels(from: pg_sys::Oid, to: pg_sys::Oid) -> bool {
     if from == to {
         true
     } else if element != pg_sys::InvalidOid && new != pg_sys::InvalidOid {
+        check_stack();
         relabels(element, new)
     } else {
         let family = default_family(to);

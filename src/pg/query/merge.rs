@@ -30,6 +30,9 @@ impl Gatherer<'_> {
         target: &mut Target,
     ) {
         let query = self.scopes[scope].query;
+        let Some(protected) = self.statement.instances[target.instance].target.clone() else {
+            return;
+        };
         // SAFETY: passed on from `destructive`; a MERGE's actions are MergeAction nodes.
         unsafe {
             // Up to 16 the source's join tree carries ON as its condition; 17 has a field for it.
@@ -79,7 +82,7 @@ impl Gatherer<'_> {
                 } else {
                     core::ptr::null_mut()
                 };
-                let assigned = assignments(relid, list);
+                let assigned = assignments(&protected, relid, list);
                 target.actions.push(Action {
                     verb,
                     predicate: Predicate::And(parts),

@@ -12,6 +12,7 @@ use super::output::outputs;
 use super::scope::{Gatherer, ScopeId};
 use super::sources::Source;
 use super::strict::{answers, is_plain, operates};
+use crate::pg::stack::check_stack;
 
 impl Gatherer<'_> {
     /// The expression whose value a column is: of the subquery that gives it out, or behind a join's or grouping step's
@@ -53,7 +54,7 @@ impl Gatherer<'_> {
     pub unsafe fn never_null(&mut self, scope: ScopeId, node: Node) -> bool {
         // SAFETY: passed on from the caller: the parts of an expression are expressions of the same query.
         unsafe {
-            pg_sys::check_stack_depth();
+            check_stack();
             let node = strip(node);
             match tag(node) {
                 pg_sys::NodeTag::T_Var => self.column_never_null(scope, node.cast()),

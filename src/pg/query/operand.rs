@@ -6,7 +6,10 @@ use super::lossless::strip;
 use super::node::{Node, items, tag};
 use super::nulls::of_attribute;
 use super::scope::{Gatherer, ScopeId};
+use super::series::is_one_value;
+use super::walk::names_columns;
 use crate::judge::predicate::{ColumnId, Operand};
+use crate::pg::stack::check_stack;
 
 impl Gatherer<'_> {
     /// One side of an equality.
@@ -16,6 +19,7 @@ impl Gatherer<'_> {
     pub unsafe fn operand(&mut self, scope: ScopeId, node: Node) -> Operand {
         // SAFETY: the tag says which struct the node is; the caller vouches for the rest.
         unsafe {
+            check_stack();
             let inner = strip(node);
             match tag(inner) {
                 pg_sys::NodeTag::T_Var => self.var(scope, inner.cast()),
@@ -26,7 +30,7 @@ impl Gatherer<'_> {
                 },
                 pg_sys::NodeTag::T_SubLink => {
                     let mut value = self.sublink_operand(scope, inner.cast(), true);
-                    value.series &= !self.is_one_value(scope, inner.cast());
+                    value.series = value.series && !is_one_value(inner.cast());
                     value
                 }
                 pg_sys::NodeTag::T_RowExpr => {
@@ -188,8 +192,10 @@ impl Gatherer<'_> {
             }
             let inner = self.enter((*sublink).subselect.cast(), scope, false);
             let mut value = self.output(inner, 1);
+            // Subqueries in subqueries would each be gone through to the innermost.
             value.fixed = kind == pg_sys::SubLinkType::EXPR_SUBLINK
-                && !self.names_columns(scope, sublink.cast());
+                && !self.overflow
+                && !names_columns(sublink.cast());
             value.bodies.push(self.scopes[inner].body);
             if ordered && kind == pg_sys::SubLinkType::ARRAY_SUBLINK {
                 let order = self.row_order(inner);

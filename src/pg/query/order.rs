@@ -2,11 +2,13 @@
 
 use pgrx::pg_sys;
 
-use super::node::{Node, items, tag};
+use super::node::{Node, items};
 use super::scope::{Gatherer, ScopeId};
-use super::sources::Source;
+use super::set_operation::arms;
+use super::sources::{Source, joined};
 use crate::judge::pins::Facts;
 use crate::judge::predicate::{ColumnId, Operand};
+use crate::pg::stack::check_stack;
 
 /// What a list of sort expressions reads, and whether it decides the order.
 struct Leading {
@@ -21,10 +23,13 @@ impl Gatherer<'_> {
     /// # Safety
     /// The scope's query is valid.
     pub unsafe fn row_order(&mut self, scope: ScopeId) -> Operand {
+        if self.overflow {
+            return Operand::default();
+        }
         let query = self.scopes[scope].query;
         // SAFETY: the caller vouches for the query; window clauses are WindowClause nodes.
         unsafe {
-            pg_sys::check_stack_depth();
+            check_stack();
             let Leading { mut read, decides } = self.leading(scope, (*query).sortClause, &[]);
             let mixes = (*query).hasAggs
                 || !(*query).groupClause.is_null()
@@ -91,13 +96,16 @@ impl Gatherer<'_> {
     /// The scope's query is valid.
     pub unsafe fn given_order(&mut self, scope: ScopeId) -> Operand {
         let query = self.scopes[scope].query;
-        let (mut entries, mut order) = (Vec::new(), Operand::default());
+        let mut order = Operand::default();
         // SAFETY: passed on from the caller.
         unsafe {
-            members((*query).setOperations, &mut entries);
-            if entries.is_empty() {
-                members((*query).jointree.cast(), &mut entries);
-            }
+            let entries = match (*query).setOperations.is_null() {
+                true => joined((*query).jointree.cast()),
+                false => {
+                    let arms = arms((*query).setOperations);
+                    arms.into_iter().map(|arm| arm.rtindex).collect()
+                }
+            };
             for rtindex in entries {
                 if let Source::Query(inner, _) = self.source(scope, rtindex) {
                     let inner = self.row_order(inner);
@@ -165,37 +173,6 @@ impl Gatherer<'_> {
 fn add(order: &mut Operand, more: Operand) {
     order.reads.extend(more.reads);
     order.bodies.extend(more.bodies);
-}
-
-/// The range-table numbers that a join tree or the set operations name.
-unsafe fn members(node: Node, found: &mut Vec<i32>) {
-    if node.is_null() {
-        return;
-    }
-    // SAFETY: join trees and set operations are made of these nodes (primnodes.h, parsenodes.h).
-    unsafe {
-        match tag(node) {
-            pg_sys::NodeTag::T_FromExpr => {
-                for item in items::<pg_sys::Node>((*node.cast::<pg_sys::FromExpr>()).fromlist) {
-                    members(item, found);
-                }
-            }
-            pg_sys::NodeTag::T_JoinExpr => {
-                let join = node.cast::<pg_sys::JoinExpr>();
-                members((*join).larg, found);
-                members((*join).rarg, found);
-            }
-            pg_sys::NodeTag::T_SetOperationStmt => {
-                let operation = node.cast::<pg_sys::SetOperationStmt>();
-                members((*operation).larg, found);
-                members((*operation).rarg, found);
-            }
-            pg_sys::NodeTag::T_RangeTblRef => {
-                found.push((*node.cast::<pg_sys::RangeTblRef>()).rtindex)
-            }
-            _ => {}
-        }
-    }
 }
 
 /// Does what the aggregate makes depend on the order of its rows? Anyone's own aggregate may.

@@ -5,6 +5,7 @@ use pgrx::pg_sys;
 use super::node::{Node, items, tag};
 use super::operand::merged;
 use super::scope::{Gatherer, ScopeId};
+use super::set_operation::arms;
 use super::sources::Source;
 use crate::judge::predicate::Operand;
 
@@ -23,6 +24,9 @@ impl Gatherer<'_> {
     /// # Safety
     /// The scope's query is valid.
     pub unsafe fn output(&mut self, scope: ScopeId, number: i16) -> Operand {
+        if self.overflow {
+            return Operand::default();
+        }
         let query = self.scopes[scope].query;
         // SAFETY: a Query's output lists hold TargetEntry nodes, its set operations SetOperationStmt and RangeTblRef.
         unsafe {
@@ -48,24 +52,32 @@ impl Gatherer<'_> {
     /// # Safety
     /// `node` is that query's set operation or an arm of it.
     pub unsafe fn arm_output(&mut self, scope: ScopeId, node: Node, number: i16) -> Operand {
-        // SAFETY: as in `output`; a leaf's range-table entry is a subquery.
+        // SAFETY: as in `output`.
         unsafe {
-            if tag(node) == pg_sys::NodeTag::T_RangeTblRef {
-                return match self.source(scope, (*node.cast::<pg_sys::RangeTblRef>()).rtindex) {
-                    Source::Query(inner, _) => self.output(inner, number),
-                    _ => Operand::default(),
-                };
+            let arms = arms(node).into_iter().filter(|arm| !arm.excepted);
+            let (mut outputs, mut counts) = (Vec::new(), false);
+            for arm in arms {
+                let value = self.one_arm_output(scope, arm.rtindex, number);
+                counts |= arm.right && !value.reads.is_empty();
+                outputs.push(value);
             }
-            let operation = node.cast::<pg_sys::SetOperationStmt>();
-            let mut value = self.arm_output(scope, (*operation).larg, number);
-            if (*operation).op == pg_sys::SetOperation::SETOP_EXCEPT {
-                return value;
-            }
-            let right = self.arm_output(scope, (*operation).rarg, number);
-            let counts = self.scopes[scope].recursive && !right.reads.is_empty();
-            value = merged(vec![value, right]);
-            value.series |= counts;
+            let mut value = merged(outputs);
+            value.series |= counts && self.scopes[scope].recursive;
             value
+        }
+    }
+
+    /// The same of a query that it combines.
+    ///
+    /// # Safety
+    /// `rtindex` names such a query.
+    pub unsafe fn one_arm_output(&mut self, scope: ScopeId, rtindex: i32, number: i16) -> Operand {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            match self.source(scope, rtindex) {
+                Source::Query(inner, _) => self.output(inner, number),
+                _ => Operand::default(),
+            }
         }
     }
 

@@ -5,10 +5,11 @@ use pgrx::pg_sys;
 use super::node::{Node, items, tag};
 use super::order::keeps_order;
 use super::scope::{Gatherer, ScopeId};
-use super::series::{is_series, numbers_rows};
-use super::walk::{self, Step};
+use super::series::{counts_rows, is_one_value, is_series, numbers_rows};
+use super::walk::{self, Step, names_columns};
 use crate::judge::predicate::{BodyId, ColumnId, InstanceId, Operand};
 use crate::judge::statement::InstanceKind;
+use crate::pg::stack::check_stack;
 
 /// The type of an array's elements, as `comparable`; none of any other type.
 fn element(oid: pg_sys::Oid) -> pg_sys::Oid {
@@ -57,16 +58,6 @@ unsafe fn counts_column(args: *mut pg_sys::List) -> bool {
 }
 
 impl Gatherer<'_> {
-    /// Does the expression name a column of any query around it?
-    ///
-    /// # Safety
-    /// `node` is a valid expression of that scope's query.
-    pub unsafe fn names_columns(&self, scope: ScopeId, node: Node) -> bool {
-        let levels = self.scopes[scope].depth as i32 + 1;
-        // SAFETY: passed on from the caller; the walk only reads.
-        (0..=levels).any(|level| unsafe { pg_sys::contain_vars_of_level(node, level) })
-    }
-
     /// An expression that is computed: every column in it.
     ///
     /// # Safety
@@ -114,6 +105,7 @@ impl Gatherer<'_> {
         };
         // SAFETY: passed on from the caller.
         unsafe {
+            check_stack();
             self.collect(&mut walk, node);
             let Walk {
                 reads,
@@ -137,7 +129,8 @@ impl Gatherer<'_> {
                 && !aggregated
                 && !pg_sys::expression_returns_set(node)
                 && self.sublinks.is_empty()
-                && !self.names_columns(scope, node);
+                && !self.overflow
+                && !names_columns(node);
             Operand {
                 reads,
                 kin,
@@ -206,7 +199,7 @@ impl Gatherer<'_> {
                 pg_sys::NodeTag::T_Aggref => {
                     walk.aggregated = true;
                     let aggregate = node.cast::<pg_sys::Aggref>();
-                    walk.series |= self.counts_rows(walk.scope, aggregate);
+                    walk.series |= counts_rows(aggregate);
                     if keeps_order((*aggregate).aggfnoid) {
                         let home = self.up(walk.scope, (*aggregate).agglevelsup);
                         let order = self.given_order(home);
@@ -246,7 +239,7 @@ impl Gatherer<'_> {
             {
                 walk.kin.extend(output.bare.iter().chain(&output.kin));
             }
-            output.series &= !self.is_one_value(walk.scope, sublink);
+            output.series &= !is_one_value(sublink);
             walk.take(output);
             if kind == pg_sys::SubLinkType::ARRAY_SUBLINK {
                 let order = self.row_order(inner);

@@ -8,6 +8,7 @@ use super::node::{Node, items, tag, varno};
 use super::output::outputs;
 use super::scope::{Gatherer, ScopeId};
 use super::sources::Source;
+use crate::pg::stack::check_stack;
 
 impl Gatherer<'_> {
     /// Does the operator look for columns in the path that their own recursive query has collected?
@@ -50,7 +51,7 @@ impl Gatherer<'_> {
     unsafe fn last_round(&mut self, scope: ScopeId, node: Node) -> Option<(ScopeId, i16)> {
         // SAFETY: the caller passes an expression of that scope's query, and so does each step further in.
         unsafe {
-            pg_sys::check_stack_depth();
+            check_stack();
             let node = strip(node);
             if tag(node) != pg_sys::NodeTag::T_Var {
                 return None;

@@ -12,6 +12,7 @@ use super::sources::{Source, nullable_members};
 use crate::judge::predicate::{BodyId, ColumnId, ExprId, InstanceId, Predicate, Reading};
 use crate::judge::statement::{Body, Instance, InstanceKind, Statement};
 use crate::model::ProtectedTarget;
+use crate::pg::stack::check_stack;
 
 pub type ScopeId = usize;
 
@@ -29,7 +30,7 @@ pub struct Scope {
 }
 
 /// More uses of queries than this, and the statement is called unreadable rather than judged slowly.
-const MOST_SCOPES: usize = 400;
+const MOST_PARTS: usize = 400;
 
 pub struct Gatherer<'a> {
     pub statement: Statement,
@@ -46,6 +47,8 @@ pub struct Gatherer<'a> {
     /// Subqueries met where no condition could take them in yet.
     pub pending: Vec<BodyId>,
     pub overflow: bool,
+    /// How many uses of queries have been read.
+    parts: usize,
     protection: &'a dyn Protection,
     protected: HashMap<(u32, bool), Option<Rc<ProtectedTarget>>>,
     pub resolved: HashMap<(InstanceId, i16), ColumnId>,
@@ -63,6 +66,7 @@ impl<'a> Gatherer<'a> {
             values: HashMap::new(),
             pending: Vec::new(),
             overflow: false,
+            parts: 0,
             protection,
             protected: HashMap::new(),
             resolved: HashMap::new(),
@@ -100,9 +104,8 @@ impl<'a> Gatherer<'a> {
             depth,
             predicate: Predicate::And(Vec::new()),
         });
-        let mut nullable = Vec::new();
         // SAFETY: the caller vouches for the query; its join tree is made of join nodes.
-        unsafe { nullable_members((*query).jointree.cast(), false, &mut nullable) };
+        let nullable = unsafe { nullable_members((*query).jointree.cast()) };
         self.scopes.push(Scope {
             query,
             parent,
@@ -128,7 +131,6 @@ impl<'a> Gatherer<'a> {
         let (depth, body) = (self.scopes[user].depth + 1, self.scopes[user].body);
         // SAFETY: passed on from the caller.
         unsafe {
-            pg_sys::check_stack_depth();
             let scope = self.open(query, Some(user), depth, Some(body));
             self.read_body(scope, exists);
             scope
@@ -140,14 +142,24 @@ impl<'a> Gatherer<'a> {
     /// # Safety
     /// The scope's query is valid.
     pub unsafe fn read_body(&mut self, scope: ScopeId, exists: bool) {
-        if self.scopes.len() > MOST_SCOPES {
-            self.overflow = true;
-            return;
-        }
-        let body = self.scopes[scope].body;
         // SAFETY: passed on from the caller.
-        let predicate = unsafe { self.body(scope, exists) };
-        self.statement.bodies[body].predicate = predicate;
+        unsafe {
+            check_stack();
+            // Lists written as `SELECT 1 UNION ALL SELECT 2 ...` are long.
+            if is_one_row(self.scopes[scope].query) || self.is_one_more_part() {
+                return;
+            }
+            let predicate = self.body(scope, exists);
+            let body = self.scopes[scope].body;
+            self.statement.bodies[body].predicate = predicate;
+        }
+    }
+
+    /// Counts what takes time to read; is it too much for the whole statement?
+    pub fn is_one_more_part(&mut self) -> bool {
+        self.parts += 1;
+        self.overflow |= self.parts > MOST_PARTS;
+        self.overflow
     }
 
     /// The scope that `levels` varlevelsup lead to.
@@ -174,6 +186,18 @@ impl<'a> Gatherer<'a> {
         self.statement.instances.len() - 1
     }
 
+    /// An instance of a protected relation that was not come to.
+    pub fn stand_in(
+        &mut self,
+        scope: ScopeId,
+        relid: pg_sys::Oid,
+        target: Rc<ProtectedTarget>,
+    ) -> InstanceId {
+        let instance = self.instance(scope, InstanceKind::Relation, relid.to_u32());
+        self.statement.instances[instance].target = Some(target);
+        instance
+    }
+
     /// What is protected about that relation.
     pub fn target(&mut self, relid: pg_sys::Oid, inh: bool) -> Option<Rc<ProtectedTarget>> {
         let protection = self.protection;
@@ -197,5 +221,28 @@ impl<'a> Gatherer<'a> {
             why: Reading::Compared,
             expr: None,
         })
+    }
+}
+
+/// Does the query give out one row, come what may, of values that it computes by itself?
+unsafe fn is_one_row(query: *mut pg_sys::Query) -> bool {
+    // SAFETY: the caller passes a valid Query.
+    unsafe {
+        let tree = (*query).jointree;
+        (*query).commandType == pg_sys::CmdType::CMD_SELECT
+            && !tree.is_null()
+            && (*tree).fromlist.is_null()
+            && (*tree).quals.is_null()
+            && (*query).setOperations.is_null()
+            && (*query).havingQual.is_null()
+            && (*query).limitCount.is_null()
+            && (*query).limitOffset.is_null()
+            && (*query).groupClause.is_null()
+            && (*query).groupingSets.is_null()
+            && (*query).distinctClause.is_null()
+            && !(*query).hasSubLinks
+            && !(*query).hasAggs
+            && !(*query).hasWindowFuncs
+            && !(*query).hasTargetSRFs
     }
 }

@@ -10,7 +10,7 @@ use pgrx::pg_sys;
 
 use super::node::Node;
 use super::operand::is_unnest;
-use super::scope::{Gatherer, ScopeId};
+use super::walk::names_columns;
 
 /// Immutable functions whose lists hold only what they are given: members, pieces of a text, fields and keys of JSON.
 const GIVING: [&CStr; 37] = [
@@ -118,43 +118,40 @@ pub fn numbers_rows(function: pg_sys::Oid) -> bool {
     !is_among(function, &PICKING)
 }
 
-impl Gatherer<'_> {
-    /// Does an aggregate count? `sum(1)` does as well as `count(*)`.
-    ///
-    /// # Safety
-    /// `aggregate` is a valid Aggref of an expression of that scope's query.
-    pub unsafe fn counts_rows(&self, scope: ScopeId, aggregate: *mut pg_sys::Aggref) -> bool {
-        // SAFETY: passed on from the caller; the arguments are a node list.
-        unsafe {
-            let function = (*aggregate).aggfnoid;
-            is_among(function, &COUNTING)
-                || (is_among(function, &[c"sum"])
-                    && !self.names_columns(scope, (*aggregate).args.cast()))
-        }
+/// Does an aggregate count? `sum(1)` does as well as `count(*)`.
+///
+/// # Safety
+/// `aggregate` is a valid Aggref.
+pub unsafe fn counts_rows(aggregate: *mut pg_sys::Aggref) -> bool {
+    // SAFETY: passed on from the caller; the arguments are a node list.
+    unsafe {
+        let function = (*aggregate).aggfnoid;
+        is_among(function, &COUNTING)
+            || (is_among(function, &[c"sum"]) && !names_columns((*aggregate).args.cast()))
     }
+}
 
-    /// A scalar subquery that names no column around it gives one number or one date, however it comes by it.
-    ///
-    /// # Safety
-    /// `sublink` is a valid SubLink of an expression of that scope's query.
-    pub unsafe fn is_one_value(&self, scope: ScopeId, sublink: *mut pg_sys::SubLink) -> bool {
-        // SAFETY: passed on from the caller; the type exists.
-        unsafe {
-            if (*sublink).subLinkType != pg_sys::SubLinkType::EXPR_SUBLINK {
-                return false;
-            }
-            let (mut category, mut preferred) = (0, false);
-            let result = pg_sys::exprType(sublink.cast());
-            pg_sys::get_type_category_preferred(result, &mut category, &mut preferred);
-            // A text, an array or a document may hold a whole list.
-            let indivisible = [
-                pg_sys::TYPCATEGORY_NUMERIC,
-                pg_sys::TYPCATEGORY_BOOLEAN,
-                pg_sys::TYPCATEGORY_DATETIME,
-                pg_sys::TYPCATEGORY_TIMESPAN,
-                pg_sys::TYPCATEGORY_ENUM,
-            ];
-            indivisible.contains(&(category as u8)) && !self.names_columns(scope, sublink.cast())
+/// A scalar subquery that names no column around it gives one number or one date, however it comes by it.
+///
+/// # Safety
+/// `sublink` is a valid SubLink.
+pub unsafe fn is_one_value(sublink: *mut pg_sys::SubLink) -> bool {
+    // SAFETY: passed on from the caller; the type exists.
+    unsafe {
+        if (*sublink).subLinkType != pg_sys::SubLinkType::EXPR_SUBLINK {
+            return false;
         }
+        let (mut category, mut preferred) = (0, false);
+        let result = pg_sys::exprType(sublink.cast());
+        pg_sys::get_type_category_preferred(result, &mut category, &mut preferred);
+        // A text, an array or a document may hold a whole list.
+        let indivisible = [
+            pg_sys::TYPCATEGORY_NUMERIC,
+            pg_sys::TYPCATEGORY_BOOLEAN,
+            pg_sys::TYPCATEGORY_DATETIME,
+            pg_sys::TYPCATEGORY_TIMESPAN,
+            pg_sys::TYPCATEGORY_ENUM,
+        ];
+        indivisible.contains(&(category as u8)) && !names_columns(sublink.cast())
     }
 }

@@ -7,7 +7,7 @@ use super::lossless::strip;
 use super::node::{Node, items, tag};
 use super::operand::is_unnest;
 use super::scope::{Gatherer, ScopeId};
-use crate::judge::predicate::{ColumnId, Operand, Predicate, Reading};
+use crate::judge::predicate::{Operand, Predicate, Reading};
 
 impl Gatherer<'_> {
     /// LIMIT's and OFFSET's own expressions, set-returning functions in the select list, groups and DISTINCT by
@@ -72,71 +72,6 @@ impl Gatherer<'_> {
                 .chain([(*sample).repeatable.cast()]);
             arguments.filter_map(|a| self.counted(scope, a)).collect()
         }
-    }
-
-    /// UNION gives one row for equal ones: what it computes, or takes from a query around it, is compared there.
-    ///
-    /// # Safety
-    /// `node` is the set operation of that scope's query or an arm of it.
-    pub unsafe fn deduplicated(
-        &mut self,
-        scope: ScopeId,
-        node: Node,
-        within: bool,
-        found: &mut Operand,
-    ) {
-        // SAFETY: set operations are SetOperationStmt nodes with RangeTblRef leaves.
-        unsafe {
-            if tag(node) == pg_sys::NodeTag::T_SetOperationStmt {
-                let operation = node.cast::<pg_sys::SetOperationStmt>();
-                let union =
-                    (*operation).op == pg_sys::SetOperation::SETOP_UNION && !(*operation).all;
-                self.deduplicated(scope, (*operation).larg, within || union, found);
-                self.deduplicated(scope, (*operation).rarg, within || union, found);
-            } else if within {
-                for number in 1..=self.width(scope) {
-                    let value = self.arm_output(scope, node, number);
-                    let depth = self.scopes[scope].depth;
-                    let facts = &self.statement;
-                    let around =
-                        |c: &ColumnId| facts.instances[facts.columns[*c].instance].depth <= depth;
-                    let passed_on = value
-                        .bare
-                        .iter()
-                        .chain(&value.fields)
-                        .copied()
-                        .filter(around);
-                    found
-                        .reads
-                        .extend(value.reads.iter().copied().chain(passed_on));
-                    found.bodies.extend(value.bodies);
-                }
-            }
-        }
-    }
-
-    /// EXCEPT compares the outputs of both arms.
-    ///
-    /// # Safety
-    /// `operation` is a set operation of that scope's query.
-    pub unsafe fn excepted(
-        &mut self,
-        scope: ScopeId,
-        operation: *mut pg_sys::SetOperationStmt,
-    ) -> Option<Predicate> {
-        let mut read = Operand::default();
-        // SAFETY: passed on from the caller.
-        unsafe {
-            for arm in [(*operation).larg, (*operation).rarg] {
-                for number in 1..=self.width(scope) {
-                    let value = self.arm_output(scope, arm, number);
-                    read.reads
-                        .extend([value.bare, value.fields, value.reads].concat());
-                    read.bodies.extend(value.bodies);
-                }
-            }
-        }
-        shape(read, Reading::Excepted)
     }
 }
 

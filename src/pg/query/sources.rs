@@ -116,34 +116,54 @@ impl Gatherer<'_> {
     }
 }
 
-/// The range-table numbers on the nullable side of an outer join.
+/// The range-table numbers that a join tree names.
 ///
 /// # Safety
 /// `node` is a valid join tree, or NULL.
-pub unsafe fn nullable_members(node: Node, nullable: bool, found: &mut Vec<i32>) {
-    if node.is_null() {
-        return;
-    }
-    // SAFETY: a join tree is made of FromExpr, JoinExpr and RangeTblRef nodes (primnodes.h).
-    unsafe {
-        match tag(node) {
-            pg_sys::NodeTag::T_FromExpr => {
-                for item in items::<pg_sys::Node>((*node.cast::<pg_sys::FromExpr>()).fromlist) {
-                    nullable_members(item, nullable, found);
+pub unsafe fn joined(node: Node) -> Vec<i32> {
+    // SAFETY: passed on from the caller.
+    let members = unsafe { join_members(node) };
+    members.into_iter().map(|(rtindex, _)| rtindex).collect()
+}
+
+/// Those on the nullable side of an outer join.
+///
+/// # Safety
+/// As for `joined`.
+pub unsafe fn nullable_members(node: Node) -> Vec<i32> {
+    // SAFETY: passed on from the caller.
+    let members = unsafe { join_members(node) };
+    let nullable = members.into_iter().filter(|(_, nullable)| *nullable);
+    nullable.map(|(rtindex, _)| rtindex).collect()
+}
+
+unsafe fn join_members(node: Node) -> Vec<(i32, bool)> {
+    let (mut found, mut open) = (Vec::new(), vec![(node, false)]);
+    while let Some((node, nullable)) = open.pop() {
+        if node.is_null() {
+            continue;
+        }
+        // SAFETY: a join tree is made of FromExpr, JoinExpr and RangeTblRef nodes (primnodes.h).
+        unsafe {
+            match tag(node) {
+                pg_sys::NodeTag::T_FromExpr => {
+                    let list = items((*node.cast::<pg_sys::FromExpr>()).fromlist);
+                    open.extend(list.into_iter().rev().map(|item| (item, nullable)));
                 }
+                pg_sys::NodeTag::T_JoinExpr => {
+                    let join = node.cast::<pg_sys::JoinExpr>();
+                    let (left, right) = nulls((*join).jointype);
+                    open.push(((*join).rarg, nullable || right));
+                    open.push(((*join).larg, nullable || left));
+                }
+                pg_sys::NodeTag::T_RangeTblRef => {
+                    found.push(((*node.cast::<pg_sys::RangeTblRef>()).rtindex, nullable));
+                }
+                _ => {}
             }
-            pg_sys::NodeTag::T_JoinExpr => {
-                let join = node.cast::<pg_sys::JoinExpr>();
-                let (left, right) = nulls((*join).jointype);
-                nullable_members((*join).larg, nullable || left, found);
-                nullable_members((*join).rarg, nullable || right, found);
-            }
-            pg_sys::NodeTag::T_RangeTblRef if nullable => {
-                found.push((*node.cast::<pg_sys::RangeTblRef>()).rtindex)
-            }
-            _ => {}
         }
     }
+    found
 }
 
 /// Which sides of a join it may null out.

@@ -69,8 +69,11 @@ impl Gatherer<'_> {
             let Source::Columns(instance) = self.source(scope, rtindex) else {
                 return;
             };
-            if self.statement.instances[instance].target.is_none() {
+            let Some(protected) = self.statement.instances[instance].target.clone() else {
                 return;
+            };
+            if self.overflow {
+                return self.push_unreadable(instance, (*query).commandType);
             }
             let relid = (*rte).relid;
             let from = self.row_source(scope);
@@ -85,7 +88,7 @@ impl Gatherer<'_> {
                     let conflict = (*query).onConflict;
                     let mut parts = from;
                     parts.push(self.predicate(scope, (*conflict).onConflictWhere));
-                    let assigned = assignments(relid, (*conflict).onConflictSet);
+                    let assigned = assignments(&protected, relid, (*conflict).onConflictSet);
                     target.actions.push(Action {
                         verb: Verb::Upsert,
                         predicate: Predicate::And(parts),
@@ -106,7 +109,7 @@ impl Gatherer<'_> {
                     } else {
                         (*query).targetList
                     };
-                    let assigned = assignments(relid, list);
+                    let assigned = assignments(&protected, relid, list);
                     target.actions.push(Action {
                         verb,
                         predicate: Predicate::And(from),
@@ -125,6 +128,26 @@ impl Gatherer<'_> {
             }
             self.statement.targets.push(target);
         }
+    }
+
+    /// A target of a statement that is not read.
+    fn push_unreadable(&mut self, instance: usize, command: pg_sys::CmdType::Type) {
+        let verb = match command {
+            pg_sys::CmdType::CMD_DELETE => Verb::Delete,
+            pg_sys::CmdType::CMD_INSERT => Verb::Upsert,
+            _ => Verb::Update,
+        };
+        let action = Action {
+            verb,
+            predicate: self.unreadable(instance),
+            assigned: Vec::new(),
+        };
+        self.statement.targets.push(Target {
+            instance,
+            actions: vec![action],
+            arbiter: None,
+            merge_upsert_on: None,
+        });
     }
 
     /// Stands for a statement too large to read: a condition on every key.

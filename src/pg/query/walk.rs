@@ -26,17 +26,75 @@ pub unsafe fn walk(node: Node, mut step: impl FnMut(Node) -> Step) -> bool {
         match step(part) {
             Step::Out => return true,
             Step::Over => {}
-            Step::Into => {
-                let first = parts.len();
-                // SAFETY: the caller vouches for the expression; `push` takes the parts and goes no deeper.
-                unsafe {
-                    pg_sys::expression_tree_walker(part, Some(push), (&raw mut parts).cast())
-                };
-                parts[first..].reverse();
-            }
+            // SAFETY: the caller vouches for the expression.
+            Step::Into => unsafe { open(part, &mut parts) },
         }
     }
     false
+}
+
+/// Goes through a query, or an expression, and through the queries in it.
+///
+/// # Safety
+/// `node` is NULL, a valid Query or a valid expression.
+pub unsafe fn walk_queries(node: Node, mut step: impl FnMut(Node)) {
+    let mut parts = vec![node];
+    while let Some(part) = parts.pop() {
+        if !part.is_null() {
+            step(part);
+            // SAFETY: the caller vouches for the node.
+            unsafe { open_query(part, &mut parts) };
+        }
+    }
+}
+
+/// Does the expression name a column of the query that it is of, or of one around that?
+///
+/// # Safety
+/// As for `walk`.
+pub unsafe fn names_columns(node: Node) -> bool {
+    let mut parts = Vec::new();
+    let mut levels = vec![(node, 0)];
+    while let Some((part, inside)) = levels.pop() {
+        if part.is_null() {
+            continue;
+        }
+        // SAFETY: the caller vouches for the expression; the tag says which struct a part is.
+        unsafe {
+            match tag(part) {
+                pg_sys::NodeTag::T_Var if (*part.cast::<pg_sys::Var>()).varlevelsup >= inside => {
+                    return true;
+                }
+                pg_sys::NodeTag::T_CurrentOfExpr if inside == 0 => return true,
+                _ => {}
+            }
+            let queries = u32::from(tag(part) == pg_sys::NodeTag::T_Query);
+            open_query(part, &mut parts);
+            levels.extend(parts.drain(..).map(|part| (part, inside + queries)));
+        }
+    }
+    false
+}
+
+/// Puts the node's parts on the stack, the first on top; those of a query are none.
+unsafe fn open(node: Node, parts: &mut Vec<Node>) {
+    let first = parts.len();
+    // SAFETY: the caller passes a valid node; `push` takes the parts and goes no deeper.
+    unsafe { pg_sys::expression_tree_walker(node, Some(push), (&raw mut *parts).cast()) };
+    parts[first..].reverse();
+}
+
+unsafe fn open_query(node: Node, parts: &mut Vec<Node>) {
+    // SAFETY: as in `open`; the tag says that it is a Query.
+    unsafe {
+        match tag(node) {
+            pg_sys::NodeTag::T_Query => {
+                let parts = (&raw mut *parts).cast();
+                pg_sys::query_tree_walker(node.cast(), Some(push), parts, 0);
+            }
+            _ => open(node, parts),
+        }
+    }
 }
 
 /// Does `found` hold of the expression or a part of it?

@@ -12,7 +12,7 @@ mod write;
 pub use columns::{altered_columns, detached, dropped_columns, no_defaults, same_values};
 pub use others::{others, parts};
 pub use references::references;
-pub use write::{record, write};
+pub use write::{Reserved, record, write};
 
 use crate::model::Operation;
 use crate::pg::privileged::Privileged;

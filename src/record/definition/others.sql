@@ -53,12 +53,12 @@ WITH gone(classid, oid) AS (
            (SELECT coalesce(string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder), '') FROM pg_enum AS e WHERE e.enumtypid = y.oid))
     FROM y WHERE typtype = 'e'
     UNION ALL
-    SELECT 21, y.oid, y.full_name, 'type', y.full_name, format('CREATE TYPE %s AS (%s)', y.full_name,
+    SELECT 20, y.oid, y.full_name, 'type', y.full_name, format('CREATE TYPE %s AS (%s)', y.full_name,
            (SELECT coalesce(string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum), '')
             FROM pg_attribute AS a WHERE a.attrelid = y.typrelid AND a.attnum > 0 AND NOT a.attisdropped))
     FROM y JOIN pg_class AS c ON c.oid = y.typrelid AND c.relkind = 'c' WHERE y.typtype = 'c'
     UNION ALL
-    SELECT 22, y.oid, y.full_name, 'type', y.full_name, format('CREATE TYPE %s AS RANGE (SUBTYPE = %s, SUBTYPE_OPCLASS = %I.%I', y.full_name,
+    SELECT 20, y.oid, y.full_name, 'type', y.full_name, format('CREATE TYPE %s AS RANGE (SUBTYPE = %s, SUBTYPE_OPCLASS = %I.%I', y.full_name,
            format_type(g.rngsubtype, NULL), n.nspname, o.opcname)
            || coalesce((SELECT format(', COLLATION = %I.%I', cn.nspname, c.collname) FROM pg_collation AS c
                         JOIN pg_namespace AS cn ON cn.oid = c.collnamespace WHERE c.oid = g.rngcollation), '')
@@ -68,7 +68,7 @@ WITH gone(classid, oid) AS (
     -- One with a canonical function and that function stand on each other.
     WHERE y.typtype = 'r' AND g.rngcanonical = 0
     UNION ALL
-    SELECT 23, oid, full_name, 'type', full_name, format('CREATE DOMAIN %s AS %s', full_name, format_type(typbasetype, typtypmod))
+    SELECT 20, oid, full_name, 'type', full_name, format('CREATE DOMAIN %s AS %s', full_name, format_type(typbasetype, typtypmod))
            || coalesce(' DEFAULT ' || typdefault, '') || CASE WHEN typnotnull THEN ' NOT NULL' ELSE '' END
            || coalesce((SELECT CASE WHEN every(pg_get_constraintdef(k.oid) IS NOT NULL) THEN
                             string_agg(format(' CONSTRAINT %I %s', k.conname, pg_get_constraintdef(k.oid)), '' ORDER BY k.conname) END

@@ -65,29 +65,75 @@ fn put(
         Definition::new(0, of.relid, &of.object, "first row", &ordinal, sql)
     });
     for definition in first.iter().chain(definitions) {
-        let known = names.iter().find(|(relid, _)| *relid == definition.relid);
-        let relation = known.map_or(&*definition.object, |(_, name)| name);
-        let phase = match definition.rank {
-            rank if rank < AFTER_ROWS => "before rows",
-            _ => "after rows",
-        };
-        let id = rows::statement_id(root);
         let ordinal = root.next_definition;
         root.next_definition += 1;
-        let text = |text: &str| Some(datum::string(text));
-        tables::insert(
-            c"definition",
-            &mut [
-                Some(Datum::from(id)),
-                Some(Datum::from(ordinal)),
-                text(relation),
-                text(operation.record_name()),
-                text(phase),
-                text(&definition.object),
-                text(&definition.kind),
-                text(&definition.name),
-                text(&definition.sql),
-            ],
-        );
+        insert(root, names, operation, definition, ordinal);
     }
+}
+
+/// Room in the order of a root's definitions for those of which it is not known yet whether they hold.
+pub struct Reserved {
+    names: Vec<(Oid, Rc<str>)>,
+    operation: Operation,
+    definitions: Vec<Definition>,
+    first: i32,
+}
+
+impl Reserved {
+    /// Behind what was recorded last.
+    pub fn behind(
+        root: &mut Root,
+        names: Vec<(Oid, Rc<str>)>,
+        operation: Operation,
+        definitions: Vec<Definition>,
+    ) -> Reserved {
+        let first = root.next_definition;
+        root.next_definition += definitions.len() as i32;
+        Reserved {
+            names,
+            operation,
+            definitions,
+            first,
+        }
+    }
+
+    /// Records those of them that hold.
+    pub fn record(&self, root: &mut Root, holds: impl Fn(&Definition) -> bool) {
+        for (definition, ordinal) in self.definitions.iter().zip(self.first..) {
+            if holds(definition) {
+                insert(root, &self.names, self.operation, definition, ordinal);
+            }
+        }
+    }
+}
+
+fn insert(
+    root: &mut Root,
+    names: &[(Oid, Rc<str>)],
+    operation: Operation,
+    definition: &Definition,
+    ordinal: i32,
+) {
+    let known = names.iter().find(|(relid, _)| *relid == definition.relid);
+    let relation = known.map_or(&*definition.object, |(_, name)| name);
+    let phase = match definition.rank {
+        rank if rank < AFTER_ROWS => "before rows",
+        _ => "after rows",
+    };
+    let id = rows::statement_id(root);
+    let text = |text: &str| Some(datum::string(text));
+    tables::insert(
+        c"definition",
+        &mut [
+            Some(Datum::from(id)),
+            Some(Datum::from(ordinal)),
+            text(relation),
+            text(operation.record_name()),
+            text(phase),
+            text(&definition.object),
+            text(&definition.kind),
+            text(&definition.name),
+            text(&definition.sql),
+        ],
+    );
 }

@@ -3,18 +3,22 @@
 //! The registry keeps it as PostgreSQL prints it under search_path = pg_catalog, so that it means the same whatever the
 //! session's search_path is. What it asks of the session is in `session`.
 
+pub mod labels;
 mod read;
 mod session;
+mod trouble;
+pub mod uses;
 
 pub use read::canonical;
 
 use crate::pg::settings::OwnSettings;
-use crate::registry::Guarded;
+use crate::registry::{Guarded, Policy};
 use pgrx::pg_sys::{self, Relation};
 use session::Dependence;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
+use std::rc::Rc;
 
 /// Node text by relation and policy.
 type Analysed = HashMap<(pg_sys::Oid, pg_sys::Oid), (CString, Dependence)>;
@@ -24,6 +28,7 @@ pub struct Compiled {
     /// Empty when some policy has none: then no row is expendable.
     states: Vec<*mut pg_sys::ExprState>,
     dependence: Dependence,
+    policies: Vec<Rc<Policy>>,
 }
 
 impl Compiled {
@@ -50,6 +55,7 @@ pub unsafe fn compile(
     let mut compiled = Compiled {
         states: Vec::new(),
         dependence: Dependence::Nothing,
+        policies: guarded.policies.clone(),
     };
     let policies = guarded.policies.iter();
     let Some(expressions) = policies
@@ -58,19 +64,21 @@ pub unsafe fn compile(
     else {
         return compiled;
     };
-    for (policy, text) in expressions {
-        // SAFETY: the caller vouches for relation and estate; the node text was printed by nodeToString.
-        unsafe {
-            let (printed, dependence) = analysed(guarded.relid, policy, text, relation);
-            // What is inlined looks its names up now.
-            let _pinned = dependence.pinned();
-            let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
-            let node = pg_sys::stringToNode(printed.as_ptr()) as *mut pg_sys::Expr;
-            compiled.states.push(pg_sys::ExecPrepareExpr(node, estate));
-            compiled.dependence = compiled.dependence.max(dependence);
-            pg_sys::MemoryContextSwitchTo(before);
+    trouble::named(&guarded.policies, || {
+        for (policy, text) in expressions {
+            // SAFETY: the caller vouches for relation and estate; the node text was printed by nodeToString.
+            unsafe {
+                let (printed, dependence) = analysed(guarded.relid, policy, text, relation);
+                // What is inlined looks its names up now.
+                let _pinned = dependence.pinned();
+                let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
+                let node = pg_sys::stringToNode(printed.as_ptr()) as *mut pg_sys::Expr;
+                compiled.states.push(pg_sys::ExecPrepareExpr(node, estate));
+                compiled.dependence = compiled.dependence.max(dependence);
+                pg_sys::MemoryContextSwitchTo(before);
+            }
         }
-    }
+    });
     compiled
 }
 
@@ -124,14 +132,16 @@ pub unsafe fn holds(
         let context = (*estate).es_per_tuple_exprcontext;
         let before = (*context).ecxt_scantuple;
         (*context).ecxt_scantuple = slot;
-        let all = compiled.states.iter().all(|state| {
-            let mut is_null = false;
-            let evaluate = (**state).evalfunc;
-            let value = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| match evaluate {
-                Some(evaluate) => evaluate(*state, context, &mut is_null),
-                None => pg_sys::Datum::from(0),
-            });
-            !is_null && value.value() as u8 != 0
+        let all = trouble::named(&compiled.policies, || {
+            compiled.states.iter().all(|state| {
+                let mut is_null = false;
+                let evaluate = (**state).evalfunc;
+                let value = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| match evaluate {
+                    Some(evaluate) => evaluate(*state, context, &mut is_null),
+                    None => pg_sys::Datum::from(0),
+                });
+                !is_null && value.value() as u8 != 0
+            })
         });
         (*context).ecxt_scantuple = before;
         all

@@ -2,11 +2,11 @@
 //! which rows count: the questions that have no fixed answer are refused at `protect()`, the others are answered as in a
 //! session of our own.
 
+use crate::pg::query::walk::any_part;
 use crate::pg::{catalog, settings::OwnSettings};
 use crate::record::portable::PortableOutput;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid, SQLValueFunctionOp};
 use std::ffi::{CStr, c_void};
-use std::ptr::null_mut;
 
 /// Functions of pg_catalog that only the session can answer, where they are not immutable: `to_tsquery` with a
 /// configuration is.
@@ -99,7 +99,7 @@ impl Dependence {
         unsafe {
             if first(node, depends, false).is_some() {
                 Dependence::Session
-            } else if pg_sys::contain_mutable_functions(node) || prints(node, null_mut()) {
+            } else if pg_sys::contain_mutable_functions(node) || prints(node) {
                 Dependence::Time
             } else {
                 Dependence::Nothing
@@ -191,28 +191,20 @@ unsafe fn first(node: *mut Node, is_wanted: fn(Oid) -> bool, keywords: bool) -> 
         keywords,
         found: None,
     };
-    // SAFETY: the caller vouches for the node; `search` outlives the walk.
-    unsafe { walk(node, (&raw mut search).cast()) };
-    search.found
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn walk(node: *mut Node, context: *mut c_void) -> bool {
-    // SAFETY: PostgreSQL's walkers pass NULL or live nodes; the context is the caller's Search.
+    // SAFETY: the caller vouches for the node; casts follow the nodes' tags, and `search` outlives the walk.
     unsafe {
-        if node.is_null() {
-            return false;
-        }
-        if (*node).type_ == NodeTag::T_SQLValueFunction && (*(context as *mut Search)).keywords {
-            let keyword = keyword((*(node as *mut pg_sys::SQLValueFunction)).op);
-            if let Some(keyword) = keyword {
-                (*(context as *mut Search)).found = Some(keyword.to_owned());
-                return true;
+        any_part(node, |part| {
+            if (*part).type_ == NodeTag::T_SQLValueFunction && search.keywords {
+                let keyword = keyword((*(part as *mut pg_sys::SQLValueFunction)).op);
+                if let Some(keyword) = keyword {
+                    search.found = Some(keyword.to_owned());
+                    return true;
+                }
             }
-        }
-        pg_sys::check_functions_in_node(node, Some(check), context)
-            || pg_sys::expression_tree_walker(node, Some(walk), context)
+            pg_sys::check_functions_in_node(part, Some(check), (&raw mut search).cast())
+        });
     }
+    search.found
 }
 
 #[pgrx::pg_guard]
@@ -228,14 +220,12 @@ unsafe extern "C-unwind" fn check(function: Oid, context: *mut c_void) -> bool {
 
 /// Whether an expression prints or reads values: floating-point numbers, bytea and others are printed as the session has set,
 /// by functions that are marked immutable.
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn prints(node: *mut Node, context: *mut c_void) -> bool {
-    // SAFETY: PostgreSQL's walkers pass NULL or live nodes.
-    unsafe {
-        !node.is_null()
-            && ((*node).type_ == NodeTag::T_CoerceViaIO
-                || pg_sys::expression_tree_walker(node, Some(prints), context))
-    }
+///
+/// # Safety
+/// `node` must be an analysed expression.
+unsafe fn prints(node: *mut Node) -> bool {
+    // SAFETY: the caller vouches for the node.
+    unsafe { any_part(node, |part| (*part).type_ == NodeTag::T_CoerceViaIO) }
 }
 
 /// Whether an expression reads the row as a whole, which cannot be written down so that it means that again.
@@ -243,17 +233,11 @@ unsafe extern "C-unwind" fn prints(node: *mut Node, context: *mut c_void) -> boo
 /// # Safety
 /// `node` must be an analysed expression.
 pub unsafe fn reads_whole_row(node: *mut Node) -> bool {
-    // SAFETY: the caller vouches for the node.
-    unsafe { whole_row(node, null_mut()) }
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn whole_row(node: *mut Node, context: *mut c_void) -> bool {
-    // SAFETY: PostgreSQL's walkers pass NULL or live nodes; the cast follows the node's tag.
+    // SAFETY: the caller vouches for the node; the cast follows a part's tag.
     unsafe {
-        !node.is_null()
-            && ((*node).type_ == NodeTag::T_Var && (*(node as *mut pg_sys::Var)).varattno == 0
-                || pg_sys::expression_tree_walker(node, Some(whole_row), context))
+        any_part(node, |part| {
+            (*part).type_ == NodeTag::T_Var && (*(part as *mut pg_sys::Var)).varattno == 0
+        })
     }
 }
 

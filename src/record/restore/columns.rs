@@ -9,6 +9,7 @@ use super::column_history::ColumnChanges;
 use super::target::Target;
 use crate::pg::catalog::ColumnFact;
 use crate::report::{Outcome, Report, sqlstate};
+use pgrx::pg_sys::Oid;
 
 /// A recorded column today.
 struct Column {
@@ -18,6 +19,15 @@ struct Column {
 }
 
 impl ColumnChanges {
+    /// The statements that made something else of the chunk's columns than it has, by column. `undone`: one that is undone
+    /// first.
+    pub fn converted(&self, chunk: &Chunk, relid: Oid, undone: i64) -> Vec<Option<i64>> {
+        let columns = chunk.columns.iter();
+        columns
+            .map(|column| self.of_chunk(chunk, relid, column).converted(undone))
+            .collect()
+    }
+
     /// What the chunk's columns are called in `target`; `None` for those that are gone.
     pub fn of(&self, chunk: &Chunk, target: &Target) -> Outcome<Vec<Option<String>>> {
         let follow = |column: &String| {

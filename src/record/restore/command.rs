@@ -1,6 +1,6 @@
 //! Runs the record's commands, each as who may and under no rule of ours.
 
-use super::present::{owner_of, role_called, role_named, schema_closed_to};
+use super::present::{owner_of, role_called, role_named, schema_closed_to, schema_of_closed_to};
 use crate::guard_triggers::OwnWork;
 use crate::pg::acting::ActingAs;
 use crate::pg::attempt::is_fatal_to_statement;
@@ -48,26 +48,58 @@ pub(super) fn execute(sql: &str, relation: Option<&str>) -> Result<(), Failure> 
 
 /// Runs one command about `relation` as a role, whose name is as SQL has it.
 pub(super) fn execute_as(sql: &str, role: &str, relation: &str) -> Result<(), Failure> {
-    let found = role_called(role).ok_or_else(|| Failure {
+    reaching(sql, called(role)?, relation)
+}
+
+/// Runs one command that makes `name` as the role that is to own it, whose name is as SQL has it.
+pub(super) fn execute_making(sql: &str, role: &str, name: &str) -> Result<(), Failure> {
+    let role = called(role)?;
+    let lacks = |privilege| schema_of_closed_to(name, role, privilege);
+    lending(lacks("USAGE"), "USAGE", role, || {
+        let Some(schema) = lacks("CREATE") else {
+            return run_as(sql, Some(role));
+        };
+        lending(Some(schema), "CREATE", role, || {
+            let _alone = OwnWork::alone();
+            run_as(sql, Some(role))
+        })
+    })
+}
+
+fn called(role: &str) -> Result<Oid, Failure> {
+    role_called(role).ok_or_else(|| Failure {
         message: format!("role {role} does not exist"),
         detail: None,
         missing: true,
-    });
-    reaching(sql, found?, relation)
+    })
 }
 
 /// Runs one command about `relation` as `user`, who may have lost the way to it.
 fn reaching(sql: &str, user: Oid, relation: &str) -> Result<(), Failure> {
-    let Some(schema) = schema_closed_to(relation, user) else {
-        return run_as(sql, Some(user));
+    lending(schema_closed_to(relation, user), "USAGE", user, || {
+        run_as(sql, Some(user))
+    })
+}
+
+/// Lends a privilege on a schema for one command, whatever comes of that.
+fn lending(
+    schema: Option<String>,
+    privilege: &str,
+    user: Oid,
+    run: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let Some(schema) = schema else {
+        return run();
     };
     let role = role_named(user);
-    execute(&format!("GRANT USAGE ON SCHEMA {schema} TO {role}"), None)?;
-    run_as(sql, Some(user))?;
     execute(
-        &format!("REVOKE USAGE ON SCHEMA {schema} FROM {role}"),
+        &format!("GRANT {privilege} ON SCHEMA {schema} TO {role}"),
         None,
-    )
+    )?;
+    let done = run();
+    let back = format!("REVOKE {privilege} ON SCHEMA {schema} FROM {role}");
+    execute(&back, None)?;
+    done
 }
 
 fn run_as(sql: &str, user: Option<Oid>) -> Result<(), Failure> {

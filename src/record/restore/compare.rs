@@ -103,7 +103,8 @@ impl Engine {
     }
 
     /// Compares the changed columns of the present row: is it as the statement left it, is it as it was before, those columns
-    /// included of which later images (`inherited`) said that they are not, and what goes back where in the leaf's row.
+    /// included of which later images (`inherited`) said that they are not, and what goes back where in the leaf's row. Notes
+    /// whether others put something where a dropped column was.
     ///
     /// # Safety
     /// The leaf's `present` must hold the row.
@@ -115,6 +116,7 @@ impl Engine {
         inherited: Option<&Settled>,
     ) -> Outcome<(bool, bool, Vec<(usize, Option<Datum>)>)> {
         let mut as_left = true;
+        self.theirs = false;
         self.unlike.clear();
         for column in inherited.map_or(&[][..], |later| &later.unlike) {
             memory::push(&mut self.unlike, *column);
@@ -140,10 +142,12 @@ impl Engine {
                 let old = shape.read(n, image.text, image.spans[n], &mut self.scratch)?;
                 let new = shape.read(n, image.text, new_span, &mut self.scratch)?;
                 drop(settings);
-                as_left = as_left && self.is_still(image, leaf, place, new, new_span);
+                let left = self.is_still(image, leaf, place, new, new_span);
+                as_left = as_left && left;
                 self.unlike.retain(|column| *column != known_place);
                 if !self.is_still(image, leaf, place, old, image.spans[n]) {
                     memory::push(&mut self.unlike, known_place);
+                    self.theirs |= !left && self.stand_ins.contains(&n);
                 }
                 changes.push((place, old));
             }

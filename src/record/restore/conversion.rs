@@ -6,21 +6,22 @@
 
 use super::engine::Engine;
 use super::fill::Filler;
-use super::later::Later;
-use super::pairing::Pairing;
 use super::rebuild::Rebuild;
 use super::reopen::heaps;
 use super::retype::Conversion;
+use super::reverted::restored_before;
 use super::since::partition_root;
 use super::source::Source;
 use super::step::Step;
 use super::{OnConflict, What};
+use crate::ddl::capture::as_written::is_read_alike;
 use crate::model::Operation;
 use crate::pg::catalog::{self, OpenRelation};
 use crate::pg::slot::Slot;
+use crate::record::definition::Reserved;
 use crate::record::format::RowFormat;
 use crate::record::portable::{PortableOutput, pinned_names};
-use crate::record::{definition, image, write};
+use crate::record::{column_change, definition, image, write};
 use crate::report::Outcome;
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
@@ -42,7 +43,15 @@ impl Engine {
         source: &Source,
         places: &mut Places,
     ) -> Outcome<()> {
-        let conversions = rebuild.conversions(stage)?;
+        let (conversions, as_they_are) = rebuild.conversions(stage)?;
+        // Their rows alone go back.
+        if !as_they_are.is_empty() && !restored_before(source.statement_id) {
+            write::settle(&mut self.root);
+            let by = (self.own_id(), source.statement_id);
+            for column in as_they_are {
+                column_change::converted(column, Some(by), false);
+            }
+        }
         if conversions.is_empty() {
             return Ok(());
         }
@@ -66,21 +75,35 @@ impl Engine {
                 over,
                 own,
             )?;
+            let mut same = Vec::new();
             if !self.request.dry_run {
                 for (conversion, heaps) in conversions.iter().zip(&of_tables) {
-                    self.record_conversion(rebuild, conversion, heaps)?;
+                    same.push(self.record_conversion(rebuild, conversion, heaps));
                 }
             }
             let closed = self.close(&conversions, &of_tables.concat())?;
+            let types =
+                |(relid, attnum): (Oid, i16)| ((relid, attnum), pg_sys::get_atttype(relid, attnum));
+            let reached = conversions.iter().flat_map(Conversion::reached);
+            let before: Vec<((Oid, i16), Oid)> = reached.map(types).collect();
             let mut filler = Some(filler);
             let mut outcome = Ok(());
-            for (conversion, heaps) in conversions.iter().zip(&of_tables) {
+            for (n, (conversion, heaps)) in conversions.iter().zip(&of_tables).enumerate() {
                 if outcome.is_ok() {
                     outcome = rebuild.retype(conversion, &mut filler, heaps);
                 }
+                let (Ok(()), Some(same), Some(filler)) = (&outcome, same.get(n), &filler) else {
+                    continue;
+                };
+                // A row that lost a later value did not keep what it had.
+                let lost = conversion.names_of(&filler.overwritten);
+                same.record(&mut self.root, |of| !lost.contains(&of.name));
             }
             pg_sys::CommandCounterIncrement();
             self.reopen(closed, &of_tables)?;
+            if outcome.is_ok() {
+                self.note_conversions(source.statement_id, &before);
+            }
             let mut pairings = None;
             if let Some(filler) = filler {
                 self.changed_since |= filler.kept > 0 || !filler.changed.is_empty();
@@ -106,38 +129,39 @@ impl Engine {
         }
     }
 
+    /// What the restore is recorded as; nothing, where it only tries.
+    fn own_id(&mut self) -> i64 {
+        match self.request.dry_run {
+            true => 0,
+            false => write::statement_id(&mut self.root),
+        }
+    }
+
+    /// Notes the columns that were converted back, by the types they had, and that this undoes `statement`.
+    ///
+    /// # Safety
+    /// The columns must be there.
+    unsafe fn note_conversions(&mut self, statement: i64, columns: &[((Oid, i16), Oid)]) {
+        // Images that wait would get an id behind it.
+        write::settle(&mut self.root);
+        let by = self.own_id();
+        // What is no mere cast in one direction is none in the other.
+        let is_cast = self.names.is_as_written(statement);
+        for ((relid, attnum), was) in columns {
+            // SAFETY: the caller vouches for the column.
+            let of_type = unsafe { pg_sys::get_atttype(*relid, *attnum) };
+            let as_written = is_cast && is_read_alike(*was, of_type);
+            column_change::converted((*relid, *attnum), Some((by, statement)), as_written);
+        }
+    }
+
     /// Whether rows that changed since keep the statement from being restored.
     fn stops_at_conflicts(&self) -> bool {
         let of_statement = matches!(self.request.what, What::Statement(_));
         of_statement && self.request.on_conflict == OnConflict::Abort && !self.request.drill
     }
 
-    /// Where conflicts are only found, rows are shown as they are: nothing is converted, and converted columns are not read.
-    ///
-    /// # Errors
-    /// When it is not certain which rows are the recorded ones.
-    fn compare_as_they_are(&mut self, pairings: &[Pairing], places: &Places) -> Outcome<()> {
-        for pairing in pairings {
-            let is_of = |later: &Later| later.is_of(&pairing.recorded);
-            if pairing.exact && self.later.iter().any(is_of) {
-                return Err(pairing.changed_since());
-            }
-            for (target, shape, _) in places.iter().filter(|place| place.0 == pairing.target) {
-                let n = *shape;
-                let shape = &mut self.targets[*target].shapes[n];
-                for (column, name) in shape.columns.iter().enumerate() {
-                    let taken = shape.known[column].take_if(|_| pairing.converted.contains(name));
-                    if let Some(known) = taken.filter(|_| pairing.kept.contains(name)) {
-                        self.kept.push((*target, n, column, known.place));
-                    }
-                }
-            }
-        }
-        self.unconverted = true;
-        Ok(())
-    }
-
-    /// Records what the conversion back changes: the types, and every row.
+    /// Records what the conversion back changes: the types, and every row. Which columns keep their values is known later.
     ///
     /// # Safety
     /// As for `convert`, the heaps locked.
@@ -146,14 +170,14 @@ impl Engine {
         rebuild: &Rebuild,
         conversion: &Conversion,
         heaps: &[Oid],
-    ) -> Outcome<()> {
+    ) -> Reserved {
         let relid = conversion.relid;
         let name: Rc<str> = Rc::from(catalog::display_name(relid));
         let columns = conversion.columns.iter();
         let same = columns.filter(|(step, _)| rebuild.keeps_values(step));
         let same: Vec<i16> = same.map(|(_, number)| *number).collect();
         let mut definitions = definition::altered_columns(relid, &conversion.reached());
-        definitions.extend(definition::same_values(relid, &same));
+        let same = definition::same_values(relid, &same);
         // Undoing takes away the defaults that come back after the rows.
         let comes = |(step, _): &&(Step, i16)| {
             let mut steps = rebuild.steps.iter();
@@ -169,18 +193,14 @@ impl Engine {
             .collect();
         definitions.extend(definition::no_defaults(relid, &defaults));
         let (operation, nest) = (Operation::AlterColumnType, self.nest);
-        definition::record(
-            &mut self.root,
-            nest,
-            vec![(relid, name)],
-            operation,
-            definitions,
-        );
+        let names = vec![(relid, name)];
+        definition::record(&mut self.root, nest, names.clone(), operation, definitions);
+        let same = Reserved::behind(&mut self.root, names, operation, same);
         for relid in heaps {
             // SAFETY: the caller vouches for the heaps.
             unsafe { self.record_rows(*relid) };
         }
-        Ok(())
+        same
     }
 
     /// # Safety

@@ -4,19 +4,16 @@ use super::What;
 use super::chunk::Chunk;
 use super::conversion::Places;
 use super::engine::Engine;
-use super::fill::looks_alike;
 use super::image::{Fate, Image, Settled};
 use super::later::Later;
 use super::rebuild::Rebuild;
 use super::source::Source;
-use super::step::{Step, name_taken};
+use super::step::name_taken;
 use super::told_by::ToldBy;
 use crate::model::Operation;
 use crate::pg::memory;
 use crate::pg::slot::Slot;
-use crate::record::encode;
 use crate::record::json::Span;
-use crate::record::portable::PortableOutput;
 use crate::report::Outcome;
 use pgrx::pg_sys;
 use std::collections::HashMap;
@@ -47,6 +44,17 @@ impl LostColumn {
     }
 }
 
+/// A converted column that has not been converted back.
+pub(super) struct Unread {
+    pub target: usize,
+    pub shape: usize,
+    /// The column, and its place in the target.
+    pub column: usize,
+    pub place: usize,
+    /// Its conversion left its values as the record writes them.
+    pub kept: bool,
+}
+
 /// An image by its chunk's id and its place there.
 pub(super) type Place = (i64, u32);
 
@@ -64,11 +72,10 @@ pub(super) struct ConvertedBack {
 impl Engine {
     /// Takes note of the columns that definitions bring back.
     pub(super) fn note_columns(&mut self, rebuild: &Rebuild) {
-        let of_column = |step: &&Step| matches!(step.kind.as_str(), "column" | "column type");
         self.columns = rebuild
             .steps
             .iter()
-            .filter(of_column)
+            .filter(|step| step.is_of_column())
             .map(|step| LostColumn {
                 relation: step.relation.clone(),
                 column: step.name.clone(),
@@ -102,19 +109,26 @@ impl Engine {
     }
 
     /// Takes note of what was recorded since of the rows that the statement converted. Going back to a moment undoes all of
-    /// that first.
+    /// that first, save for children that only go `along` with their parents.
     ///
     /// # Safety
     /// Between two images; `places` are of the source's chunks.
-    pub(super) unsafe fn note_later(&mut self, source: &Source, places: &Places) -> Outcome<()> {
+    pub(super) unsafe fn note_later(
+        &mut self,
+        source: &Source,
+        places: &Places,
+        along: &[String],
+    ) -> Outcome<()> {
         let converts = self.columns.iter().any(|lost| lost.converted);
-        if !converts || matches!(self.request.what, What::Since(_)) {
+        let since = matches!(self.request.what, What::Since(_));
+        if !converts || since && along.is_empty() {
             self.later = Vec::new();
             return Ok(());
         }
         let columns = std::mem::take(&mut self.columns);
         let names = std::mem::take(&mut self.names);
-        let later = Later::read(source, &columns, &names, |n| {
+        let of = |relation: &String| !since || along.contains(relation);
+        let later = Later::read((source, of), &columns, &names, |n| {
             let (target, shape, _) = places[n];
             // SAFETY: the estate is the one the target was opened with.
             unsafe { self.targets[target].all_leaves(self.estate)? };
@@ -181,33 +195,43 @@ impl Engine {
         !places.any(|known| later.unlike.contains(&known.place))
     }
 
-    /// Whether the present row, in types that are not converted back, has the values that its conversion kept.
-    ///
-    /// # Safety
-    /// The leaf's `present` must hold the row.
-    pub(super) unsafe fn is_as_kept(&self, image: Image, leaf: usize) -> bool {
-        let leaf = &self.targets[image.target].leaves[leaf];
-        let _portable = PortableOutput::begin();
-        let mut kept = self
-            .kept
-            .iter()
-            .filter(|(target, shape, ..)| (*target, *shape) == (image.target, image.shape));
-        kept.all(|(_, _, n, place)| {
-            let place = leaf.place_of(*place);
-            let Some((place, column)) =
-                place.and_then(|place| Some((place, leaf.format.column_at(place)?)))
-            else {
-                return true;
-            };
-            let mut now = Vec::new();
-            // SAFETY: the caller vouches for the row.
-            match unsafe { leaf.present.get(place) } {
-                // SAFETY: as above.
-                Some(value) => unsafe { encode::value(&mut now, column, value) },
-                None => now.extend_from_slice(b"null"),
-            }
-            looks_alike(&now, image.spans[*n].raw(image.text))
-        })
+    /// Whether the row that was compared has the values that its conversion kept: anything else was put there since.
+    pub(super) fn has_kept_values(&self, image: Image) -> bool {
+        let mut kept = self.kept_columns(image).into_iter();
+        kept.all(|(_, place)| !self.unlike.contains(&place))
+    }
+
+    /// The image's columns whose values its conversion kept, and their places in the target.
+    pub(super) fn kept_columns(&self, image: Image) -> Vec<(usize, usize)> {
+        if self.unconverted {
+            let of_image = self.unread.iter().filter(|unread| {
+                (unread.target, unread.shape) == (image.target, image.shape) && unread.kept
+            });
+            return of_image
+                .map(|unread| (unread.column, unread.place))
+                .collect();
+        }
+        let target = &self.targets[image.target];
+        let shape = &target.shapes[image.shape];
+        let is_kept = |n: usize| {
+            let lost = LostColumn::of(&self.columns, &target.recorded);
+            let mut of_name = lost
+                .filter(|lost| lost.column == shape.columns[n])
+                .peekable();
+            of_name.peek().is_some() && of_name.all(|lost| lost.converted && lost.same)
+        };
+        let members = self.members.iter().filter(|(n, _)| is_kept(*n));
+        let place = |(n, _): &(usize, Span)| Some((*n, shape.known[*n].as_ref()?.place));
+        match self.converted {
+            true => members.filter_map(place).collect(),
+            false => Vec::new(),
+        }
+    }
+
+    /// Whether the image's row was changed since its conversion, and kept what it was changed to.
+    pub(super) fn is_left_changed(&self, image: Image) -> bool {
+        let place = (image.chunk, image.n as u32);
+        self.converted_back.changed.get(&place) == Some(&false)
     }
 
     /// Whether the image's row was changed since its conversion, and given its recorded values all the same.
@@ -248,6 +272,9 @@ impl Engine {
             };
             self.converted |= lost.converted;
             self.back |= lost.back;
+            if !(lost.converted || lost.back) {
+                self.stand_ins.push(n);
+            }
             let left = if lost.converted {
                 image.spans[n]
             } else {

@@ -1,9 +1,12 @@
 //! Which of a statement's commands need not run, because what they make is there, or is not theirs to change.
 
+use super::column_history::ColumnChanges;
 use super::present::{exists, lacks_replica_identity};
 use super::rebuild::Rebuild;
 use super::step::Step;
+use crate::model::Operation;
 use crate::pg::catalog;
+use crate::report::Outcome;
 use pgrx::pg_sys::Oid;
 
 impl Rebuild {
@@ -37,6 +40,16 @@ impl Rebuild {
         self.steps.iter().filter(|step| self.comes_late(step))
     }
 
+    /// Whether the step's table, or the partition that it attaches, is made again by a step that was recorded after it.
+    pub(super) fn of_table_to_come(&self, step: &Step) -> bool {
+        step.operation != Operation::DropTable.record_name()
+            && self.steps.iter().any(|table| {
+                table.kind == "table"
+                    && (table.name == step.object
+                        || step.kind == "partition" && table.name == step.name)
+            })
+    }
+
     /// What tables stand on may itself stand on tables; they stand on nothing that waits, or say so. A detached partition
     /// that is gone is no reason not to go back with everything else.
     pub(super) fn may_wait(&self, step: &Step) -> bool {
@@ -48,6 +61,9 @@ impl Rebuild {
     pub(super) fn is_done(&self, step: &Step) -> bool {
         let of_partition = step.kind == "partition" && self.present.contains(&step.name);
         if of_partition || self.present.contains(&step.object) {
+            return true;
+        }
+        if self.moved.contains(&step.relation) && !step.is_shared() {
             return true;
         }
         let about = [
@@ -83,6 +99,31 @@ impl Rebuild {
             return true;
         }
         exists(step)
+    }
+
+    /// The recorded names of tables that an earlier restore made again, and that have other names by now.
+    pub(super) fn moved_tables(&self) -> Outcome<Vec<String>> {
+        let tables: Vec<&Step> = self
+            .steps
+            .iter()
+            .filter(|step| step.kind == "table")
+            .collect();
+        if tables.is_empty() {
+            return Ok(Vec::new());
+        }
+        let changes = ColumnChanges::read()?;
+        let moved = tables.into_iter().filter(|step| {
+            let today = changes.returned(self.statement_id, &step.name);
+            today.is_some_and(|relid| catalog::named_relation(&step.name) != Some(relid))
+        });
+        Ok(moved.map(|step| step.name.clone()).collect())
+    }
+
+    /// The tables that are back, and what they are called in the record.
+    pub(super) fn returned_tables(&self) -> Vec<(Oid, String)> {
+        let made = self.made.iter().filter(|step| step.kind == "table");
+        made.filter_map(|step| Some((catalog::named_relation(&step.name)?, step.name.clone())))
+            .collect()
     }
 
     /// The columns that are back, by the tables they are in: of what was made from the `first` on.

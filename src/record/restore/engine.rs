@@ -12,10 +12,11 @@
 
 use super::chunk::{Change, Chunk};
 use super::column_history::ColumnChanges;
-use super::converted::{ConvertedBack, LostColumn};
+use super::converted::{ConvertedBack, LostColumn, Unread};
 use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::later::Later;
+use super::left_out::LeftOut;
 use super::resolve;
 use super::source::Order;
 use super::target::Target;
@@ -32,6 +33,8 @@ pub(super) struct Engine {
     pub order: Order,
     /// An image turned out to need the other order; nothing more is done.
     pub tangled: bool,
+    /// Rows may have no partition (see `unplaced`).
+    pub unplaced: bool,
     pub estate: *mut pg_sys::EState,
     /// The subtransaction everything happens in.
     pub xid: pg_sys::TransactionId,
@@ -57,22 +60,30 @@ pub(super) struct Engine {
     pub columns: Vec<LostColumn>,
     /// An earlier restore put back the image's row, which nothing tells from others.
     pub back_before: bool,
+    /// The image's row belongs into a partition that is gone.
+    pub nowhere: bool,
     /// What was recorded since of converted rows.
     pub later: Vec<Later>,
     /// They are as the statement left them: conflicts are only listed.
     pub unconverted: bool,
-    /// Their columns whose values the conversion kept: (target, shape, column, place in the target).
-    pub kept: Vec<(usize, usize, usize, usize)>,
+    /// Their converted columns.
+    pub unread: Vec<Unread>,
     /// Rows that changed since may be why columns could not be converted back.
     pub changed_since: bool,
     /// What their recorded values ran into. Without a conflict it is what the restore ends with.
     pub in_the_way: Option<Box<Report>>,
     /// What became of rows whose columns this restore has converted back.
     pub converted_back: ConvertedBack,
+    /// Columns whose recorded values nothing takes.
+    pub left_out: Vec<LeftOut>,
     /// The image's changed columns are converted ones.
     pub converted: bool,
     /// They are there, or have their type, because of this restore.
     pub back: bool,
+    /// Those of them that were dropped and are not: what stands there under their name was put there since.
+    pub stand_ins: Vec<usize>,
+    /// One of these has a value that neither the statement nor this restore put there.
+    pub theirs: bool,
     pub scratch: Vec<u8>,
     pub row: Vec<u8>,
     pub parsed: Vec<(Span, Span)>,
@@ -93,6 +104,7 @@ impl Engine {
             request,
             order,
             tangled: false,
+            unplaced: false,
             estate,
             // SAFETY: reads the transaction state; a subtransaction is in progress.
             xid: unsafe { pg_sys::GetCurrentTransactionId() },
@@ -111,14 +123,18 @@ impl Engine {
             members: Vec::new(),
             columns: Vec::new(),
             back_before: false,
+            nowhere: false,
             later: Vec::new(),
             unconverted: false,
-            kept: Vec::new(),
+            unread: Vec::new(),
             changed_since: false,
             in_the_way: None,
             converted_back: ConvertedBack::default(),
+            left_out: Vec::new(),
             converted: false,
             back: false,
+            stand_ins: Vec::new(),
+            theirs: false,
             scratch: Vec::new(),
             row: Vec::new(),
             parsed: Vec::new(),
@@ -180,10 +196,11 @@ impl Engine {
     pub(super) unsafe fn shape(&mut self, chunk: &Chunk, target: usize) -> Outcome<usize> {
         let names = self.names.of(chunk, &self.targets[target])?;
         self.check_lost(chunk, &names, &self.targets[target].name)?;
+        let converted = self.converted_since(chunk, self.targets[target].relid);
         let target = &mut self.targets[target];
         let _acting = target.acting();
         // SAFETY: the caller vouches for the estate.
-        Ok(unsafe { target.shape(chunk, names, self.estate) })
+        Ok(unsafe { target.shape(chunk, names, converted, self.estate) })
     }
 
     /// The target of a chunk whose relation has not been met under its name.
@@ -239,7 +256,7 @@ impl Engine {
             count,
         };
         self.unlike.clear();
-        self.back_before = false;
+        (self.back_before, self.nowhere) = (false, false);
         // SAFETY: what one row needs is allocated in the per-row context, which is emptied before each row.
         unsafe {
             let context = (*(*self.estate).es_per_tuple_exprcontext).ecxt_per_tuple_memory;
@@ -260,7 +277,13 @@ impl Engine {
             } else {
                 self.members.clear();
             }
+            if let Err(report) = self.check_converted(chunk, (target, shape)) {
+                pg_sys::MemoryContextSwitchTo(before);
+                return Err(report);
+            }
+            self.note_left_out(chunk, image);
             (self.converted, self.back) = (false, false);
+            self.stand_ins.clear();
             if Change::of(&chunk.operation) == Some(Change::Column) {
                 self.lost_columns(image);
             }

@@ -6,6 +6,7 @@ use super::images::Images;
 use super::input::ColumnInput;
 use super::later::Later;
 use super::pairing::Pairing;
+use super::reopen::scan;
 use super::rewritten::Heap;
 use super::since::partition_root;
 use super::source::{Order, Source};
@@ -40,6 +41,8 @@ pub(super) struct Filler {
     pub changed: HashMap<Place, bool>,
     /// Rows that keep their present values, converted.
     pub kept: i64,
+    /// Per column of `names`: its conversion kept the values, and some row got another one than it had.
+    pub overwritten: Vec<bool>,
     /// Why the command cannot go on.
     pub refusal: Option<Box<Report>>,
 }
@@ -80,6 +83,7 @@ impl Filler {
             written: HashMap::new(),
             changed: HashMap::new(),
             kept: 0,
+            overwritten: Vec::new(),
             refusal: None,
         })
     }
@@ -88,8 +92,9 @@ impl Filler {
     ///
     /// # Safety
     /// The heaps must be locked, and none of them altered yet.
-    pub unsafe fn begin(&mut self, names: Vec<String>, relids: &[Oid]) {
+    pub unsafe fn begin(&mut self, names: Vec<String>, relids: &[Oid]) -> Outcome<()> {
         self.inputs = names.iter().map(|_| None).collect();
+        self.overwritten = names.iter().map(|_| false).collect();
         (self.names, self.current, self.kept) = (names, None, 0);
         for relid in relids {
             let root = partition_root(*relid).unwrap_or(*relid);
@@ -103,8 +108,31 @@ impl Filler {
             let pairing_of = &self.pairings[pairing];
             // SAFETY: the context outlives the heap.
             let heap = unsafe { Heap::new(&relation, pairing, pairing_of, self.context) };
+            if !pairing_of.likely.is_empty() {
+                // SAFETY: the caller vouches for the heap.
+                unsafe { self.reserve(&heap, &relation)? };
+            }
             self.heaps.push(heap);
         }
+        Ok(())
+    }
+
+    /// Finds out which images the rows of a heap are still like, before the first row that is like none asks for one.
+    ///
+    /// # Safety
+    /// As for `begin`.
+    unsafe fn reserve(&mut self, heap: &Heap, relation: &OpenRelation) -> Outcome<()> {
+        let (pairing, images) = (&mut self.pairings[heap.pairing], &mut self.images);
+        let mut outcome = Ok(());
+        // SAFETY: the slot holds a row of the heap, whose attributes are fetched.
+        unsafe {
+            scan(relation, |slot, _| {
+                slot.fetch_all();
+                outcome = pairing.reserve(&heap.wanted(slot, pairing), images);
+                outcome.is_ok()
+            });
+        }
+        outcome
     }
 
     /// The command is over.
@@ -168,10 +196,12 @@ impl Filler {
                 return Ok(None);
             }
             let texts = (
-                heap.text(&pairing.columns),
-                heap.text(&pairing.key),
+                heap.wanted(heap.slot, pairing),
+                heap.text(heap.slot, &pairing.key),
                 names
-                    .map(|(asked, name)| asked.then(|| heap.text(std::slice::from_ref(name))))
+                    .map(|(asked, name)| {
+                        asked.then(|| heap.text(heap.slot, std::slice::from_ref(name)))
+                    })
                     .collect::<Vec<_>>(),
                 heap.slot.written_by(self.xid),
             );
@@ -215,10 +245,14 @@ impl Filler {
         };
         let doubted = pairing.disputed.contains(&key_text) || self.later.iter().any(changed);
         // What its conversion kept is told by itself: another value was put there since, whether that was recorded or not.
+        let kept = |name: &String| pairing.kept.contains(name);
         let mut names = self.names.iter().enumerate();
-        let same = names.all(|(n, name)| !(doubted || pairing.kept.contains(name)) || is_same(n));
+        let same = names.all(|(n, name)| !(doubted || kept(name)) || is_same(n));
         if same {
             return Ok(found);
+        }
+        for (n, name) in self.names.iter().enumerate() {
+            self.overwritten[n] |= self.over && kept(name) && !is_same(n);
         }
         memory::room_for_entry(&mut self.changed);
         let place = (self.images.source.chunks[chunk as usize].id, row);
@@ -233,7 +267,7 @@ pub(super) fn looks_alike(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// A value's text without the quotes that tell strings from numbers.
-fn bare(text: &[u8]) -> &[u8] {
+pub(super) fn bare(text: &[u8]) -> &[u8] {
     let quoted = text
         .strip_prefix(b"\"")
         .and_then(|rest| rest.strip_suffix(b"\""));

@@ -59,6 +59,9 @@ impl Engine {
         // SAFETY: the caller filled the slot.
         unsafe {
             let estate = self.estate;
+            if self.is_unplaced(image)? {
+                return Ok(None);
+            }
             let first = self.targets[image.target].route(estate)?;
             if self.find_in(image, first) {
                 return Ok(Some(first));

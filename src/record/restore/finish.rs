@@ -34,6 +34,9 @@ pub(super) unsafe fn finish(engine: &mut Engine) -> Outcome<Option<String>> {
             other => other?,
         }
     }
+    if !engine.request.collect && !engine.request.drill {
+        engine.tell_left_out();
+    }
     if !engine.request.dry_run {
         record::finish_root(&mut engine.root);
     }
@@ -50,7 +53,9 @@ fn refuse(engine: &Engine, conflicts: i64) -> Box<Report> {
     let detail = first.map_or(String::new(), |conflict| {
         let key = conflict.key.as_deref().or(conflict.old_row.as_deref());
         let key = encoding::decode(key.unwrap_or_default());
-        let how = if conflict.current_row.is_some() {
+        let how = if conflict.nowhere {
+            "belongs into a partition that is gone"
+        } else if conflict.current_row.is_some() {
             "is not as the statement left it"
         } else if conflict.back_before {
             "was put back by an earlier restore, and no key tells it from others"

@@ -61,12 +61,17 @@ pub(super) fn called(kind: &str, name: &str) -> Option<(String, String)> {
 
 /// The object, if this is the database it was recorded in, and it is still there.
 pub(super) fn same(identity: &Step) -> Option<Oid> {
+    let kind = read(identity)?.kind;
+    recorded_here(identity).filter(|oid| named(kind, *oid).is_some())
+}
+
+/// The object's OID, if this is the database it was recorded in.
+pub(super) fn recorded_here(identity: &Step) -> Option<Oid> {
     let here = "SELECT d.oid::text, s.system_identifier::text FROM pg_catalog.pg_database AS d, pg_catalog.pg_control_system() AS s
                 WHERE d.datname = pg_catalog.current_database()";
     let is = read(identity)?;
     let found = pairs(here).into_iter().next()?;
-    let same = (&*found.0, &*found.1) == (is.database, is.cluster);
-    (same && named(is.kind, is.oid).is_some()).then_some(is.oid)
+    ((&*found.0, &*found.1) == (is.database, is.cluster)).then_some(is.oid)
 }
 
 /// Whether what has the recorded name now is somebody else's: its owner would run what another one wrote, or have others run

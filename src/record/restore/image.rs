@@ -70,4 +70,6 @@ pub struct Conflict {
     pub current_row: Option<Vec<u8>>,
     /// An earlier restore put the row back, and nothing tells it from others.
     pub back_before: bool,
+    /// The row belongs into a partition that is gone.
+    pub nowhere: bool,
 }

@@ -12,10 +12,12 @@ use super::later_statements::{Statement, statements};
 use super::reverted::restored_before;
 use super::shape::json_name;
 use super::source::{Order, Source};
+use super::table_history::is_known;
 use super::told_by::ToldBy;
 use crate::pg::memory;
 use crate::record::json::{self, Span};
 use crate::report::{Outcome, Report};
+use pgrx::pg_sys::Oid;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -64,9 +66,9 @@ impl Row {
 }
 
 impl Later {
-    /// Reads what was recorded since of the rows that the statement converted, relation by relation.
+    /// Reads what was recorded since of the rows that the statement converted, relation by relation; `of` which.
     pub fn read(
-        source: &Source,
+        (source, of): (&Source, impl Fn(&String) -> bool),
         lost: &[LostColumn],
         changes: &ColumnChanges,
         mut told_by: impl FnMut(usize) -> Outcome<ToldBy>,
@@ -75,7 +77,7 @@ impl Later {
         // A statement that drops columns, too, goes by that name.
         for (n, chunk) in source.chunks.iter().enumerate() {
             let known = all.iter().any(|later| later.relation == chunk.relation);
-            if known || !is_of_columns(chunk) {
+            if known || !is_of_columns(chunk) || !of(&chunk.relation) {
                 continue;
             }
             let of_relation = |c: &&Chunk| c.relation == chunk.relation;
@@ -97,8 +99,9 @@ impl Later {
                 rows: HashMap::new(),
                 rekeyed: false,
             };
-            for statement in statements(last_id, &chunk.relation, chunk.relid) {
-                later.take(&statement, (chunk, last_id), changes)?;
+            let places = changes.places_since(chunk);
+            for statement in statements(last_id, &places) {
+                later.take(&statement, (chunk, last_id), &places, changes)?;
             }
             all.push(later);
         }
@@ -144,6 +147,7 @@ impl Later {
         &mut self,
         statement: &Statement,
         (since, last_id): (&Chunk, i64),
+        places: &[(String, Oid)],
         changes: &ColumnChanges,
     ) -> Outcome<()> {
         // A conversion that was undone and its undoing come to nothing, and neither can be read in the other's type.
@@ -160,7 +164,8 @@ impl Later {
             let was = (chunk.relid, since.relid);
             let then = |name: &String| {
                 let column = changes.between((last_id, chunk.id), was, &since.relation, name);
-                (!column.dropped || !column.taken && column.name == *name).then_some(column.name)
+                (!column.dropped || column.has_name() && column.name == *name)
+                    .then_some(column.name)
             };
             columns.iter().map(then).collect::<Vec<Option<String>>>()
         };
@@ -172,8 +177,12 @@ impl Later {
         let undone = !statement.converted.is_empty() && restored_before(statement.id);
         let mut source = Source::find(statement.id, Order::Backward)?;
         source.start(|chunk| {
+            let is_at = |(name, relid): &(String, Oid)| match is_known(*relid) {
+                true if is_known(chunk.relid) => *relid == chunk.relid,
+                _ => *name == chunk.relation,
+            };
             chunk.id > last_id
-                && (chunk.relation == since.relation || chunk.relid == since.relid)
+                && (chunk.relation == since.relation || places.iter().any(is_at))
                 && !(undone && is_of_columns(chunk) && converts(chunk))
         });
         let mut members = Vec::new();

@@ -1,7 +1,8 @@
 //! The statements that changed rows of a relation after one that converted its columns.
 
+use super::table_history::is_known;
 use crate::pg::newest;
-use crate::pg::values::{RowText, Text, typed};
+use crate::pg::values::{RowText, Text};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
 
@@ -15,13 +16,17 @@ pub(super) struct Statement {
 }
 
 /// The statements with images of the relation behind `chunk_id`, in the order of changes (see `since`), the last one first.
-pub(super) fn statements(chunk_id: i64, relation: &str, relid: Oid) -> Vec<Statement> {
+/// `places`: what it may be recorded as.
+pub(super) fn statements(chunk_id: i64, places: &[(String, Oid)]) -> Vec<Statement> {
+    let names: Vec<Text> = places.iter().map(|(name, _)| Text(name.clone())).collect();
+    let known = places.iter().map(|(_, relid)| *relid);
+    let relids: Vec<Oid> = known.filter(|relid| is_known(*relid)).collect();
     // SAFETY: values of the types that go with them.
     let arguments = unsafe {
         [
             DatumWithOid::new(chunk_id, pg_sys::INT8OID),
-            typed(Text(relation.to_owned())),
-            DatumWithOid::new(relid, pg_sys::OIDOID),
+            DatumWithOid::new(names, pg_sys::TEXTARRAYOID),
+            DatumWithOid::new(relids, pg_sys::OIDARRAYOID),
         ]
     };
     newest::select(
@@ -32,10 +37,10 @@ pub(super) fn statements(chunk_id: i64, relation: &str, relid: Oid) -> Vec<State
              ARRAY(SELECT d.name FROM backstop.definition AS d
                    WHERE d.statement_id = l.statement_id AND d.kind = 'column type')
          FROM (SELECT statement_id, image_chunk_id AS chunk_id FROM backstop.statement_log
-               WHERE image_chunk_id > $1 AND (relations[1] = $2 OR image_relid = $3)
+               WHERE image_chunk_id > $1 AND (relations[1] = ANY ($2) OR image_relid = ANY ($3))
                UNION ALL
                SELECT statement_id, chunk_id FROM backstop.image_chunk
-               WHERE chunk_id > $1 AND (relation = $2 OR relid = $3)) AS l
+               WHERE chunk_id > $1 AND (relation = ANY ($2) OR relid = ANY ($3))) AS l
          GROUP BY l.statement_id ORDER BY pg_catalog.max(l.chunk_id) DESC, l.statement_id DESC",
         &arguments,
         |row| {

@@ -1,9 +1,9 @@
 //! One heap to restore into: a table, or a partition of one.
 
-use super::by_values::ValuesIndex;
 use super::foreign_keys::Incoming;
 use super::leaf_indexes::{Arbiter, Identity};
 use super::target::Target;
+use super::values_index::ValuesIndex;
 use crate::pg::acting::ActingAs;
 use crate::pg::catalog::{self, ColumnFact, OpenRelation};
 use crate::pg::slot::Slot;

@@ -12,15 +12,19 @@
 //! `restore_since` is the same work over many statements (`since`), one after the other, the last one first, by one
 //! engine: each is undone against the state that undoing the later ones left.
 
+mod as_they_are;
 mod aside;
 mod by_values;
+mod children;
 mod chunk;
 mod column_history;
+mod column_today;
 mod columns;
 mod command;
 mod compare;
 mod conversion;
 mod converted;
+mod converted_since;
 mod copy;
 mod defaults;
 mod displace;
@@ -37,11 +41,13 @@ mod identity;
 mod image;
 mod images;
 mod input;
+mod kept;
 mod keys;
 mod later;
 mod later_statements;
 mod leaf;
 mod leaf_indexes;
+mod left_out;
 mod locks;
 mod lookup;
 mod made;
@@ -49,6 +55,7 @@ mod own_rows;
 mod pairing;
 mod present;
 mod put_back;
+mod read_code;
 mod rebuild;
 mod recheck;
 mod referred;
@@ -67,13 +74,18 @@ mod since;
 mod source;
 mod stages;
 mod step;
+mod table_history;
 mod target;
 mod told_by;
 mod undo;
+mod unplaced;
+mod values_index;
 mod work;
 mod write;
 
 pub use image::{Conflict, Count};
+pub use read_code::has_users_literal;
+pub use since::shown;
 pub use work::new_root;
 
 use crate::report::Outcome;
@@ -81,6 +93,7 @@ use crate::shared::progress;
 use pgrx::pg_sys;
 use source::Order;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use unplaced::may_lack_partition;
 use work::work;
 
 /// What to do with a row whose present state is not what the statement left.
@@ -116,6 +129,14 @@ pub struct Request {
     pub drill: bool,
 }
 
+/// How it is done.
+#[derive(Clone, Copy)]
+struct Way {
+    order: Order,
+    /// Rows have no partition any more: each is asked for its own before it is led there.
+    unplaced: bool,
+}
+
 /// What came of it.
 #[derive(Default)]
 pub struct Done {
@@ -149,23 +170,28 @@ pub fn run(request: Request) -> Outcome<Done> {
             pg_sys::MemoryContextSwitchTo(context);
             pg_sys::CurrentResourceOwner = owner;
         };
-        pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::MemoryContextSwitchTo(context);
-        let attempt = |order| match catch_unwind(AssertUnwindSafe(|| work(request.clone(), order)))
-        {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                roll_back();
-                resume_unwind(error)
-            }
+        let mut way = Way {
+            order: Order::Forward,
+            unplaced: false,
         };
-        let mut outcome = attempt(Order::Forward);
-        if matches!(&outcome, Ok(done) if done.tangled) {
-            roll_back();
+        let outcome = loop {
             pg_sys::BeginInternalSubTransaction(std::ptr::null());
             pg_sys::MemoryContextSwitchTo(context);
-            outcome = attempt(Order::Backward);
-        }
+            match catch_unwind(AssertUnwindSafe(|| work(request.clone(), way))) {
+                Ok(Ok(done)) if done.tangled => {
+                    roll_back();
+                    way.order = Order::Backward;
+                }
+                Ok(outcome) => break outcome,
+                Err(error) => {
+                    roll_back();
+                    if way.unplaced || !may_lack_partition(&*error) {
+                        resume_unwind(error);
+                    }
+                    way.unplaced = true;
+                }
+            }
+        };
         if dry_run || outcome.is_err() {
             roll_back();
         } else {

@@ -2,12 +2,14 @@
 //!
 //! A row is told by the index that tells rows apart, as long as the conversion did not change its columns' values. Where it
 //! did, or where there is none, rows are told by all values that were not converted: of rows that are alike in all of those
-//! each gets the values of one, and which one makes no difference to what the table holds.
+//! each gets the values of one, and which one makes no difference to what the table holds. Where the conversion kept values
+//! it does: a row that still has an image's is that image's, and only what is left over was changed since.
 
 use super::chunk::{Change, Chunk};
 use super::conversion::Places;
 use super::converted::LostColumn;
 use super::engine::Engine;
+use super::fill::bare;
 use super::image::Fate;
 use super::images::Images;
 use super::source::Source;
@@ -30,23 +32,45 @@ pub(super) struct Pairing {
     pub converted: Vec<String>,
     /// Those of them whose values are as the record writes them all the same.
     pub kept: Vec<String>,
+    /// Those of them that tell rows apart which are alike in `columns`.
+    pub likely: Vec<String>,
     /// The values that tell rows apart were converted: only a table that is just as the conversion left it will do.
     pub exact: bool,
     /// Rows, by `key_of`, that were not as recorded when later statements were undone.
     pub disputed: HashSet<Vec<u8>>,
     /// The chunks with the images.
     chunks: Vec<i64>,
-    /// (hash, chunk, row), by hash: sixteen bytes a row.
+    /// (hash, chunk, row), by hash (see `Wanted`): sixteen bytes a row.
     index: Vec<(u64, u32, u32)>,
     used: Vec<bool>,
+    /// Images that a row is known to be like.
+    reserved: Vec<bool>,
+}
+
+/// What a row is looked for by.
+pub(super) struct Wanted {
+    /// Its values of `Pairing::columns`.
+    pub columns: Vec<u8>,
+    /// Those of `Pairing::likely`, by `bare_joined`.
+    pub likely: Vec<u8>,
+}
+
+impl Wanted {
+    fn of(text: &[u8], spans: &[Span], (columns, likely): (&[usize], &[usize])) -> Wanted {
+        let bare = likely.iter().map(|place| spans[*place].raw(text));
+        Wanted {
+            columns: joined(text, spans, columns),
+            likely: bare_joined(bare),
+        }
+    }
 }
 
 impl Pairing {
     /// Enters the images of the table with ordinals from `first` on, but before `end`.
     pub fn read(&mut self, images: &Images, (first, end): (i64, i64)) -> Outcome<()> {
         for (n, chunk) in images.source.chunks.iter().enumerate() {
-            let places = images.places(n as u32, &self.columns);
-            let Some(places) = places.filter(|_| self.chunks.contains(&chunk.id)) else {
+            let places = self.places(images, n as u32);
+            let Some((columns, likely)) = places.filter(|_| self.chunks.contains(&chunk.id)) else {
                 continue;
             };
             let (text, rows) = images.source.rows_of(n)?;
@@ -55,7 +79,8 @@ impl Pairing {
                 let spans = rows.of(row);
                 let ordinal = rows.rows[row].ordinal;
                 if (first..end).contains(&ordinal) && spans.len() >= chunk.columns.len() {
-                    let entry = (hash(&joined(&text, spans, &places)), n as u32, row as u32);
+                    let wanted = Wanted::of(&text, spans, (&columns, &likely));
+                    let entry = (self.hash(&wanted), n as u32, row as u32);
                     memory::push(&mut self.index, entry);
                 }
             }
@@ -63,26 +88,72 @@ impl Pairing {
         self.index.sort_unstable();
         for _ in 0..self.index.len() {
             memory::push(&mut self.used, false);
+            memory::push(&mut self.reserved, false);
+        }
+        Ok(())
+    }
+
+    fn places(&self, images: &Images, chunk: u32) -> Option<(Vec<usize>, Vec<usize>)> {
+        let columns = images.places(chunk, &self.columns)?;
+        Some((columns, images.places(chunk, &self.likely)?))
+    }
+
+    /// The upper half tells what rows must have, the lower one what they are likely to.
+    fn hash(&self, wanted: &Wanted) -> u64 {
+        match self.likely.is_empty() {
+            true => hash(&wanted.columns),
+            false => hash_of_both(&wanted.columns, &wanted.likely),
+        }
+    }
+
+    /// Sets an image aside for a row that has its likely values, too: no other row takes it.
+    pub fn reserve(&mut self, wanted: &Wanted, images: &mut Images) -> Outcome<()> {
+        let hash = self.hash(wanted);
+        let free = |pairing: &Pairing, entry: usize| !pairing.reserved[entry];
+        if let Some(entry) = self.last((hash, hash), free, (wanted, true), images)? {
+            self.reserved[entry] = true;
         }
         Ok(())
     }
 
     /// Takes the image, (chunk, row), of a row with these values that has not been taken yet: the last one first, as images
-    /// are undone.
-    pub fn take(&mut self, wanted: &[u8], images: &mut Images) -> Outcome<Option<(u32, u32)>> {
-        let hash = hash(wanted);
-        let start = self.index.partition_point(|(of, ..)| *of < hash);
-        let end = self.index.partition_point(|(of, ..)| *of <= hash);
-        for entry in (start..end).rev() {
+    /// are undone. One with the likely values is better than one without.
+    pub fn take(&mut self, wanted: &Wanted, images: &mut Images) -> Outcome<Option<(u32, u32)>> {
+        let hash = self.hash(wanted);
+        let unused = |pairing: &Pairing, entry: usize| !pairing.used[entry];
+        let mut found = self.last((hash, hash), unused, (wanted, true), images)?;
+        if found.is_none() && !self.likely.is_empty() {
+            let alike = (hash & UPPER, hash | !UPPER);
+            let free =
+                |pairing: &Pairing, entry: usize| !(pairing.used[entry] || pairing.reserved[entry]);
+            found = self.last(alike, free, (wanted, false), images)?;
+        }
+        Ok(found.map(|entry| {
+            self.used[entry] = true;
             let (_, chunk, row) = self.index[entry];
-            if self.used[entry] {
-                continue;
-            }
-            let places = images.places(chunk, &self.columns).unwrap_or_default();
+            (chunk, row)
+        }))
+    }
+
+    /// The last image that will `do` with a hash from `first` to `last`, and these values, be the likely ones among them or not.
+    fn last(
+        &self,
+        (first, last): (u64, u64),
+        will_do: impl Fn(&Pairing, usize) -> bool,
+        (wanted, likely): (&Wanted, bool),
+        images: &mut Images,
+    ) -> Outcome<Option<usize>> {
+        let start = self.index.partition_point(|(of, ..)| *of < first);
+        let end = self.index.partition_point(|(of, ..)| *of <= last);
+        for entry in (start..end).rev().filter(|entry| will_do(self, *entry)) {
+            memory::check();
+            let (_, chunk, row) = self.index[entry];
+            let (columns, likely_places) = self.places(images, chunk).unwrap_or_default();
             let open = images.opened(chunk)?;
-            if joined(&open.0, open.1.of(row as usize), &places) == wanted {
-                self.used[entry] = true;
-                return Ok(Some((chunk, row)));
+            let spans = open.1.of(row as usize);
+            let has = Wanted::of(&open.0, spans, (&columns, &likely_places));
+            if has.columns == wanted.columns && (!likely || has.likely == wanted.likely) {
+                return Ok(Some(entry));
             }
         }
         Ok(None)
@@ -120,7 +191,25 @@ fn joined(text: &[u8], spans: &[Span], places: &[usize]) -> Vec<u8> {
     joined
 }
 
-fn hash(text: &[u8]) -> u64 {
+/// Values' texts without the quotes that tell strings from numbers: a conversion may have made one of the other.
+pub(super) fn bare_joined<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut joined = Vec::new();
+    for value in values {
+        memory::append(&mut joined, bare(value));
+        // Which no JSON text has inside a string.
+        joined.push(b'\n');
+    }
+    joined
+}
+
+pub(super) const UPPER: u64 = !(u32::MAX as u64);
+
+/// The upper half is of `first` alone.
+pub(super) fn hash_of_both(first: &[u8], second: &[u8]) -> u64 {
+    hash(first) & UPPER | hash(second) & !UPPER
+}
+
+pub(super) fn hash(text: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(text);
     hasher.finish()
@@ -184,9 +273,9 @@ impl Engine {
             });
             told.map(|(name, _)| name.clone()).collect()
         };
-        let columns = match identity {
-            Some(columns) if !exact => columns,
-            _ => of_values(),
+        let (columns, by_values) = match identity {
+            Some(columns) if !exact => (columns, false),
+            _ => (of_values(), true),
         };
         let converted: Vec<String> = chunk
             .columns
@@ -195,7 +284,11 @@ impl Engine {
             .cloned()
             .collect();
         let kept = converted.iter().filter(|name| !is_changed(name));
-        let kept = kept.cloned().collect();
+        let kept: Vec<String> = kept.cloned().collect();
+        let likely = match by_values {
+            true => kept.clone(),
+            false => Vec::new(),
+        };
         let names = chunk.columns.iter().zip(&shape.known);
         let places: Vec<usize> = names
             .filter(|(name, _)| is_converted(name))
@@ -214,11 +307,13 @@ impl Engine {
             key,
             converted,
             kept,
+            likely,
             exact,
             disputed: disputed.map(|(key, _)| key.clone()).collect(),
             chunks: vec![chunk.id],
             index: Vec::new(),
             used: Vec::new(),
+            reserved: Vec::new(),
         })
     }
 }

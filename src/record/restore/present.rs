@@ -34,6 +34,27 @@ pub(super) fn schema_closed_to(name: &str, role: pg_sys::Oid) -> Option<String> 
     ask(sql, &role.to_u32().to_string(), name)
 }
 
+/// The schema that a name starts with, if the role lacks a privilege on it.
+pub(super) fn schema_of_closed_to(
+    name: &str,
+    role: pg_sys::Oid,
+    privilege: &str,
+) -> Option<String> {
+    let sql = format!(
+        "SELECT pg_catalog.quote_ident(nspname) FROM pg_catalog.pg_namespace
+         WHERE nspname = (pg_catalog.parse_ident($2, false))[1]
+             AND NOT pg_catalog.has_schema_privilege($1::oid, oid, '{privilege}')"
+    );
+    ask(&sql, &role.to_u32().to_string(), name)
+}
+
+/// Whether literals of the type, or of its arrays, are read by a superuser's function alone: no domain can be inside one.
+pub(super) fn reads_plainly(name: &str) -> bool {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+                              WHERE pg_catalog.format('%I.%I', n.nspname, t.typname) = $2 AND t.typtype IN ('e', 'b') AND t.typelem = 0)";
+    asks(sql, "", name)
+}
+
 /// Whether there are casts whose functions are not a superuser's.
 pub(super) fn users_casts() -> bool {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_cast AS c JOIN pg_catalog.pg_proc AS p ON p.oid = c.castfunc
@@ -130,7 +151,7 @@ pub(super) fn lacks_replica_identity(table: &str) -> bool {
     asks(sql, "", table)
 }
 
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

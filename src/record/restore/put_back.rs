@@ -18,6 +18,12 @@ impl Engine {
         let inherited = self.inherit(image);
         // SAFETY: the caller vouches for the context.
         unsafe {
+            if self.unplaced && !self.overwrites() {
+                self.fill(image)?;
+                if self.is_unplaced(image)? {
+                    return self.settle(image, inherited, Fate::Conflict, None);
+                }
+            }
             let leaf = self.fill_whole(image)?;
             let estate = self.estate;
             let target = &self.targets[image.target];

@@ -6,8 +6,10 @@
 //! write into the catalogs run as a superuser: the owner may have lost the privileges he made it with. Those that make
 //! indexes and fill materialized views go over to the owner by themselves.
 
+use super::children::altered_tables;
+use super::column_history::ColumnChanges;
 use super::command::Failure;
-use super::identity::is_strangers;
+use super::identity::{is_strangers, recorded_here};
 use super::own_rows::scan;
 use super::present::exists;
 use super::referred::mentions;
@@ -16,10 +18,10 @@ use super::stages::Rows;
 use super::step::{Step, failed, warn};
 use crate::guard_triggers;
 use crate::pg::privileged::Privileged;
-use crate::record::column_change;
+use crate::record::{column_change, table_change};
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{self, Oid};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -36,6 +38,8 @@ pub struct Rebuild {
     guarded: Rc<Registry>,
     /// What is there although the statement dropped it: made again by hand, and left as it is.
     pub(super) present: Vec<String>,
+    /// Recorded names of tables that were restored before and have other names by now.
+    pub(super) moved: Vec<String>,
     /// Sequences and statistics of recorded names that are there already: whoever made them keeps them as they are.
     pub(super) kept: Vec<String>,
     /// Recorded names that something else has now.
@@ -54,6 +58,8 @@ pub struct Rebuild {
     pub(super) recorded_rows: Vec<Rows>,
     /// The names of its commands are those of the stages they belong to: it renamed something in between.
     renames_between: bool,
+    /// The tables whose columns the statement dropped or converted, wanted or not.
+    pub(super) altered: Vec<(String, String)>,
     /// Columns whose values a conversion left as the record writes them: (stage, table, column).
     pub(super) same_values: Vec<(usize, String, String)>,
 }
@@ -67,6 +73,18 @@ mod at {
     pub const KIND: usize = 6;
     pub const NAME: usize = 7;
     pub const DEFINITION: usize = 8;
+}
+
+/// The recorded names of tables that are wanted under the ones they have today.
+fn wanted_tables(identities: &[Step], wanted: &Wanted) -> Outcome<Vec<String>> {
+    let changes = ColumnChanges::read()?;
+    let of_table = |identity: &&Step| {
+        identity.kind == "table identity"
+            && recorded_here(identity)
+                .is_some_and(|relid| wanted.has_relid(changes.became(relid, &identity.object)))
+    };
+    let tables = identities.iter().filter(of_table);
+    Ok(tables.map(|identity| identity.object.clone()).collect())
 }
 
 impl Rebuild {
@@ -105,9 +123,16 @@ impl Rebuild {
         // Two tables' definitions may refer to the same.
         let mut known = HashSet::new();
         identities.retain(|identity| known.insert((identity.stage, identity.name.clone())));
+        let altered = altered_tables(&steps);
         // What the tables stand on comes with them, what others lost does not.
+        let tables = match since && wanted.are_named() {
+            true => wanted_tables(&identities, wanted)?,
+            false => Vec::new(),
+        };
         steps.retain(|step| {
             wanted.has_name(&step.relation)
+                || tables.contains(&step.relation)
+                || tables.contains(&step.object)
                 || matches!(
                     step.kind.as_str(),
                     "schema" | "collation" | "type" | "function" | "sequence"
@@ -122,6 +147,7 @@ impl Rebuild {
             statement_id,
             recorded_rows,
             identities,
+            altered,
             same_values,
             stages,
             since,
@@ -156,10 +182,18 @@ impl Rebuild {
             })
             .map(|step| step.name.clone())
             .collect();
+        self.moved = self.moved_tables()?;
         self.run(true, None)?;
         let returned = self.returned_columns(0);
+        let tables = self.returned_tables();
         names.take_back(&self.identities)?;
+        for (relid, name) in tables {
+            table_change::returned(relid, &name, self.statement_id);
+        }
         self.note_returned(returned);
+        // What was noted tells where rows go.
+        // SAFETY: inside the subtransaction, between two commands.
+        unsafe { pg_sys::CommandCounterIncrement() };
         Ok(())
     }
 
@@ -198,14 +232,16 @@ impl Rebuild {
 
     /// `stage`: only the commands of one.
     fn run(&mut self, before: bool, stage: Option<usize>) -> Outcome<()> {
-        let steps: Vec<Step> = self
+        let steps = self
             .steps
             .iter()
             .filter(|step| step.before == before && !step.converts() && !self.comes_late(step))
             .filter(|step| stage.is_none_or(|stage| step.stage == stage))
-            .cloned()
-            .collect();
-        for step in steps {
+            .cloned();
+        // A table comes back as it was when it was dropped: what it had lost before goes into it after that.
+        let (lost, whole): (Vec<Step>, Vec<Step>) =
+            steps.partition(|step| self.of_table_to_come(step));
+        for step in whole.into_iter().chain(lost) {
             self.take(step, before)?;
         }
         // A function returns a table's rows, a view calls the function: what had to wait comes when that is there.
@@ -225,6 +261,13 @@ impl Rebuild {
             }
         }
         Ok(())
+    }
+
+    /// The role that what the step makes is given to by a later one.
+    fn owner_to_be(&self, step: &Step) -> Option<&str> {
+        let mut steps = self.steps.iter();
+        let given = steps.find(|other| other.kind == "owner" && other.name == step.name)?;
+        given.sql.rsplit_once(" OWNER TO ").map(|(_, role)| role)
     }
 
     /// Why a command would not mean what it did, because something else has a name in it now.
@@ -252,7 +295,7 @@ impl Rebuild {
             }
             return Err(failed(&step, &Failure::of(message)));
         }
-        match step.execute() {
+        match step.execute(self.owner_to_be(&step)) {
             Ok(()) => self.made.push(step),
             Err(failure) if failure.missing && (!before || self.may_wait(&step)) => {
                 self.waiting.push((step, failure.message));

@@ -6,25 +6,25 @@ use crate::pg::catalog::{self, OpenRelation};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Oid};
 
-/// The relation a chunk's rows belong to. The OID survives a rename, the name survives dump and restore; where they
-/// lead to two tables, the columns must tell which one is meant.
+/// The relation a chunk's rows belong to. The OID survives a rename, the name survives dump and restore, and what was noted in
+/// between leads to those of today. Where they lead to two tables all the same, nobody guesses.
 pub fn find(chunk: &Chunk, names: &ColumnChanges) -> Outcome<Oid> {
-    let same = catalog::display_name(chunk.relid) == chunk.relation;
-    if same && catalog::relation_name(chunk.relid).is_some() {
-        return Ok(chunk.relid);
+    let table = names.table(chunk);
+    let relid = table.relid;
+    if catalog::relation_name(relid).is_some() && catalog::display_name(relid) == table.name {
+        return Ok(relid);
     }
-    let named = catalog::named_relation(&chunk.relation);
-    let fits = |relid| fits(relid, chunk, names);
-    let by_oid = fits(chunk.relid);
+    let named = catalog::named_relation(&table.name);
+    let by_oid = fits(relid, chunk, names);
     // The table keeps its OID when it is renamed; one that has taken its name and lacks what was recorded is another.
     let whole = |relid| has(relid, chunk, &chunk.columns, names);
-    if named.is_some_and(|named| !whole(named)) && by_oid && whole(chunk.relid) {
-        return Ok(chunk.relid);
+    if named.is_some_and(|named| !whole(named)) && by_oid && whole(relid) {
+        return Ok(relid);
     }
     match named {
-        None if by_oid => Ok(chunk.relid),
-        None => Err(gone(&chunk.relation)),
-        Some(named) if by_oid && fits(named) => Err(Report::new(
+        None if by_oid => Ok(relid),
+        None => Err(gone(&table.name)),
+        Some(_) if has(relid, chunk, &[], names) => Err(Report::new(
             sqlstate::NOT_IN_PREREQUISITE_STATE,
             format!(
                 "it is not certain which table \"{}\" of the record is",
@@ -33,7 +33,7 @@ pub fn find(chunk: &Chunk, names: &ColumnChanges) -> Outcome<Oid> {
         )
         .detail(format!(
             "The table it was recorded from seems to be \"{}\" now, and another one has its name.",
-            catalog::display_name(chunk.relid)
+            catalog::display_name(relid)
         ))
         .hint("Give the table back its recorded name for the time of the restore.")),
         Some(named) => Ok(named),

@@ -3,6 +3,7 @@
 use super::command::{Failure, execute};
 use super::fill::Filler;
 use super::filled;
+use super::kept::as_it_is;
 use super::present::type_of;
 use super::rebuild::Rebuild;
 use super::step::{Step, failed, warn};
@@ -26,12 +27,23 @@ impl Conversion {
         self.columns.iter().map(|(_, number)| *number).collect()
     }
 
-    /// Its columns and those of children that go with them, by table and number.
-    pub fn reached(&self) -> Vec<(Oid, i16)> {
-        let names = self.columns.iter().filter_map(|(_, number)| {
+    /// What the columns chosen are called now.
+    pub fn names_of(&self, chosen: &[bool]) -> Vec<String> {
+        let chosen = self
+            .columns
+            .iter()
+            .zip(chosen)
+            .filter(|(_, chosen)| **chosen);
+        let name = |((_, number), _): (&(Step, i16), &bool)| {
             // SAFETY: a syscache look-up that returns a palloc'd name or, missing_ok, NULL.
             unsafe { catalog::owned(pg_sys::get_attname(self.relid, *number, true)) }
-        });
+        };
+        chosen.filter_map(name).collect()
+    }
+
+    /// Its columns and those of children that go with them, by table and number.
+    pub fn reached(&self) -> Vec<(Oid, i16)> {
+        let names = self.names_of(&vec![true; self.columns.len()]).into_iter();
         names
             .flat_map(|name| closure::columns(self.relid, &name, true, true))
             .map(|column| (column.oid, column.column as i16))
@@ -41,7 +53,7 @@ impl Conversion {
     /// The command, in which a row that is not recorded keeps its value as far as that can be converted.
     fn command(&self) -> String {
         let mut parts = Vec::new();
-        for (n, (step, _)) in self.columns.iter().enumerate() {
+        for (n, (step, number)) in self.columns.iter().enumerate() {
             let column = catalog::quoted(&step.name);
             let Some(typed) = typed(step) else {
                 return step.sql.clone();
@@ -53,9 +65,10 @@ impl Conversion {
                         true => format!("backstop.recorded_array('{{}}'::{name}, {n})"),
                         false => format!("backstop.recorded_value('{{}}'::{name}[], {n})"),
                     };
+                    let present = as_it_is(self.relid, *number, &column, name);
                     format!(
                         "ALTER COLUMN {column} TYPE {typed} USING CASE WHEN backstop.is_recorded(tableoid, ctid) THEN {value} \
-                         ELSE {column}::text::{name} END"
+                         {present} END"
                     )
                 }
                 // The server computes it.
@@ -111,8 +124,9 @@ impl Rebuild {
         })
     }
 
-    /// The tables with columns of one conversion that are not of the recorded types.
-    pub fn conversions(&self, stage: usize) -> Outcome<Vec<Conversion>> {
+    /// The tables with columns of one conversion that are not of the recorded types, and the columns that are, by table and number.
+    pub fn conversions(&self, stage: usize) -> Outcome<(Vec<Conversion>, Vec<(Oid, i16)>)> {
+        let mut as_they_are = Vec::new();
         self.check_converted(stage)?;
         let names = self.names_of(Some(stage))?;
         let mut conversions: Vec<Conversion> = Vec::new();
@@ -139,6 +153,7 @@ impl Rebuild {
                 using.map_or(typed, |(typed, _)| typed)
             });
             if recorded == Some(&*present) {
+                as_they_are.push((relid, number));
                 continue;
             }
             let of_table = conversions.iter_mut().find(|c| c.object == step.object);
@@ -163,7 +178,7 @@ impl Rebuild {
             conversion.defaults = self.steps.iter().filter(comes).cloned().collect();
         }
         names.take_back(&self.identities)?;
-        Ok(conversions)
+        Ok((conversions, as_they_are))
     }
 
     /// Gives a table's columns their former types. `heaps`: the table and its children.
@@ -178,13 +193,14 @@ impl Rebuild {
     ) -> Outcome<()> {
         let names = self.names_of(conversion.columns.first().map(|(step, _)| step.stage))?;
         for step in &conversion.defaults {
-            step.execute().map_err(|failure| failed(step, &failure))?;
+            step.execute(None)
+                .map_err(|failure| failed(step, &failure))?;
         }
         let columns = conversion.columns.iter();
         let columns: Vec<String> = columns.map(|(step, _)| step.name.clone()).collect();
         if let Some(filler) = filler {
             // SAFETY: the caller vouches for the heaps.
-            unsafe { filler.begin(columns, heaps) };
+            unsafe { filler.begin(columns, heaps)? };
         }
         let sql = conversion.command();
         let done = filled::during(filler, || execute(&sql, Some(&conversion.object)));

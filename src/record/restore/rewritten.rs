@@ -1,6 +1,6 @@
 //! A heap that PostgreSQL rewrites, as it was before.
 
-use super::pairing::Pairing;
+use super::pairing::{Pairing, Wanted, bare_joined};
 use crate::pg::catalog::OpenRelation;
 use crate::pg::slot::Slot;
 use crate::record::encode;
@@ -44,11 +44,27 @@ impl Heap {
         }
     }
 
-    /// The slot's columns as the record would write them, each behind a comma.
+    /// What the row in the slot is looked for by.
     ///
     /// # Safety
-    /// The slot must hold a row, all of whose attributes were fetched.
-    pub unsafe fn text(&self, names: &[String]) -> Vec<u8> {
+    /// As for `text`.
+    pub unsafe fn wanted(&self, slot: Slot, pairing: &Pairing) -> Wanted {
+        // SAFETY: the caller vouches for the row.
+        unsafe {
+            let value = |name| self.text(slot, std::slice::from_ref(name));
+            let likely: Vec<Vec<u8>> = pairing.likely.iter().map(value).collect();
+            Wanted {
+                columns: self.text(slot, &pairing.columns),
+                likely: bare_joined(likely.iter().map(|text| &text[1..])),
+            }
+        }
+    }
+
+    /// Columns of a row of the heap as the record would write them, each behind a comma.
+    ///
+    /// # Safety
+    /// The slot must hold the row, all of whose attributes were fetched.
+    pub unsafe fn text(&self, slot: Slot, names: &[String]) -> Vec<u8> {
         let _portable = self.format.session_dependent.then(PortableOutput::begin);
         let mut text = Vec::new();
         for name in names {
@@ -59,7 +75,7 @@ impl Heap {
             };
             // SAFETY: the caller vouches for the row.
             unsafe {
-                match self.slot.get(column.fact.attnum as usize - 1) {
+                match slot.get(column.fact.attnum as usize - 1) {
                     Some(value) => encode::value(&mut text, column, value),
                     None => text.extend_from_slice(b"null"),
                 }

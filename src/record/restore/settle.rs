@@ -97,6 +97,7 @@ impl Engine {
                 left_as: settled.left_as.as_deref().map(memory::copied),
                 current_row,
                 back_before: self.back_before,
+                nowhere: self.nowhere,
             });
             memory::push(&mut self.conflicts, conflict);
         }
@@ -138,12 +139,12 @@ impl Engine {
         json
     }
 
-    fn key_json(&self, image: Image) -> Option<Vec<u8>> {
+    pub(super) fn key_json(&self, image: Image) -> Option<Vec<u8>> {
         let keys = self.targets[image.target].shapes[image.shape].key_count;
         (keys > 0).then(|| self.object(image, keys, false))
     }
 
-    fn old_json(&self, image: Image) -> Option<Vec<u8>> {
+    pub(super) fn old_json(&self, image: Image) -> Option<Vec<u8>> {
         let inserted = self.counts[image.count].operation == "INSERT";
         (!inserted).then(|| self.object(image, image.spans.len(), false))
     }

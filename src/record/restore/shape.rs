@@ -29,6 +29,8 @@ pub struct Shape {
     pub json_names: Vec<Vec<u8>>,
     /// Per column; `None` for one that has been dropped since.
     pub known: Vec<Option<Known>>,
+    /// The statements that have made something else of the columns' values since, by column.
+    pub converted: Vec<Option<i64>>,
     /// Places of the table's columns that the record doesn't have: added since, not generated.
     pub missing: Vec<usize>,
     session_dependent: bool,
@@ -40,6 +42,7 @@ impl Shape {
     pub unsafe fn new(
         columns: &Rc<[String]>,
         names: Vec<Option<String>>,
+        converted: Vec<Option<i64>>,
         key_count: usize,
         facts: &[ColumnFact],
         context: pg_sys::MemoryContext,
@@ -76,6 +79,7 @@ impl Shape {
                 .any(|column| column.input.session_dependent()),
             known,
             names,
+            converted,
         }
     }
 

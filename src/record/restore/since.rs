@@ -141,6 +141,17 @@ impl Wanted {
         wanted.is_none_or(|wanted| wanted.iter().any(|(known, _)| known == name))
     }
 
+    /// Whether only some are.
+    pub fn are_named(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether the table is one that was named, whatever the record calls it.
+    pub fn has_relid(&self, relid: Option<Oid>) -> bool {
+        let mut wanted = self.0.iter().flatten();
+        relid.is_some() && wanted.any(|(_, known)| *known == relid)
+    }
+
     pub fn has(&self, chunk: &Chunk) -> bool {
         self.0.as_ref().is_none_or(|wanted| {
             wanted

@@ -155,7 +155,7 @@ impl Rebuild {
         };
         let column = changes.between((from, i64::MAX), (relid, was), &step.relation, name);
         // What was added by hand under the name of a dropped column stands for it.
-        let stands = !column.dropped || !column.taken && column.name == name;
+        let stands = !column.dropped || column.has_name() && column.name == name;
         stands.then_some(column.name)
     }
 
@@ -200,7 +200,7 @@ impl Rebuild {
     }
 }
 
-fn table_identity<'a>(identities: &'a [Step], object: &str) -> Option<&'a Step> {
+pub(super) fn table_identity<'a>(identities: &'a [Step], object: &str) -> Option<&'a Step> {
     let mut identities = identities.iter();
     identities.find(|one| one.kind == "table identity" && one.object == object)
 }

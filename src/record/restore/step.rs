@@ -1,7 +1,8 @@
 //! One command of the record that makes something again: who it runs as, and what its failure says.
 
-use super::command::{Failure, execute, execute_as};
+use super::command::{Failure, execute, execute_as, execute_making};
 use super::present::{is_of_kind, owner_of, role_named, users_casts};
+use super::read_code::calls_when_read;
 use crate::pg::catalog;
 use crate::report::{Report, sqlstate};
 
@@ -34,7 +35,8 @@ impl Step {
         stages
     }
 
-    pub fn execute(&self) -> Result<(), Failure> {
+    /// Makes it. `owner`: whose it becomes, where it is made and given to its owner then; as SQL has the name.
+    pub fn execute(&self, owner: Option<&str>) -> Result<(), Failure> {
         if self.kind == "sequence value" && !is_of_kind(&self.name, "S") {
             // What a view of that name shows is somebody's code.
             return Err(Failure {
@@ -46,7 +48,26 @@ impl Step {
         if self.kind == "partition" {
             return self.attach();
         }
-        self.run()
+        if self.kind == "sequence owner"
+            && let Some(owner) = owner_of(&self.object)
+        {
+            // It can only be owned by a column whose table has the same owner.
+            let owner = role_named(owner);
+            execute(
+                &format!("ALTER SEQUENCE {} OWNER TO {owner}", self.name),
+                None,
+            )?;
+        }
+        if !self.calls_when_read() {
+            return self.run();
+        }
+        // What is made in a schema takes a privilege on it.
+        let of_table = matches!(self.kind.as_str(), "index" | "statistics");
+        match (owner, of_table.then(|| owner_of(&self.object)).flatten()) {
+            (_, Some(owner)) => execute_making(&self.sql, &role_named(owner), &self.name),
+            (Some(owner), None) => execute_making(&self.sql, owner, &self.name),
+            (None, None) => self.run(),
+        }
     }
 
     fn run(&self) -> Result<(), Failure> {
@@ -73,8 +94,9 @@ impl Step {
         match (of_parent, own) {
             (Some(of_parent), Some(own)) if of_parent != own => {
                 belongs_to(of_parent)?;
-                self.run()?;
-                belongs_to(own)
+                let done = self.run();
+                belongs_to(own)?;
+                done
             }
             _ => self.run(),
         }
@@ -86,10 +108,29 @@ impl Step {
             "column" | "column type" | "not null" | "partition" => true,
             // Keys of two types are compared through casts; comparison itself is a superuser's.
             "foreign key" => users_casts(),
-            "constraint" => !self.makes_index(),
-            _ => false,
+            "constraint" => !self.makes_index() || self.calls_when_read(),
+            // They belong to no relation that is there.
+            "table" | "view" | "function" | "type" => false,
+            _ => self.calls_when_read(),
         };
         evaluates.then_some(&*self.object)
+    }
+
+    fn calls_when_read(&self) -> bool {
+        let written_by_users = matches!(
+            self.kind.as_str(),
+            "table"
+                | "view"
+                | "function"
+                | "type"
+                | "constraint"
+                | "index"
+                | "statistics"
+                | "policy"
+                | "trigger"
+                | "rule"
+        ) || self.kind.ends_with("default");
+        written_by_users && calls_when_read(&self.kind, &self.sql)
     }
 
     /// A constraint that is an index: PostgreSQL itself goes over to the owner to build it.
@@ -107,9 +148,22 @@ impl Step {
         matches!(self.kind.as_str(), "column type" | "column default")
     }
 
+    /// It brings a column, or a column's type, back.
+    pub fn is_of_column(&self) -> bool {
+        matches!(self.kind.as_str(), "column" | "column type")
+    }
+
     /// It belongs to a column that the server computes.
     pub fn is_computed(&self) -> bool {
         self.kind == "column" && self.sql.contains(" GENERATED ALWAYS AS (")
+    }
+
+    /// Whether it makes what other tables may stand on, too.
+    pub fn is_shared(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            "schema" | "collation" | "type" | "function"
+        )
     }
 
     /// It holds nothing that is not elsewhere.

@@ -182,7 +182,7 @@ impl Target {
         (1..=natts).filter(|attnum| !living(attnum)).collect()
     }
 
-    /// The number of the shape of `chunk`'s rows, whose columns have these names now.
+    /// The number of the shape of `chunk`'s rows, whose columns have these names now, and whose values were `converted` since.
     ///
     /// # Safety
     /// `estate` must be the one the target was opened with.
@@ -190,12 +190,14 @@ impl Target {
         &mut self,
         chunk: &Chunk,
         names: Vec<Option<String>>,
+        converted: Vec<Option<i64>>,
         estate: *mut pg_sys::EState,
     ) -> usize {
         let known = self.shapes.iter().position(|shape| {
             shape.columns == chunk.columns
                 && shape.key_count == chunk.key_count
                 && shape.names == names
+                && shape.converted == converted
         });
         known.unwrap_or_else(|| {
             // SAFETY: the estate's memory outlives the target.
@@ -203,6 +205,7 @@ impl Target {
                 Shape::new(
                     &chunk.columns,
                     names,
+                    converted,
                     chunk.key_count,
                     &self.columns,
                     (*estate).es_query_cxt,

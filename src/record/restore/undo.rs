@@ -7,7 +7,8 @@ use crate::report::Outcome;
 
 impl Engine {
     /// An UPDATE: the columns it changed go back, the others stay as they are now. So do columns that DDL dropped or
-    /// converted: any other value than the old one is what the conversion made of it.
+    /// converted: any other value than the old one is what the conversion made of it. Where a dropped column was, it left
+    /// nothing: what is there now, if this restore did not bring that column back, is somebody's.
     ///
     /// # Safety
     /// In the per-row memory context.
@@ -32,11 +33,7 @@ impl Engine {
                 return self.settle(image, inherited, fate, None);
             };
             if self.unconverted && self.converted {
-                let as_converted = self.is_as_converted(image, inherited.as_ref());
-                let fate = match as_converted && self.is_as_kept(image, leaf) {
-                    true => Fate::Restored,
-                    false => Fate::Conflict,
-                };
+                let fate = self.fate_as_it_is(image, leaf, inherited.as_ref())?;
                 return self.settle(image, inherited, fate, Some(leaf));
             }
             let (as_left, as_before, changes) = self.compare(image, leaf, inherited.as_ref())?;
@@ -49,8 +46,12 @@ impl Engine {
                 return self.settle(image, inherited, fate, Some(leaf));
             }
             let present = self.targets[image.target].leaves[leaf].present;
-            let as_converted = self.converted && self.is_as_converted(image, inherited.as_ref());
-            let back = self.back && inherited.is_none() && (as_converted || !self.converted);
+            let as_converted = self.converted
+                && !self.theirs
+                && self.is_as_converted(image, inherited.as_ref())
+                && self.has_kept_values(image);
+            let undisputed = inherited.is_none() && !self.theirs;
+            let back = self.back && undisputed && (as_converted || !self.converted);
             if as_before && self.converted && self.is_overridden(image) {
                 // The conversion has put the recorded values over later ones.
                 let fate = match self.overwrites() {
@@ -62,6 +63,11 @@ impl Engine {
             if as_before && back {
                 // The column came back with it: nothing was found unchanged, and earlier images go on from here.
                 return self.settle(image, None, Fate::Restored, None);
+            }
+            if as_before && self.converted && inherited.is_none() {
+                // The conversion changed nothing of the row, and says nothing of it: earlier images go on from here.
+                self.add(image.count, Fate::Unchanged, 1);
+                return Ok(());
             }
             let mut fate = if self.converted && as_before {
                 Fate::Unchanged
@@ -86,6 +92,18 @@ impl Engine {
                 row.set(*place, *value);
             }
             row.store();
+            if self.unplaced {
+                let target = &self.targets[image.target];
+                target.leaves[leaf].give(target.slot);
+                if self.is_unplaced(image)? {
+                    if self.overwrites() {
+                        return Err(self.no_partition(image));
+                    }
+                    return self.settle(image, inherited, Fate::Conflict, Some(leaf));
+                }
+                let target = &self.targets[image.target];
+                target.leaves[leaf].take(target.slot);
+            }
             if !self.overwrites() && self.collides(image, leaf, &changes) {
                 return self.settle(image, inherited, Fate::Conflict, Some(leaf));
             }
@@ -111,7 +129,10 @@ impl Engine {
                 let missing = target.shapes[image.shape].missing.clone();
                 target.add_defaults(&missing, estate, self.request.dry_run);
             }
-            target.route(estate)
+            if self.is_unplaced(image)? {
+                return Err(self.no_partition(image));
+            }
+            self.targets[image.target].route(estate)
         }
     }
 

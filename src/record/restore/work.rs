@@ -10,7 +10,7 @@ use super::rebuild::Rebuild;
 use super::reopen::heaps;
 use super::since::{self, Wanted};
 use super::source::{Order, Source};
-use super::{Done, OnConflict, Request, What};
+use super::{Done, OnConflict, Request, Way, What};
 use crate::ledger::Root;
 use crate::report::{Outcome, Report, sqlstate};
 use crate::running;
@@ -52,10 +52,10 @@ fn check_relations(request: &Request, source: &Source) -> Outcome<()> {
 
 /// # Safety
 /// Inside the subtransaction.
-pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
+pub(super) unsafe fn work(request: Request, way: Way) -> Outcome<Done> {
     // What undoing later statements has written looks like this statement's own work.
     let order = match request.what {
-        What::Statement(_) => order,
+        What::Statement(_) => way.order,
         What::Since(_) => Order::Backward,
     };
     let (statements, wanted) = statements(&request)?;
@@ -78,7 +78,7 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
         }
         for rebuild in rebuilds.iter().filter(|_| !request.collect) {
             for stage in rebuild.converting() {
-                for conversion in rebuild.conversions(stage)? {
+                for conversion in rebuild.conversions(stage)?.0 {
                     // Before the weaker locks that rows take.
                     heaps(conversion.relid);
                 }
@@ -92,6 +92,7 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
         let incomplete = request.collect || request.on_conflict == OnConflict::Abort;
         let (collect, drill) = (request.collect, request.drill);
         let mut engine = Engine::new(request, order, estate, root)?;
+        engine.unplaced = way.unplaced;
         // What reading one statement's record leaves behind goes with the statement.
         let context = pg_sys::AllocSetContextCreateInternal(
             (*estate).es_query_cxt,
@@ -107,7 +108,15 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             let mut source = Source::find(id, order)?;
             engine.order = source.order;
             check_relations(&engine.request, &source)?;
-            source.start(|chunk| wanted.has(chunk));
+            let along = rebuild.children(&source, &wanted)?;
+            // It may have had another name, and been made again, since.
+            let names = &engine.names;
+            source.start(|chunk| {
+                let of_columns = Change::of(&chunk.operation) == Some(Change::Column);
+                wanted.has(chunk)
+                    || wanted.has_relid(names.table(chunk).today())
+                    || of_columns && along.contains(&chunk.relation)
+            });
             let phase = match all {
                 1 => "putting rows back".to_owned(),
                 _ => format!("putting rows back, statement {} of {all}", n + 1),
@@ -115,7 +124,7 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
             let rows = source.chunks.iter().map(|chunk| chunk.rows).sum();
             progress::restore_phase(&phase, id, Some(rows));
             engine.note_columns(rebuild);
-            unconverted = undo(&mut engine, rebuild, &mut source)?.or(unconverted);
+            unconverted = undo(&mut engine, rebuild, &mut source, &along)?.or(unconverted);
             if engine.tangled {
                 return Ok(Done {
                     tangled: true,
@@ -154,7 +163,8 @@ pub(super) unsafe fn work(request: Request, order: Order) -> Outcome<Done> {
     }
 }
 
-/// Undoes one statement. Returns why a drill could not convert its columns back.
+/// Undoes one statement; `along`: children of which only columns are. Returns why a drill could not convert its columns
+/// back.
 ///
 /// # Safety
 /// Inside the subtransaction, when all later statements that are to be undone are.
@@ -162,6 +172,7 @@ unsafe fn undo(
     engine: &mut Engine,
     rebuild: &mut Rebuild,
     source: &mut Source,
+    along: &[String],
 ) -> Outcome<Option<String>> {
     // SAFETY: the engine's estate is live; places are the chunks' own.
     unsafe {
@@ -170,7 +181,7 @@ unsafe fn undo(
             .iter()
             .map(|chunk| engine.place(chunk))
             .collect::<Outcome<Vec<_>>>()?;
-        engine.note_later(source, &places)?;
+        engine.note_later(source, &places, along)?;
         let (mut done, mut note) = (0, None::<String>);
         let stages = rebuild.converting().into_iter();
         let mut waiting: Vec<_> = stages

@@ -1,0 +1,124 @@
+//! Whether the running command changes what an object is called or what it does: functions, operators, types, collations
+//! and schemas, as the object-access hook gives them.
+
+use super::objects::{self, text};
+use super::{compat, raw};
+use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, SysCacheIdentifier, TupleDesc};
+
+/// The columns of these catalogs that tell. Owners, privileges and costs tell nothing.
+const TELLING: [&str; 18] = [
+    "proname",
+    "pronamespace",
+    "prolang",
+    "prosecdef",
+    "proisstrict",
+    "provolatile",
+    "prorettype",
+    "proargtypes",
+    "prosrc",
+    "probin",
+    "prosqlbody",
+    "proconfig",
+    "oprname",
+    "oprnamespace",
+    "typname",
+    "typnamespace",
+    "collname",
+    "collnamespace",
+];
+
+/// What the running command does to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Made,
+    Changed,
+    /// It stays what it was.
+    Unchanged,
+}
+
+/// Asked when the command has written the object and nothing else sees that yet. An object of another catalog is `Unchanged`.
+pub fn change(class: Oid, oid: Oid) -> Change {
+    let Some((cache, index)) = catalog(class) else {
+        return Change::Unchanged;
+    };
+    // SAFETY: a syscache look-up, which finds what was there before the command; released below.
+    let before = unsafe { pg_sys::SearchSysCache1(cache as i32, Datum::from(oid)) };
+    if before.is_null() {
+        return Change::Made;
+    }
+    let by = [(1, pg_sys::F_OIDEQ, Datum::from(oid))];
+    // SAFETY: both rows are live and of the catalog that the descriptor is of.
+    let same = objects::newest_tuple(class, Oid::from(index), &by, |after, desc| unsafe {
+        tell_the_same(before, after, desc)
+    });
+    // SAFETY: found above.
+    unsafe { pg_sys::ReleaseSysCache(before) };
+    match same {
+        Some(false) => Change::Changed,
+        _ => Change::Unchanged,
+    }
+}
+
+fn catalog(class: Oid) -> Option<(SysCacheIdentifier::Type, u32)> {
+    let catalogs = [
+        (
+            pg_sys::ProcedureRelationId,
+            SysCacheIdentifier::PROCOID,
+            pg_sys::ProcedureOidIndexId,
+        ),
+        (
+            pg_sys::OperatorRelationId,
+            SysCacheIdentifier::OPEROID,
+            pg_sys::OperatorOidIndexId,
+        ),
+        (
+            pg_sys::TypeRelationId,
+            SysCacheIdentifier::TYPEOID,
+            pg_sys::TypeOidIndexId,
+        ),
+        (
+            pg_sys::CollationRelationId,
+            SysCacheIdentifier::COLLOID,
+            pg_sys::CollationOidIndexId,
+        ),
+    ];
+    let found = catalogs.into_iter().find(|(id, _, _)| *id == class);
+    found.map(|(_, cache, index)| (cache, index))
+}
+
+/// # Safety
+/// Both rows must be live and of `desc`'s catalog.
+unsafe fn tell_the_same(before: HeapTuple, after: HeapTuple, desc: TupleDesc) -> bool {
+    // SAFETY: the arrays have a member for each column; a value is compared as its column's type is stored.
+    unsafe {
+        let count = (*desc).natts as usize;
+        let columns = |tuple| {
+            let (mut values, mut nulls) = (vec![Datum::from(0); count], vec![false; count]);
+            pg_sys::heap_deform_tuple(tuple, desc, values.as_mut_ptr(), nulls.as_mut_ptr());
+            (values, nulls)
+        };
+        let ((old, was_null), (new, is_null)) = (columns(before), columns(after));
+        (0..count).all(|n| {
+            let column = compat::attribute(desc, n);
+            if !TELLING.contains(&text(&column.attname).as_str()) {
+                return true;
+            }
+            if was_null[n] || is_null[n] {
+                return was_null[n] == is_null[n];
+            }
+            let whole = |value: Datum| {
+                if column.attlen == -1 {
+                    Datum::from(pg_sys::pg_detoast_datum(value.cast_mut_ptr()))
+                } else {
+                    value
+                }
+            };
+            raw::datumIsEqual(
+                whole(old[n]),
+                whole(new[n]),
+                column.attbyval,
+                column.attlen.into(),
+            )
+        })
+    }
+}
