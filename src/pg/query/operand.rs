@@ -7,6 +7,7 @@ use super::node::{Node, items, tag};
 use super::nulls::of_attribute;
 use super::scope::{Gatherer, ScopeId};
 use super::series::is_one_value;
+use super::strict::base_type;
 use super::walk::names_columns;
 use crate::judge::predicate::{ColumnId, Operand};
 use crate::pg::stack::check_stack;
@@ -113,7 +114,7 @@ impl Gatherer<'_> {
         let of = of_attribute(relid.into(), facts.attno, |a| a.atttypid);
         // SAFETY: catalog look-ups that take any OID.
         of.is_some_and(|of| unsafe {
-            pg_sys::get_element_type(pg_sys::getBaseType(of)) != pg_sys::InvalidOid
+            pg_sys::get_element_type(base_type(of)) != pg_sys::InvalidOid
         })
     }
 

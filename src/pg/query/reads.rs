@@ -6,6 +6,7 @@ use super::node::{Node, items, tag};
 use super::order::keeps_order;
 use super::scope::{Gatherer, ScopeId};
 use super::series::{counts_rows, is_one_value, is_series, numbers_rows};
+use super::strict::base_type;
 use super::walk::{self, Step, names_columns};
 use crate::judge::predicate::{BodyId, ColumnId, InstanceId, Operand};
 use crate::judge::statement::InstanceKind;
@@ -13,14 +14,13 @@ use crate::pg::stack::check_stack;
 
 /// The type of an array's elements, as `comparable`; none of any other type.
 fn element(oid: pg_sys::Oid) -> pg_sys::Oid {
-    // SAFETY: catalog lookups that take any OID.
-    unsafe { comparable(pg_sys::get_element_type(pg_sys::getBaseType(oid))) }
+    // SAFETY: a catalog lookup that takes any OID.
+    comparable(unsafe { pg_sys::get_element_type(base_type(oid)) })
 }
 
 /// One type for all integers, base types for domains.
 fn comparable(oid: pg_sys::Oid) -> pg_sys::Oid {
-    // SAFETY: a catalog lookup that takes any OID.
-    match unsafe { pg_sys::getBaseType(oid) } {
+    match base_type(oid) {
         pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::NUMERICOID => pg_sys::INT8OID,
         base => base,
     }

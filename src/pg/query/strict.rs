@@ -120,12 +120,19 @@ pub unsafe fn operates(op: *mut pg_sys::OpExpr) -> bool {
     }
 }
 
+/// The type that a domain is of; none of none, which an expression that is not there has.
+pub fn base_type(oid: pg_sys::Oid) -> pg_sys::Oid {
+    match oid {
+        pg_sys::InvalidOid => oid,
+        // SAFETY: a catalog look-up; the type exists.
+        _ => unsafe { pg_sys::getBaseType(oid) },
+    }
+}
+
 /// A type whose values hold no others: in documents, arrays and ranges there may be nothing to find.
 pub fn is_plain(oid: pg_sys::Oid) -> bool {
-    // SAFETY: a catalog look-up that takes any OID.
-    let base = unsafe { pg_sys::getBaseType(oid) };
     matches!(
-        base,
+        base_type(oid),
         pg_sys::BOOLOID
             | pg_sys::BPCHAROID
             | pg_sys::BYTEAOID
