@@ -85,6 +85,8 @@ unsafe extern "C-unwind" {
         callback: *mut pg_sys::MemoryContextCallback,
     );
     pub fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, attnum: c_int);
+    /// utils/partcache.h; a copy
+    pub fn RelationGetPartitionQual(relation: pg_sys::Relation) -> *mut pg_sys::List;
     /// catalog/pg_constraint.h
     pub fn get_primary_key_attnos(
         relid: pg_sys::Oid,

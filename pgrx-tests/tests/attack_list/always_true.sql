@@ -488,3 +488,255 @@ UPDATE members SET name = 'x' WHERE id = 3 AND (active OR NOT active OR score >=
 
 -- refused SF002: another table's row by its key
 UPDATE members m SET name = 'x' FROM members o WHERE o.id = 3 AND (m.active OR NOT m.active)
+
+-- refused SF002: an empty search, in capitals on both sides
+DELETE FROM members WHERE UPPER(members.name::text) LIKE UPPER('%%')
+
+-- refused SF002: an empty search, put together in lower case
+DELETE FROM members WHERE lower(name) LIKE '%' || lower('') || '%'
+
+-- refused SF002: an empty search in what may be null
+DELETE FROM members WHERE lower(email) LIKE '%' || lower('') || '%'
+
+-- refused SF002: an empty search in trimmed text
+DELETE FROM members WHERE trim(name) LIKE '%' || '' || '%'
+
+-- refused SF002: an empty search in two columns
+DELETE FROM members WHERE (name || email) ILIKE '%' || '' || '%'
+
+-- refused SF002: an empty search in a domain
+DELETE FROM wallets WHERE nick LIKE '%' || ''
+
+-- refused SF002: an empty search, joined by a function
+DELETE FROM members WHERE name LIKE concat('%', '', '%')
+
+-- refused SF002: an empty search, joined inside another
+DELETE FROM members WHERE name LIKE '%' || concat('', lower('')) || '%'
+
+-- refused SF002: an empty search, formatted
+DELETE FROM members WHERE name LIKE format('%%%s%%', '')
+
+-- refused SF002: one of several patterns finds everything
+DELETE FROM members WHERE name LIKE ANY (ARRAY['a%', '%'])
+
+-- refused SF002: a list of one pattern, whatever the letters
+DELETE FROM members WHERE name ILIKE ANY ('{%}')
+
+-- refused SF002: a list of one regular expression
+DELETE FROM members WHERE name ~ ANY ('{.*}')
+
+-- refused SF002: all of several patterns find everything
+DELETE FROM members WHERE name LIKE ALL ('{%,%%}')
+
+-- refused SF002: lower case is never less than the empty string
+DELETE FROM members WHERE lower(name) >= ''
+
+-- refused SF002: the length of lower case
+DELETE FROM members WHERE length(lower(name)) >= 0
+
+-- refused SF002: lower case is not null
+DELETE FROM members WHERE lower(name) IS NOT NULL
+
+-- refused SF002: a sum of what is not null
+DELETE FROM members WHERE n + score * 2 IS NOT NULL
+
+-- refused SF002: a date as text is not null
+DELETE FROM results WHERE created_at::text IS NOT NULL
+
+-- refused SF002: lower case different from one or from another
+DELETE FROM members WHERE lower(name) <> 'a' OR lower(name) <> 'b'
+
+-- refused SF002: a pattern and its negation, in lower case
+DELETE FROM members WHERE lower(name) LIKE 'm1%' OR lower(name) NOT LIKE 'm1%'
+
+-- refused SF002: different from any of two
+DELETE FROM members WHERE name <> ANY ('{a,b}')
+
+-- refused SF002: different from any of two numbers
+DELETE FROM members WHERE n <> ANY ('{1,2}')
+
+-- refused SF002: different from any of two, and a null
+DELETE FROM members WHERE n <> ANY ('{1,NULL,2}')
+
+-- refused SF002: not equal to all of two
+DELETE FROM members WHERE NOT (name = ALL (ARRAY['a', 'b']))
+
+-- refused SF002: different from any of a list of rows
+DELETE FROM members WHERE name <> ANY (VALUES ('a'), ('b'))
+
+-- refused SF002: different from any of an array's elements
+DELETE FROM members WHERE name <> ANY (SELECT unnest('{a,b}'::text[]))
+
+-- refused SF002: different from one of the rows of a list
+DELETE FROM members USING (VALUES ('m1'), ('m2')) v(x) WHERE name <> v.x
+
+-- refused SF002: in neither of two lists
+DELETE FROM members WHERE name NOT IN ('a', 'b') OR name NOT IN ('c', 'd')
+
+-- refused SF002: different from nine
+DELETE FROM members WHERE name <> 'a' OR name <> 'b' OR name <> 'c' OR name <> 'd' OR name <> 'e' OR name <> 'f' OR name <> 'g' OR name <> 'h' OR name <> 'i'
+
+-- refused SF002: above or not, beside many
+DELETE FROM members WHERE n > 5 OR NOT n > 5 OR n = 101 OR n = 102 OR n = 103 OR n = 104 OR n = 105 OR n = 106 OR n = 107 OR n = 108 OR n = 109 OR n = 110 OR n = 111
+
+-- refused SF002: null or not, beside many
+DELETE FROM members WHERE n = 101 OR n = 102 OR n = 103 OR n = 104 OR n = 105 OR n = 106 OR n = 107 OR n = 108 OR n = 109 OR n = 110 OR n = 111 OR email IS NULL OR n = 112 OR email IS NOT NULL
+
+-- refused SF002: below or above, overlapping, beside many
+DELETE FROM members WHERE n > 5 OR n = 101 OR n = 102 OR n = 103 OR n = 104 OR n = 105 OR n = 106 OR n = 107 OR n = 108 OR n = 109 OR n < 10
+
+-- refused SF002: different from all of none
+DELETE FROM members WHERE n <> ALL ('{}')
+
+-- refused SF002: a column with one value
+DELETE FROM wallets WHERE kind = 'x'
+
+-- refused SF002: a domain that is never null
+DELETE FROM wallets WHERE nick IS NOT NULL
+
+-- refused SF002: distinct from what a constraint rules out
+DELETE FROM members WHERE score IS DISTINCT FROM 101
+
+-- refused SF002: from the first place on
+DELETE FROM members WHERE ctid >= '(0,0)'
+
+-- refused SF002: no object has a number below zero
+DELETE FROM wallets WHERE object >= 0
+
+-- refused SF002: below what no integer reaches
+DELETE FROM members WHERE n < '1e300'::numeric
+
+-- refused SF002: no integer has a fraction
+DELETE FROM members WHERE n <> 1.5
+
+-- refused SF002: a condition or not
+DELETE FROM members WHERE (n > 5) IN (true, false)
+
+-- refused SF002: either result of a case
+DELETE FROM members WHERE CASE WHEN n > 5 THEN 1 ELSE 0 END IN (0, 1)
+
+-- refused SF002: no less than either result of a case
+DELETE FROM members WHERE CASE WHEN n > 5 THEN 1 ELSE 0 END >= 0
+
+-- refused SF002: nothing is among none
+DELETE FROM members WHERE NOT EXISTS (SELECT 1 FROM purchases WHERE member_id = members.id LIMIT 0)
+
+-- refused SF002: not in nothing
+DELETE FROM members WHERE n NOT IN (SELECT 1 WHERE false)
+
+-- refused SF002: what a partition holds
+DELETE FROM metrics_2026 WHERE day >= '2026-01-01'
+
+-- passes: a search for something, in capitals on both sides
+DELETE FROM members WHERE UPPER(members.name::text) LIKE UPPER('%m1%')
+
+-- passes: a search for something, put together in lower case
+DELETE FROM members WHERE lower(name) LIKE '%' || lower('M1') || '%'
+
+-- passes: a search for something, joined by a function
+DELETE FROM members WHERE name LIKE concat('%', '1', '%')
+
+-- passes: a search for something, formatted
+DELETE FROM members WHERE name LIKE format('%%%s%%', '1')
+
+-- passes: one of several patterns, each with something in it
+DELETE FROM members WHERE name LIKE ANY (ARRAY['a%', '%1'])
+
+-- passes: one pattern finds everything, the other does not
+DELETE FROM members WHERE name LIKE ALL ('{%,m1%}')
+
+-- passes: any pattern of none
+DELETE FROM members WHERE name LIKE ANY ('{}')
+
+-- passes: no pattern of several finds it
+DELETE FROM members WHERE name NOT LIKE ALL ('{m1%,m2%}')
+
+-- passes: lower case that may be null
+DELETE FROM members WHERE lower(email) IS NOT NULL
+
+-- passes: a part found by a regular expression
+DELETE FROM members WHERE substring(name FROM 'm1(.)') IS NOT NULL
+
+-- passes: a member of a document
+DELETE FROM orders WHERE payload ->> 'nothing' IS NOT NULL
+
+-- passes: different from any of one
+DELETE FROM members WHERE name <> ANY ('{m1}')
+
+-- passes: different from any of one, twice
+DELETE FROM members WHERE n <> ANY ('{1,1}')
+
+-- passes: different from any of one and a null
+DELETE FROM members WHERE n <> ANY ('{1,NULL}')
+
+-- passes: different from any of none
+DELETE FROM members WHERE name <> ANY ('{}')
+
+-- passes: different from any of two, where there may be null
+DELETE FROM members WHERE email <> ANY ('{a,b}')
+
+-- passes: not all of one
+DELETE FROM members WHERE NOT (name = ALL (ARRAY['m1']))
+
+-- passes: different from all of two
+DELETE FROM members WHERE name <> ALL ('{m1,m2}')
+
+-- passes: different from any of one row of a list
+DELETE FROM members WHERE name <> ANY (VALUES ('m1'))
+
+-- passes: different from all of a list of rows
+DELETE FROM members WHERE name <> ALL (VALUES ('m1'), ('m2'))
+
+-- passes: different from the only row of a list
+DELETE FROM members USING (VALUES ('m1')) v(x) WHERE name <> v.x
+
+-- passes: in neither of two lists that share a value
+DELETE FROM members WHERE name NOT IN ('m1', 'm2') OR name NOT IN ('m1', 'm3')
+
+-- passes: in neither of two lists
+DELETE FROM members WHERE name NOT IN ('m1', 'm2') AND name NOT IN ('m3', 'm4')
+
+-- passes: different from one, nine times
+DELETE FROM members WHERE name <> 'm1' OR name <> 'm1' OR name <> 'm1' OR name <> 'm1' OR name <> 'm1' OR name <> 'm1' OR name <> 'm1' OR name <> 'm1' OR name <> 'm1'
+
+-- passes: above, or many others
+DELETE FROM members WHERE n > 5 OR NOT n > -3 OR n = 101 OR n = 102 OR n = 103 OR n = 104 OR n = 105 OR n = 106 OR n = 107 OR n = 108 OR n = 109 OR n = 110 OR n = 111
+
+-- passes: a column with one value has another
+DELETE FROM wallets WHERE kind = 'y'
+
+-- passes: more than a domain says
+DELETE FROM wallets WHERE total > 2
+
+-- passes: distinct from what a constraint lets in
+DELETE FROM members WHERE score IS DISTINCT FROM 1
+
+-- passes: objects from a number on
+DELETE FROM wallets WHERE object >= 3
+
+-- passes: numbers below a large one
+DELETE FROM readings WHERE value < '1e300'::float8 AND source = 's1'
+
+-- passes: a number may be larger than any other
+DELETE FROM wallets WHERE total < '1e300'::numeric
+
+-- passes: a number is not that fraction
+DELETE FROM wallets WHERE total <> 1.5
+
+-- passes: one result of a case
+DELETE FROM members WHERE CASE WHEN n > 5 THEN 1 ELSE 0 END IN (1, 2)
+
+-- passes: a condition that is one or null
+DELETE FROM members WHERE (n > 5) IN (true, NULL)
+
+-- passes: a row that refers to nothing
+DELETE FROM members WHERE NOT EXISTS (SELECT 1 FROM purchases WHERE member_id = members.id LIMIT 1)
+
+-- passes: nothing exists
+DELETE FROM members WHERE EXISTS (SELECT 1 FROM purchases WHERE false)
+
+-- passes: a count of nothing exists, and one row
+DELETE FROM members WHERE n = 1 AND EXISTS (SELECT count(*) FROM purchases WHERE false)
+
+-- passes: less than what a partition holds
+DELETE FROM metrics_2026 WHERE day >= '2026-01-03'

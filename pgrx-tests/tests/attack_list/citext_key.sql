@@ -69,3 +69,30 @@ DELETE FROM handles USING (VALUES ('BOB'::text)) v(h) WHERE handle = v.h::citext
 
 -- passes: another column as citext
 DELETE FROM pages WHERE body::citext = 'A'
+
+-- refused SF002: an empty search in a citext
+DELETE FROM handles WHERE nick LIKE '%'
+
+-- refused SF002: an empty search in a citext, put together
+DELETE FROM handles WHERE nick ILIKE '%' || '' || '%'
+
+-- refused SF002: an empty pattern in a citext
+DELETE FROM handles WHERE nick ~ ''
+
+-- refused SF002: a citext from the empty one on
+DELETE FROM handles WHERE nick >= ''
+
+-- refused SF002: any of two patterns in a citext
+DELETE FROM handles WHERE nick LIKE ANY (ARRAY['x%', '%']::citext[])
+
+-- passes: a search in a citext
+DELETE FROM handles WHERE nick LIKE 'a%'
+
+-- passes: a pattern in a citext
+DELETE FROM handles WHERE nick ~ '^a'
+
+-- passes: a citext from one on
+DELETE FROM handles WHERE nick >= 'b'
+
+-- passes: a search in a citext, put together
+DELETE FROM handles WHERE nick ILIKE '%' || 'a' || '%'

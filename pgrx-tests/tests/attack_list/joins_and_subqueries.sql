@@ -375,3 +375,48 @@ DELETE FROM users u WHERE auth_source = 'test' AND NOT EXISTS (SELECT 1 FROM pla
 
 -- passes: those that no document names
 DELETE FROM users u WHERE auth_source = 'test' AND NOT EXISTS (SELECT 1 FROM results r WHERE (r.cache_c ->> 'n')::bigint = u.id)
+
+-- refused SF001: keys from an array that a range fills
+DELETE FROM users WHERE id = ANY ((SELECT array_agg(user_id) FROM plain WHERE user_id > 3)::bigint[])
+
+-- refused SF001: the elements of an array that a range fills
+DELETE FROM users WHERE id IN (SELECT unnest(array_agg(user_id)) FROM plain WHERE user_id > 3)
+
+-- refused SF001: an array that a range fills in a CTE
+WITH d AS (SELECT array_agg(user_id) AS ids FROM plain WHERE user_id > 3) DELETE FROM users USING d WHERE users.id = ANY (d.ids)
+
+-- refused SF001: an array that a range fills, two CTEs down
+WITH d AS (SELECT array_agg(user_id) AS ids FROM plain WHERE user_id > 3), e AS (SELECT ids || 99::bigint AS ids FROM d) DELETE FROM users USING e WHERE users.id = ANY (e.ids)
+
+-- refused SF001: an array in FROM that a range fills
+DELETE FROM users u USING unnest((SELECT array_agg(user_id) FROM plain WHERE user_id > 3)) k WHERE u.id = k
+
+-- refused SF001: what an INSERT took by range
+WITH x AS (INSERT INTO plain (id, user_id) SELECT id + 1000, user_id FROM plain WHERE user_id > 3 RETURNING user_id) DELETE FROM users WHERE id IN (SELECT user_id FROM x)
+
+-- refused SF001: what an UPDATE took by range
+WITH x AS (UPDATE plain SET user_id = p.user_id FROM plain p WHERE p.id = plain.id AND p.user_id > 3 RETURNING plain.user_id) DELETE FROM users USING x WHERE users.id = x.user_id
+
+-- passes: keys from an array that an attribute fills
+DELETE FROM users WHERE id = ANY ((SELECT array_agg(user_id) FROM plain WHERE tag = 'close')::bigint[])
+
+-- passes: an array that an attribute fills in a CTE
+WITH d AS (SELECT array_agg(user_id) AS ids FROM plain WHERE tag = 'close') DELETE FROM users USING d WHERE users.id = ANY (d.ids)
+
+-- passes: keys from an array of keys named
+DELETE FROM users WHERE id = ANY ((SELECT array_agg(user_id) FROM plain WHERE user_id IN (3, 4))::bigint[])
+
+-- passes: what an INSERT took by an attribute
+WITH x AS (INSERT INTO plain (id, user_id) SELECT id + 1000, user_id FROM plain WHERE tag = 'close' RETURNING user_id) DELETE FROM users WHERE id IN (SELECT user_id FROM x)
+
+-- passes: the first of a list that is given
+DELETE FROM users WHERE id IN (SELECT x FROM unnest('{5,6}'::bigint[]) x ORDER BY x LIMIT 1)
+
+-- passes: the last of a list of rows that is given
+DELETE FROM users WHERE id IN (SELECT x FROM (VALUES (5), (6)) v(x) ORDER BY x DESC LIMIT 1)
+
+-- refused SF001: the first by a list that tells no rows apart
+DELETE FROM users WHERE id IN (SELECT u.id FROM users u, unnest('{1}'::int[]) x ORDER BY x, u.id LIMIT 5)
+
+-- refused SF001: the first of a list that is stored
+DELETE FROM users WHERE id IN (SELECT x FROM unnest(ARRAY(SELECT user_id FROM plain)) x ORDER BY x LIMIT 3)

@@ -72,6 +72,11 @@ ALTER TABLE members ADD COLUMN grade varchar(9) NOT NULL DEFAULT 'b' CHECK (grad
     ADD COLUMN score int NOT NULL DEFAULT 1 CONSTRAINT score CHECK (score BETWEEN 0 AND 100),
     ADD COLUMN rank int DEFAULT 1 CHECK (rank > 0), ADD CONSTRAINT later CHECK (score < 50) NOT VALID;
 CREATE VIEW everybody AS SELECT * FROM members;
+CREATE DOMAIN nickname AS text NOT NULL;
+CREATE DOMAIN amount AS numeric CHECK (VALUE > 0);
+CREATE TABLE wallets (id bigint PRIMARY KEY, nick nickname, total amount NOT NULL, kind text NOT NULL CHECK (kind = 'x'),
+    object oid NOT NULL);
+INSERT INTO wallets SELECT n, 'n' || n, n, 'x', n FROM generate_series(1, 6) n;
 CREATE TABLE purchases (id bigint PRIMARY KEY, member_id bigint, total numeric, status text);
 INSERT INTO purchases SELECT n, n, n, CASE WHEN n % 2 = 0 THEN 'paid' ELSE 'open' END FROM generate_series(1, 6) n;
 
@@ -210,7 +215,7 @@ GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app;
 
 SELECT backstop.protect(relation::regclass) FROM unnest(ARRAY['users', 'seats', 'pages', 'tags', 'devices', 'invoices', 'alerts',
     'parcels', 'blobs', 'switches', 'readings', 'events', 'stock', 'archive_hot', 'documents', 'crowd', 'folders', 'results',
-    'ledger', 'members']) relation;
+    'ledger', 'members', 'wallets']) relation;
 SELECT backstop.protect('metrics', key_columns => '{id}');
 SELECT backstop.protect('letters_eu'), backstop.protect('parts', key_columns => '{id}'),
     backstop.protect('tasks', key_columns => '{id}');

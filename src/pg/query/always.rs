@@ -4,7 +4,9 @@
 
 use pgrx::{pg_guard, pg_sys};
 
+use super::fold::own_parts_folded;
 use super::node::{Node, folded, items, tag};
+use super::pattern::matches_everything;
 use super::plain::names_values;
 use super::scope::{Gatherer, ScopeId};
 use super::values;
@@ -43,11 +45,13 @@ impl Gatherer<'_> {
         unsafe {
             if !self.sublinks.is_empty()
                 || self.pinned.contains(&scope)
-                || names_values(node)
-                || is_larger(node, MOST_PARTS)
+                || names_values(node) && !self.names_what_is_checked(scope, node)
                 || pg_sys::contain_volatile_functions(node)
             {
                 return false;
+            }
+            if is_larger(node, MOST_PARTS) {
+                return undone(|| self.denies_two_at_length(scope, node)).unwrap_or(false);
             }
             // A division by zero, say, for a value that is not there.
             undone(|| self.holds_always(scope, node)).unwrap_or(false)
@@ -64,11 +68,11 @@ impl Gatherer<'_> {
                 foreign: 0,
             };
             let copy = pg_sys::copyObjectImpl(node.cast()).cast();
-            // First what is said without any column: `'%' || '%'` is a constant.
-            let copy = match any_part(node, |part| calls_foreign(part)) {
-                true => copy,
-                false => pg_sys::eval_const_expressions(core::ptr::null_mut(), copy),
-            };
+            let copy = own_parts_folded(copy);
+            // As before folding, even of a column that may be null.
+            if matches_everything(copy) {
+                return true;
+            }
             let simpler = simplified(copy, (&raw mut known).cast());
             if folded(simpler) == Some(Some(true))
                 || self.checked(scope, simpler)

@@ -29,7 +29,13 @@ impl Gatherer<'_> {
             };
             let how = comparison(strategy)?;
             let (a, b) = (self.bounds(scope, *left), self.bounds(scope, *right));
-            let holds = a.compared(how, b)?;
+            // No whole number is one with a fraction.
+            let apart = is_whole(*left) && is_fraction(b, *right)
+                || is_whole(*right) && is_fraction(a, *left);
+            let holds = match how {
+                Comparison::Equal if apart => false,
+                _ => a.compared(how, b)?,
+            };
             let known = self.never_null(scope, *left) && self.never_null(scope, *right);
             known.then_some(holds != negated)
         }
@@ -185,7 +191,28 @@ fn of_type(oid: pg_sys::Oid) -> Bounds {
         pg_sys::INT2OID => ends(i16::MIN.into(), i16::MAX.into()),
         pg_sys::INT4OID => ends(i32::MIN.into(), i32::MAX.into()),
         pg_sys::INT8OID => ends(i64::MIN, i64::MAX),
+        pg_sys::OIDOID => ends(0, u32::MAX.into()),
         _ => Bounds::NONE,
+    }
+}
+
+/// The whole numbers next to a number. A large one has been rounded, a still larger one lies beyond all that are counted.
+fn around(number: f64) -> Bounds {
+    const BEYOND: f64 = 1e37;
+    if number.abs() >= BEYOND {
+        let (positive, end) = (number > 0.0, BEYOND as i128);
+        return Bounds {
+            least: if positive { end } else { i128::MIN },
+            most: if positive { i128::MAX } else { -end },
+        };
+    }
+    let slack = match number.abs() < 1e15 {
+        true => 0.0,
+        false => number.abs() * 1e-9,
+    };
+    Bounds {
+        least: (number - slack).floor() as i128,
+        most: (number + slack).ceil() as i128,
     }
 }
 
@@ -200,6 +227,7 @@ unsafe fn constant(value: *mut pg_sys::Const) -> Bounds {
             pg_sys::INT2OID => Bounds::exactly((datum.value() as i16).into()),
             pg_sys::INT4OID => Bounds::exactly((datum.value() as i32).into()),
             pg_sys::INT8OID => Bounds::exactly((datum.value() as i64).into()),
+            pg_sys::OIDOID => Bounds::exactly((datum.value() as u32).into()),
             pg_sys::NUMERICOID | pg_sys::FLOAT4OID | pg_sys::FLOAT8OID => {
                 let (mut output, mut varlena) = (pg_sys::InvalidOid, false);
                 pg_sys::getTypeOutputInfo(base, &mut output, &mut varlena);
@@ -208,13 +236,26 @@ unsafe fn constant(value: *mut pg_sys::Const) -> Bounds {
                 printed
                     .ok()
                     .and_then(|text| text.parse::<f64>().ok())
-                    .filter(|number| number.abs() < 1e15)
-                    .map_or(Bounds::NONE, |number| Bounds {
-                        least: number.floor() as i128,
-                        most: number.ceil() as i128,
-                    })
+                    .filter(|number| !number.is_nan())
+                    .map_or(Bounds::NONE, around)
             }
             _ => Bounds::NONE,
         }
+    }
+}
+
+/// Is the expression a whole number, as the type says of it?
+unsafe fn is_whole(node: Node) -> bool {
+    // SAFETY: the caller passes a valid expression.
+    let base = unsafe { pg_sys::getBaseType(pg_sys::exprType(strip(node))) };
+    [pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID].contains(&base)
+}
+
+/// Is it a constant that lies between two whole numbers?
+unsafe fn is_fraction(bounds: Bounds, node: Node) -> bool {
+    // SAFETY: the caller passes a valid expression.
+    unsafe {
+        tag(strip(node)) == pg_sys::NodeTag::T_Const
+            && bounds.most.saturating_sub(bounds.least) == 1
     }
 }

@@ -2,11 +2,13 @@
 
 use pgrx::pg_sys;
 
+use super::domains::is_not_null_by_type;
 use super::node::{Node, items, tag, varno};
 use super::nulls::is_not_null;
 use super::scope::{Gatherer, ScopeId};
 use super::walk::{any_part, calls_foreign};
 use crate::pg::catalog::OpenRelation;
+use crate::pg::raw;
 
 #[derive(Default)]
 struct Parts {
@@ -54,8 +56,44 @@ impl Gatherer<'_> {
                     promised = pg_sys::lappend(promised, part.cast());
                 }
             }
+            for part in partition_bound((*rte).relid) {
+                if any_part(part, |part| calls_foreign(part)) {
+                    continue;
+                }
+                pg_sys::ChangeVarNodes(part, 1, rtindex, 0);
+                pg_sys::IncrementVarSublevelsUp(part, levels as i32, 0);
+                promised = pg_sys::list_concat(promised, conjunction(part));
+            }
             !promised.is_null()
                 && pg_sys::predicate_implied_by(conjunction(condition), promised, false)
+        }
+    }
+}
+
+impl Gatherer<'_> {
+    /// Is `column = value` what a CHECK constraint of the column's table may say? A look at its text is quick.
+    ///
+    /// # Safety
+    /// `node` is a valid OpExpr of that scope's query, one of whose arguments is a column.
+    pub unsafe fn names_what_is_checked(&mut self, scope: ScopeId, node: Node) -> bool {
+        // SAFETY: passed on from the caller; the texts are the catalog's, without a NUL in them.
+        unsafe {
+            let Parts { columns, .. } = parts(node);
+            let [column] = columns[..] else {
+                return false;
+            };
+            let home = self.up(scope, (*column).varlevelsup);
+            let rte = self.rte(home, varno(column));
+            if (*rte).rtekind != pg_sys::RTEKind::RTE_RELATION {
+                return false;
+            }
+            let operator = format!(":opno {} ", (*node.cast::<pg_sys::OpExpr>()).opno.to_u32());
+            let column = format!(":varattno {} ", (*column).varattno);
+            valid_checks((*rte).relid).into_iter().any(|text| {
+                let text = core::ffi::CStr::from_ptr(text).to_bytes();
+                let says = |what: &str| text.windows(what.len()).any(|w| w == what.as_bytes());
+                says(&operator) && says(&column)
+            })
         }
     }
 }
@@ -80,6 +118,22 @@ unsafe fn valid_checks(relid: pg_sys::Oid) -> Vec<*const core::ffi::c_char> {
     }
 }
 
+/// What a partition holds, and is never null: its bound asks for what is not null by name. None for any other table.
+unsafe fn partition_bound(relid: pg_sys::Oid) -> Vec<Node> {
+    let Some(relation) = OpenRelation::open(relid, pg_sys::NoLock) else {
+        return Vec::new();
+    };
+    // SAFETY: the statement has the relation locked; the list is a copy.
+    unsafe {
+        match (*(*relation.0).rd_rel).relispartition {
+            true => items(pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+                raw::RelationGetPartitionQual(relation.0)
+            })),
+            false => Vec::new(),
+        }
+    }
+}
+
 /// The parts of a condition, in the form in which PostgreSQL proves one by another (predtest.c).
 ///
 /// # Safety
@@ -100,9 +154,10 @@ unsafe fn holds_of_every_row(relid: pg_sys::Oid, part: Node) -> bool {
         let Parts { columns, other } = parts(part);
         !other
             && !pg_sys::contain_nonstrict_functions(part)
-            && columns
-                .iter()
-                .all(|&c| (*c).varattno > 0 && is_not_null(relid, (*c).varattno))
+            && columns.iter().all(|&c| {
+                let by_type = is_not_null_by_type((*c).vartype);
+                (*c).varattno > 0 && (by_type || is_not_null(relid, (*c).varattno))
+            })
     }
 }
 

@@ -121,7 +121,14 @@ impl Gatherer<'_> {
         };
         self.pending.extend(&made.bodies);
         let column = match made.bare.as_slice() {
-            [only] if made.reads.is_empty() && made.fields.is_empty() && !made.series => *only,
+            [only]
+                if made.reads.is_empty()
+                    && made.fields.is_empty()
+                    && made.kin.is_empty()
+                    && !made.series =>
+            {
+                *only
+            }
             _ => {
                 let column = self.statement.column(instance, attno);
                 let facts = &mut self.statement.columns[column];

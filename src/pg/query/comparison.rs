@@ -139,7 +139,13 @@ impl Gatherer<'_> {
             let comparison = match self.equality(scope, op, (*op).opno, op.cast()) {
                 Some(equal) if self.joins_everything(scope, op) => equal.tautological(),
                 Some(equal) => equal,
-                None => self.other(scope, op.cast(), Reading::Compared),
+                None => {
+                    let other = self.other(scope, op.cast(), Reading::Compared);
+                    match self.joins_everything(scope, op) {
+                        true => other.tautological(),
+                        false => other,
+                    }
+                }
             };
             self.with_counts(scope, comparison, (*op).opno, [*left, *right])
         }

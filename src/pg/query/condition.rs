@@ -2,7 +2,7 @@
 
 use pgrx::pg_sys;
 
-use super::matched::gives_one_row;
+use super::matched::{gives_nothing, gives_one_row};
 use super::node::{Node, constant, folds_to, items, tag};
 use super::pattern::matches_everything;
 use super::plain::{complementary, reads_plain_column};
@@ -175,6 +175,11 @@ impl Gatherer<'_> {
         // SAFETY: after parse analysis subselect is a Query, and ANY has a test expression.
         unsafe {
             match (*sublink).subLinkType {
+                pg_sys::SubLinkType::EXISTS_SUBLINK | pg_sys::SubLinkType::ANY_SUBLINK
+                    if gives_nothing((*sublink).subselect.cast()) =>
+                {
+                    Predicate::Const(Some(false))
+                }
                 pg_sys::SubLinkType::EXISTS_SUBLINK => {
                     let query = (*sublink).subselect.cast();
                     let inner = self.enter(query, scope, true);

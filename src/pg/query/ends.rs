@@ -22,6 +22,7 @@ pub unsafe fn is_least(node: Node) -> bool {
             pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID | pg_sys::BYTEAOID => {
                 pgrx::varlena::varsize_any_exhdr(pointer) == 0
             }
+            _ if is_citext(base) => pgrx::varlena::varsize_any_exhdr(pointer) == 0,
             _ if pg_sys::get_element_type(base) != pg_sys::InvalidOid => {
                 (*pg_sys::pg_detoast_datum(pointer).cast::<pg_sys::ArrayType>()).ndim == 0
             }
@@ -43,6 +44,18 @@ pub unsafe fn is_greatest(node: Node) -> bool {
     }
 }
 
+/// Is it the type of the module citext, which compares as text does in lower case?
+fn is_citext(oid: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups of a type that exists.
+    unsafe {
+        oid.to_u32() >= pg_sys::FirstNormalObjectId && {
+            let module = pg_sys::getExtensionOfObject(pg_sys::TypeRelationId, oid);
+            module != pg_sys::InvalidOid
+                && module == pg_sys::get_extension_oid(c"citext".as_ptr(), true)
+        }
+    }
+}
+
 /// As they are printed, whatever the session's settings.
 fn ends(base: pg_sys::Oid) -> Option<(&'static CStr, &'static CStr)> {
     Some(match base {
@@ -52,6 +65,7 @@ fn ends(base: pg_sys::Oid) -> Option<(&'static CStr, &'static CStr)> {
         pg_sys::TIMEOID => (c"00:00:00", c"24:00:00"),
         // NaN comes after infinity.
         pg_sys::FLOAT4OID | pg_sys::FLOAT8OID | pg_sys::NUMERICOID => (c"-Infinity", c"NaN"),
+        pg_sys::TIDOID => (c"(0,0)", c"(4294967295,65535)"),
         pg_sys::UUIDOID => (
             c"00000000-0000-0000-0000-000000000000",
             c"ffffffff-ffff-ffff-ffff-ffffffffffff",

@@ -13,7 +13,7 @@ use super::walk::{any_part, names_columns};
 const MOST_LISTED: usize = 256;
 
 impl Gatherer<'_> {
-    /// Does `left = ANY (subquery)` hold for every row, since the subquery lists whatever there is?
+    /// Does `left = ANY (subquery)`, or `<>`, hold for every row, since the subquery lists whatever there is?
     ///
     /// # Safety
     /// `sublink` is a valid ANY SubLink of that scope's query.
@@ -46,7 +46,7 @@ impl Gatherer<'_> {
         }
     }
 
-    /// Does `left = right` hold with some row of a VALUES list for every row, and is the list there for nothing else?
+    /// Does `left = right`, or `<>`, hold with some row of a VALUES list for every row, and is the list there for nothing else?
     ///
     /// # Safety
     /// `op` is a valid OpExpr of that scope's query.
@@ -111,7 +111,10 @@ unsafe fn uses(tree: Node, rtindex: i32) -> usize {
 }
 
 /// The VALUES list that the query gives out as it is, and which of its columns is that output.
-unsafe fn only_values(
+///
+/// # Safety
+/// `query` is a valid Query.
+pub unsafe fn only_values(
     query: *mut pg_sys::Query,
     number: i16,
 ) -> Option<(*mut pg_sys::RangeTblEntry, i16)> {
@@ -168,7 +171,7 @@ unsafe fn is_bare(query: *mut pg_sys::Query) -> bool {
     }
 }
 
-/// `left = a OR left = b ...` of the values of that column of a VALUES list.
+/// `left = a OR left = b ...`, or `<>`, of the values of that column of a VALUES list.
 unsafe fn either(
     op: *mut pg_sys::OpExpr,
     left: Node,
@@ -177,9 +180,11 @@ unsafe fn either(
 ) -> Option<Node> {
     // SAFETY: the callers pass a valid operator with one of its arguments, and an entry; VALUES has lists of expressions.
     unsafe {
+        let own = |operator| is_own_equality(operator, pg_sys::exprType(left));
+        // Of values to differ from, something differs from one or from another.
         if (*rte).rtekind != pg_sys::RTEKind::RTE_VALUES
             || attno < 1
-            || !is_own_equality((*op).opno, pg_sys::exprType(left))
+            || !own((*op).opno) && !own(pg_sys::get_negator((*op).opno))
         {
             return None;
         }

@@ -4,7 +4,7 @@
 use pgrx::pg_sys;
 
 use super::lossless::strip;
-use super::node::{Node, is_own_equality, items, tag, varno};
+use super::node::{Node, constant, is_own_equality, items, tag, varno};
 use super::nulls::is_not_null;
 use super::output::outputs;
 use super::scope::{Gatherer, ScopeId};
@@ -144,5 +144,30 @@ pub unsafe fn gives_one_row(query: *mut pg_sys::Query) -> bool {
             && (*query).limitCount.is_null()
             && (*query).limitOffset.is_null()
             && !(*query).hasTargetSRFs
+    }
+}
+
+/// Does it give no row, since it is said to give none (`LIMIT 0`, `WHERE false`)?
+///
+/// # Safety
+/// `query` is a valid Query.
+pub unsafe fn gives_nothing(query: *mut pg_sys::Query) -> bool {
+    // SAFETY: passed on from the caller; LIMIT is a bigint, passed by value, and a SELECT has a join tree.
+    unsafe {
+        if (*query).commandType != pg_sys::CmdType::CMD_SELECT || (*query).hasModifyingCTE {
+            return false;
+        }
+        let limit = strip((*query).limitCount);
+        let none = !limit.is_null() && tag(limit) == pg_sys::NodeTag::T_Const && {
+            let limit = limit.cast::<pg_sys::Const>();
+            !(*limit).constisnull && (*limit).constvalue.value() == 0
+        };
+        let fails = constant((*(*query).jointree).quals).is_some_and(|value| value != Some(true));
+        none || fails
+            && !(*query).hasAggs
+            && (*query).groupClause.is_null()
+            && (*query).groupingSets.is_null()
+            && (*query).havingQual.is_null()
+            && (*query).setOperations.is_null()
     }
 }

@@ -4,11 +4,14 @@ use pgrx::pg_sys;
 
 use super::bounds::{is_measure, numbers_rows};
 use super::columns::alias_expressions;
+use super::domains::is_not_null_by_type;
+use super::elements::{elements, is_null};
 use super::lossless::strip;
 use super::node::{Node, btree_strategy, items, tag, varno};
 use super::output::outputs;
 use super::scope::{Gatherer, ScopeId};
 use super::sources::Source;
+use super::strict::{answers, is_plain, operates};
 use crate::pg::stack::check_stack;
 
 impl Gatherer<'_> {
@@ -75,11 +78,42 @@ impl Gatherer<'_> {
                 }
                 pg_sys::NodeTag::T_OpExpr => {
                     let op = node.cast::<pg_sys::OpExpr>();
-                    compares((*op).opno) && self.all_never_null(scope, (*op).args)
+                    (compares((*op).opno) || operates(op)) && self.all_never_null(scope, (*op).args)
+                }
+                pg_sys::NodeTag::T_ScalarArrayOpExpr => {
+                    let op = node.cast::<pg_sys::ScalarArrayOpExpr>();
+                    let [left, list] = items::<pg_sys::Node>((*op).args)[..] else {
+                        return false;
+                    };
+                    let known = |all: Vec<Node>| !all.into_iter().any(|e| is_null(e));
+                    // The array of a constant; what is put together may hold a null.
+                    let constant = tag(strip(list)) == pg_sys::NodeTag::T_Const;
+                    compares((*op).opno)
+                        && constant
+                        && elements(list).is_some_and(known)
+                        && self.never_null(scope, left)
                 }
                 pg_sys::NodeTag::T_FuncExpr => {
                     let function = node.cast::<pg_sys::FuncExpr>();
-                    is_measure((*function).funcid) && self.all_never_null(scope, (*function).args)
+                    match is_measure((*function).funcid) {
+                        true => self.all_never_null(scope, (*function).args),
+                        false => answers(node)
+                            .is_some_and(|a| a.into_iter().all(|a| self.never_null(scope, a))),
+                    }
+                }
+                // Casts that lose something lose no value.
+                pg_sys::NodeTag::T_RelabelType => {
+                    self.never_null(scope, (*node.cast::<pg_sys::RelabelType>()).arg.cast())
+                }
+                pg_sys::NodeTag::T_CollateExpr => {
+                    self.never_null(scope, (*node.cast::<pg_sys::CollateExpr>()).arg.cast())
+                }
+                pg_sys::NodeTag::T_CoerceViaIO => {
+                    let io = node.cast::<pg_sys::CoerceViaIO>();
+                    let arg: Node = (*io).arg.cast();
+                    is_plain(pg_sys::exprType(arg))
+                        && is_plain((*io).resulttype)
+                        && self.never_null(scope, arg)
                 }
                 pg_sys::NodeTag::T_CaseExpr => {
                     let case = node.cast::<pg_sys::CaseExpr>();
@@ -122,7 +156,9 @@ impl Gatherer<'_> {
             let rte = self.rte(home, varno(var));
             match self.source(home, varno(var)) {
                 Source::Columns(_) if (*rte).rtekind == pg_sys::RTEKind::RTE_RELATION => {
-                    (*var).varattno <= 0 || is_not_null((*rte).relid, (*var).varattno)
+                    (*var).varattno <= 0
+                        || is_not_null((*rte).relid, (*var).varattno)
+                        || is_not_null_by_type((*var).vartype)
                 }
                 // A column is null in the groups that leave it out.
                 Source::Query(inner, _) if !(*self.scopes[inner].query).groupingSets.is_null() => {

@@ -4,10 +4,12 @@ use pgrx::pg_sys;
 
 use super::lossless::strip;
 use super::node::{Node, items, tag};
+use super::nulls::of_attribute;
 use super::scope::{Gatherer, ScopeId};
 use super::series::is_one_value;
+use super::strict::base_type;
 use super::walk::names_columns;
-use crate::judge::predicate::Operand;
+use crate::judge::predicate::{ColumnId, Operand};
 use crate::pg::stack::check_stack;
 
 impl Gatherer<'_> {
@@ -93,16 +95,27 @@ impl Gatherer<'_> {
                     list
                 }
                 _ => {
-                    let mut list = self.computed(scope, inner);
+                    let mut list = self.computed_list(scope, inner);
                     let several =
                         !list.bodies.is_empty() || pg_sys::contain_mutable_functions(inner);
                     list.fixed &= !several;
                     // An array column is no bound for its elements.
-                    list.kin.clear();
+                    list.kin.retain(|&c| !self.holds_lists(c));
                     list
                 }
             }
         }
+    }
+
+    /// Is it a stored column of an array type?
+    fn holds_lists(&self, column: ColumnId) -> bool {
+        let facts = &self.statement.columns[column];
+        let relid = self.statement.instances[facts.instance].relid;
+        let of = of_attribute(relid.into(), facts.attno, |a| a.atttypid);
+        // SAFETY: catalog look-ups that take any OID.
+        of.is_some_and(|of| unsafe {
+            pg_sys::get_element_type(base_type(of)) != pg_sys::InvalidOid
+        })
     }
 
     /// CASE picks one of its results, and reads what it decides by.

@@ -152,7 +152,8 @@ impl Gatherer<'_> {
                 let one_value = value.bodies.is_empty()
                     && columns.iter().all(|&c| facts.pins(c))
                     && !pg_sys::contain_volatile_functions(expr);
-                if one_value {
+                // The order of values that are given is no order of rows.
+                if one_value || self.is_listed(scope, expr) {
                     continue;
                 }
                 leading.read.reads.extend(columns);

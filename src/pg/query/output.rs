@@ -37,8 +37,8 @@ impl Gatherer<'_> {
                 Some(entry) => {
                     let resting = std::mem::take(&mut self.sublinks);
                     let expr: Node = (*entry).expr.cast();
-                    let mut value = self.operand(scope, expr);
-                    value.series |= self.returns_series(scope, expr);
+                    let value = self.operand(scope, expr);
+                    let value = self.with_written(scope, expr, value);
                     self.sublinks = resting;
                     value
                 }

@@ -2,7 +2,11 @@
 
 use pgrx::pg_sys;
 
+use super::elements::elements;
 use super::node::{Node, folds_to, items, tag};
+
+/// `INTERNALlanguageId` (pg_language.h).
+const INTERNAL_LANGUAGE: u32 = 12;
 
 /// How a pattern is looked for.
 enum Search {
@@ -18,7 +22,7 @@ enum Search {
 /// # Safety
 /// `node` is a valid expression.
 pub unsafe fn matches_everything(node: Node) -> bool {
-    // SAFETY: the caller passes a valid expression; a text constant that is not null is a varlena.
+    // SAFETY: the caller passes a valid expression; its tag says which struct it is.
     unsafe {
         let (function, args, collation) = match tag(node) {
             pg_sys::NodeTag::T_OpExpr => {
@@ -30,6 +34,11 @@ pub unsafe fn matches_everything(node: Node) -> bool {
                 let call = node.cast::<pg_sys::FuncExpr>();
                 ((*call).funcid, (*call).args, (*call).inputcollid)
             }
+            pg_sys::NodeTag::T_ScalarArrayOpExpr => {
+                let op = node.cast::<pg_sys::ScalarArrayOpExpr>();
+                let function = pg_sys::get_opcode((*op).opno);
+                (function, (*op).args, (*op).inputcollid)
+            }
             _ => return false,
         };
         let Some(search) = search(function) else {
@@ -38,27 +47,72 @@ pub unsafe fn matches_everything(node: Node) -> bool {
         let [_, pattern] = items::<pg_sys::Node>(args)[..] else {
             return false;
         };
-        if tag(pattern) != pg_sys::NodeTag::T_Const
-            || (*pattern.cast::<pg_sys::Const>()).constisnull
-        {
-            return false;
+        if tag(node) != pg_sys::NodeTag::T_ScalarArrayOpExpr {
+            return search.finds_everything(pattern, collation);
         }
-        let datum = (*pattern.cast::<pg_sys::Const>()).constvalue;
-        let text = pg_sys::text_to_cstring(datum.cast_mut_ptr());
-        let bytes = core::ffi::CStr::from_ptr(text).to_bytes();
-        match search {
-            Search::Like => !bytes.is_empty() && bytes.iter().all(|&b| b == b'%'),
-            Search::Prefix => bytes.is_empty(),
-            Search::Regex(operator) => {
-                is_any_text(bytes)
-                    || asks_for_no_place(bytes) && finds_in_nothing(operator, pattern, collation)
+        let mut patterns = elements(pattern).unwrap_or_default().into_iter();
+        match (*node.cast::<pg_sys::ScalarArrayOpExpr>()).useOr {
+            true => patterns.any(|p| search.finds_everything(p, collation)),
+            false => patterns.len() > 0 && patterns.all(|p| search.finds_everything(p, collation)),
+        }
+    }
+}
+
+impl Search {
+    unsafe fn finds_everything(&self, pattern: Node, collation: pg_sys::Oid) -> bool {
+        // SAFETY: the caller passes a valid expression; a text constant that is not null is a varlena.
+        unsafe {
+            if tag(pattern) != pg_sys::NodeTag::T_Const
+                || (*pattern.cast::<pg_sys::Const>()).constisnull
+            {
+                return false;
+            }
+            let datum = (*pattern.cast::<pg_sys::Const>()).constvalue;
+            let text = pg_sys::text_to_cstring(datum.cast_mut_ptr());
+            let bytes = core::ffi::CStr::from_ptr(text).to_bytes();
+            match *self {
+                Search::Like => !bytes.is_empty() && bytes.iter().all(|&b| b == b'%'),
+                Search::Prefix => bytes.is_empty(),
+                Search::Regex(operator) => {
+                    is_any_text(bytes)
+                        || asks_for_no_place(bytes)
+                            && finds_in_nothing(operator, pattern, collation)
+                }
             }
         }
     }
 }
 
+/// The function of PostgreSQL's that another name stands for: the operators of citext are such. Nobody but a superuser
+/// makes one.
+fn own_function(function: pg_sys::Oid) -> pg_sys::Oid {
+    if function.to_u32() < pg_sys::FirstNormalObjectId {
+        return function;
+    }
+    // SAFETY: catalog look-ups that take any OID; the tuple is released after its last use, and its source text is copied.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::PROCOID as i32;
+        let tuple = pg_sys::SearchSysCache1(cache, function.into());
+        if tuple.is_null() {
+            return function;
+        }
+        let row = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>();
+        let mut found = function;
+        if (*row).prolang.to_u32() == INTERNAL_LANGUAGE {
+            let (attno, mut null) = (pg_sys::Anum_pg_proc_prosrc as i16, false);
+            let source = pg_sys::SysCacheGetAttr(cache, tuple, attno, &mut null);
+            if !null {
+                let name = pg_sys::text_to_cstring(source.cast_mut_ptr());
+                found = pg_sys::fmgr_internal_function(name);
+            }
+        }
+        pg_sys::ReleaseSysCache(tuple);
+        found
+    }
+}
+
 fn search(function: pg_sys::Oid) -> Option<Search> {
-    Some(match function.to_u32() {
+    Some(match own_function(function).to_u32() {
         pg_sys::F_TEXTLIKE
         | pg_sys::F_LIKE_TEXT_TEXT
         | pg_sys::F_BPCHARLIKE

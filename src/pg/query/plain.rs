@@ -1,17 +1,20 @@
 //! Conditions that need no folding to be seen through: the most ordinary ones, and one that is another's negation.
 
+use std::collections::{HashMap, HashSet};
+
 use pgrx::pg_sys;
 
+use super::likeness::likeness;
 use super::lossless::strip;
 use super::node::{Node, btree_strategy, items, tag};
 use super::values;
 use super::walk::{flattened, is_larger};
 
-/// More arms than this are not compared with each other for `x OR NOT x`.
-const MOST_ARMS: usize = 12;
-
-/// Nor are arms with more parts than this.
+/// Arms with more parts than this are not compared with each other for `x OR NOT x`.
 const MOST_PARTS: usize = 200;
+
+/// Nor are more than that which look alike.
+const MOST_ALIKE: usize = 4;
 
 /// `column = value`, of no small type: the most ordinary condition is quickly known to hold for some rows only.
 ///
@@ -61,14 +64,29 @@ pub unsafe fn reads_plain_column(node: Node) -> bool {
 /// # Safety
 /// The expressions are valid and not yet planned.
 pub unsafe fn complementary(arms: &[Node]) -> bool {
-    if arms.len() > MOST_ARMS {
-        return false;
-    }
     // SAFETY: the arms are boolean expressions; negate_clause works on copies (prepqual.c).
     unsafe {
-        let small = arms.iter().copied().filter(|&a| !is_larger(a, MOST_PARTS));
-        let arms: Vec<Node> = small.collect();
-        arms.iter().enumerate().any(|(i, &arm)| {
+        let small: Vec<(usize, Node)> = arms
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|&(_, a)| !is_larger(a, MOST_PARTS))
+            .collect();
+        // `key = 1 OR key = 2 ...` has no negation among its arms.
+        let operators: Option<HashSet<u32>> = small.iter().map(|&(_, a)| operator(a)).collect();
+        let negated = |&o: &u32| pg_sys::get_negator(o.into()).to_u32();
+        if operators.is_some_and(|all| !all.iter().any(|o| all.contains(&negated(o)))) {
+            return false;
+        }
+        let mut known: HashMap<u64, Vec<(usize, Node)>> = HashMap::new();
+        for &(at, arm) in &small {
+            let alike = known.entry(likeness(arm)).or_default();
+            // So many alike are copies of one another.
+            if alike.len() < MOST_ALIKE {
+                alike.push((at, arm));
+            }
+        }
+        small.iter().any(|&(at, arm)| {
             let negation: Node =
                 pg_sys::negate_clause(pg_sys::copyObjectImpl(arm.cast()).cast()).cast();
             // The parser puts the parts of an OR among the other arms.
@@ -79,11 +97,20 @@ pub unsafe fn complementary(arms: &[Node]) -> bool {
                 _ => vec![negation],
             };
             parts.iter().all(|&part| {
-                arms.iter()
-                    .enumerate()
-                    .any(|(j, &other)| i != j && pg_sys::equal(part.cast(), other.cast()))
+                known.get(&likeness(part)).is_some_and(|alike| {
+                    let mut alike = alike.iter();
+                    alike.any(|&(other, arm)| at != other && pg_sys::equal(part.cast(), arm.cast()))
+                })
             })
         })
+    }
+}
+
+unsafe fn operator(arm: Node) -> Option<u32> {
+    // SAFETY: the caller passes a valid expression; the tag says which struct it is.
+    unsafe {
+        (tag(arm) == pg_sys::NodeTag::T_OpExpr)
+            .then(|| (*arm.cast::<pg_sys::OpExpr>()).opno.to_u32())
     }
 }
 

@@ -6,15 +6,21 @@ use super::node::{Node, items, tag};
 use super::order::keeps_order;
 use super::scope::{Gatherer, ScopeId};
 use super::series::{counts_rows, is_one_value, is_series, numbers_rows};
+use super::strict::base_type;
 use super::walk::{self, Step, names_columns};
 use crate::judge::predicate::{BodyId, ColumnId, InstanceId, Operand};
 use crate::judge::statement::InstanceKind;
 use crate::pg::stack::check_stack;
 
+/// The type of an array's elements, as `comparable`; none of any other type.
+fn element(oid: pg_sys::Oid) -> pg_sys::Oid {
+    // SAFETY: a catalog lookup that takes any OID.
+    comparable(unsafe { pg_sys::get_element_type(base_type(oid)) })
+}
+
 /// One type for all integers, base types for domains.
 fn comparable(oid: pg_sys::Oid) -> pg_sys::Oid {
-    // SAFETY: a catalog lookup that takes any OID.
-    match unsafe { pg_sys::getBaseType(oid) } {
+    match base_type(oid) {
         pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::NUMERICOID => pg_sys::INT8OID,
         base => base,
     }
@@ -25,6 +31,8 @@ struct Walk {
     reads: Vec<ColumnId>,
     /// The type of the whole expression, and the columns of that type.
     like: pg_sys::Oid,
+    /// Where it is a list: the type of its elements.
+    element: pg_sys::Oid,
     kin: Vec<ColumnId>,
     bodies: Vec<BodyId>,
     series: bool,
@@ -55,16 +63,41 @@ impl Gatherer<'_> {
     /// # Safety
     /// As for `operand`.
     pub unsafe fn computed(&mut self, scope: ScopeId, node: Node) -> Operand {
+        // SAFETY: the caller vouches for the expression; an XMLTABLE or JSON_TABLE is none, and has no type.
+        let of = unsafe {
+            match tag(node) {
+                pg_sys::NodeTag::T_TableFunc => pg_sys::InvalidOid,
+                _ => pg_sys::exprType(node),
+            }
+        };
+        // SAFETY: passed on from the caller.
+        unsafe { self.computed_of(scope, node, comparable(of), element(of)) }
+    }
+
+    /// The same of a list whose elements are what counts, not the list as such.
+    ///
+    /// # Safety
+    /// As for `operand`.
+    pub unsafe fn computed_list(&mut self, scope: ScopeId, node: Node) -> Operand {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            let of = element(pg_sys::exprType(node));
+            self.computed_of(scope, node, pg_sys::InvalidOid, of)
+        }
+    }
+
+    unsafe fn computed_of(
+        &mut self,
+        scope: ScopeId,
+        node: Node,
+        like: pg_sys::Oid,
+        element: pg_sys::Oid,
+    ) -> Operand {
         let mut walk = Walk {
             scope,
             reads: Vec::new(),
-            // SAFETY: the caller vouches for the expression; an XMLTABLE or JSON_TABLE is none, and has no type.
-            like: unsafe {
-                match tag(node) {
-                    pg_sys::NodeTag::T_TableFunc => pg_sys::InvalidOid,
-                    _ => comparable(pg_sys::exprType(node)),
-                }
-            },
+            like,
+            element,
             kin: Vec::new(),
             bodies: Vec::new(),
             series: false,
@@ -124,8 +157,16 @@ impl Gatherer<'_> {
             match tag(node) {
                 pg_sys::NodeTag::T_Var => {
                     let column = self.var(walk.scope, node.cast());
-                    if comparable(pg_sys::exprType(node)) == walk.like {
+                    let of = pg_sys::exprType(node);
+                    let like = [walk.like, walk.element].contains(&comparable(of));
+                    if like && of != pg_sys::InvalidOid {
                         walk.kin.extend(&column.bare);
+                    }
+                    // What was put into a list is still in it.
+                    if walk.element != pg_sys::InvalidOid && element(of) == walk.element {
+                        let all = column.bare.iter();
+                        walk.kin
+                            .extend(all.flat_map(|&c| &self.statement.columns[c].kin));
                     }
                     walk.take(column);
                     // Where a row lies, and who wrote it when, are numbers of the server's.
@@ -193,7 +234,12 @@ impl Gatherer<'_> {
                 return;
             }
             let mut output = self.output(inner, 1);
-            output.series = output.series && !is_one_value(sublink);
+            if walk.element != pg_sys::InvalidOid
+                && element(pg_sys::exprType(sublink.cast())) == walk.element
+            {
+                walk.kin.extend(output.bare.iter().chain(&output.kin));
+            }
+            output.series &= !is_one_value(sublink);
             walk.take(output);
             if kind == pg_sys::SubLinkType::ARRAY_SUBLINK {
                 let order = self.row_order(inner);

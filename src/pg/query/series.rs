@@ -8,10 +8,8 @@ use core::ffi::CStr;
 
 use pgrx::pg_sys;
 
-use super::lossless::strip;
-use super::node::{Node, items, tag, varno};
+use super::node::Node;
 use super::operand::is_unnest;
-use super::scope::{Gatherer, ScopeId};
 use super::walk::names_columns;
 
 /// Immutable functions whose lists hold only what they are given: members, pieces of a text, fields and keys of JSON.
@@ -80,7 +78,7 @@ const PICKING: [&CStr; 8] = [
 const COUNTING: [&CStr; 4] = [c"count", c"dense_rank", c"rank", c"regr_count"];
 
 /// Is it one of these functions of the server?
-fn is_among(function: pg_sys::Oid, names: &[&CStr]) -> bool {
+pub fn is_among(function: pg_sys::Oid, names: &[&CStr]) -> bool {
     if function.to_u32() >= pg_sys::FirstNormalObjectId {
         return false;
     }
@@ -156,58 +154,4 @@ pub unsafe fn is_one_value(sublink: *mut pg_sys::SubLink) -> bool {
         ];
         indivisible.contains(&(category as u8)) && !names_columns(sublink.cast())
     }
-}
-
-impl Gatherer<'_> {
-    /// RETURNING gives back what was written a moment ago: did the statement write a series into that column? Numbers
-    /// from a sequence it gives to the rows that it made, which nothing names yet.
-    ///
-    /// # Safety
-    /// `output` is an expression of that scope's output list.
-    pub unsafe fn returns_series(&mut self, scope: ScopeId, output: Node) -> bool {
-        let query = self.scopes[scope].query;
-        // SAFETY: the caller vouches for the expression; a target list holds TargetEntry nodes.
-        unsafe {
-            let writes = [pg_sys::CmdType::CMD_INSERT, pg_sys::CmdType::CMD_UPDATE];
-            if !writes.contains(&(*query).commandType) {
-                return false;
-            }
-            let flags = pg_sys::PVC_RECURSE_PLACEHOLDERS as i32;
-            let vars = items::<pg_sys::Var>(pg_sys::pull_var_clause(output, flags));
-            let mut written = vars
-                .into_iter()
-                .filter(|&v| varno(v) == (*query).resultRelation && !is_old(v))
-                .filter_map(|v| {
-                    let mut columns = items::<pg_sys::TargetEntry>((*query).targetList).into_iter();
-                    columns.find(|&t| !(*t).resjunk && (*t).resno == (*v).varattno)
-                });
-            written.any(|t| self.writes_series(scope, strip((*t).expr.cast())))
-        }
-    }
-
-    unsafe fn writes_series(&mut self, scope: ScopeId, source: Node) -> bool {
-        // SAFETY: passed on from `returns_series`: an expression of that scope's target list.
-        unsafe {
-            if tag(source) == pg_sys::NodeTag::T_FuncExpr
-                && is_among((*source.cast::<pg_sys::FuncExpr>()).funcid, &[c"nextval"])
-            {
-                return false;
-            }
-            let value = self.operand(scope, source);
-            let mut columns = value.bare.iter().chain(&value.fields).chain(&value.reads);
-            value.series || columns.any(|&c| self.statement.counts(c))
-        }
-    }
-}
-
-/// RETURNING old.column: what was there before.
-#[cfg(feature = "pg18")]
-unsafe fn is_old(var: *mut pg_sys::Var) -> bool {
-    // SAFETY: the caller passes a valid Var.
-    unsafe { (*var).varreturningtype == pg_sys::VarReturningType::VAR_RETURNING_OLD }
-}
-
-#[cfg(not(feature = "pg18"))]
-unsafe fn is_old(_: *mut pg_sys::Var) -> bool {
-    false
 }

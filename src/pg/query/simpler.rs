@@ -4,6 +4,7 @@
 use pgrx::pg_sys;
 
 use super::ends::{is_greatest, is_least};
+use super::findings::holds_of_results;
 use super::lossless::strip;
 use super::node::{Node, btree_strategy, is_own_equality, items, tag};
 use super::pattern::matches_everything;
@@ -24,9 +25,9 @@ impl Gatherer<'_> {
                     (matches_everything(node) && self.never_null(scope, args[0]))
                         .then(|| truth(true))
                 }
-                pg_sys::NodeTag::T_ScalarArrayOpExpr => {
-                    self.lists_itself(scope, node.cast()).then(|| truth(true))
-                }
+                pg_sys::NodeTag::T_ScalarArrayOpExpr => (self.lists_itself(scope, node.cast())
+                    || self.finds_always(scope, node.cast()))
+                .then(|| truth(true)),
                 pg_sys::NodeTag::T_NullTest => {
                     let test = node.cast::<pg_sys::NullTest>();
                     let null = (*test).nulltesttype == pg_sys::NullTestType::IS_NULL;
@@ -52,7 +53,10 @@ impl Gatherer<'_> {
                 }
                 pg_sys::NodeTag::T_DistinctExpr => {
                     let op = node.cast::<pg_sys::OpExpr>();
-                    all_same(&items((*op).args)).then(|| truth(false))
+                    match all_same(&items((*op).args)) {
+                        true => Some(truth(false)),
+                        false => self.distinct(scope, op),
+                    }
                 }
                 pg_sys::NodeTag::T_CaseExpr => {
                     let case = node.cast::<pg_sys::CaseExpr>();
@@ -92,6 +96,9 @@ impl Gatherer<'_> {
             let [left, right] = args.as_slice() else {
                 return None;
             };
+            if holds_of_results(op.cast(), args.as_slice()) {
+                return Some(true);
+            }
             let of = pg_sys::exprType(*left);
             let strategy = btree_strategy((*op).opno, [of, pg_sys::exprType(*right)]) as u32;
             if all_same(&[strip(*left), strip(*right)]) && self.never_null(scope, *left) {
