@@ -12,6 +12,9 @@ use crate::pg::catalog;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Oid};
 
+/// Tables to convert, and the columns that need not be, by table and number.
+type Conversions = (Vec<Conversion>, Vec<(Oid, i16)>);
+
 /// A table whose columns get their former types.
 pub(super) struct Conversion {
     /// As recorded.
@@ -124,8 +127,8 @@ impl Rebuild {
         })
     }
 
-    /// The tables with columns of one conversion that are not of the recorded types, and the columns that are, by table and number.
-    pub fn conversions(&self, stage: usize) -> Outcome<(Vec<Conversion>, Vec<(Oid, i16)>)> {
+    /// The tables with columns of one conversion that are not of the recorded types, and the columns that are.
+    pub fn conversions(&self, stage: usize) -> Outcome<Conversions> {
         let mut as_they_are = Vec::new();
         self.check_converted(stage)?;
         let names = self.names_of(Some(stage))?;
