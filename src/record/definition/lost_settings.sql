@@ -6,10 +6,17 @@ WITH a AS (
     SELECT c.oid, c.reltoastrelid, format('%I.%I', n.nspname, c.relname) AS full_name
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid IN (SELECT relid FROM a)
 )
-SELECT 139, 0, ($1::oid[])[1], t.full_name, 'statistics target', format('%I.%I', n.nspname, e.stxname),
-       format('ALTER STATISTICS %I.%I SET STATISTICS %s', n.nspname, e.stxname, to_jsonb(e) ->> 'stxstattarget')
+SELECT 139, 0, ($1::oid[])[1], t.full_name, x.kind, format('%I.%I', n.nspname, e.stxname),
+       format('ALTER STATISTICS %I.%I %s', n.nspname, e.stxname, x.clause)
 FROM t JOIN pg_statistic_ext AS e ON e.stxrelid = t.oid JOIN pg_namespace AS n ON n.oid = e.stxnamespace
-WHERE (to_jsonb(e) ->> 'stxstattarget')::int >= 0 AND EXISTS (
+CROSS JOIN LATERAL (
+    SELECT 'statistics target' AS kind, format('SET STATISTICS %s', to_jsonb(e) ->> 'stxstattarget') AS clause
+    WHERE (to_jsonb(e) ->> 'stxstattarget')::int >= 0
+    UNION ALL
+    -- Releases up to 18.4 and its contemporaries give it to who converts.
+    SELECT 'owner', format('OWNER TO %I', pg_get_userbyid(e.stxowner))
+) AS x
+WHERE EXISTS (
     SELECT FROM a JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.relid AND d.refobjsubid = a.attnum
     WHERE d.classid = 'pg_statistic_ext'::regclass AND d.objid = e.oid)
 UNION ALL
