@@ -141,3 +141,24 @@ pub fn major() -> Result<u16> {
         Err(_) => Ok(15),
     }
 }
+
+/// The schemas of a database of the shared server that match `pattern`, as pg_dump tells them: its commands, sorted.
+/// Neither rows are told, nor OIDs, nor the order of making and of columns.
+///
+/// # Panics
+/// When pg_dump fails.
+#[must_use]
+#[track_caller]
+pub fn schema_dump(db: &Database, pattern: &str) -> Vec<String> {
+    let schema = format!("--schema={pattern}");
+    let dump = cluster().program("pg_dump", &[&schema, "--schema-only", &db.name]);
+    let dump = dump.expect("pg_dump runs");
+    let told =
+        |line: &&str| !line.is_empty() && !line.starts_with("--") && !line.contains("restrict ");
+    let lines = dump.lines().filter(told);
+    let mut lines: Vec<String> = lines
+        .map(|line| line.trim_end_matches(',').to_owned())
+        .collect();
+    lines.sort();
+    lines
+}

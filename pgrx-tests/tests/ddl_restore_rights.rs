@@ -2,7 +2,7 @@
 //! owners' rights, never with those of whom the restore is.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, cluster, database_with, passes, query_text};
+use pg_backstop_tests::{Database, database_with, passes, query_text, schema_dump};
 
 /// Objects of `app` that tell who runs their code, everywhere a definition can call a function.
 const WORLD: &str = "
@@ -172,21 +172,6 @@ const LITERALS: &str = "
     RESET SESSION AUTHORIZATION;
     SELECT backstop.protect('mart.items', expendable => $$p = '(9)'::mart.pair$$), backstop.protect('mart.keyed', '{id}')";
 
-/// mart's commands as pg_dump tells them, sorted: the order of making and of columns is not told.
-fn schema(db: &Database) -> Vec<String> {
-    let arguments = ["--schema=mart", "--schema-only", &db.name];
-    let dump = cluster().program("pg_dump", &arguments);
-    let dump = dump.expect("pg_dump runs");
-    let told =
-        |line: &&str| !line.is_empty() && !line.starts_with("--") && !line.contains("restrict ");
-    let lines = dump.lines().filter(told);
-    let mut lines: Vec<String> = lines
-        .map(|line| line.trim_end_matches(',').to_owned())
-        .collect();
-    lines.sort();
-    lines
-}
-
 #[test]
 fn what_is_called_when_a_command_is_only_read_runs_as_the_owner() {
     for damage in [
@@ -201,7 +186,7 @@ fn what_is_called_when_a_command_is_only_read_runs_as_the_owner() {
     ] {
         let (db, mut admin) = world();
         passes(&mut admin, LITERALS);
-        let before = schema(&db);
+        let before = schema_dump(&db, "mart");
         let seen = who(&mut admin, damage);
         assert!(
             seen.starts_with("app|") || seen == "null|null",
@@ -214,7 +199,7 @@ fn what_is_called_when_a_command_is_only_read_runs_as_the_owner() {
         let seen = "SELECT coalesce(string_agg(DISTINCT who, ','), 'app') FROM shop.seen";
         assert_eq!(query_text(&mut admin, seen), "app", "{damage}, in a drill");
         if !damage.contains("DROP DEFAULT") {
-            assert_eq!(schema(&db), before, "{damage}");
+            assert_eq!(schema_dump(&db, "mart"), before, "{damage}");
         }
     }
 }

@@ -2,27 +2,11 @@
 
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
-    Database, Notices, approved, cluster, database, major, passes, query_text,
+    Database, Notices, approved, database, major, passes, query_text, schema_dump,
 };
 
 /// Everything that is not in the other worlds.
 const WORLD: &str = include_str!("ddl/whole.sql");
-
-/// The schema as pg_dump tells it: its commands, sorted. OIDs, the order of making and of columns are not told.
-fn dump(db: &Database) -> Vec<String> {
-    let dump = cluster()
-        .program("pg_dump", &["--schema=w*", "--schema-only", &db.name])
-        .expect("pg_dump runs");
-    let told =
-        |line: &&str| !line.is_empty() && !line.starts_with("--") && !line.contains("restrict ");
-    let mut lines: Vec<String> = dump
-        .lines()
-        .filter(told)
-        .map(|line| line.trim_end_matches(',').to_owned())
-        .collect();
-    lines.sort();
-    lines
-}
 
 fn restore(client: &mut Client) {
     passes(
@@ -55,11 +39,11 @@ fn world() -> (Database, Client, Notices) {
 
 fn comes_back(statement: &str) {
     let (db, mut admin, notices) = world();
-    let before = dump(&db);
+    let before = schema_dump(&db, "w*");
     let rows = "SELECT (SELECT string_agg(t::text, ' ' ORDER BY id) FROM w.parts AS t), (SELECT count(*) FROM w.main), (SELECT count(*) FROM w.mv)";
     let rows_before = query_text(&mut admin, rows);
     approved(&mut admin, 10000, statement);
-    assert_ne!(dump(&db), before, "{statement}");
+    assert_ne!(schema_dump(&db, "w*"), before, "{statement}");
     notices.take();
     restore(&mut admin);
     let warnings: Vec<String> = notices
@@ -68,7 +52,7 @@ fn comes_back(statement: &str) {
         .filter(|notice| notice.severity() == "WARNING")
         .map(|notice| notice.message().to_owned())
         .collect();
-    let after = dump(&db);
+    let after = schema_dump(&db, "w*");
     let missing: Vec<&String> = before.iter().filter(|line| !after.contains(line)).collect();
     let added: Vec<&String> = after.iter().filter(|line| !before.contains(line)).collect();
     assert!(
@@ -163,11 +147,11 @@ fn by_the_owner_under_a_hostile_search_path() {
                  CREATE DOMAIN evil.int4 AS text"
             ),
         );
-        let before = dump(&db);
+        let before = schema_dump(&db, "w*");
         let mut owner = db.connect_as(&role);
         passes(&mut owner, "SET search_path = evil, pg_catalog, w");
         approved(&mut owner, 10000, statement);
-        assert_ne!(dump(&db), before, "{statement}");
+        assert_ne!(schema_dump(&db, "w*"), before, "{statement}");
         let id = query_text(
             &mut admin,
             "SELECT max(statement_id) FROM backstop.statement",
@@ -176,7 +160,7 @@ fn by_the_owner_under_a_hostile_search_path() {
             &mut owner,
             &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
         );
-        let after = dump(&db);
+        let after = schema_dump(&db, "w*");
         let missing: Vec<&String> = before.iter().filter(|line| !after.contains(line)).collect();
         let added: Vec<&String> = after.iter().filter(|line| !before.contains(line)).collect();
         assert!(

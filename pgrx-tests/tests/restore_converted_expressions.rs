@@ -3,7 +3,8 @@
 
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
-    Database, approved, cluster, database_with, last_statement, now, passes, query_text, refused,
+    Database, approved, database_with, last_statement, now, passes, query_text, refused,
+    schema_dump,
 };
 
 /// Tables and a conversion of theirs.
@@ -71,22 +72,6 @@ const WORLDS: [(&str, &str); 9] = [
     ),
 ];
 
-/// The schema as pg_dump tells it: its commands, sorted. The order of making is not told.
-fn dump(db: &Database) -> Vec<String> {
-    let dump = cluster()
-        .program("pg_dump", &["--schema=public", "--schema-only", &db.name])
-        .expect("pg_dump runs");
-    let told =
-        |line: &&str| !line.is_empty() && !line.starts_with("--") && !line.contains("restrict ");
-    let mut lines: Vec<String> = dump
-        .lines()
-        .filter(told)
-        .map(|line| line.trim_end_matches(',').to_owned())
-        .collect();
-    lines.sort();
-    lines
-}
-
 /// Totals of a restore: captured, restored, unchanged, conflicts.
 fn restore(client: &mut Client, id: &str, options: &str) -> String {
     let sql = format!(
@@ -116,9 +101,9 @@ fn the_schema_is_what_it_was_and_is_converted_again_when_that_is_undone() {
         let (db, mut admin) = database_with(&format!(
             "{world}; SELECT backstop.protect('t', key_columns => '{{id}}')"
         ));
-        let then = dump(&db);
+        let then = schema_dump(&db, "public");
         approved(&mut admin, 10, conversion);
-        let converted = dump(&db);
+        let converted = schema_dump(&db, "public");
         assert_ne!(then, converted, "{conversion}");
         let mut id = last_statement(&mut admin);
         for (n, state) in [&then, &converted, &then, &converted]
@@ -127,7 +112,7 @@ fn the_schema_is_what_it_was_and_is_converted_again_when_that_is_undone() {
         {
             assert_eq!(restore(&mut admin, &id, ""), "2|2|0|0", "{world}");
             assert_eq!(restore(&mut admin, &id, ", dry_run => false"), "2|2|0|0");
-            let mut differences = differences(state, &dump(&db));
+            let mut differences = differences(state, &schema_dump(&db, "public"));
             // What is set stays set, though PostgreSQL itself forgets it in a conversion.
             if n % 2 == 1 {
                 let of_statistics = |line: &String| {
@@ -308,23 +293,29 @@ fn a_row_changed_since_that_the_check_does_not_let_in_is_refused() {
 #[test]
 fn going_back_over_two_conversions_brings_back_the_first_ones() {
     let (db, mut admin) = database_with(CHECKED);
-    let (then, at) = (dump(&db), now(&mut admin));
+    let (then, at) = (schema_dump(&db, "public"), now(&mut admin));
     approved(&mut admin, 10, "ALTER TABLE t ALTER v TYPE numeric");
     approved(
         &mut admin,
         10,
         "ALTER TABLE t ALTER v TYPE bigint, ALTER w TYPE bigint",
     );
-    let changed = dump(&db);
+    let changed = schema_dump(&db, "public");
     for _ in 0..2 {
         passes(
             &mut admin,
             &format!("SELECT * FROM backstop.restore_since('{at}', dry_run => false)"),
         );
-        assert_eq!(differences(&then, &dump(&db)), Vec::<String>::new());
+        assert_eq!(
+            differences(&then, &schema_dump(&db, "public")),
+            Vec::<String>::new()
+        );
         let id = last_statement(&mut admin);
         restore(&mut admin, &id, ", dry_run => false");
-        assert_eq!(differences(&changed, &dump(&db)), Vec::<String>::new());
+        assert_eq!(
+            differences(&changed, &schema_dump(&db, "public")),
+            Vec::<String>::new()
+        );
     }
 }
 
@@ -339,7 +330,7 @@ fn what_the_owner_wrote_runs_with_his_rights() {
          CREATE STATISTICS s ON (asks(v::text)), id FROM t; INSERT INTO t VALUES (1, 1, 'a'), (2, 2, 'b');
          RESET ROLE; SELECT backstop.protect('t')",
     );
-    let then = dump(&db);
+    let then = schema_dump(&db, "public");
     approved(
         &mut admin,
         10,
@@ -355,5 +346,8 @@ fn what_the_owner_wrote_runs_with_his_rights() {
         &mut admin,
         "GRANT CREATE, USAGE ON SCHEMA public TO expressions_owner; GRANT USAGE ON SCHEMA public TO PUBLIC",
     );
-    assert_eq!(differences(&then, &dump(&db)), Vec::<String>::new());
+    assert_eq!(
+        differences(&then, &schema_dump(&db, "public")),
+        Vec::<String>::new()
+    );
 }
