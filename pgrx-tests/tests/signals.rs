@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{fs, thread};
 
-use pg_backstop_tests::postgres::{Client, NoTls};
+use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
     Cluster, ClusterOptions, Database, Refusal, passes, query_text, refused, start,
 };
@@ -75,7 +75,6 @@ const SIGNALS: [Signal; 3] = [Signal::Timeout, Signal::Cancel, Signal::Terminate
 
 /// Runs a statement in a transaction and cuts it off after `delay`. Whether it was committed.
 fn cut_off(db: &Database, client: &mut Client, sql: &str, signal: Signal, delay: Duration) -> bool {
-    let token = client.cancel_token();
     let pid = query_text(client, "SELECT pg_backend_pid()");
     let mut admin = db.connect();
     passes(client, "BEGIN");
@@ -87,18 +86,26 @@ fn cut_off(db: &Database, client: &mut Client, sql: &str, signal: Signal, delay:
     let outcome = thread::scope(|scope| {
         scope.spawn(|| {
             thread::sleep(delay);
-            match signal {
-                Signal::Timeout => {}
-                Signal::Cancel => token.cancel_query(NoTls).expect("the server can be asked"),
-                Signal::Terminate => {
-                    passes(&mut admin, &format!("SELECT pg_terminate_backend({pid})"));
-                }
-            }
+            // Not by a cancel request: its client is told nothing of when the signal is sent, and it might be the COMMIT below,
+            // or the next statement of the test, that it stops.
+            let send = match signal {
+                Signal::Timeout => return,
+                Signal::Cancel => "pg_cancel_backend",
+                Signal::Terminate => "pg_terminate_backend",
+            };
+            passes(&mut admin, &format!("SELECT {send}({pid})"));
         });
         client.batch_execute(sql)
     });
     match outcome {
-        Ok(()) => client.batch_execute("COMMIT").is_ok(),
+        Ok(()) => {
+            let committed = client.batch_execute("COMMIT").is_ok();
+            // The timeout may stop the COMMIT before it begins, and then the transaction is still open.
+            if !committed && client.batch_execute("ROLLBACK").is_err() {
+                assert_eq!(signal, Signal::Terminate, "after {delay:?}");
+            }
+            committed
+        }
         Err(error) => {
             match Refusal::of(&error) {
                 Some(refusal) => assert!(
@@ -121,12 +128,17 @@ fn nothing_is_left(server: &Cluster, db: &Database, pid: &str, told: &str) {
     let mut admin = db.connect();
     let asked = Instant::now();
     let alive = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND state IS DISTINCT FROM 'idle'"
+        "SELECT coalesce(string_agg(concat_ws(', ', state, wait_event, query), ''), '')
+         FROM pg_stat_activity WHERE pid = {pid} AND state IS DISTINCT FROM 'idle'"
     );
-    while query_text(&mut admin, &alive) != "0" {
+    loop {
+        let doing = query_text(&mut admin, &alive);
+        if doing.is_empty() {
+            break;
+        }
         assert!(
             asked.elapsed() < Duration::from_secs(10),
-            "{told}: the backend goes on"
+            "{told}: the backend goes on: {doing}"
         );
         thread::sleep(Duration::from_millis(5));
     }
