@@ -71,9 +71,14 @@ FROM reached AS r JOIN pg_catalog.pg_constraint AS c ON c.oid = r.constraint_oid
 -- A key's copies for partitions go with it, save where it is the partition that is protected.
 WHERE NOT EXISTS (SELECT FROM reached AS whole WHERE whole.constraint_oid = c.conparentid);
 
-SELECT pg_catalog.pg_extension_config_dump('backstop.registered_table', '');
-SELECT pg_catalog.pg_extension_config_dump('backstop.registered_column', '');
-SELECT pg_catalog.pg_extension_config_dump('backstop.registered_sequence', '');
+-- What is gone (dropped while the mode was off) has no name left: its number would be another relation's where the dump is
+-- loaded.
+SELECT pg_catalog.pg_extension_config_dump('backstop.registered_table',
+    'WHERE relation OPERATOR(pg_catalog.=) ANY (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('backstop.registered_column',
+    'WHERE relation OPERATOR(pg_catalog.=) ANY (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('backstop.registered_sequence',
+    'WHERE sequence OPERATOR(pg_catalog.=) ANY (SELECT oid FROM pg_catalog.pg_class)');
 
 GRANT SELECT ON backstop.registered_table, backstop.registered_column, backstop.registered_sequence,
     backstop.protected_table, backstop.protected_column, backstop.protected_sequence, backstop.follower TO PUBLIC;

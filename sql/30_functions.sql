@@ -73,10 +73,9 @@ DO $$
 DECLARE
     loaded text := (SELECT value FROM backstop.status() WHERE property = 'loaded by');
 BEGIN
-    IF loaded LIKE '%preload_libraries' THEN
-        RAISE NOTICE 'pg_backstop is loaded by %', loaded;
-    ELSE
-        RAISE NOTICE 'pg_backstop is not preloaded: a session''s first statement on a protected table is refused with SF012'
+    -- PostgreSQL lets an extension's script send nothing below a WARNING.
+    IF loaded NOT LIKE '%preload_libraries' THEN
+        RAISE WARNING 'pg_backstop is not preloaded: a session''s first statement on a protected table is refused with SF012'
             USING HINT = 'Add pg_backstop to shared_preload_libraries, or ALTER DATABASE ... SET session_preload_libraries = ''pg_backstop''.';
     END IF;
 END

@@ -106,6 +106,7 @@ pub mod sqlstate {
     pub const UNDEFINED_TABLE: &str = "42P01";
     pub const WRONG_OBJECT_TYPE: &str = "42809";
     pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    pub const NO_ACTIVE_SQL_TRANSACTION: &str = "25P01";
     pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
     pub const SYNTAX_ERROR: &str = "42601";
     pub const NUMERIC_VALUE_OUT_OF_RANGE: &str = "22003";
@@ -189,11 +190,22 @@ pub unsafe fn warn(violation: &Violation) {
     if let Some(detail) = &mut report.detail {
         *detail = detail
             .replace(" Nothing was changed.", "")
+            .replace(", so the statement was refused", "")
+            .replace(", so it was refused", "")
             .replace(" Sequences do not roll back, so nothing was done.", "");
     }
+    // SAFETY: as above.
+    unsafe { warning(&report) };
+}
+
+/// Sends a report as a WARNING.
+///
+/// # Safety
+/// Must be called in a backend, inside a guarded frame.
+pub unsafe fn warning(report: &Report) {
     // SAFETY: below ERROR, ThrowErrorData returns.
     unsafe {
-        let data = error_data(&report, pgrx::PgLogLevel::WARNING as u32);
+        let data = error_data(report, pgrx::PgLogLevel::WARNING as u32);
         crate::pg::raw::ThrowErrorData(data);
     }
 }

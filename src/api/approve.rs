@@ -55,7 +55,37 @@ unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
             false,
         );
     }
+    // SAFETY: the call in progress.
+    if unsafe { ends_with_the_call(call) } {
+        let report = Report::new(
+            sqlstate::NO_ACTIVE_SQL_TRANSACTION,
+            "backstop.approve_batch() outside a transaction block approves nothing",
+        )
+        .detail("Its approval ends with the transaction, which is this statement's own.")
+        .hint("BEGIN; SELECT backstop.approve_batch(...); then the statement, in the same session; COMMIT.");
+        // SAFETY: inside the guarded frame of a C function.
+        unsafe { report::warning(&report) };
+    }
     Ok(call.null())
+}
+
+/// Whether the call is the client's own statement, which is a transaction by itself, as PostgreSQL asks it for SET LOCAL. In
+/// a function or a DO block, something may follow.
+///
+/// # Safety
+/// `call` must be in progress.
+unsafe fn ends_with_the_call(call: Call) -> bool {
+    // SAFETY: a portal that runs a query has its descriptor, and that its state; the expressions of a query are compiled in
+    // its memory.
+    unsafe {
+        if pg_sys::IsInTransactionBlock(true) || pg_sys::ActivePortal.is_null() {
+            return false;
+        }
+        let query = (*pg_sys::ActivePortal).queryDesc;
+        !query.is_null()
+            && !(*query).estate.is_null()
+            && (*(*query).estate).es_query_cxt == (*(*call.0).flinfo).fn_mcxt
+    }
 }
 
 /// The qualified name of a relation that exists.

@@ -32,6 +32,7 @@ unsafe fn restore_sequence(call: Call) -> Outcome<Datum> {
     for moved in restore::restore(statement_id, dry_run, on_conflict)? {
         let outcome = match moved.fate {
             Fate::Unchanged => "unchanged",
+            Fate::Restored if dry_run => "restorable",
             Fate::Restored => "restored",
             Fate::Conflict => "conflict",
             Fate::Overwritten => "overwritten",

@@ -89,9 +89,11 @@ unsafe fn run(call: Call) -> Outcome<Datum> {
             params: ptr::null_mut(),
         }));
         let outcome = catch_unwind(AssertUnwindSafe(|| -> Outcome<_> {
-            // Claimed even if the statement turns out to need no approval: it is the one that was approved.
-            crate::running::coverage::claim_token(&token);
-            spi::execute(&statement, parameters.as_ref())?;
+            spi::execute(&statement, parameters.as_ref(), |params| {
+                running::bind(params);
+                // Claimed even if the statement turns out to need no approval: it is the one that was approved.
+                running::coverage::claim_token(&token);
+            })?;
             finish()
         }));
         drop(client);

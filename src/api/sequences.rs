@@ -2,6 +2,7 @@
 
 use super::arguments;
 use super::policy::{execute, typed};
+use crate::ddl::scope;
 use crate::pg::catalog::{self, OpenRelation};
 use crate::pg::function::Call;
 use crate::report::{Outcome, Report, sqlstate};
@@ -50,6 +51,13 @@ unsafe fn protect_sequence(call: Call) -> Outcome<Datum> {
             format!("cannot protect sequence \"{name}\""),
         )
         .detail("It is temporary."));
+    }
+    if scope::is_own(relid) {
+        return Err(Report::new(
+            sqlstate::WRONG_OBJECT_TYPE,
+            format!("cannot protect sequence \"{name}\""),
+        )
+        .detail(format!("\"{name}\" is a sequence of pg_backstop itself.")));
     }
     if max_step < 0 {
         return Err(Report::new(

@@ -52,6 +52,7 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
     let Some(registry) = registry::current_even_if_off() else {
         row("protected tables", "0".to_owned());
         row("followers", "0".to_owned());
+        row("protected columns", "0".to_owned());
         row("protected sequences", "0".to_owned());
         return Ok(call.null());
     };
@@ -68,7 +69,7 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
     protected.sort();
     let followers = registry
         .tables()
-        .filter(|table| !table.is_protected())
+        .filter(|table| !table.is_protected() && !table.cascades.is_empty())
         .count();
     row("protected tables", protected.len().to_string());
     for table in protected {
@@ -82,6 +83,18 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
     for policy in unreadable(&registry) {
         row("table whose expendable expression fails", policy);
     }
+    let fed = |relid: &pg_sys::Oid| {
+        registry
+            .table(*relid)
+            .is_some_and(|table| !table.fed.is_empty())
+    };
+    // A child's are its parent's.
+    let columns: usize = registry
+        .tables()
+        .filter(|table| !registry.parents(table.relid).iter().any(fed))
+        .map(|table| table.fed.len())
+        .sum();
+    row("protected columns", columns.to_string());
     row("protected sequences", registry.sequence_count().to_string());
     Ok(call.null())
 }

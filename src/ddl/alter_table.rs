@@ -23,8 +23,7 @@ impl Scope {
             for n in 0..raw::list_length((*statement).cmds) {
                 let command = raw::list_nth((*statement).cmds, n) as *mut pg_sys::AlterTableCmd;
                 if is_own(named) && !tuning((*command).subtype) {
-                    let name = catalog::display_name(named);
-                    self.guard(format!("relation \"{name}\""));
+                    self.own_relation(named);
                     return;
                 }
                 for relid in &reached {
@@ -78,6 +77,9 @@ impl Scope {
                     let partition = (*command).def as *mut pg_sys::PartitionCmd;
                     let kind = match (*command).subtype {
                         AT_AttachPartition => Kind::AttachPartition,
+                        AT_DetachPartition if (*partition).concurrent => {
+                            Kind::DetachPartitionConcurrently
+                        }
                         _ => Kind::DetachPartition,
                     };
                     return self.family(relid, resolve((*partition).name), kind);

@@ -34,9 +34,14 @@ pub enum Stage {
     Object,
 }
 
-/// Lets the findings pass, or refuses the first that may not.
+/// Lets the findings pass, or refuses the first that may not: what is found of sequences (SF007) stands before the tables'.
 pub fn all(findings: &[Finding], stage: Stage) -> Outcome<()> {
-    findings.iter().try_for_each(|finding| one(finding, stage))
+    let of_sequence = |finding: &&Finding| matches!(finding, Finding::Sequence { .. });
+    let sequences = findings.iter().filter(of_sequence);
+    let others = findings.iter().filter(|finding| !of_sequence(finding));
+    sequences
+        .chain(others)
+        .try_for_each(|finding| one(finding, stage))
 }
 
 fn one(finding: &Finding, stage: Stage) -> Outcome<()> {
@@ -71,7 +76,7 @@ fn one(finding: &Finding, stage: Stage) -> Outcome<()> {
             };
             guard::record(policy, *operation, Some(old), new)
         }
-        Finding::Guard { .. } => finding.violation().map_or(Ok(()), refuse),
+        Finding::Guard { .. } | Finding::OwnRows(_) => finding.violation().map_or(Ok(()), refuse),
     }
 }
 

@@ -42,8 +42,21 @@ pub struct Table {
 impl Table {
     /// The relation, when a command on it (and with `inh` on its children) meets a protection.
     pub fn protected(registry: &Registry, relid: Oid, inh: bool) -> Option<Table> {
+        if registry.policies(relid, inh).is_empty() {
+            return None;
+        }
+        Table::registered(registry, relid, inh, None)
+    }
+
+    /// The relation, whatever is registered of it; `renamed` is a column's old and new name.
+    pub fn registered(
+        registry: &Registry,
+        relid: Oid,
+        inh: bool,
+        renamed: Option<(&str, &str)>,
+    ) -> Option<Table> {
         let policies = registry.policies(relid, inh);
-        let kind = policies.iter().map(|policy| policy.approval).max()?;
+        let kind = policies.iter().map(|policy| policy.approval).max();
         let (schema, table) = catalog::relation_name(relid)?;
         let qualified = catalog::qualified(&schema, &table);
         let mut names = match registry.table(relid) {
@@ -57,8 +70,8 @@ impl Table {
             table,
             qualified,
             names,
-            kind,
-            registration: registry.registration(relid, inh),
+            kind: kind.unwrap_or(ApprovalKind::Session),
+            registration: registry.registration(relid, inh, renamed),
         })
     }
 
@@ -103,6 +116,8 @@ pub enum Finding {
         what: String,
         table: Option<(String, String)>,
     },
+    /// What is in a table of the guard's own, and what it breaks to remove it.
+    OwnRows(Violation),
 }
 
 impl Finding {
@@ -128,6 +143,7 @@ impl Finding {
                     qualified: table,
                 }),
             )),
+            Finding::OwnRows(violation) => Some(violation.clone()),
         }
     }
 }

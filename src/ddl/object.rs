@@ -112,9 +112,7 @@ pub fn lock_taken_later(address: Address) -> Option<Oid> {
 /// What TRUNCATE of a relation destroys; cascades and partitions come one by one.
 pub fn truncated(registry: &Rc<Registry>, relid: Oid, restart: bool) -> Vec<Finding> {
     let mut scope = Scope::new(registry);
-    if is_own(relid) {
-        scope.drop_relation(relid);
-    }
+    scope.own_rows(relid);
     if restart {
         scope.restart_identity(relid);
     }
@@ -132,7 +130,7 @@ impl Scope {
     /// A whole relation: a protected table, a table's key index, or one of the guard's own.
     fn drop_relation(&mut self, relid: Oid) {
         if is_own(relid) {
-            self.guard(format!("relation \"{}\"", catalog::display_name(relid)));
+            self.own_relation(relid);
         } else {
             self.table(relid, false, Kind::DropTable, None);
             self.drop_index(relid);
@@ -231,7 +229,7 @@ impl Scope {
             return;
         };
         if own {
-            self.guard(format!("relation \"{}\"", catalog::display_name(relid)));
+            self.own_relation(relid);
         } else {
             self.table(relid, false, kind, None);
         }

@@ -4,6 +4,7 @@ use super::{Finding, Table};
 use crate::guard_triggers;
 use crate::judge::ddl::{Action, Kind};
 use crate::pg::{catalog, objects, raw, types};
+use crate::record::append_only;
 use crate::registry::{Policy, Registry};
 use crate::running::underway;
 use pgrx::pg_sys::{self, Oid};
@@ -64,13 +65,16 @@ impl Scope {
     }
 
     /// A column of `relid` is renamed.
-    pub fn rename_column(&mut self, relid: Oid, inh: bool, column: &str) {
-        let kind = if self.registered_column(relid, inh, column) {
-            Kind::RenameRegisteredColumn
-        } else {
-            Kind::RenameColumn
-        };
-        self.table(relid, inh, kind, Some(column.to_owned()));
+    pub fn rename_column(&mut self, relid: Oid, inh: bool, column: &str, name: &str) {
+        if !self.registered_column(relid, inh, column) {
+            return self.table(relid, inh, Kind::RenameColumn, Some(column.to_owned()));
+        }
+        let action = Action::new(Kind::RenameRegisteredColumn, Some(column.to_owned()));
+        // Columns may be fed by an upstream without the table being protected.
+        let table = Table::registered(&self.registry, relid, inh, Some((column, name)));
+        if let Some(table) = table.filter(|_| !underway::takes_table(relid)) {
+            self.found.push(Finding::Table { table, action });
+        }
     }
 
     /// Whether a registration depends on the column's name.
@@ -121,6 +125,29 @@ impl Scope {
     /// A part of the guard would be changed.
     pub fn guard(&mut self, what: String) {
         self.found.push(Finding::Guard { what, table: None });
+    }
+
+    /// A relation of the guard's own would be changed.
+    pub(super) fn own(&mut self, relid: Oid) {
+        if is_own(relid) {
+            self.own_relation(relid);
+        }
+    }
+
+    /// As `own`, of one that is known to be.
+    pub(super) fn own_relation(&mut self, relid: Oid) {
+        self.found.push(Finding::Guard {
+            what: format!("relation \"{}\"", catalog::display_name(relid)),
+            table: catalog::relation_name(relid),
+        });
+    }
+
+    /// What is in a relation of the guard's own would be removed.
+    pub(super) fn own_rows(&mut self, relid: Oid) {
+        match append_only::violation(relid) {
+            Some(violation) => self.found.push(Finding::OwnRows(violation)),
+            None => self.own(relid),
+        }
     }
 
     /// A part of the guard that sits on a table.

@@ -98,13 +98,6 @@ pub unsafe fn findings(statement: *mut pg_sys::Node, registry: &Rc<Registry>) ->
 }
 
 impl Scope {
-    /// A relation of the guard's own would be changed.
-    pub(super) fn own(&mut self, relid: Oid) {
-        if is_own(relid) {
-            self.guard(format!("relation \"{}\"", catalog::display_name(relid)));
-        }
-    }
-
     fn own_or_table(&mut self, relid: Oid, kind: Kind, object: Option<String>) {
         self.own(relid);
         self.table(relid, true, kind, object);
@@ -117,6 +110,7 @@ impl Scope {
         unsafe {
             let relid = resolve((*statement).relation);
             let subname = catalog::owned((*statement).subname).unwrap_or_default();
+            let newname = catalog::owned((*statement).newname).unwrap_or_default();
             match ((*statement).renameType, relid) {
                 (OBJECT_SCHEMA, _) => {
                     self.schema(&subname, Kind::RenameSchema, "ALTER SCHEMA RENAME")
@@ -124,7 +118,8 @@ impl Scope {
                 (_, Some(relid)) if is_own(relid) => self.own(relid),
                 (OBJECT_COLUMN | OBJECT_ATTRIBUTE, Some(relid)) => {
                     for relid in self.reached(relid) {
-                        self.rename_column(relid, (*(*statement).relation).inh, &subname);
+                        let inh = (*(*statement).relation).inh;
+                        self.rename_column(relid, inh, &subname, &newname);
                     }
                 }
                 (OBJECT_TRIGGER, Some(relid)) => self.trigger(relid, true, &subname, None),
@@ -263,7 +258,7 @@ impl Scope {
                 let Some(relid) = resolve(relation) else {
                     continue;
                 };
-                self.own(relid);
+                self.own_rows(relid);
                 self.truncate_table(relid, (*relation).inh);
                 if (*statement).restart_seqs {
                     self.restart_identity(relid);

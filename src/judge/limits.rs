@@ -145,30 +145,42 @@ pub fn approval_refused(subject: Subject, refusal: &Refusal, what: &Violation) -
     )
 }
 
-/// SF010: the budget does not suffice.
-pub fn budget_spent(subject: Subject, operation: Operation, max_rows: i64) -> Violation {
+/// SF010: the approval in force has `left` rows, and the statement destroys more; `what` is the violation it would have to
+/// cover, where that is one of a limit.
+pub fn budget_too_small(
+    subject: Subject,
+    operation: Operation,
+    max_rows: i64,
+    left: i64,
+    what: Option<&Violation>,
+) -> Violation {
+    let spent = match left {
+        _ if left >= max_rows => String::new(),
+        0 => ", and it was spent before the statement".to_owned(),
+        _ => format!(", of which {left} were left"),
+    };
+    let without = what.map_or_else(String::new, |what| {
+        format!(
+            " Without an approval the statement breaks rule \"{}\": {}.",
+            what.rule.name(),
+            what.message
+        )
+    });
     subject.violation(
         Rule::ApprovalRefused,
         format!("approval covers {}, and {} destroys more", rows(max_rows), operation.record_name()),
-        format!("The approval's max_rows is {max_rows}, cascades and triggers included, and it is spent."),
+        format!("The approval's max_rows is {max_rows}{spent}; cascades and triggers count too.{without}"),
         "See what it destroys with backstop.preview($$<statement>$$, 'why'): if all of it is meant, have that approved, or \
          set an approval with a larger max_rows."
             .to_owned(),
     )
 }
 
-/// Says of a limit that it holds because the approval in force had too little left for the statement.
-pub fn not_covered(violation: &mut Violation, max_rows: i64, left: i64) {
-    let of = rows(max_rows);
-    violation.detail += &format!(
-        " The approval in force is for {of}, of which {left} are left: that does not cover the statement, which counts as \
-         unapproved."
-    );
-}
-
 /// SF011: the statement destroys, or leaves alone, other rows than its preview showed. `unseen` are rows that were not
-/// shown as they are, `missing` those that were shown and not destroyed: how many, and the first of them.
+/// shown as they are, `missing` those that were shown and not destroyed: how many, and the first of them; `subject` is the
+/// protected table it targets.
 pub fn other_rows(
+    subject: Option<Subject>,
     request_id: i64,
     unseen: (usize, &[String]),
     missing: (usize, &[String]),
@@ -207,8 +219,8 @@ pub fn other_rows(
         hint: "The data, or what the statement means, has changed since: preview it again and have that approved. Where \
                its values differ from run to run (random(), clock_timestamp(), gen_random_uuid()), write them into it."
             .to_owned(),
-        schema: None,
-        table: None,
+        schema: subject.map(|subject| subject.schema.to_owned()),
+        table: subject.map(|subject| subject.table.to_owned()),
         column: None,
     }
 }

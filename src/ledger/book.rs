@@ -1,6 +1,6 @@
 //! Books one destroyed row and says whether it may stand.
 
-use super::{Ledger, Root};
+use super::{Cover, Ledger, Root};
 use crate::approval::token;
 use crate::gucs;
 use crate::judge::limits::{self, Subject};
@@ -86,23 +86,37 @@ fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violat
         if let Some(claim) = &cover.claim {
             return Some(Box::new(token::more_rows(root, claim)));
         }
-        let over_budget = || {
-            Some(Box::new(with_subject(row.table, |s| {
-                limits::budget_spent(s, row.operation, cover.max_rows)
-            })))
-        };
+        let left = cover.max_rows - crate::approval::setting::spent(cover.serial)
+            + root.approved_by(cover.serial);
         if root.rule_broken {
-            return over_budget();
+            return Some(too_small(row, cover, left, None));
         }
         demote(ledger, row.query.root);
-        return count_unapproved(ledger, nest, row).and_then(|_| over_budget());
+        return count_unapproved(ledger, nest, row)
+            .map(|violation| too_small(row, cover, left, Some(&violation)));
     }
-    let mut violation = count_unapproved(ledger, nest, row)?;
-    if let Coverage::Covered(cover) = &row.query.coverage {
-        let left = cover.max_rows - crate::approval::setting::spent(cover.serial);
-        limits::not_covered(&mut violation, cover.max_rows, left);
+    let warned = root.observed.contains(&Rule::ApprovalRefused);
+    let violation = count_unapproved(ledger, nest, row)?;
+    match &row.query.coverage {
+        Coverage::Covered(_) if warned => None,
+        Coverage::Covered(cover) => {
+            let left = cover.max_rows - crate::approval::setting::spent(cover.serial);
+            Some(too_small(row, cover, left, Some(&violation)))
+        }
+        _ => Some(violation),
     }
-    Some(violation)
+}
+
+/// The approval in force has `left` rows for the statement, which destroys more.
+fn too_small(
+    row: DestroyedRow,
+    cover: &Cover,
+    left: i64,
+    what: Option<&Violation>,
+) -> Box<Violation> {
+    Box::new(with_subject(row.table, |subject| {
+        limits::budget_too_small(subject, row.operation, cover.max_rows, left, what)
+    }))
 }
 
 /// A root that needs no approval goes on without one: its rows count against the limits, and the budget is given back.

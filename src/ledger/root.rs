@@ -133,6 +133,16 @@ impl Root {
         }
     }
 
+    /// Rows of this root that the approval covers.
+    pub fn approved_by(&self, serial: u64) -> i64 {
+        self.levels
+            .iter()
+            .flat_map(|level| &level.approved)
+            .filter(|(known, _)| *known == serial)
+            .map(|(_, rows)| rows)
+            .sum()
+    }
+
     /// All destroyed rows, expendable and approved ones included.
     pub fn rows(&self) -> i64 {
         self.levels

@@ -26,7 +26,8 @@ unsafe extern "C-unwind" fn infer(state: *mut pg_sys::ParseState, arg: *mut c_vo
     }
 }
 
-/// Runs `text`, which must be one statement. Its result rows are discarded.
+/// Runs `text`, which must be one statement. Its result rows are discarded. `bound` is called with the parameters' values
+/// before it begins.
 ///
 /// # Errors
 /// PostgreSQL's own, with all their fields. SPI is left connected then: the caller raises the error or rolls back a
@@ -34,7 +35,11 @@ unsafe extern "C-unwind" fn infer(state: *mut pg_sys::ParseState, arg: *mut c_vo
 ///
 /// # Safety
 /// In a transaction, with nothing borrowed that a statement might use.
-pub unsafe fn execute(text: &CStr, parameters: Option<&Value>) -> Outcome<()> {
+pub unsafe fn execute(
+    text: &CStr,
+    parameters: Option<&Value>,
+    bound: impl FnOnce(pg_sys::ParamListInfo),
+) -> Outcome<()> {
     let mut inferred = Inferred {
         // Analysis makes the array longer where it lies. One that it had made would end with SPI's memory.
         // SAFETY: a plain allocation, freed with the caller's context.
@@ -58,6 +63,7 @@ pub unsafe fn execute(text: &CStr, parameters: Option<&Value>) -> Outcome<()> {
             return Err(refused(raw::spi_result()));
         }
         let params = bind(&inferred, parameters)?;
+        bound(params);
         let options = pg_sys::SPIExecuteOptions {
             params,
             read_only: false,

@@ -133,7 +133,7 @@ pub unsafe fn run(text: &str, parameters: Option<&Value>) -> Outcome<Previewed> 
 unsafe fn work(statement: &CString, parameters: Option<&Value>) -> Outcome<(Seen, Option<String>)> {
     // SAFETY: the ledger is not borrowed.
     let deferred = unsafe {
-        spi::execute(statement, parameters)?;
+        spi::execute(statement, parameters, |_| ())?;
         collect::defer();
         fire_deferred()?
     };

@@ -163,6 +163,14 @@ pub fn put_back(outer: Option<(Frame, i32)>) {
     OPEN.set(outer);
 }
 
+/// The values of the open root's parameters, where they are known only after it was opened.
+pub fn bind(params: pg_sys::ParamListInfo) {
+    OPEN.set(
+        OPEN.get()
+            .map(|(frame, nest)| (Frame { params, ..frame }, nest)),
+    );
+}
+
 /// Closes the root that the calling frame opened.
 pub fn leave() {
     OPEN.set(None);

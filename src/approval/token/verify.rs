@@ -3,7 +3,7 @@
 use super::{Claim, EXAMPLES, State, prints};
 use crate::ddl::enforce;
 use crate::judge::approval::Refusal;
-use crate::judge::limits;
+use crate::judge::limits::{self, Subject};
 use crate::ledger::Root;
 use crate::model::Violation;
 use crate::pg::memory;
@@ -49,6 +49,7 @@ fn verify(root: &mut Root, claim: &Claim) -> Outcome<()> {
     let named = describe(claim.request_id, left).unwrap_or_default();
     let examples = examples(root);
     let violation = limits::other_rows(
+        subject(root),
         claim.request_id,
         (unseen, &examples),
         (missing, &named),
@@ -62,7 +63,22 @@ pub fn more_rows(root: &mut Root, claim: &Claim) -> Violation {
     // The row that is one too many has not left its fingerprint yet.
     let unseen = unseen(root, &mut copied(&claim.expected)) + 1;
     let examples = examples(root);
-    limits::other_rows(claim.request_id, (unseen, &examples), (0, &[]), false)
+    limits::other_rows(
+        subject(root),
+        claim.request_id,
+        (unseen, &examples),
+        (0, &[]),
+        false,
+    )
+}
+
+/// The protected table that the root targets: of several, the one with the smallest limit.
+fn subject(root: &Root) -> Option<Subject<'_>> {
+    root.limit.as_ref().map(|(_, policy)| Subject {
+        schema: &policy.schema,
+        table: &policy.table,
+        qualified: &policy.qualified,
+    })
 }
 
 /// What the preview showed, to be ticked off.

@@ -15,6 +15,8 @@ pub enum Kind {
     SetUnlogged,
     AttachPartition,
     DetachPartition,
+    /// PostgreSQL runs it outside a transaction block only.
+    DetachPartitionConcurrently,
     Inherit,
     NoInherit,
     RenameTable,
@@ -58,6 +60,7 @@ impl Kind {
             Kind::SetUnlogged => "SET UNLOGGED",
             Kind::AttachPartition => "ATTACH PARTITION",
             Kind::DetachPartition => "DETACH PARTITION",
+            Kind::DetachPartitionConcurrently => "DETACH PARTITION CONCURRENTLY",
             Kind::Inherit => "INHERIT",
             Kind::NoInherit => "NO INHERIT",
             Kind::RenameTable | Kind::RenameSchema => "RENAME",
@@ -132,7 +135,11 @@ impl Kind {
                 "It would rewrite a part of stored values, which could not be given back: no approval covers it."
             }
             Kind::SetUnlogged => "An unlogged table loses its rows when the server crashes.",
-            Kind::AttachPartition | Kind::DetachPartition | Kind::Inherit | Kind::NoInherit => {
+            Kind::AttachPartition
+            | Kind::DetachPartition
+            | Kind::DetachPartitionConcurrently
+            | Kind::Inherit
+            | Kind::NoInherit => {
                 "It would change which rows belong to the table and are protected with it."
             }
             Kind::RenameTable | Kind::RenameColumn | Kind::RenameSchema | Kind::SetSchema => {

@@ -6,7 +6,7 @@ pub use kind::{Approvable, Kind};
 
 use crate::judge::approval::Kind as ApprovalKind;
 use crate::judge::limits::{Subject, approve_previewed};
-use crate::judge::spelling::array;
+use crate::judge::spelling::{array, literal};
 use crate::model::{Rule, Violation};
 
 /// One thing that a statement would do to a protected table.
@@ -67,6 +67,19 @@ impl Action {
         let hint = match (self.kind.approvable(), approve_previewed(asked)) {
             (Approvable::Never, _) => self.give_up(registration),
             (_, Some(approve)) => format!("If it is meant, see what it would destroy: {approve}"),
+            (Approvable::Yes, None) if self.kind == Kind::DetachPartitionConcurrently => {
+                let intent = serde_json::json!({
+                    "reason": "why",
+                    "max_rows": 1,
+                    "relations": [subject.qualified],
+                    "operations": [self.kind.operation().approval_name()],
+                });
+                format!(
+                    "If it is meant, approve it for the session, since it cannot run in a transaction block: SET \
+                     backstop.approval = {}. Afterwards: RESET backstop.approval.",
+                    literal(&intent.to_string())
+                )
+            }
             (Approvable::Yes, None) => format!(
                 "If it is meant, approve it in the same transaction: SELECT backstop.approve_batch('why', max_rows => \
                  1, relations => {}, operations => '{{{}}}').",
@@ -111,8 +124,15 @@ impl Action {
             Kind::ChangeExpendable => "If it is meant, give",
             _ => "Give",
         };
+        let names = match self.kind {
+            // Which words of it are the column is not known.
+            Kind::RenameRegisteredColumn if registration.again.contains(", expendable => ") => {
+                " What is expendable has to be said with the new name."
+            }
+            _ => "",
+        };
         format!(
-            "{instead} up the protection in the same transaction: {}; ...; {}.",
+            "{instead} up the protection in the same transaction: {}; ...; {}.{names}",
             registration.end, registration.again
         )
     }
@@ -168,8 +188,8 @@ pub fn tamper(what: &str, subject: Option<Subject>) -> Violation {
         rule: Rule::Tamper,
         message: format!("change of {what} is refused"),
         detail: "It belongs to pg_backstop, and tables or sequences are protected in this database.".to_owned(),
-        hint: "Give up the protections first: backstop.protected_table and backstop.protected_sequence list them, \
-               backstop.unprotect() and backstop.unprotect_sequence() end them."
+        hint: "Give up the protections first: backstop.protected_table, protected_column and protected_sequence list them, \
+               backstop.unprotect(), unprotect_columns() and unprotect_sequence() end them."
             .to_owned(),
         schema: subject.map(|subject| subject.schema.to_owned()),
         table: subject.map(|subject| subject.table.to_owned()),
