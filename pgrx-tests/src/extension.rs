@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -51,16 +51,44 @@ pub fn bare_installation(major: u16) -> Result<Tree> {
 /// # Errors
 /// When it doesn't compile: the compiler's messages have been shown.
 pub fn build(major: u16, pg_config: &Path) -> Result<PathBuf> {
-    let target = workspace::target().join(format!("pg{major}"));
-    let profile = std::env::var("PG_BACKSTOP_TEST_PROFILE").unwrap_or_else(|_| "release".into());
+    let profile = profile();
     step(format!(
         "building pg_backstop for PostgreSQL {major} ({profile})"
     ));
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    shell::shown(&mut compiler(Command::new(program), major, pg_config))
+        .context("the extension does not compile")?;
+    let folder = if profile == "dev" { "debug" } else { &profile };
+    Ok(target(major).join(folder).join("libpg_backstop.so"))
+}
+
+/// Compiles the extension beside what else is done, with what that leaves of the machine: `build` finds it compiled then,
+/// or does it again and says what was wrong.
+pub fn build_ahead(major: u16) {
+    let Ok(pg_config) = install::postgres(major) else {
+        return;
+    };
+    let mut nice = Command::new("nice");
+    nice.arg(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let _ = compiler(nice, major, &pg_config)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+}
+
+fn profile() -> String {
+    std::env::var("PG_BACKSTOP_TEST_PROFILE").unwrap_or_else(|_| "release".into())
+}
+
+fn target(major: u16) -> PathBuf {
+    workspace::target().join(format!("pg{major}"))
+}
+
+fn compiler(mut cargo: Command, major: u16, pg_config: &Path) -> Command {
     cargo
         .current_dir(workspace::root())
         .env("PGRX_PG_CONFIG_PATH", pg_config)
-        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_TARGET_DIR", target(major))
         .args([
             "build",
             "--quiet",
@@ -69,10 +97,8 @@ pub fn build(major: u16, pg_config: &Path) -> Result<PathBuf> {
             "pg_backstop",
             "--no-default-features",
         ])
-        .args(["--profile", &profile, "--features", &format!("pg{major}")]);
-    shell::shown(&mut cargo).context("the extension does not compile")?;
-    let folder = if profile == "dev" { "debug" } else { &profile };
-    Ok(target.join(folder).join("libpg_backstop.so"))
+        .args(["--profile", &profile(), "--features", &format!("pg{major}")]);
+    cargo
 }
 
 /// Puts the control file, the scripts and the library where the server looks for them.

@@ -118,9 +118,15 @@ fn every_value_reads_back_as_it_was_under_any_settings() {
         let mut app = db.connect_as("app");
         passes(&mut app, settings);
         passes(&mut app, &format!("DELETE FROM zoo WHERE id = {n}"));
+        // Read once: the long value makes it slow.
+        passes(
+            &mut admin,
+            &format!(
+                "CREATE TEMP TABLE image_{n} AS SELECT old_row FROM backstop.preimage WHERE key ->> 'id' = '{n}'"
+            ),
+        );
         for (c, (kind, value, shown)) in VALUES.iter().enumerate() {
-            let image =
-                format!("(SELECT old_row FROM backstop.preimage WHERE key ->> 'id' = '{n}')");
+            let image = format!("(SELECT old_row FROM image_{n})");
             let case = format!("{kind} {value} under {settings}");
             if !shown.is_empty() {
                 let said = query_text(&mut admin, &format!("SELECT {image} -> 'c{c}'"));
@@ -131,9 +137,7 @@ fn every_value_reads_back_as_it_was_under_any_settings() {
             );
             assert_eq!(query_text(&mut admin, &same), "t", "{case}");
         }
-        let long = format!(
-            "SELECT old_row ->> 'big' = repeat('long ', 100000) FROM backstop.preimage WHERE key ->> 'id' = '{n}'"
-        );
+        let long = format!("SELECT old_row ->> 'big' = repeat('long ', 100000) FROM image_{n}");
         assert_eq!(query_text(&mut admin, &long), "t");
     }
 }

@@ -24,8 +24,9 @@ fn main() -> ExitCode {
         stages::formatting(&mut tally);
         stages::without_server(&mut tally, arguments.majors[0].number);
     }
-    for major in &arguments.majors {
-        stages::with_server(&mut tally, major, arguments.only.as_deref());
+    for (n, major) in arguments.majors.iter().enumerate() {
+        let next = arguments.majors.get(n + 1).map(|next| next.number);
+        stages::with_server(&mut tally, major, arguments.only.as_deref(), next);
     }
     tally.close()
 }
