@@ -158,6 +158,10 @@ const PROTECT_SEQUENCE: &[Case] = &[
     ("protect_sequence('nowhere')", &["\"nowhere\""]),
     ("protect_sequence(NULL)", &["sequence"]),
     ("protect_sequence('users')", &["users\""]),
+    (
+        "protect_sequence('backstop.chunk_id_seq')",
+        &["chunk_id_seq\""],
+    ),
     ("protect_sequence('looking')", &["looking\""]),
     (
         "protect_sequence('passing_numbers')",

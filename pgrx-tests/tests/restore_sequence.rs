@@ -51,7 +51,7 @@ fn a_dry_run_is_the_default_and_says_what_would_happen() {
     let before = state(&mut admin);
     assert_eq!(
         restore(&mut admin, &id, ""),
-        "public.down|-1|t|-100|t|restored\npublic.numbers|91111102|t|100|t|restored"
+        "public.down|-1|t|-100|t|restorable\npublic.numbers|91111102|t|100|t|restorable"
     );
     assert_eq!(state(&mut admin), before);
     let statements = "SELECT count(*) FROM backstop.statement";
@@ -114,7 +114,7 @@ fn used_since_it_does_not_go_back_unless_told_so() {
     assert_eq!(query_text(&mut admin, records), "1");
     assert_eq!(
         restore(&mut admin, &id, ""),
-        "public.down|-1|t|-100|t|restored\npublic.numbers|91111103|t|100|t|conflict"
+        "public.down|-1|t|-100|t|restorable\npublic.numbers|91111103|t|100|t|conflict"
     );
     restore(&mut admin, &id, ", dry_run => false, on_conflict => 'skip'");
     assert_eq!(state(&mut admin), "91111103|t|-100|t");

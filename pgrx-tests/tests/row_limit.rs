@@ -423,7 +423,7 @@ fn a_table_that_follows_no_longer_is_its_own_again() {
 }
 
 #[test]
-fn a_limit_says_what_an_approval_that_is_too_small_has_left() {
+fn an_approval_that_is_too_small_says_what_it_has_left() {
     let (_db, _admin, mut app) = database_with_app(
         "CREATE TABLE things (id int PRIMARY KEY, batch int); INSERT INTO things SELECT n, n / 10 FROM generate_series(0, 99) n;
          SELECT backstop.protect('things', max_rows => 5)",
@@ -436,11 +436,11 @@ fn a_limit_says_what_an_approval_that_is_too_small_has_left() {
         &mut app,
         "DELETE FROM things WHERE batch = 2 AND id = ANY ('{20,21,22,23,24,25,26}')",
     );
-    assert_eq!(refusal.sqlstate, "SF005", "{refusal:?}");
+    assert_eq!(refusal.sqlstate, "SF010", "{refusal:?}");
     assert!(
         refusal
             .detail
-            .contains("is for 12 rows, of which 2 are left"),
+            .contains("max_rows is 12, of which 2 were left"),
         "{refusal:?}"
     );
 }

@@ -103,6 +103,11 @@ impl Engine {
             if outcome.is_ok() && !self.request.dry_run {
                 conversions.iter().for_each(|one| self.record_left(one));
             }
+            for (conversion, heaps) in conversions.iter().zip(&of_tables) {
+                if outcome.is_ok() && conversion.is_of_generated() {
+                    outcome = self.recompute(heaps);
+                }
+            }
             self.reopen(closed, &of_tables)?;
             if outcome.is_ok() {
                 self.note_conversions(source.statement_id, &before);

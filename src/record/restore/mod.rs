@@ -61,6 +61,7 @@ mod put_back;
 mod read_code;
 mod rebuild;
 mod recheck;
+mod recompute;
 mod referred;
 mod renamed;
 mod renames_between;
