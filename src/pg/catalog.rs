@@ -121,6 +121,13 @@ impl OpenRelation {
         unsafe { (*(*self.0).rd_rel).relkind as u8 as char }
     }
 
+    /// Whether the transaction made it.
+    pub fn is_new(&self) -> bool {
+        // InvalidSubTransactionId is 0.
+        // SAFETY: the relation is open.
+        unsafe { (*self.0).rd_createSubid != 0 }
+    }
+
     /// `relpersistence` as a character.
     pub fn persistence(&self) -> char {
         // SAFETY: as above.

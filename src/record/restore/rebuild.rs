@@ -59,6 +59,8 @@ pub struct Rebuild {
     pub(super) recorded_rows: Vec<Rows>,
     /// The names of its commands are those of the stages they belong to: it renamed something in between.
     renames_between: bool,
+    /// All of it is rolled back: a sequence that was there before would stay where it was moved to.
+    pub rolled_back: bool,
     /// The tables whose columns the statement dropped or converted, wanted or not.
     pub(super) altered: Vec<(String, String)>,
     /// Columns whose values a conversion left as the record writes them: (stage, table, column).
@@ -242,6 +244,7 @@ impl Rebuild {
             .iter()
             .filter(|step| step.before == before && !step.converts() && !self.comes_late(step))
             .filter(|step| stage.is_none_or(|stage| step.stage == stage))
+            .filter(|step| !(self.rolled_back && step.moves_for_good()))
             .cloned();
         // A table comes back as it was when it was dropped: what it had lost before goes into it after that.
         let (lost, whole): (Vec<Step>, Vec<Step>) =

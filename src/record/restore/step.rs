@@ -3,8 +3,9 @@
 use super::command::{Failure, execute, execute_as, execute_making};
 use super::present::{is_of_kind, owner_of, role_named, users_casts};
 use super::read_code::calls_when_read;
-use crate::pg::catalog;
+use crate::pg::catalog::{self, OpenRelation};
 use crate::report::{Report, sqlstate};
+use pgrx::pg_sys;
 
 /// One command of the record.
 #[derive(Clone, Debug)]
@@ -33,6 +34,14 @@ impl Step {
         }
         steps.retain(|step| step.kind != "first row");
         stages
+    }
+
+    /// Whether no rollback undoes it: it sets a sequence that this transaction has not made.
+    pub fn moves_for_good(&self) -> bool {
+        self.kind == "sequence value"
+            && catalog::named_relation(&self.name)
+                .and_then(|relid| OpenRelation::open(relid, pg_sys::AccessShareLock))
+                .is_some_and(|sequence| !sequence.is_new())
     }
 
     /// Makes it. `owner`: whose it becomes, where it is made and given to its owner then; as SQL has the name.

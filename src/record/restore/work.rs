@@ -74,6 +74,7 @@ pub(super) unsafe fn work(request: Request, way: Way) -> Outcome<Done> {
         lock(&converts);
         for rebuild in &mut rebuilds {
             rebuild.converts.clone_from(&converts);
+            rebuild.rolled_back = request.dry_run || request.collect || request.drill;
             rebuild.before_rows()?;
         }
         for rebuild in rebuilds.iter().filter(|_| !request.collect) {
