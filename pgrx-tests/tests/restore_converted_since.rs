@@ -196,3 +196,24 @@ fn what_was_destroyed_between_a_conversion_and_its_undoing_waits_for_that() {
     let undone = last_statement(&mut admin);
     is_converted(&refused(&mut admin, &restored(&id)), "v", &undone);
 }
+
+/// What was set back in the parent is set back in its children, also where they had no row then.
+#[test]
+fn a_child_that_was_empty_is_set_back_with_its_parent() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE t (id int PRIMARY KEY, a int); CREATE TABLE k () INHERITS (t);
+         INSERT INTO t VALUES (1, 1); INSERT INTO k VALUES (2, 2); SELECT backstop.protect('t')",
+    );
+    passes(&mut admin, "DELETE FROM t WHERE a = 2");
+    let deleted = last_statement(&mut admin);
+    approved(&mut admin, 9, "ALTER TABLE t ALTER a TYPE int USING -a");
+    let converted = last_statement(&mut admin);
+    for id in [converted, deleted] {
+        passes(
+            &mut admin,
+            &format!("SELECT * FROM backstop.restore({id}, dry_run => false)"),
+        );
+    }
+    let rows = "SELECT string_agg(t::text, ' ' ORDER BY id) FROM t";
+    assert_eq!(query_text(&mut admin, rows), "(1,1) (2,2)");
+}

@@ -48,8 +48,7 @@ impl Conversion {
     pub fn reached(&self) -> Vec<(Oid, i16)> {
         let names = self.names_of(&vec![true; self.columns.len()]).into_iter();
         names
-            .flat_map(|name| closure::columns(self.relid, &name, true, true))
-            .map(|column| (column.oid, column.column as i16))
+            .flat_map(|name| with_children(self.relid, &name))
             .collect()
     }
 
@@ -80,6 +79,13 @@ impl Conversion {
         }
         format!("ALTER TABLE {} {}", self.object, parts.join(", "))
     }
+}
+
+/// A column and its children's.
+fn with_children(relid: Oid, name: &str) -> impl Iterator<Item = (Oid, i16)> + use<> {
+    closure::columns(relid, name, true, true)
+        .into_iter()
+        .map(|column| (column.oid, column.column as i16))
 }
 
 /// The table, or its column, is not there.
@@ -156,7 +162,7 @@ impl Rebuild {
                 using.map_or(typed, |(typed, _)| typed)
             });
             if recorded == Some(&*present) {
-                as_they_are.push((relid, number));
+                as_they_are.extend(with_children(relid, &step.name));
                 continue;
             }
             let of_table = conversions.iter_mut().find(|c| c.object == step.object);
