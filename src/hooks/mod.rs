@@ -18,7 +18,7 @@ mod verdict;
 pub use enforce::enforce;
 pub use executor::close_root;
 
-use crate::pg::raw;
+use crate::pg::{raw, reserve};
 use crate::report::{self, Outcome};
 use pgrx::pg_sys;
 use std::ptr;
@@ -42,12 +42,14 @@ pub unsafe fn guarded<R: Copy>(
 ) -> (R, *mut pg_sys::ErrorData) {
     // SAFETY: pgrx's guard turns panics and PostgreSQL errors raised inside into one ERROR.
     unsafe {
-        pg_sys::submodules::panic::pgrx_extern_c_guard(|| match work() {
-            Ok(value) => (value, ptr::null_mut()),
-            Err(report) => (
-                fallback,
-                report::error_data(&report, pgrx::PgLogLevel::ERROR as u32),
-            ),
+        reserve::spent_on_errors(|| {
+            pg_sys::submodules::panic::pgrx_extern_c_guard(|| match work() {
+                Ok(value) => (value, ptr::null_mut()),
+                Err(report) => (
+                    fallback,
+                    report::error_data(&report, pgrx::PgLogLevel::ERROR as u32),
+                ),
+            })
         })
     }
 }

@@ -1,7 +1,6 @@
 //! SQL-callable C functions without pgrx's wrapper, so that our errors keep their schema, table and column fields.
 
-use crate::pg::raw;
-use crate::pg::values;
+use crate::pg::{raw, reserve, values};
 use crate::report::{self, Outcome};
 use pgrx::{FromDatum, pg_sys};
 
@@ -55,14 +54,15 @@ pub unsafe fn enter(
 ) -> pg_sys::Datum {
     // SAFETY: the frame below owns nothing with a destructor once the guard has returned: ThrowErrorData may jump past.
     unsafe {
-        let (datum, error) =
+        let (datum, error) = reserve::spent_on_errors(|| {
             pg_sys::submodules::panic::pgrx_extern_c_guard(|| match body(Call(fcinfo)) {
                 Ok(datum) => (datum, std::ptr::null_mut()),
                 Err(report) => (
                     pg_sys::Datum::from(0),
                     report::error_data(&report, pgrx::PgLogLevel::ERROR as u32),
                 ),
-            });
+            })
+        });
         if !error.is_null() {
             raw::ThrowErrorData(error);
         }

@@ -68,6 +68,8 @@ unsafe extern "C-unwind" {
 
 unsafe extern "C-unwind" {
     pub fn GetCurrentTransactionNestLevel() -> c_int;
+    /// The SQLSTATE of the error that is being raised, for a callback of its context.
+    pub fn geterrcode() -> c_int;
     /// utils/datum.h: compares bytes, nothing compressed or out of line.
     pub fn datumIsEqual(
         one: pg_sys::Datum,

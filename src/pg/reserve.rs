@@ -5,8 +5,10 @@
 //! every session of the server. So this library's allocator keeps a block back: it is given up for small allocations when
 //! there is nothing else, and the next loop of ours that comes by `refill` reports that memory is out.
 
-use crate::pg::memory;
+use crate::pg::{memory, raw};
+use pgrx::pg_sys;
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -73,6 +75,40 @@ pub fn keep() -> bool {
     KEPT.store(block, Ordering::Relaxed);
     !block.is_null()
 }
+
+/// Runs `work`, during which the block is given up for an error of PostgreSQL's that it is out of memory.
+///
+/// pgrx catches an error where PostgreSQL raised it, and copies it before it lets go of the place that PostgreSQL jumps to. A
+/// copy that finds no memory either is an error that comes back to the same place, and the fifth of them is a PANIC, which
+/// restarts the server.
+///
+/// # Safety
+/// Around the guard of a C function's outermost frame: an error that the guard raises still finds the callback.
+pub unsafe fn spent_on_errors<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: what every user of error_context_stack does; whoever catches an error takes the callback off with his own.
+    unsafe {
+        let mut callback = pg_sys::ErrorContextCallback {
+            previous: pg_sys::error_context_stack,
+            callback: Some(give_up_when_out),
+            arg: ptr::null_mut(),
+        };
+        pg_sys::error_context_stack = &raw mut callback;
+        let result = work();
+        pg_sys::error_context_stack = callback.previous;
+        result
+    }
+}
+
+/// Called by errfinish(), before anybody catches the error. It must not raise: nothing here does.
+unsafe extern "C-unwind" fn give_up_when_out(_: *mut c_void) {
+    // SAFETY: reads the error that is being raised.
+    if unsafe { raw::geterrcode() } == OUT_OF_MEMORY {
+        give_up();
+    }
+}
+
+/// SQLSTATE 53200, as MAKE_SQLSTATE of elog.h packs it.
+const OUT_OF_MEMORY: i32 = 5 + (3 << 6) + (2 << 12);
 
 /// For every loop of ours: PostgreSQL's error where the block was given up and cannot be had back.
 pub fn refill() {

@@ -17,7 +17,7 @@ impl Conversion {
         // SAFETY: a syscache look-up.
         let generated = |number| unsafe { pg_sys::get_attgenerated(self.relid, number) } as u8;
         let mut columns = self.columns.iter();
-        columns.any(|(_, number)| generated(*number) == pg_sys::ATTRIBUTE_GENERATED_STORED as u8)
+        columns.any(|(_, number)| generated(*number) == pg_sys::ATTRIBUTE_GENERATED_STORED)
     }
 }
 
