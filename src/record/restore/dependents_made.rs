@@ -9,7 +9,6 @@ use super::present::{owner_of, role_named};
 use super::renamed::parts;
 use super::step::{Step, failed, warn};
 use crate::pg::catalog;
-use crate::pg::settings::OwnSettings;
 use crate::record::definition;
 use crate::report::Outcome;
 
@@ -133,8 +132,6 @@ fn schema_of(one: &Dependent) -> Option<&str> {
 
 /// Runs a command as the owner of `object`, who may have lost the right to make anything in the schema.
 fn make(sql: &str, object: &str, schema: Option<&str>) -> Result<(), Failure> {
-    // Where the session puts what it makes says nothing of where this was.
-    let _settings = OwnSettings::of(&[(c"default_tablespace", c"")]);
     match (owner_of(object), schema) {
         (Some(owner), Some(schema)) => {
             execute_making(sql, &role_named(owner), &format!("{schema}.made"))

@@ -98,7 +98,11 @@ impl Target {
                     let leaf = Leaf::open(&target, relid, estate)?;
                     target.leaves.push(leaf);
                 }
-                'p' => target.routing = Some(Routing::new(&target.relation, estate)),
+                'p' => {
+                    // What it is partitioned by is simplified when it is first read.
+                    let _acting = target.acting();
+                    target.routing = Some(Routing::new(&target.relation, estate));
+                }
                 _ => {
                     return Err(Report::new(
                         sqlstate::WRONG_OBJECT_TYPE,
