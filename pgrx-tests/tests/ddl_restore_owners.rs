@@ -127,17 +127,22 @@ fn partitions_of_several_owners_are_asked_one_by_one() {
 #[test]
 fn keys_of_arrays_and_of_collations_are_compared() {
     let (db, mut admin) = database_with(
-        "CREATE COLLATION public.odd (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+        "CREATE TYPE pair AS (x int, y int);
+         CREATE COLLATION public.odd (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+         CREATE TABLE p (k pair PRIMARY KEY); INSERT INTO p VALUES ('(1,2)'), ('(3,4)');
          CREATE TABLE a (k int[] PRIMARY KEY, t text COLLATE public.odd UNIQUE, n text COLLATE \"C\" UNIQUE);
-         CREATE TABLE b (id int PRIMARY KEY, k int[] REFERENCES a, t text COLLATE public.odd REFERENCES a (t), n text COLLATE \"C\" REFERENCES a (n));
+         CREATE TABLE b (id int PRIMARY KEY, k int[] REFERENCES a, t text COLLATE public.odd REFERENCES a (t), n text COLLATE \"C\" REFERENCES a (n),
+                         p pair DEFAULT '(3,4)' REFERENCES p);
          INSERT INTO a VALUES ('{1,2}', 'Ab', 'x'), ('{3}', 'c', 'y'); INSERT INTO b VALUES (1, '{1,2}', 'aB', 'x'), (2, '{3}', 'C', 'y');
-         SELECT backstop.protect('a'), backstop.protect('b')",
+         SELECT backstop.protect('a'), backstop.protect('b'), backstop.protect('p')",
     );
     destroy(&mut admin, "DELETE FROM b WHERE id IN (1, 2)");
     restore_in_every_way(&db);
     assert_eq!(query_text(&mut admin, "SELECT count(*) FROM b"), "2");
-    destroy(&mut admin, "DROP TABLE a CASCADE");
-    restore_in_every_way(&db);
+    for damage in ["DROP TABLE a CASCADE", "DROP TABLE p CASCADE"] {
+        destroy(&mut admin, damage);
+        restore_in_every_way(&db);
+    }
     destroy(
         &mut admin,
         "DELETE FROM b WHERE id = 1; DELETE FROM a WHERE n = 'x'",
@@ -207,7 +212,7 @@ fn what_runs_for_a_role_that_is_gone_does_not_come_back_to_who_restores() {
             &mut admin,
             &format!(
                 "CREATE ROLE {role}; CREATE SCHEMA s; CREATE TABLE s.t (id int PRIMARY KEY); INSERT INTO s.t VALUES (1);
-                 SELECT backstop.protect('s.t'); {}",
+                 {}; SELECT backstop.protect('s.t')",
                 made.replace(":role", &role)
             ),
         );

@@ -55,7 +55,7 @@ WITH gone(classid, oid) AS (
     UNION ALL
     SELECT 20, y.oid, y.full_name, 'type', y.full_name, format('CREATE TYPE %s AS (%s)', y.full_name,
            (SELECT coalesce(string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod))
-                                    || coalesce(format(' COLLATE %I.%I', n.nspname, l.collname), ''), ', ' ORDER BY a.attnum), '')
+                                    || CASE WHEN l.oid IS NULL THEN '' ELSE format(' COLLATE %I.%I', n.nspname, l.collname) END, ', ' ORDER BY a.attnum), '')
             FROM pg_attribute AS a JOIN pg_type AS x ON x.oid = a.atttypid
             LEFT JOIN pg_collation AS l ON l.oid = a.attcollation AND l.oid <> x.typcollation
             LEFT JOIN pg_namespace AS n ON n.oid = l.collnamespace WHERE a.attrelid = y.typrelid AND a.attnum > 0 AND NOT a.attisdropped))

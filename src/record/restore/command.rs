@@ -56,6 +56,17 @@ pub(super) fn execute(sql: &str, relation: Option<&str>) -> Result<(), Failure> 
     }
 }
 
+/// Runs one command about two relations as the owner of the first.
+pub(super) fn execute_on(sql: &str, relation: &str, other: &str) -> Result<(), Failure> {
+    let Some(owner) = owner_of(relation) else {
+        return execute(sql, Some(relation));
+    };
+    let schema = schema_closed_to(other, owner);
+    lending(on_schema(schema), "USAGE", owner, || {
+        reaching(sql, owner, relation)
+    })
+}
+
 /// Runs one command about `relation` as a role, whose name is as SQL has it.
 pub(super) fn execute_as(sql: &str, role: &str, relation: &str) -> Result<(), Failure> {
     reaching(sql, called(role)?, relation)

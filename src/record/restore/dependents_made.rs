@@ -2,7 +2,7 @@
 //!
 //! What they evaluate is the owner's: they are made with his rights. How they are kept is in nobody's code.
 
-use super::command::{Failure, execute, execute_making};
+use super::command::{Failure, execute, execute_making, execute_on};
 use super::dependent_units::Dependent;
 use super::dependents::{Dependents, step_of};
 use super::present::{owner_of, role_named};
@@ -71,7 +71,9 @@ impl Dependents {
                     now(parent).0,
                     now(child).0
                 );
-                execute(&sql, None).map_err(|failure| Box::new((step_of(child), failure)))?;
+                // Both indexes' expressions are simplified to be compared.
+                execute_on(&sql, &parent.object, &child.object)
+                    .map_err(|failure| Box::new((step_of(child), failure)))?;
             }
         }
         self.keep_targets();

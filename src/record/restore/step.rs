@@ -111,6 +111,8 @@ impl Step {
     pub fn runs_as(&self) -> Option<&str> {
         let evaluates = match self.kind.as_str() {
             "column" | "column type" | "not null" | "partition" => true,
+            // Whether the index has expressions is told by simplifying them.
+            "replica identity" => true,
             "constraint" => !self.makes_index() || self.calls_when_read(),
             // They belong to no relation that is there.
             "table" | "view" | "function" | "type" => false,

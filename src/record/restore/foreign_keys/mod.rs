@@ -13,6 +13,7 @@ mod values;
 pub use incoming::{Incoming, check_incoming};
 pub use making::{make, make_before_attaching};
 use outgoing::check_outgoing;
+pub(super) use side::owners;
 
 use super::engine::Engine;
 use super::keys::{ForeignKey, OUTGOING, keys};

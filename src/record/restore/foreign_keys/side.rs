@@ -35,7 +35,7 @@ fn members(relid: Oid) -> Vec<(Oid, Oid, bool)> {
 }
 
 /// The owners of a table and its partitions.
-pub(super) fn owners(relid: Oid) -> Vec<Oid> {
+pub(in crate::record::restore) fn owners(relid: Oid) -> Vec<Oid> {
     let mut owners: Vec<Oid> = members(relid).iter().map(|(_, owner, _)| *owner).collect();
     owners.sort_unstable_by_key(|owner| owner.to_u32());
     owners.dedup();

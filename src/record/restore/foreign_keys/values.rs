@@ -23,7 +23,7 @@ pub struct Values {
 
 /// What one query is asked about.
 pub(super) struct Asked {
-    /// `k(c1, c2, ..., n)`, as in FROM; n counts the rows.
+    /// `k`, as in FROM, with the columns c1, c2, ..., and n, which counts the rows.
     pub source: String,
     arguments: Vec<(Datum, Oid)>,
     pub rows: usize,
@@ -98,8 +98,8 @@ impl Values {
             let all = (1..=self.types.len()).map(make);
             all.collect::<Vec<_>>().join(", ")
         };
-        let names = list(&|n| format!("c{n}"));
         if self.one_by_one {
+            let names = list(&|n| format!("c{n}"));
             let source = format!(
                 "(VALUES ({}, 1::bigint)) AS k({names}, n)",
                 list(&|n| format!("${n}"))
@@ -112,9 +112,11 @@ impl Values {
             });
             return asked.collect();
         }
+        // In FROM, a composite value would be its columns.
         let source = format!(
-            "ROWS FROM ({}) WITH ORDINALITY AS k({names}, n)",
-            list(&|n| format!("pg_catalog.unnest(${n})"))
+            "(SELECT {}, pg_catalog.generate_series(1::bigint, {}::bigint) AS n) AS k",
+            list(&|n| format!("pg_catalog.unnest(${n}) AS c{n}")),
+            self.rows
         );
         let arrays = self.arrays.iter_mut().zip(&self.types);
         let arguments = arrays.map(|(state, of_type)| {
