@@ -4,9 +4,9 @@ use crate::pg::raw;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum, MemoryContext, Oid};
 
-/// Values checked by one query, which may read all rows of a table, and their bytes.
+/// Values checked by one query, which may read all rows of a table, and their bytes: planning copies them several times.
 const ROWS: usize = 1_000_000;
-const BYTES: usize = 64 * 1024 * 1024;
+const BYTES: usize = 16 * 1024 * 1024;
 
 /// Rows of values, none of which is NULL.
 pub struct Values {
