@@ -22,7 +22,7 @@ pub fn make(sql: &str, object: &str, name: &str) -> Result<(), Failure> {
         catalog::quoted(name)
     );
     let Some(key) = sql.strip_prefix(&start) else {
-        return execute(sql, None);
+        return execute(sql, Some(object));
     };
     // Nothing is checked.
     if [" NOT VALID", " NOT ENFORCED"]
