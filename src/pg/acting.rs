@@ -26,6 +26,13 @@ impl ActingAs {
         ActingAs::begin(user, pg_sys::SECURITY_RESTRICTED_OPERATION)
     }
 
+    /// The owner of a table that is only asked for rows, all of them: as PostgreSQL's own queries for foreign keys, under no
+    /// row-level security.
+    pub fn reading(owner: Oid) -> ActingAs {
+        let flags = pg_sys::SECURITY_RESTRICTED_OPERATION | pg_sys::SECURITY_NOFORCE_RLS;
+        ActingAs::begin(owner, flags)
+    }
+
     fn begin(user: Oid, flags: u32) -> ActingAs {
         let (mut before, mut context) = (pg_sys::InvalidOid, 0);
         // SAFETY: in a transaction; both only read and set variables.

@@ -102,6 +102,8 @@ unsafe extern "C-unwind" {
         missing_ok: bool,
     ) -> pg_sys::Oid;
     /// utils/datum.h
+    pub fn datumGetSize(value: pg_sys::Datum, by_value: bool, length: c_int) -> usize;
+    /// utils/datum.h
     pub fn datumCopy(value: pg_sys::Datum, by_value: bool, length: c_int) -> pg_sys::Datum;
     /// utils/datum.h
     pub fn datum_image_eq(

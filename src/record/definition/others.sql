@@ -54,8 +54,11 @@ WITH gone(classid, oid) AS (
     FROM y WHERE typtype = 'e'
     UNION ALL
     SELECT 20, y.oid, y.full_name, 'type', y.full_name, format('CREATE TYPE %s AS (%s)', y.full_name,
-           (SELECT coalesce(string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum), '')
-            FROM pg_attribute AS a WHERE a.attrelid = y.typrelid AND a.attnum > 0 AND NOT a.attisdropped))
+           (SELECT coalesce(string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod))
+                                    || CASE WHEN l.oid IS NULL THEN '' ELSE format(' COLLATE %I.%I', n.nspname, l.collname) END, ', ' ORDER BY a.attnum), '')
+            FROM pg_attribute AS a JOIN pg_type AS x ON x.oid = a.atttypid
+            LEFT JOIN pg_collation AS l ON l.oid = a.attcollation AND l.oid <> x.typcollation
+            LEFT JOIN pg_namespace AS n ON n.oid = l.collnamespace WHERE a.attrelid = y.typrelid AND a.attnum > 0 AND NOT a.attisdropped))
     FROM y JOIN pg_class AS c ON c.oid = y.typrelid AND c.relkind = 'c' WHERE y.typtype = 'c'
     UNION ALL
     SELECT 20, y.oid, y.full_name, 'type', y.full_name, format('CREATE TYPE %s AS RANGE (SUBTYPE = %s, SUBTYPE_OPCLASS = %I.%I', y.full_name,
@@ -69,12 +72,19 @@ WITH gone(classid, oid) AS (
     WHERE y.typtype = 'r' AND g.rngcanonical = 0
     UNION ALL
     SELECT 20, oid, full_name, 'type', full_name, format('CREATE DOMAIN %s AS %s', full_name, format_type(typbasetype, typtypmod))
-           || coalesce(' DEFAULT ' || typdefault, '') || CASE WHEN typnotnull THEN ' NOT NULL' ELSE '' END
+           || coalesce((SELECT format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_collation AS l JOIN pg_namespace AS n ON n.oid = l.collnamespace
+                        WHERE l.oid = y.typcollation AND l.oid <> (SELECT b.typcollation FROM pg_type AS b WHERE b.oid = y.typbasetype)), '')
+           || coalesce(' DEFAULT ' || pg_get_expr(typdefaultbin, 'pg_type'::regclass), '') || CASE WHEN typnotnull THEN ' NOT NULL' ELSE '' END
            || coalesce((SELECT CASE WHEN every(pg_get_constraintdef(k.oid) IS NOT NULL) THEN
                             string_agg(format(' CONSTRAINT %I %s', k.conname, pg_get_constraintdef(k.oid)), '' ORDER BY k.conname) END
-                        FROM pg_constraint AS k WHERE k.contypid = y.oid AND k.contype = 'c' HAVING count(*) > 0),
-                       CASE WHEN NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.contypid = y.oid AND k.contype = 'c') THEN '' END)
+                        FROM pg_constraint AS k WHERE k.contypid = y.oid AND k.contype = 'c' AND k.convalidated HAVING count(*) > 0),
+                       CASE WHEN NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.contypid = y.oid AND k.contype = 'c' AND k.convalidated) THEN '' END)
     FROM y WHERE typtype = 'd'
+    UNION ALL
+    -- Values that one that is not validated would not let in were there before it.
+    SELECT 106, y.oid, y.full_name, 'type constraint', y.full_name,
+           format('ALTER DOMAIN %s ADD CONSTRAINT %I ', y.full_name, k.conname) || pg_get_constraintdef(k.oid)
+    FROM y JOIN pg_constraint AS k ON k.contypid = y.oid AND k.contype = 'c' AND NOT k.convalidated WHERE y.typtype = 'd'
     UNION ALL
     SELECT 24, oid, full_name, 'owner', full_name, format('ALTER TYPE %s OWNER TO %I', full_name, pg_get_userbyid(typowner))
     FROM y WHERE typtype IN ('e', 'd', 'r') OR (typtype = 'c' AND (SELECT relkind FROM pg_class WHERE oid = typrelid) = 'c')

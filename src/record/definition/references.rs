@@ -54,8 +54,18 @@ pub(super) fn add_identities(
     };
     let tables: Vec<Oid> = objects
         .into_iter()
+        .filter(|object| !has_arguments(object))
         .filter_map(catalog::named_relation)
         .filter(|relid| !vanishes(relid) && !known(relid))
         .collect();
     definitions.extend(of_relations(&tables));
+}
+
+/// Whether it is a function's name: no relation has it, and to_regclass() does not even read it.
+fn has_arguments(object: &str) -> bool {
+    let mut quoted = false;
+    object.chars().any(|c| {
+        quoted ^= c == '"';
+        c == '(' && !quoted
+    })
 }

@@ -1,6 +1,8 @@
 //! Runs the record's commands, each as who may and under no rule of ours.
 
-use super::present::{owner_of, role_called, role_named, schema_closed_to, schema_of_closed_to};
+use super::present::{
+    owner_of, role_called, role_named, schema_closed_to, schema_of_closed_to, table_closed_to,
+};
 use crate::guard_triggers::OwnWork;
 use crate::pg::acting::ActingAs;
 use crate::pg::attempt::is_fatal_to_statement;
@@ -10,7 +12,15 @@ use crate::pg::values;
 use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgSqlErrorCode, pg_sys};
+use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Functions and tables may name each other; and where the session puts what it makes says nothing of where this was.
+const MAKING: [(&CStr, &CStr); 3] = [
+    (c"check_function_bodies", c"off"),
+    (c"default_tablespace", c""),
+    (c"default_table_access_method", c"heap"),
+];
 
 /// Why a command failed.
 pub(super) struct Failure {
@@ -46,6 +56,17 @@ pub(super) fn execute(sql: &str, relation: Option<&str>) -> Result<(), Failure> 
     }
 }
 
+/// Runs one command about two relations as the owner of the first.
+pub(super) fn execute_on(sql: &str, relation: &str, other: &str) -> Result<(), Failure> {
+    let Some(owner) = owner_of(relation) else {
+        return execute(sql, Some(relation));
+    };
+    let schema = schema_closed_to(other, owner);
+    lending(on_schema(schema), "USAGE", owner, || {
+        reaching(sql, owner, relation)
+    })
+}
+
 /// Runs one command about `relation` as a role, whose name is as SQL has it.
 pub(super) fn execute_as(sql: &str, role: &str, relation: &str) -> Result<(), Failure> {
     reaching(sql, called(role)?, relation)
@@ -55,11 +76,11 @@ pub(super) fn execute_as(sql: &str, role: &str, relation: &str) -> Result<(), Fa
 pub(super) fn execute_making(sql: &str, role: &str, name: &str) -> Result<(), Failure> {
     let role = called(role)?;
     let lacks = |privilege| schema_of_closed_to(name, role, privilege);
-    lending(lacks("USAGE"), "USAGE", role, || {
+    lending(on_schema(lacks("USAGE")), "USAGE", role, || {
         let Some(schema) = lacks("CREATE") else {
             return run_as(sql, Some(role));
         };
-        lending(Some(schema), "CREATE", role, || {
+        lending(on_schema(Some(schema)), "CREATE", role, || {
             let _alone = OwnWork::alone();
             run_as(sql, Some(role))
         })
@@ -76,29 +97,43 @@ fn called(role: &str) -> Result<Oid, Failure> {
 
 /// Runs one command about `relation` as `user`, who may have lost the way to it.
 fn reaching(sql: &str, user: Oid, relation: &str) -> Result<(), Failure> {
-    lending(schema_closed_to(relation, user), "USAGE", user, || {
-        run_as(sql, Some(user))
+    let schema = schema_closed_to(relation, user);
+    lending(on_schema(schema), "USAGE", user, || run_as(sql, Some(user)))
+}
+
+/// Reads and locks rows of a table as its owner, who may have taken those rights away from himself.
+pub(super) fn reading<T>(table: &str, owner: Oid, work: impl FnOnce() -> T) -> Result<T, Failure> {
+    let lacks =
+        |privilege| table_closed_to(table, owner, privilege).then(|| format!("TABLE {table}"));
+    let schema = schema_closed_to(table, owner);
+    lending(on_schema(schema), "USAGE", owner, || {
+        lending(lacks("SELECT"), "SELECT", owner, || {
+            lending(lacks("UPDATE"), "UPDATE", owner, || {
+                let _acting = ActingAs::reading(owner);
+                Ok(work())
+            })
+        })
     })
 }
 
-/// Lends a privilege on a schema for one command, whatever comes of that.
-fn lending(
-    schema: Option<String>,
+fn on_schema(schema: Option<String>) -> Option<String> {
+    schema.map(|schema| format!("SCHEMA {schema}"))
+}
+
+/// Lends a privilege on an object for one command, whatever comes of that.
+fn lending<T>(
+    object: Option<String>,
     privilege: &str,
     user: Oid,
-    run: impl FnOnce() -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let Some(schema) = schema else {
+    run: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let Some(object) = object else {
         return run();
     };
     let role = role_named(user);
-    execute(
-        &format!("GRANT {privilege} ON SCHEMA {schema} TO {role}"),
-        None,
-    )?;
+    execute(&format!("GRANT {privilege} ON {object} TO {role}"), None)?;
     let done = run();
-    let back = format!("REVOKE {privilege} ON SCHEMA {schema} FROM {role}");
-    execute(&back, None)?;
+    execute(&format!("REVOKE {privilege} ON {object} FROM {role}"), None)?;
     done
 }
 
@@ -112,8 +147,7 @@ fn run_as(sql: &str, user: Option<Oid>) -> Result<(), Failure> {
             let _privileged = Privileged::for_ddl();
             let _own = OwnWork::begin();
             let _acting = user.map(ActingAs::restricted);
-            // Functions and tables may name each other.
-            let _bodies = OwnSettings::of(&[(c"check_function_bodies", c"off")]);
+            let _settings = OwnSettings::of(&MAKING);
             values::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
         }));
         let result = match outcome {

@@ -2,14 +2,13 @@
 //!
 //! What they evaluate is the owner's: they are made with his rights. How they are kept is in nobody's code.
 
-use super::command::{Failure, execute, execute_making};
+use super::command::{Failure, execute, execute_making, execute_on};
 use super::dependent_units::Dependent;
 use super::dependents::{Dependents, step_of};
 use super::present::{owner_of, role_named};
 use super::renamed::parts;
 use super::step::{Step, failed, warn};
 use crate::pg::catalog;
-use crate::pg::settings::OwnSettings;
 use crate::record::definition;
 use crate::report::Outcome;
 
@@ -72,7 +71,9 @@ impl Dependents {
                     now(parent).0,
                     now(child).0
                 );
-                execute(&sql, None).map_err(|failure| Box::new((step_of(child), failure)))?;
+                // Both indexes' expressions are simplified to be compared.
+                execute_on(&sql, &parent.object, &child.object)
+                    .map_err(|failure| Box::new((step_of(child), failure)))?;
             }
         }
         self.keep_targets();
@@ -133,8 +134,6 @@ fn schema_of(one: &Dependent) -> Option<&str> {
 
 /// Runs a command as the owner of `object`, who may have lost the right to make anything in the schema.
 fn make(sql: &str, object: &str, schema: Option<&str>) -> Result<(), Failure> {
-    // Where the session puts what it makes says nothing of where this was.
-    let _settings = OwnSettings::of(&[(c"default_tablespace", c"")]);
     match (owner_of(object), schema) {
         (Some(owner), Some(schema)) => {
             execute_making(sql, &role_named(owner), &format!("{schema}.made"))

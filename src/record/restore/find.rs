@@ -160,9 +160,11 @@ pub(super) unsafe fn fetch_visible(
     }
 }
 
+/// Fetches the row version at `tid` if the snapshot shows it.
+///
 /// # Safety
 /// `slot` must be the relation's, `snapshot` usable.
-unsafe fn fetch_by(
+pub(super) unsafe fn fetch_by(
     relation: pg_sys::Relation,
     mut tid: pg_sys::ItemPointerData,
     snapshot: pg_sys::Snapshot,

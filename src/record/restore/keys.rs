@@ -13,8 +13,11 @@ pub struct ForeignKey {
     pub name: String,
     pub child: Oid,
     pub child_name: String,
+    pub parent: Oid,
     pub parent_name: String,
     pub columns: Vec<String>,
+    /// The referencing columns' places in the child.
+    pub places: Vec<usize>,
     pub referenced: Vec<String>,
     /// referenced = referencing, and referenced = referenced.
     pub operators: Vec<String>,
@@ -24,27 +27,28 @@ pub struct ForeignKey {
 }
 
 impl ForeignKey {
-    /// `p.a = f.x AND ...`
-    pub fn join(&self) -> String {
-        let pairs = self
-            .referenced
-            .iter()
-            .zip(&self.operators)
-            .zip(&self.columns);
-        let conditions: Vec<String> = pairs
-            .map(|((parent, operator), child)| format!("p.{parent} {operator} f.{child}"))
-            .collect();
-        conditions.join(" AND ")
+    /// `p.a = k.c1 AND ...`: whether a parent is the one that a value of the referencing columns means.
+    pub fn finds(&self) -> String {
+        let pairs = self.referenced.iter().zip(&self.operators);
+        all(pairs
+            .zip(1..)
+            .map(|((parent, operator), n)| format!("p.{parent} {operator} k.c{n}")))
     }
 
-    /// `f.x what AND ...`
-    pub fn each(&self, what: &str) -> String {
-        let conditions: Vec<String> = self
-            .columns
-            .iter()
-            .map(|c| format!("f.{c} {what}"))
-            .collect();
-        conditions.join(" AND ")
+    /// `k.c1 = f.x AND ...`: whether a child references a value of the referenced columns.
+    pub fn is_referenced(&self) -> String {
+        let pairs = self.columns.iter().zip(&self.operators);
+        all(pairs
+            .zip(1..)
+            .map(|((child, operator), n)| format!("k.c{n} {operator} f.{child}")))
+    }
+
+    /// `p.a = k.c1 AND ...`: whether a parent has a value of the referenced columns.
+    pub fn is_present(&self) -> String {
+        let pairs = self.referenced.iter().zip(&self.parent_operators);
+        all(pairs
+            .zip(1..)
+            .map(|((parent, operator), n)| format!("p.{parent} {operator} k.c{n}")))
     }
 
     /// # Errors
@@ -61,8 +65,12 @@ impl ForeignKey {
     }
 }
 
+fn all(conditions: impl Iterator<Item = String>) -> String {
+    conditions.collect::<Vec<_>>().join(" AND ")
+}
+
 const KEYS: &str = "
-    SELECT c.conname::text, c.conrelid, c.conrelid::regclass::text, c.confrelid::regclass::text,
+    SELECT c.conname::text, c.conrelid, c.confrelid, c.conkey,
            CASE WHEN child.relkind = 'p' THEN '' ELSE 'ONLY ' END, CASE WHEN parent.relkind = 'p' THEN '' ELSE 'ONLY ' END,
            ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY AS k(n, i)
                  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.n ORDER BY k.i),
@@ -92,6 +100,9 @@ pub const OUTGOING: &str = " AND c.conrelid = $1 AND NOT EXISTS (
 pub const INCOMING: &str = " AND c.conparentid = 0 AND (c.confrelid = $1
     OR c.confrelid IN (SELECT relid FROM pg_catalog.pg_partition_ancestors($1)))";
 
+/// The one of this OID.
+pub const ITSELF: &str = " AND c.oid = $1";
+
 /// The foreign keys that `which` chooses of those that concern `relid`.
 pub fn keys(which: &str, relid: Oid) -> Vec<ForeignKey> {
     let sql = format!("{KEYS}{which} ORDER BY c.conname");
@@ -103,11 +114,17 @@ pub fn keys(which: &str, relid: Oid) -> Vec<ForeignKey> {
         for row in rows {
             let text = |n| row.text(n).map(Option::unwrap_or_default);
             let texts = |n| row.texts(n).map(Option::unwrap_or_default);
+            let oid = |n| Ok::<_, pgrx::spi::Error>(row.get(n)?.unwrap_or(pg_sys::InvalidOid));
+            let (child, parent): (Oid, Oid) = (oid(2)?, oid(3)?);
+            let numbers: Vec<i16> = row.get(4)?.unwrap_or_default();
             found.push(ForeignKey {
                 name: text(1)?,
-                child: row.get(2)?.unwrap_or(pg_sys::InvalidOid),
-                child_name: format!("{}{}", text(5)?, text(3)?),
-                parent_name: format!("{}{}", text(6)?, text(4)?),
+                child,
+                // In full: they are read as other users, whose search_path is theirs.
+                child_name: format!("{}{}", text(5)?, catalog::display_name(child)),
+                parent,
+                parent_name: format!("{}{}", text(6)?, catalog::display_name(parent)),
+                places: numbers.iter().map(|number| *number as usize - 1).collect(),
                 columns: quoted(texts(7)?),
                 referenced: quoted(texts(8)?),
                 operators: texts(9)?,

@@ -79,6 +79,7 @@ mod source;
 mod stages;
 mod step;
 mod table_history;
+mod take;
 mod target;
 mod told_by;
 mod undo;

@@ -34,6 +34,14 @@ pub(super) fn schema_closed_to(name: &str, role: pg_sys::Oid) -> Option<String> 
     ask(sql, &role.to_u32().to_string(), name)
 }
 
+/// Whether the role lacks a privilege on the table.
+pub(super) fn table_closed_to(name: &str, role: pg_sys::Oid, privilege: &str) -> bool {
+    let sql = format!(
+        "SELECT NOT pg_catalog.has_table_privilege($1::oid, pg_catalog.to_regclass($2), '{privilege}')"
+    );
+    asks(&sql, &role.to_u32().to_string(), name)
+}
+
 /// The schema that a name starts with, if the role lacks a privilege on it.
 pub(super) fn schema_of_closed_to(
     name: &str,
@@ -53,13 +61,6 @@ pub(super) fn reads_plainly(name: &str) -> bool {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
                               WHERE pg_catalog.format('%I.%I', n.nspname, t.typname) = $2 AND t.typtype IN ('e', 'b') AND t.typelem = 0)";
     asks(sql, "", name)
-}
-
-/// Whether there are casts whose functions are not a superuser's.
-pub(super) fn users_casts() -> bool {
-    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_cast AS c JOIN pg_catalog.pg_proc AS p ON p.oid = c.castfunc
-                              JOIN pg_catalog.pg_authid AS r ON r.oid = p.proowner WHERE NOT r.rolsuper)";
-    asks(sql, "", "")
 }
 
 /// Whether a relation is of one of these kinds (pg_class.relkind).

@@ -8,7 +8,6 @@
 
 use super::children::altered_tables;
 use super::column_history::ColumnChanges;
-use super::command::Failure;
 use super::dependent_units::is_dependent;
 use super::identity::{is_strangers, recorded_here};
 use super::own_rows::scan;
@@ -16,7 +15,7 @@ use super::present::exists;
 use super::referred::mentions;
 use super::since::Wanted;
 use super::stages::Rows;
-use super::step::{Step, failed, warn};
+use super::step::{Step, warn};
 use crate::guard_triggers;
 use crate::pg::privileged::Privileged;
 use crate::record::{column_change, table_change};
@@ -46,7 +45,7 @@ pub struct Rebuild {
     /// Recorded names that something else has now.
     pub(super) strangers: Vec<String>,
     /// What names something that is not there yet, and what it said.
-    waiting: Vec<(Step, String)>,
+    pub(super) waiting: Vec<(Step, String)>,
     /// What this restore made.
     pub made: Vec<Step>,
     /// Columns that have another type, the recorded one, since this restore: as recorded.
@@ -252,30 +251,13 @@ impl Rebuild {
         for step in whole.into_iter().chain(lost) {
             self.take(step, before)?;
         }
-        // A function returns a table's rows, a view calls the function: what had to wait comes when that is there.
-        loop {
-            let waiting = std::mem::take(&mut self.waiting);
-            let (count, made) = (waiting.len(), self.made.len());
-            for (step, _) in waiting {
-                self.take(step, before)?;
-            }
-            if self.made.len() == made || self.waiting.len() == count {
-                break;
-            }
-        }
+        self.take_waiting(before)?;
         if !before {
             for (step, message) in std::mem::take(&mut self.waiting) {
                 warn(&step, &message);
             }
         }
         Ok(())
-    }
-
-    /// The role that what the step makes is given to by a later one.
-    fn owner_to_be(&self, step: &Step) -> Option<&str> {
-        let mut steps = self.steps.iter();
-        let given = steps.find(|other| other.kind == "owner" && other.name == step.name)?;
-        given.sql.rsplit_once(" OWNER TO ").map(|(_, role)| role)
     }
 
     /// Why a command would not mean what it did, because something else has a name in it now.
@@ -285,32 +267,5 @@ impl Rebuild {
         Some(format!(
             "what is called \"{other}\" now is not what it referred to"
         ))
-    }
-
-    fn take(&mut self, step: Step, before: bool) -> Outcome<()> {
-        crate::pg::memory::check();
-        if self.is_done(&step) {
-            return Ok(());
-        }
-        if self.strangers.contains(&step.object) {
-            warn(&step, "what has that name now is somebody else's");
-            return Ok(());
-        }
-        if let Some(message) = self.misled(&step) {
-            if !matches!(step.kind.as_str(), "table" | "column") {
-                warn(&step, &message);
-                return Ok(());
-            }
-            return Err(failed(&step, &Failure::of(message)));
-        }
-        match step.execute(self.owner_to_be(&step)) {
-            Ok(()) => self.made.push(step),
-            Err(failure) if failure.missing && (!before || self.may_wait(&step)) => {
-                self.waiting.push((step, failure.message));
-            }
-            Err(failure) if step.is_derived() => warn(&step, &failure.message),
-            Err(failure) => return Err(failed(&step, &failure)),
-        }
-        Ok(())
     }
 }

@@ -70,8 +70,8 @@ impl Engine {
                 let mut incoming = leaf.incoming.take();
                 for reference in incoming.iter_mut().flatten() {
                     if reference.places().any(is_converted) {
-                        // SAFETY: the arrays were built by `remember`. Values of two types would not compare later.
-                        unsafe { check_incoming(reference)? };
+                        // Values of two types would not compare later.
+                        check_incoming(reference)?;
                     }
                 }
                 if let Some(all) = &mut incoming {

@@ -1,7 +1,8 @@
 //! One command of the record that makes something again: who it runs as, and what its failure says.
 
 use super::command::{Failure, execute, execute_as, execute_making};
-use super::present::{is_of_kind, owner_of, role_named, users_casts};
+use super::foreign_keys;
+use super::present::{is_of_kind, owner_of, role_named};
 use super::read_code::calls_when_read;
 use crate::pg::catalog::{self, OpenRelation};
 use crate::report::{Report, sqlstate};
@@ -55,7 +56,11 @@ impl Step {
             });
         }
         if self.kind == "partition" {
+            foreign_keys::make_before_attaching(&self.object, &self.name)?;
             return self.attach();
+        }
+        if self.kind == "foreign key" {
+            return foreign_keys::make(&self.sql, &self.object, &self.name);
         }
         if self.kind == "sequence owner"
             && let Some(owner) = owner_of(&self.object)
@@ -115,8 +120,8 @@ impl Step {
     pub fn runs_as(&self) -> Option<&str> {
         let evaluates = match self.kind.as_str() {
             "column" | "column type" | "not null" | "partition" => true,
-            // Keys of two types are compared through casts; comparison itself is a superuser's.
-            "foreign key" => users_casts(),
+            // Whether the index has expressions is told by simplifying them.
+            "replica identity" => true,
             "constraint" => !self.makes_index() || self.calls_when_read(),
             // They belong to no relation that is there.
             "table" | "view" | "function" | "type" => false,
@@ -132,6 +137,7 @@ impl Step {
                 | "view"
                 | "function"
                 | "type"
+                | "type constraint"
                 | "constraint"
                 | "index"
                 | "statistics"
@@ -150,6 +156,24 @@ impl Step {
         ["PRIMARY KEY", "UNIQUE", "EXCLUDE"]
             .iter()
             .any(|kind| rest.starts_with(kind))
+    }
+
+    /// The command's start that gives what this one makes to its owner.
+    pub fn giving(&self) -> Option<String> {
+        let what = match self.kind.as_str() {
+            "table" | "view" => "TABLE",
+            "function" => "ROUTINE",
+            "type" | "type constraint" => "TYPE",
+            "sequence" => "SEQUENCE",
+            "collation" => "COLLATION",
+            _ => return None,
+        };
+        Some(format!("ALTER {what} {} OWNER TO ", self.name))
+    }
+
+    /// It makes what runs with its owner's rights.
+    pub fn runs_for_its_owner(&self) -> bool {
+        matches!(self.kind.as_str(), "table" | "view" | "function")
     }
 
     /// It belongs to a column's conversion, which waits until all that was recorded later is undone.
@@ -206,6 +230,20 @@ pub fn name_taken(column: &str, table: &str) -> Box<Report> {
     .detail("The column was dropped, and its name was given to another one since.")
     .hint(format!(
         "Give that one another name, for the time of the restore at least: ALTER TABLE {table} RENAME COLUMN {quoted} TO ..."
+    ))
+}
+
+/// What runs with its owner's rights cannot come back to a role that is gone, and must not stay with who restores.
+pub fn owner_gone(step: &Step, role: &str) -> Box<Report> {
+    Report::new(
+        sqlstate::NOT_IN_PREREQUISITE_STATE,
+        format!("cannot bring back {}: its owner is gone", words(step)),
+    )
+    .detail(format!(
+        "It belonged to role {role}, with whose rights it runs, and there is no such role any more."
+    ))
+    .hint(format!(
+        "Make a role of that name (CREATE ROLE {role}), restore again, and give it to another owner then."
     ))
 }
 

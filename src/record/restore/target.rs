@@ -3,6 +3,7 @@
 use super::chunk::Chunk;
 use super::column_history::ColumnChanges;
 use super::defaults::Default;
+use super::foreign_keys::owners;
 use super::leaf::Leaf;
 use super::resolve::gone;
 use super::routing::Routing;
@@ -31,6 +32,8 @@ pub struct Target {
     pub shapes: Vec<Shape>,
     pub leaves: Vec<Leaf>,
     routing: Option<Routing>,
+    /// Its partitions are not all its owner's.
+    mixed: bool,
     /// Defaults of columns added since, by place.
     pub(super) defaults: Vec<Default>,
     /// Values that a dry run has put in the place of a sequence's.
@@ -89,6 +92,7 @@ impl Target {
                 shapes: Vec::new(),
                 leaves: Vec::new(),
                 routing: None,
+                mixed: false,
                 defaults: Vec::new(),
                 stand_ins: 0,
                 relation,
@@ -98,7 +102,12 @@ impl Target {
                     let leaf = Leaf::open(&target, relid, estate)?;
                     target.leaves.push(leaf);
                 }
-                'p' => target.routing = Some(Routing::new(&target.relation, estate)),
+                'p' => {
+                    // What it is partitioned by is simplified when it is first read.
+                    target.mixed = owners(relid).len() > 1;
+                    let _acting = target.acting();
+                    target.routing = Some(Routing::new(&target.relation, estate));
+                }
                 _ => {
                     return Err(Report::new(
                         sqlstate::WRONG_OBJECT_TYPE,
@@ -224,6 +233,10 @@ impl Target {
         let Some(routing) = &self.routing else {
             return Ok(0);
         };
+        if self.mixed {
+            // SAFETY: the caller filled the slot.
+            return unsafe { self.route_by_asking(estate) };
+        }
         // SAFETY: routing was set up for this table; ExecFindPartition raises when no partition takes the row.
         let relid = unsafe { routing.partition(self.slot, estate) };
         // SAFETY: the partition is locked by routing.

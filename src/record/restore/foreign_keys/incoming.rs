@@ -1,13 +1,14 @@
 //! Keys that a restore takes away, and whether anything still references them.
 
+use super::outgoing::{not_in, shown};
+use super::side::Side;
+use super::values::{Asked, Values};
 use super::violated;
 use crate::pg::catalog;
 use crate::pg::newest;
-use crate::pg::values::RowText;
 use crate::record::restore::engine::Engine;
 use crate::record::restore::keys::{ForeignKey, INCOMING, keys};
 use crate::report::Outcome;
-use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum, Oid};
 
 /// A foreign key that references a table, and keys of the table that a restore took away.
@@ -15,7 +16,7 @@ pub struct Incoming {
     pub(super) key: ForeignKey,
     /// The referenced columns' places and types in the leaf.
     columns: Vec<(usize, Oid)>,
-    gone: Vec<*mut pg_sys::ArrayBuildState>,
+    gone: Values,
 }
 
 impl Incoming {
@@ -61,39 +62,29 @@ impl Engine {
         let format = leaf.format.clone();
         let incoming = leaf
             .incoming
-            .get_or_insert_with(|| incoming(relid, &format));
+            .get_or_insert_with(|| incoming(relid, &format, estate));
         for reference in incoming {
-            // SAFETY: the caller vouches for the rows; the arrays live in the estate's memory.
+            // SAFETY: the caller vouches for the rows; the values live in the estate's memory.
             unsafe {
-                let stays = changed
-                    && reference
-                        .columns
-                        .iter()
-                        .all(|(place, _)| present.get(*place) == slot.get(*place));
-                if stays
-                    || reference
-                        .columns
-                        .iter()
-                        .any(|(p, _)| present.get(*p).is_none())
-                {
+                let stays = |place| present.get(place) == slot.get(place);
+                if changed && reference.places().all(stays) {
                     continue;
                 }
-                let columns = reference.columns.iter().zip(&mut reference.gone);
-                for ((place, type_oid), array) in columns {
-                    *array = pg_sys::accumArrayResult(
-                        *array,
-                        present.get(*place).unwrap_or(Datum::from(0)),
-                        false,
-                        *type_oid,
-                        (*estate).es_query_cxt,
-                    );
+                let places = reference.places();
+                let row: Option<Vec<Datum>> = places.map(|place| present.get(place)).collect();
+                if let Some(row) = row {
+                    reference.gone.push(&row);
                 }
             }
         }
     }
 }
 
-fn incoming(relid: Oid, format: &crate::record::format::RowFormat) -> Vec<Incoming> {
+fn incoming(
+    relid: Oid,
+    format: &crate::record::format::RowFormat,
+    estate: *mut pg_sys::EState,
+) -> Vec<Incoming> {
     let place = |name: &String| {
         let column = format
             .columns
@@ -105,8 +96,10 @@ fn incoming(relid: Oid, format: &crate::record::format::RowFormat) -> Vec<Incomi
         .into_iter()
         .filter_map(|key| {
             let columns: Vec<_> = key.referenced.iter().map(place).collect::<Option<_>>()?;
+            let types = columns.iter().map(|(_, type_oid)| *type_oid).collect();
             Some(Incoming {
-                gone: vec![std::ptr::null_mut(); columns.len()],
+                // SAFETY: the engine's estate outlives its leaves.
+                gone: unsafe { Values::new(types, (*estate).es_query_cxt) },
                 columns,
                 key,
             })
@@ -114,62 +107,49 @@ fn incoming(relid: Oid, format: &crate::record::format::RowFormat) -> Vec<Incomi
         .collect()
 }
 
-/// Whether no key that went away is still referenced.
+/// Whether no key that went away is still referenced. Once per reference.
 ///
-/// # Safety
-/// Once per reference.
-pub unsafe fn check_incoming(reference: &mut Incoming) -> Outcome<()> {
-    if reference.gone.iter().any(|array| array.is_null()) {
+/// Whoever referenced the key until this restore locked it has committed by now, perhaps after the snapshot that the
+/// transaction goes by under REPEATABLE READ: what that one does not show would be left without its parent.
+pub fn check_incoming(reference: &mut Incoming) -> Outcome<()> {
+    let all = reference.gone.asked();
+    if all.is_empty() {
         return Ok(());
     }
     let key = &reference.key;
     key.unsupported()?;
-    let mut arguments = Vec::new();
-    for (array, (_, type_oid)) in reference.gone.iter().zip(&reference.columns) {
-        // SAFETY: the state was built in the estate's memory; the array is made in the current context.
-        unsafe {
-            let value = pg_sys::makeArrayResult(*array, pg_sys::CurrentMemoryContext);
-            arguments.push(DatumWithOid::new(value, pg_sys::get_array_type(*type_oid)));
+    let children = Side::of(key.child, &key.child_name);
+    let parents = Side::of(key.parent, &key.parent_name);
+    for asked in all {
+        crate::pg::memory::check();
+        let mut left: Vec<i64> = children
+            .iter()
+            .flat_map(|child| referenced(child, &asked, &key.is_referenced()))
+            .collect();
+        for parent in &parents {
+            if !left.is_empty() {
+                left = not_in(parent, &asked, &key.is_present(), left);
+            }
         }
-    }
-    let list = |make: &dyn Fn(usize) -> String, separator: &str| {
-        (1..=key.columns.len())
-            .map(make)
-            .collect::<Vec<_>>()
-            .join(separator)
-    };
-    let sql = format!(
-        "SELECT pg_catalog.concat_ws(', ', {shown}) FROM ROWS FROM ({parameters}) AS k({names})
-         WHERE EXISTS (SELECT FROM {child} AS f WHERE {referenced})
-         AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {present}) LIMIT 1",
-        shown = list(&|n| format!("k.c{n}"), ", "),
-        parameters = list(&|n| format!("pg_catalog.unnest(${n})"), ", "),
-        names = list(&|n| format!("c{n}"), ", "),
-        child = key.child_name,
-        parent = key.parent_name,
-        referenced = list(
-            &|n| format!("k.c{n} {} f.{}", key.operators[n - 1], key.columns[n - 1]),
-            " AND "
-        ),
-        present = list(
-            &|n| format!(
-                "p.{} {} k.c{n}",
-                key.referenced[n - 1],
-                key.parent_operators[n - 1]
-            ),
-            " AND "
-        ),
-    );
-    // Whoever referenced the key until this restore locked it has committed by now, perhaps after the snapshot that the
-    // transaction goes by under REPEATABLE READ: what that one does not show would be left without its parent.
-    match newest::select(&sql, &arguments, |row| row.text(1)).first() {
-        None => Ok(()),
-        Some(value) => Err(violated(
+        let (Some(first), Some(child)) = (left.first(), children.first()) else {
+            continue;
+        };
+        return Err(violated(
             key,
             &key.referenced,
-            value,
+            &child.ask(|| shown(&asked, *first)),
             "is still referenced from",
             &key.child_name,
-        )),
+        ));
     }
+    Ok(())
+}
+
+/// The numbers of the rows that a row of the child references.
+fn referenced(child: &Side, asked: &Asked, condition: &str) -> Vec<i64> {
+    let sql = format!(
+        "SELECT k.n FROM {} WHERE EXISTS (SELECT FROM {} AS f WHERE {condition})",
+        asked.source, child.name
+    );
+    child.ask(|| newest::select(&sql, &asked.arguments(), |row| row.get(1)))
 }

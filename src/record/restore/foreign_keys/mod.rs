@@ -5,47 +5,39 @@
 //! away, as the foreign key's own trigger does), and is no key that went away still referenced.
 
 mod incoming;
+mod making;
 mod outgoing;
+mod side;
+mod values;
 
 pub use incoming::{Incoming, check_incoming};
+pub use making::{make, make_before_attaching};
 use outgoing::check_outgoing;
+pub(super) use side::owners;
 
 use super::engine::Engine;
 use super::keys::{ForeignKey, OUTGOING, keys};
-use super::present::{owner_of, users_casts};
-use crate::pg::acting::ActingAs;
 use crate::pg::catalog;
 use crate::pg::encoding;
-use crate::pg::values::RowText;
 use crate::report::{Outcome, Report};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::{self, Oid};
 
-/// Where keys of two types are compared through a cast that a user wrote, it runs as one of the tables' owners.
-fn acting(key: &ForeignKey) -> Option<ActingAs> {
-    let parent = key.parent_name.trim_start_matches("ONLY ");
-    let owners = [catalog::display_name(key.child).as_str(), parent].map(owner_of);
-    // SAFETY: a syscache look-up.
-    let is_superuser = |owner: &Oid| unsafe { pg_sys::superuser_arg(*owner) };
-    let owner = owners
-        .into_iter()
-        .flatten()
-        .find(|owner| !is_superuser(owner));
-    owner.map(ActingAs::restricted)
-}
-
-/// Runs a query; the number of rows, and the first row's text.
-fn ask(sql: &str, arguments: &[DatumWithOid]) -> (usize, Option<String>) {
+/// Runs a query; the number of rows.
+fn ask(sql: &str, arguments: &[DatumWithOid]) -> usize {
     Spi::connect_mut(|client| {
         let rows = client.update(&encoding::c_string(sql), None, arguments)?;
-        let count = rows.len();
-        let text = if count > 0 {
-            rows.first().text(1)?
-        } else {
-            None
-        };
-        Ok::<_, pgrx::spi::Error>((count, text))
+        Ok::<_, pgrx::spi::Error>(rows.len())
+    })
+    .unwrap_or_else(|error| pgrx::error!("{error}"))
+}
+
+/// Runs a query whose only row is two counts.
+fn counts(sql: &str, arguments: &[DatumWithOid]) -> [i64; 2] {
+    Spi::connect_mut(|client| {
+        let rows = client.update(&encoding::c_string(sql), None, arguments)?;
+        let (a, b) = rows.first().get_two::<i64, i64>()?;
+        Ok::<_, pgrx::spi::Error>([a, b].map(Option::unwrap_or_default))
     })
     .unwrap_or_else(|error| pgrx::error!("{error}"))
 }
@@ -58,14 +50,12 @@ impl Engine {
     pub(super) unsafe fn check_foreign_keys(&mut self) -> Outcome<()> {
         self.dirty = true;
         self.make_visible();
-        let casts = users_casts();
         for target in &mut self.targets {
             for leaf in &mut target.leaves {
                 if leaf.inserted.is_empty() && leaf.updated.is_empty() {
                     continue;
                 }
                 for key in keys(OUTGOING, leaf.relid) {
-                    let _acting = casts.then(|| acting(&key)).flatten();
                     check_outgoing(leaf, &key, self.xid)?;
                 }
             }
@@ -74,9 +64,7 @@ impl Engine {
                 .iter_mut()
                 .flat_map(|leaf| leaf.incoming.iter_mut().flatten())
             {
-                let _acting = casts.then(|| acting(&reference.key)).flatten();
-                // SAFETY: the arrays were built by `remember`.
-                unsafe { check_incoming(reference)? };
+                check_incoming(reference)?;
             }
         }
         Ok(())

@@ -1,26 +1,29 @@
 //! Whether every restored row finds the rows it references.
 
-use super::{ask, violated};
-use crate::pg::catalog;
-use crate::pg::encoding;
+use super::side::Side;
+use super::values::{Asked, Values};
+use super::{ask, counts, violated};
+use crate::pg::catalog::{self, OpenRelation};
+use crate::pg::slot::Slot;
+use crate::pg::values::RowText;
+use crate::pg::{memory, newest};
+use crate::record::restore::find::fetch_by;
 use crate::record::restore::keys::ForeignKey;
 use crate::record::restore::leaf::Leaf;
+use crate::record::restore::reopen::scan;
 use crate::report::Outcome;
-use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum};
 
-/// Rows checked by one query, which may read all rows of the table they reference.
-const BATCH: usize = 1_000_000;
-
-/// Runs a query whose only row is three counts.
-fn counts(sql: &str, arguments: &[DatumWithOid]) -> [i64; 3] {
-    Spi::connect_mut(|client| {
-        let rows = client.update(&encoding::c_string(sql), None, arguments)?;
-        let (a, b, c) = rows.first().get_three::<i64, i64, i64>()?;
-        Ok::<_, pgrx::spi::Error>([a, b, c].map(Option::unwrap_or_default))
-    })
-    .unwrap_or_else(|error| pgrx::error!("{error}"))
+/// Rows that reference others, on their way to the queries.
+struct Referencing<'a> {
+    key: &'a ForeignKey,
+    parents: Vec<Side>,
+    relation: pg_sys::Relation,
+    values: Values,
+    /// What the restore has written itself nobody else can take away; other rows are locked, as the key's own trigger does
+    /// it. `None`: the table they are in is locked.
+    own: Option<pg_sys::TransactionId>,
 }
 
 /// Whether the leaf's restored rows find what they reference.
@@ -30,109 +33,194 @@ pub(super) fn check_outgoing(
     xid: pg_sys::TransactionId,
 ) -> Outcome<()> {
     key.unsupported()?;
-    let own = xid.into_inner();
     let set_back = leaf.format.columns.iter().any(|column| {
         leaf.touched[column.fact.attnum as usize - 1]
             && key.columns.contains(&catalog::quoted(&column.fact.name))
     });
     let updated: &[_] = if set_back { &leaf.updated } else { &[] };
-    let (child, parent, join) = (&key.child_name, &key.parent_name, key.join());
-    let whole = key.each("IS NOT NULL");
-    for rows in leaf.inserted.chunks(BATCH).chain(updated.chunks(BATCH)) {
-        crate::pg::memory::check();
-        let places = tid_array(rows);
-        // SAFETY: a tid[] value that outlives the query.
-        let rows = || unsafe {
-            [DatumWithOid::new(
-                Datum::from(places.as_ptr()),
-                pg_sys::TIDARRAYOID,
-            )]
-        };
-        let lost = || {
-            let (_, orphan) = ask(
-                &format!(
-                    "SELECT pg_catalog.concat_ws(', ', {}) FROM {child} AS f WHERE f.ctid = ANY ($1) AND {whole}
-                     AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {join}) LIMIT 1",
-                    key.columns.iter().map(|c| format!("f.{c}")).collect::<Vec<_>>().join(", ")
-                ),
-                &rows(),
-            );
-            violated(
-                key,
-                &key.columns,
-                orphan.as_deref().unwrap_or(""),
-                "is not present in",
-                &key.parent_name,
-            )
-        };
-        let [referencing, found, others] = counts(
-            &format!(
-                "SELECT pg_catalog.count(*), pg_catalog.count(p.xmin),
-                     pg_catalog.count(*) FILTER (WHERE p.xmin OPERATOR(pg_catalog.<>) '{own}'::pg_catalog.xid)
-                 FROM {child} AS f LEFT JOIN {parent} AS p ON {join} WHERE f.ctid = ANY ($1) AND {whole}"
-            ),
-            &rows(),
-        );
-        if found < referencing {
-            return Err(lost());
-        }
-        // What this restore has written itself nobody else can take away; other rows are locked, as the key's own trigger
-        // does it.
-        if others > 0 {
-            let (locked, _) = ask(
-                &format!(
-                    "SELECT NULL::text FROM {child} AS f JOIN {parent} AS p ON {join} WHERE f.ctid = ANY ($1)
-                     AND p.xmin OPERATOR(pg_catalog.<>) '{own}'::pg_catalog.xid FOR KEY SHARE OF p"
-                ),
-                &rows(),
-            );
-            if (locked as i64) < others {
-                return Err(lost());
+    let mut referencing = Referencing::new(key, &leaf.relation, Some(xid));
+    // SAFETY: the leaf is open, and its slot of no use to anybody at the moment. An error's abort forgets the snapshot.
+    unsafe {
+        let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
+        for tid in leaf.inserted.iter().chain(updated) {
+            memory::check();
+            if fetch_by(leaf.relation.0, *tid, snapshot, leaf.present) {
+                referencing.row(leaf.present)?;
             }
         }
-        if key.match_full {
-            let some = key
-                .columns
-                .iter()
-                .map(|c| format!("f.{c} IS NOT NULL"))
-                .collect::<Vec<_>>();
-            let (mixed, _) = ask(
-                &format!(
-                    "SELECT NULL::text FROM {child} AS f WHERE f.ctid = ANY ($1) AND ({}) AND NOT ({whole}) LIMIT 1",
-                    some.join(" OR ")
-                ),
-                &rows(),
-            );
-            if mixed > 0 {
-                return Err(violated(
-                    key,
-                    &key.columns,
-                    "",
-                    "mixes null and nonnull values, against MATCH FULL, in",
-                    &key.child_name,
-                ));
-            }
-        }
+        pg_sys::UnregisterSnapshot(snapshot);
     }
-    Ok(())
+    referencing.end()
 }
 
-/// A `tid[]` value as bytes that can be used as a datum as they are.
-fn tid_array(rows: &[pg_sys::ItemPointerData]) -> Box<[u64]> {
-    let length = 24 + 6 * rows.len();
-    let mut bytes = Vec::with_capacity(length + 8);
-    bytes.extend_from_slice(&crate::record::datum::varlena_header(length));
-    bytes.extend_from_slice(&1i32.to_ne_bytes());
-    bytes.extend_from_slice(&0i32.to_ne_bytes());
-    bytes.extend_from_slice(&u32::from(pg_sys::TIDOID).to_ne_bytes());
-    bytes.extend_from_slice(&(rows.len() as i32).to_ne_bytes());
-    bytes.extend_from_slice(&1i32.to_ne_bytes());
-    for row in rows {
-        bytes.extend_from_slice(&row.ip_blkid.bi_hi.to_ne_bytes());
-        bytes.extend_from_slice(&row.ip_blkid.bi_lo.to_ne_bytes());
-        bytes.extend_from_slice(&row.ip_posid.to_ne_bytes());
+/// Whether all rows of a table find what they reference. Nobody else may write either table meanwhile.
+pub(super) fn check_all(key: &ForeignKey, relation: &OpenRelation) -> Outcome<()> {
+    key.unsupported()?;
+    let mut referencing = Referencing::new(key, relation, None);
+    let mut outcome = Ok(());
+    // SAFETY: the caller vouches for the lock; the scan's slot holds the row.
+    unsafe {
+        scan(relation, |slot, _| {
+            slot.fetch_all();
+            outcome = referencing.row(slot);
+            outcome.is_ok()
+        });
     }
-    bytes.resize(length.next_multiple_of(8), 0);
-    let (words, _) = bytes.as_chunks::<8>();
-    words.iter().map(|word| u64::from_ne_bytes(*word)).collect()
+    outcome?;
+    referencing.end()
+}
+
+impl Referencing<'_> {
+    fn new<'a>(
+        key: &'a ForeignKey,
+        relation: &OpenRelation,
+        own: Option<pg_sys::TransactionId>,
+    ) -> Referencing<'a> {
+        Referencing {
+            key,
+            parents: Side::of(key.parent, &key.parent_name),
+            relation: relation.0,
+            values: new_values(key, relation.0),
+            own,
+        }
+    }
+
+    /// # Safety
+    /// The slot must hold a row of the child, fetched.
+    unsafe fn row(&mut self, slot: Slot) -> Outcome<()> {
+        let places = self.key.places.iter();
+        // SAFETY: the caller vouches for the row.
+        let row: Vec<Option<Datum>> = places.map(|place| unsafe { slot.get(*place) }).collect();
+        let Some(whole) = row.iter().copied().collect::<Option<Vec<Datum>>>() else {
+            if self.key.match_full && row.iter().any(Option::is_some) {
+                return Err(violated(
+                    self.key,
+                    &self.key.columns,
+                    "",
+                    "mixes null and nonnull values, against MATCH FULL, in",
+                    &self.key.child_name,
+                ));
+            }
+            return Ok(());
+        };
+        // SAFETY: the key's columns have these types.
+        unsafe { self.values.push(&whole) };
+        match self.values.are_many() {
+            true => self.check(),
+            false => Ok(()),
+        }
+    }
+
+    fn end(mut self) -> Outcome<()> {
+        self.check()?;
+        // SAFETY: all is asked.
+        unsafe { self.values.free() };
+        Ok(())
+    }
+
+    /// Checks the values so far.
+    fn check(&mut self) -> Outcome<()> {
+        let next = new_values(self.key, self.relation);
+        let mut values = std::mem::replace(&mut self.values, next);
+        for asked in values.asked() {
+            memory::check();
+            self.check_one(&asked)?;
+        }
+        // SAFETY: all of it is asked.
+        unsafe { values.free() };
+        Ok(())
+    }
+
+    fn check_one(&self, asked: &Asked) -> Outcome<()> {
+        let (source, join) = (&asked.source, self.key.finds());
+        // The first transaction's own number is nobody's.
+        let own = self.own.map_or(0, pg_sys::TransactionId::into_inner);
+        let (mut found, mut others) = (0, 0);
+        for parent in &self.parents {
+            let sql = format!(
+                "SELECT pg_catalog.count(p.xmin),
+                     pg_catalog.count(*) FILTER (WHERE p.xmin OPERATOR(pg_catalog.<>) '{own}'::pg_catalog.xid)
+                 FROM {source} JOIN {name} AS p ON {join}",
+                name = parent.name
+            );
+            let [here, of_others] = parent.ask(|| counts(&sql, &asked.arguments()));
+            found += here;
+            others += of_others;
+        }
+        if found < asked.rows as i64 {
+            return Err(self.lost(asked));
+        }
+        if self.own.is_none() || others == 0 {
+            return Ok(());
+        }
+        let mut locked = 0;
+        for parent in &self.parents {
+            let sql = format!(
+                "SELECT NULL::text FROM {source} JOIN {name} AS p ON {join}
+                 WHERE p.xmin OPERATOR(pg_catalog.<>) '{own}'::pg_catalog.xid FOR KEY SHARE OF p",
+                name = parent.name
+            );
+            locked += parent.ask(|| ask(&sql, &asked.arguments()));
+        }
+        match (locked as i64) < others {
+            true => Err(self.lost(asked)),
+            false => Ok(()),
+        }
+    }
+
+    /// A value that no parent has.
+    fn lost(&self, asked: &Asked) -> Box<crate::report::Report> {
+        let mut left: Vec<i64> = (1..=asked.rows as i64).collect();
+        let mut value = String::new();
+        for parent in &self.parents {
+            left = not_in(parent, asked, &self.key.finds(), left);
+            if let Some(first) = left.first() {
+                value = parent.ask(|| shown(asked, *first));
+            }
+        }
+        violated(
+            self.key,
+            &self.key.columns,
+            &value,
+            "is not present in",
+            &self.key.parent_name,
+        )
+    }
+}
+
+fn new_values(key: &ForeignKey, relation: pg_sys::Relation) -> Values {
+    // SAFETY: the relation is open, the places are those of its columns. The abort of what comes of an error takes the
+    // memory, too.
+    unsafe {
+        let desc = (*relation).rd_att;
+        let types = key.places.iter();
+        let types = types.map(|place| crate::pg::compat::attribute(desc, *place).atttypid);
+        Values::new(types.collect(), pg_sys::CurTransactionContext)
+    }
+}
+
+/// Which of the rows numbered `left` no row of the parent has, by `condition`.
+pub(super) fn not_in(parent: &Side, asked: &Asked, condition: &str, left: Vec<i64>) -> Vec<i64> {
+    let sql = format!(
+        "SELECT k.n FROM {source} WHERE k.n OPERATOR(pg_catalog.=) ANY (${argument})
+         AND NOT EXISTS (SELECT FROM {name} AS p WHERE {condition}) ORDER BY k.n USING OPERATOR(pg_catalog.<)",
+        source = asked.source,
+        argument = asked.next_argument(),
+        name = parent.name,
+    );
+    let mut arguments = asked.arguments();
+    // SAFETY: a bigint[] argument.
+    arguments.push(unsafe { DatumWithOid::new(left, pg_sys::INT8ARRAYOID) });
+    parent.ask(|| newest::select(&sql, &arguments, |row| row.get(1)))
+}
+
+/// The values of row `n`.
+pub(super) fn shown(asked: &Asked, n: i64) -> String {
+    let sql = format!(
+        "SELECT {} FROM {} WHERE k.n OPERATOR(pg_catalog.=) {n}::bigint",
+        asked.shown(),
+        asked.source
+    );
+    let rows = newest::select(&sql, &asked.arguments(), |row| row.text(1));
+    rows.into_iter().next().unwrap_or_default()
 }
