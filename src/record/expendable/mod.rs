@@ -7,6 +7,7 @@ pub mod labels;
 mod nodes;
 mod read;
 mod rights;
+mod searched;
 mod session;
 mod trouble;
 pub mod uses;

@@ -1,6 +1,6 @@
 //! Reading what an administrator wrote, and printing it as it is kept.
 
-use super::{rights, session};
+use super::{rights, searched, session};
 use crate::pg::acting::ActingAs;
 use crate::pg::{encoding, raw, settings::OwnSettings};
 use crate::report::{Outcome, Report, sqlstate};
@@ -150,7 +150,7 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                     "It is evaluated as the table's owner, who may not execute {function}."
                 )));
             }
-            if let Some(object) = session::searched_with(node) {
+            if let Some(object) = searched::own_object(node) {
                 return Err(refused(format!(
                     "What {object} makes of a text is not written in the expression, and ALTER TEXT SEARCH may change it: \
                      use one of PostgreSQL's own, or keep what it makes in a generated column."

@@ -2,9 +2,8 @@
 //! which rows count: the questions that have no fixed answer are refused at `protect()`, the others are answered as in a
 //! session of our own.
 
-use super::nodes::is_value;
 use crate::pg::query::walk::any_part;
-use crate::pg::{catalog, objects, settings::OwnSettings};
+use crate::pg::{catalog, settings::OwnSettings};
 use crate::record::portable::PortableOutput;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid, SQLValueFunctionOp};
 use std::ffi::{CStr, c_void};
@@ -75,10 +74,6 @@ const SETTINGS: [(&CStr, &CStr); 5] = [
 /// pg_language.dat: functions in these look no names up.
 const INTERNAL: Oid = Oid::from_u32(12);
 const C: Oid = Oid::from_u32(13);
-
-/// pg_ts_config.h, pg_ts_dict.h: their bindings are missing.
-const TS_CONFIG_RELATION: Oid = Oid::from_u32(3602);
-const TS_DICTIONARY_RELATION: Oid = Oid::from_u32(3600);
 
 /// What an expression's value depends on besides the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,7 +146,7 @@ fn depends(function: Oid) -> bool {
         })
 }
 
-fn is_built_in(function: Oid) -> bool {
+pub(super) fn is_built_in(function: Oid) -> bool {
     function.to_u32() < pg_sys::FirstNormalObjectId
 }
 
@@ -244,40 +239,6 @@ pub unsafe fn reads_whole_row(node: *mut Node) -> bool {
             (*part).type_ == NodeTag::T_Var && (*(part as *mut pg_sys::Var)).varattno == 0
         })
     }
-}
-
-/// The first text search configuration or dictionary in an expression that is not PostgreSQL's own, or that the row tells:
-/// what it does to a text is in catalogs and files that nothing holds still.
-///
-/// # Safety
-/// `node` must be an analysed expression.
-pub unsafe fn searched_with(node: *mut Node) -> Option<String> {
-    let found = std::cell::Cell::new(None);
-    // SAFETY: the caller vouches for the node; a value has a type, and a constant of these types is an OID.
-    unsafe {
-        any_part(node, |part| {
-            if !is_value(part) {
-                return false;
-            }
-            let (class, what) = match pg_sys::exprType(part) {
-                pg_sys::REGCONFIGOID => (TS_CONFIG_RELATION, "configuration"),
-                pg_sys::REGDICTIONARYOID => (TS_DICTIONARY_RELATION, "dictionary"),
-                _ => return false,
-            };
-            if (*part).type_ != NodeTag::T_Const {
-                found.set(Some(format!("a text search {what} that the row names")));
-                return true;
-            }
-            let value = &*(part as *mut pg_sys::Const);
-            let oid = Oid::from_u32(value.constvalue.value() as u32);
-            let own = !value.constisnull && !is_built_in(oid);
-            if own {
-                found.set(Some(objects::described(class, oid)));
-            }
-            own
-        });
-    }
-    found.take()
 }
 
 /// The word for what only the session knows. Dates and times are the transaction's, in the time zone that is pinned.
