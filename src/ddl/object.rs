@@ -63,7 +63,7 @@ pub fn dropped(registry: &Rc<Registry>, address: Address, internal: bool) -> Vec
         scope.guard(format!("extension \"{EXTENSION}\""));
     }
     if !internal {
-        scope.used(address);
+        scope.used(address, true);
     }
     scope.found
 }
@@ -179,9 +179,9 @@ impl Scope {
         }
     }
 
-    /// Something that an `expendable` expression may be built of.
-    pub(super) fn used(&mut self, address: Address) {
-        let policies = uses::built_of(&self.registry, address);
+    /// Something that an `expendable` expression may be built of. `goes`: it is dropped.
+    pub(super) fn used(&mut self, address: Address, goes: bool) {
+        let policies = uses::built_of(&self.registry, address, goes);
         if !policies.is_empty() {
             let what = objects::described(address.class, address.oid);
             self.expendable(policies, format!("change of {what}"));
@@ -197,9 +197,9 @@ impl Scope {
             return;
         }
         match definitions::change(class, oid) {
-            Change::Changed => self.used(address),
+            Change::Changed => self.used(address, false),
             Change::Renamed => {
-                self.used(address);
+                self.used(address, false);
                 self.overload(address);
             }
             Change::Made => self.overload(address),

@@ -239,11 +239,12 @@ impl Scope {
                     OBJECT_FUNCTION | OBJECT_PROCEDURE | OBJECT_ROUTINE => {
                         let oid = pg_sys::LookupFuncWithArgs(kind, object.cast(), true);
                         self.function(oid);
-                        self.used(Address {
+                        let function = Address {
                             class: pg_sys::ProcedureRelationId,
                             oid,
                             column: 0,
-                        });
+                        };
+                        self.used(function, true);
                     }
                     OBJECT_SEQUENCE => {
                         if let Some(relid) = resolve_names(object.cast()) {

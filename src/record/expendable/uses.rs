@@ -14,15 +14,15 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 /// The policies whose expression calls the function, is told by the operator or the cast, or names the type or the
-/// collation.
-pub fn built_of(registry: &Registry, object: Address) -> Vec<Rc<Policy>> {
+/// collation. `goes`: the object is dropped, which makes no expression readable that isn't; what takes its place is met then.
+pub fn built_of(registry: &Registry, object: Address, goes: bool) -> Vec<Rc<Policy>> {
     // What initdb made is nobody's to change, short of a superuser who edits the catalogs.
     if object.oid.to_u32() < pg_sys::FirstNormalObjectId {
         return Vec::new();
     }
     // SAFETY: the nodes are those of an analysed expression.
     let uses = |node| unsafe { uses(node, object) };
-    let name = in_words(object);
+    let name = in_words(object).filter(|_| !goes);
     let search = Search {
         all: true,
         text: &|text| name.as_deref().is_some_and(|name| has_word(text, name)),
