@@ -269,3 +269,23 @@ fn long_lists_of_values_are_read_however_they_are_written() {
     );
     assert_eq!(refusal.sqlstate, "SF001");
 }
+
+#[test]
+fn what_is_too_large_to_be_read_is_told_so() {
+    let (_db, mut admin) = database_with(WORLD);
+    let mut told = |count: usize| {
+        let arms = vec!["email IN (SELECT email FROM plain WHERE n = 1)"; count].join(" OR ");
+        query_text(
+            &mut admin,
+            &format!(
+                "SELECT sqlstate, detail FROM backstop.check('DELETE FROM users WHERE {arms}')"
+            ),
+        )
+    };
+    assert_eq!(told(20), "");
+    let found = told(1000);
+    assert!(
+        found.starts_with("SF001|") && found.contains("more subqueries"),
+        "{found}"
+    );
+}

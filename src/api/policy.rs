@@ -2,7 +2,6 @@
 
 use super::arguments;
 use crate::guard_triggers;
-use crate::pg::acting::ActingAs;
 use crate::pg::catalog;
 use crate::pg::function::Call;
 use crate::pg::values::Text;
@@ -99,15 +98,8 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
         ));
     }
     let expendable = match expendable {
-        Some(text) => {
-            // A restore protects with more rights than who restores has, and a literal's type may be the table's owner's.
-            let foreign = guard_triggers::own_work() && record::restore::has_users_literal(&text);
-            // SAFETY: the relation is open.
-            unsafe {
-                let _acting = foreign.then(|| ActingAs::owner_of(relation.0));
-                Some(record::canonical(&text, relation.0)?)
-            }
-        }
+        // SAFETY: the relation is open.
+        Some(text) => Some(unsafe { record::canonical(&text, relation.0)? }),
         None => None,
     };
     // CREATE TRIGGER refuses a table that its own session holds open; the lock stays.

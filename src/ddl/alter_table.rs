@@ -33,15 +33,20 @@ impl Scope {
                 if (*command).subtype == AT_DropColumn {
                     self.drop_attribute(named);
                 }
+                if matches!((*command).subtype, AT_DropColumn | AT_AlterColumnType)
+                    && let Some(name) = catalog::owned((*command).name)
+                {
+                    self.field_named(named, &name);
+                }
             }
         }
     }
 
-    /// Protected tables whose columns hold values of a row type that loses a part.
+    /// Guarded tables whose columns hold values of a row type that loses a part.
     pub(super) fn drop_attribute(&mut self, row: Oid) {
         for relid in self.holding(row) {
             let through = "dropping a part of its columns' type";
-            self.through(relid, Kind::DropAttribute, through);
+            self.part(relid, Kind::DropAttribute, through);
         }
     }
 
@@ -106,6 +111,14 @@ impl Scope {
                 }
                 _ => return,
             };
+            if typed {
+                let found = self.found.len();
+                self.table(relid, inh, plain, name);
+                if self.found.len() == found {
+                    self.part(relid, plain, "a change of the type that it is of");
+                }
+                return;
+            }
             self.table(relid, inh, plain, name);
         }
     }

@@ -13,6 +13,7 @@ pub mod own_trigger;
 pub mod scope;
 pub mod sequence;
 pub mod statement;
+mod typed;
 
 use crate::judge::approval::Kind as ApprovalKind;
 use crate::judge::ddl::{Action, Registration, tamper};

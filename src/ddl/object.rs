@@ -39,6 +39,9 @@ pub fn dropped(registry: &Rc<Registry>, address: Address, internal: bool) -> Vec
         if is_own(oid) {
             scope.drop_relation(oid);
         }
+        if let Some(name) = &name {
+            scope.field(oid, column as i16, name);
+        }
         scope.table(oid, true, Kind::DropColumn, name);
         // An attribute of a type goes with its own type.
         scope.drop_attribute(oid);
@@ -60,7 +63,7 @@ pub fn dropped(registry: &Rc<Registry>, address: Address, internal: bool) -> Vec
         scope.guard(format!("extension \"{EXTENSION}\""));
     }
     if !internal {
-        scope.used(address);
+        scope.used(address, true);
     }
     scope.found
 }
@@ -72,6 +75,14 @@ pub fn altered(registry: &Rc<Registry>, address: Address) -> Vec<Finding> {
     let Address { class, oid, column } = address;
     if class == pg_sys::RelationRelationId && column == 0 {
         scope.moved(oid);
+    } else if class == pg_sys::RelationRelationId {
+        // Of each child, too, that a column is renamed in with its parent.
+        let attnum = column as i16;
+        if let Some(name) = objects::column_before(oid, attnum)
+            && objects::column_after(oid, attnum).is_some_and(|after| after != name)
+        {
+            scope.field(oid, attnum, &name);
+        }
     } else if class == pg_sys::TriggerRelationId {
         if let Some(trigger) = objects::trigger(oid)
             && guard_triggers::is_ours(&trigger.name)
@@ -168,9 +179,9 @@ impl Scope {
         }
     }
 
-    /// Something that an `expendable` expression may be built of.
-    pub(super) fn used(&mut self, address: Address) {
-        let policies = uses::built_of(&self.registry, address);
+    /// Something that an `expendable` expression may be built of. `goes`: it is dropped.
+    pub(super) fn used(&mut self, address: Address, goes: bool) {
+        let policies = uses::built_of(&self.registry, address, goes);
         if !policies.is_empty() {
             let what = objects::described(address.class, address.oid);
             self.expendable(policies, format!("change of {what}"));
@@ -186,14 +197,30 @@ impl Scope {
             return;
         }
         match definitions::change(class, oid) {
-            Change::Changed => self.used(address),
-            Change::Made => {
-                let policies = uses::overloaded_by(&self.registry, address);
-                let name = objects::named(class, oid).unwrap_or_default().0;
-                self.expendable(policies, format!("overload of \"{name}\""));
+            Change::Changed => self.used(address, false),
+            Change::Renamed => {
+                self.used(address, false);
+                self.overload(address);
             }
+            Change::Made => self.overload(address),
             Change::Unchanged => {}
         }
+    }
+
+    /// What may be meant from now on by what an `expendable` expression writes.
+    fn overload(&mut self, address: Address) {
+        let policies = uses::overloaded_by(&self.registry, address);
+        let name = objects::named(address.class, address.oid)
+            .unwrap_or_default()
+            .0;
+        self.expendable(policies, format!("overload of \"{name}\""));
+    }
+
+    /// A field of composite values, as an `expendable` expression may select it.
+    pub(super) fn field(&mut self, relid: Oid, attnum: i16, name: &str) {
+        let policies = uses::selecting(&self.registry, relid, attnum, name);
+        let of = catalog::display_name(relid);
+        self.expendable(policies, format!("change of field \"{name}\" of {of}"));
     }
 
     /// A function, if it is one of the guard's.

@@ -4,7 +4,7 @@ use super::{Finding, Table};
 use crate::guard_triggers;
 use crate::judge::ddl::{Action, Kind};
 use crate::pg::{catalog, objects, raw, types};
-use crate::record::append_only;
+use crate::record::{append_only, uses};
 use crate::registry::{Policy, Registry};
 use crate::running::underway;
 use pgrx::pg_sys::{self, Oid};
@@ -45,6 +45,27 @@ impl Scope {
         }
     }
 
+    /// As `through`, of a part of the values that a table's columns hold: what a follower loses with it could not be given
+    /// back either.
+    pub fn part(&mut self, relid: Oid, kind: Kind, through: &'static str) {
+        let found = self.found.len();
+        self.through(relid, kind, through);
+        if self.found.len() > found || underway::takes_table(relid) {
+            return;
+        }
+        if let Some(table) = Table::registered(&self.registry, relid, true, None).filter(|_| {
+            self.registry
+                .table(relid)
+                .is_some_and(|t| !t.cascades.is_empty())
+        }) {
+            let action = Action {
+                through: Some(through),
+                ..Action::new(Kind::DropFollowersAttribute, None)
+            };
+            self.found.push(Finding::Table { table, action });
+        }
+    }
+
     /// As `table`, reached by a command that doesn't name the table.
     pub fn through(&mut self, relid: Oid, kind: Kind, through: &'static str) {
         let action = Action {
@@ -81,11 +102,7 @@ impl Scope {
     fn registered_column(&self, relid: Oid, inh: bool, column: &str) -> bool {
         let policies = self.registry.policies(relid, inh);
         let named = policies.iter().any(|policy| {
-            policy.key_columns.iter().any(|key| key == column)
-                || policy
-                    .expendable
-                    .as_ref()
-                    .is_some_and(|text| text.contains(column))
+            policy.key_columns.iter().any(|key| key == column) || uses::names_column(policy, column)
         });
         named
             || self

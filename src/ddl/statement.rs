@@ -4,10 +4,11 @@ use super::Finding;
 use super::object::Address;
 use super::own_trigger;
 use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names, role_ids};
+use super::typed;
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
 use crate::pg::{catalog, compat, objects, raw};
-use crate::record::labels;
+use crate::record::{labels, uses};
 use crate::registry::Registry;
 use pgrx::pg_sys::{self, NodeTag, ObjectType::*, Oid};
 use std::rc::Rc;
@@ -84,6 +85,13 @@ pub unsafe fn findings(statement: *mut pg_sys::Node, registry: &Rc<Registry>) ->
             NodeTag::T_DropOwnedStmt => {
                 let roles = role_ids((*(statement as *mut pg_sys::DropOwnedStmt)).roles);
                 scope.each_protected(Kind::DropTable, "DROP OWNED", owned_by(&roles));
+                if (*(statement as *mut pg_sys::DropOwnedStmt)).behavior
+                    == pg_sys::DropBehavior::DROP_CASCADE
+                {
+                    scope.each_typed("DROP OWNED", |of_type| {
+                        typed::owner(of_type).is_some_and(|owner| roles.contains(&owner))
+                    });
+                }
             }
             NodeTag::T_AlterExtensionContentsStmt => {
                 let statement = statement as *mut pg_sys::AlterExtensionContentsStmt;
@@ -113,7 +121,11 @@ impl Scope {
             let newname = catalog::owned((*statement).newname).unwrap_or_default();
             match ((*statement).renameType, relid) {
                 (OBJECT_SCHEMA, _) => {
-                    self.schema(&subname, Kind::RenameSchema, "ALTER SCHEMA RENAME")
+                    self.schema(&subname, Kind::RenameSchema, "ALTER SCHEMA RENAME");
+                    for name in [&subname, &newname] {
+                        let policies = uses::naming_schema(&self.registry, name);
+                        self.expendable(policies, format!("new name of schema \"{subname}\""));
+                    }
                 }
                 (_, Some(relid)) if is_own(relid) => self.own(relid),
                 (OBJECT_COLUMN | OBJECT_ATTRIBUTE, Some(relid)) => {
@@ -121,6 +133,7 @@ impl Scope {
                         let inh = (*(*statement).relation).inh;
                         self.rename_column(relid, inh, &subname, &newname);
                     }
+                    self.field_named(relid, &subname);
                 }
                 (OBJECT_TRIGGER, Some(relid)) => self.trigger(relid, true, &subname, None),
                 (
@@ -130,6 +143,15 @@ impl Scope {
                 ) => self.table(relid, false, Kind::RenameTable, None),
                 _ => {}
             }
+        }
+    }
+
+    /// As `field`, of the column or attribute of that name.
+    pub(super) fn field_named(&mut self, relid: Oid, name: &str) {
+        if uses::concern(&self.registry)
+            && let Some(attnum) = objects::column(relid, name)
+        {
+            self.field(relid, attnum, name);
         }
     }
 
@@ -171,6 +193,7 @@ impl Scope {
         // SAFETY: the caller vouches for the node; the shape of its objects follows from removeType.
         unsafe {
             let kind = (*statement).removeType;
+            let cascade = (*statement).behavior == pg_sys::DropBehavior::DROP_CASCADE;
             for n in 0..raw::list_length((*statement).objects) {
                 let object = raw::list_nth((*statement).objects, n) as *mut pg_sys::Node;
                 match kind {
@@ -181,12 +204,29 @@ impl Scope {
                     }
                     OBJECT_SCHEMA => {
                         let name = catalog::owned(compat::string_value(object));
-                        self.schema(&name.unwrap_or_default(), Kind::DropTable, "DROP SCHEMA");
+                        let name = name.unwrap_or_default();
+                        self.schema(&name, Kind::DropTable, "DROP SCHEMA");
+                        if cascade {
+                            self.each_typed("DROP SCHEMA", |of_type| {
+                                typed::lies_in(of_type, &name)
+                            });
+                        }
+                    }
+                    OBJECT_TYPE if cascade => {
+                        let dropped =
+                            pg_sys::LookupTypeNameOid(std::ptr::null_mut(), object.cast(), true);
+                        self.each_typed("DROP TYPE", |of_type| of_type == dropped);
                     }
                     OBJECT_EXTENSION => {
                         let name = catalog::owned(compat::string_value(object));
-                        if name.is_some_and(|name| name == EXTENSION) {
+                        let name = name.unwrap_or_default();
+                        if name == EXTENSION {
                             self.guard(format!("extension \"{EXTENSION}\""));
+                        } else if cascade {
+                            let extension = typed::extension(&name);
+                            self.each_typed("DROP EXTENSION", |of_type| {
+                                typed::is_member(of_type, extension)
+                            });
                         }
                     }
                     OBJECT_TRIGGER => self.drop_on_table(object.cast(), Kind::DropTrigger),
@@ -199,11 +239,12 @@ impl Scope {
                     OBJECT_FUNCTION | OBJECT_PROCEDURE | OBJECT_ROUTINE => {
                         let oid = pg_sys::LookupFuncWithArgs(kind, object.cast(), true);
                         self.function(oid);
-                        self.used(Address {
+                        let function = Address {
                             class: pg_sys::ProcedureRelationId,
                             oid,
                             column: 0,
-                        });
+                        };
+                        self.used(function, true);
                     }
                     OBJECT_SEQUENCE => {
                         if let Some(relid) = resolve_names(object.cast()) {

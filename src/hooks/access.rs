@@ -74,6 +74,8 @@ unsafe fn concerns(
         // CREATE OR REPLACE FUNCTION comes as a creation.
         OAT_POST_CREATE => {
             class == pg_sys::ProcedureRelationId
+                || class == pg_sys::TypeRelationId
+                || class == pg_sys::CollationRelationId
                 || class == pg_sys::OperatorRelationId
                 || class == objects::REWRITE_RELATION
                 || class == objects::CAST_RELATION

@@ -50,6 +50,8 @@ struct Context {
 struct Walk<'a> {
     statement: &'a Statement,
     classes: &'a Classes,
+    /// The target whose own columns may be read as they like. A cursor's rows may be of any table it reads.
+    own: Option<InstanceId>,
     /// Instances that are asked to have found no partner in an outer join.
     missing: HashSet<InstanceId>,
     /// Subqueries that were read as the partner of such a join, and how far out what they say of others then counts.
@@ -58,15 +60,18 @@ struct Walk<'a> {
     conjunctions: usize,
 }
 
-/// Every reading of a protected key by range in `predicate` and the subqueries that feed it.
+/// Every reading of a protected key by range in `predicate`, which selects the rows of `own`, and the subqueries that feed
+/// it.
 pub fn key_readings(
     statement: &Statement,
     classes: &Classes,
+    own: Option<InstanceId>,
     predicate: &Predicate,
 ) -> Vec<KeyReading> {
     let mut walk = Walk {
         statement,
         classes,
+        own,
         missing: outer::missing(statement, &[predicate]),
         partners: HashSet::new(),
         found: Vec::new(),

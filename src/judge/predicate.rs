@@ -53,6 +53,8 @@ pub enum Reading {
     Excepted,
     /// A node this version cannot read: refused rather than guessed.
     Unreadable,
+    /// A statement that is too large to be read, or nested too deep.
+    TooLarge,
 }
 
 /// A row-selecting condition.

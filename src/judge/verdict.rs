@@ -55,7 +55,8 @@ pub fn judge(statement: &Statement) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for target in statement.targets.iter().filter(|t| !is_given(statement, t)) {
         for action in &target.actions {
-            let readings = key_readings(statement, &classes, &action.predicate);
+            let own = Some(target.instance).filter(|_| action.verb != Verb::Cursor);
+            let readings = key_readings(statement, &classes, own, &action.predicate);
             findings.extend(readings.into_iter().map(Finding::KeyRange));
         }
     }

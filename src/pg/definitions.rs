@@ -5,20 +5,27 @@ use super::objects::{self, text};
 use super::{compat, raw};
 use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, SysCacheIdentifier, TupleDesc};
 
-/// The columns of these catalogs that tell. Owners, privileges and costs tell nothing.
-const TELLING: [&str; 18] = [
-    "proname",
-    "pronamespace",
+/// The columns of these catalogs that tell what an object does. Owners, privileges and costs tell nothing.
+const TELLING: [&str; 9] = [
     "prolang",
     "prosecdef",
     "proisstrict",
     "provolatile",
     "prorettype",
-    "proargtypes",
     "prosrc",
     "probin",
     "prosqlbody",
     "proconfig",
+];
+
+/// Those that tell by which words it is found: also with how many arguments, and which it is given where they are left out.
+const NAMING: [&str; 12] = [
+    "proname",
+    "pronamespace",
+    "proargtypes",
+    "pronargdefaults",
+    "proargdefaults",
+    "provariadic",
     "oprname",
     "oprnamespace",
     "typname",
@@ -32,6 +39,8 @@ const TELLING: [&str; 18] = [
 pub enum Change {
     Made,
     Changed,
+    /// It may be found where it was not before.
+    Renamed,
     /// It stays what it was.
     Unchanged,
 }
@@ -48,15 +57,19 @@ pub fn change(class: Oid, oid: Oid) -> Change {
     }
     let by = [(1, pg_sys::F_OIDEQ, Datum::from(oid))];
     // SAFETY: both rows are live and of the catalog that the descriptor is of.
-    let same = objects::newest_tuple(class, Oid::from(index), &by, |after, desc| unsafe {
-        tell_the_same(before, after, desc)
+    let change = objects::newest_tuple(class, Oid::from(index), &by, |after, desc| unsafe {
+        match (
+            tell_the_same(before, after, desc, &NAMING),
+            tell_the_same(before, after, desc, &TELLING),
+        ) {
+            (false, _) => Change::Renamed,
+            (_, false) => Change::Changed,
+            _ => Change::Unchanged,
+        }
     });
     // SAFETY: found above.
     unsafe { pg_sys::ReleaseSysCache(before) };
-    match same {
-        Some(false) => Change::Changed,
-        _ => Change::Unchanged,
-    }
+    change.unwrap_or(Change::Unchanged)
 }
 
 fn catalog(class: Oid) -> Option<(SysCacheIdentifier::Type, u32)> {
@@ -86,9 +99,16 @@ fn catalog(class: Oid) -> Option<(SysCacheIdentifier::Type, u32)> {
     found.map(|(_, cache, index)| (cache, index))
 }
 
+/// Whether these columns of two versions of a row have the same values.
+///
 /// # Safety
 /// Both rows must be live and of `desc`'s catalog.
-unsafe fn tell_the_same(before: HeapTuple, after: HeapTuple, desc: TupleDesc) -> bool {
+unsafe fn tell_the_same(
+    before: HeapTuple,
+    after: HeapTuple,
+    desc: TupleDesc,
+    telling: &[&str],
+) -> bool {
     // SAFETY: the arrays have a member for each column; a value is compared as its column's type is stored.
     unsafe {
         let count = (*desc).natts as usize;
@@ -100,7 +120,7 @@ unsafe fn tell_the_same(before: HeapTuple, after: HeapTuple, desc: TupleDesc) ->
         let ((old, was_null), (new, is_null)) = (columns(before), columns(after));
         (0..count).all(|n| {
             let column = compat::attribute(desc, n);
-            if !TELLING.contains(&text(&column.attname).as_str()) {
+            if !telling.contains(&text(&column.attname).as_str()) {
                 return true;
             }
             if was_null[n] || is_null[n] {
@@ -113,12 +133,22 @@ unsafe fn tell_the_same(before: HeapTuple, after: HeapTuple, desc: TupleDesc) ->
                     value
                 }
             };
-            raw::datumIsEqual(
-                whole(old[n]),
-                whole(new[n]),
-                column.attbyval,
-                column.attlen.into(),
-            )
+            let (old, new) = (whole(old[n]), whole(new[n]));
+            raw::datumIsEqual(old, new, column.attbyval, column.attlen.into())
+                || (column.atttypid == pg_sys::PG_NODE_TREEOID && mean_the_same(old, new))
         })
+    }
+}
+
+/// Whether two expressions are the same, wherever they were written in their commands.
+///
+/// # Safety
+/// Both must be values of type pg_node_tree.
+unsafe fn mean_the_same(one: Datum, other: Datum) -> bool {
+    // SAFETY: what nodeToString() has written.
+    unsafe {
+        let read =
+            |value: Datum| pg_sys::stringToNode(pg_sys::text_to_cstring(value.cast_mut_ptr()));
+        pg_sys::equal(read(one), read(other))
     }
 }

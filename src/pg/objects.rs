@@ -83,17 +83,28 @@ pub fn rule(oid: Oid) -> Option<OnTable> {
     )
 }
 
-/// The name and the schema of a function or an operator, as the running command leaves it.
+/// The name and the schema of a function, an operator, a type or a collation, as the running command leaves it.
 pub fn named(class: Oid, oid: Oid) -> Option<(String, Oid)> {
-    if class == pg_sys::ProcedureRelationId {
+    let is = |catalog: Oid| class == catalog;
+    if is(pg_sys::ProcedureRelationId) {
         let index = Oid::from(pg_sys::ProcedureOidIndexId);
         newest(class, index, oid, |row: &pg_sys::FormData_pg_proc| {
             (text(&row.proname), row.pronamespace)
         })
-    } else if class == pg_sys::OperatorRelationId {
+    } else if is(pg_sys::OperatorRelationId) {
         let index = Oid::from(pg_sys::OperatorOidIndexId);
         newest(class, index, oid, |row: &pg_sys::FormData_pg_operator| {
             (text(&row.oprname), row.oprnamespace)
+        })
+    } else if is(pg_sys::TypeRelationId) {
+        let index = Oid::from(pg_sys::TypeOidIndexId);
+        newest(class, index, oid, |row: &pg_sys::FormData_pg_type| {
+            (text(&row.typname), row.typnamespace)
+        })
+    } else if is(pg_sys::CollationRelationId) {
+        let index = Oid::from(pg_sys::CollationOidIndexId);
+        newest(class, index, oid, |row: &pg_sys::FormData_pg_collation| {
+            (text(&row.collname), row.collnamespace)
         })
     } else {
         None
@@ -259,8 +270,8 @@ pub fn text(name: &pg_sys::NameData) -> String {
     encoding::decoded(unsafe { CStr::from_ptr(name.data.as_ptr()) })
 }
 
-/// `T` must be the fixed part of the cache's rows.
-fn cached<T, R>(cache: i32, oid: Oid, read: impl FnOnce(&T) -> R) -> Option<R> {
+/// What `read` makes of a row that a cache finds by its OID. `T` must be the fixed part of the cache's rows.
+pub fn cached<T, R>(cache: i32, oid: Oid, read: impl FnOnce(&T) -> R) -> Option<R> {
     // SAFETY: released after the read; the row outlives the reference.
     unsafe {
         let tuple = pg_sys::SearchSysCache1(cache, Datum::from(oid));

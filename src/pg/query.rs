@@ -16,7 +16,7 @@ mod condition;
 mod counted;
 mod covered;
 mod domains;
-mod elements;
+pub mod elements;
 mod ends;
 mod findings;
 mod fold;

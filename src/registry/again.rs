@@ -6,6 +6,7 @@ use crate::judge::spelling::literal;
 use crate::pg::catalog;
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashSet;
+use std::rc::Rc;
 
 impl Registry {
     /// The command that registers again what a table is guarded on account of: itself, what it inherits from, or what it
@@ -36,10 +37,13 @@ impl Registry {
         inh: bool,
         renamed: Option<(&str, &str)>,
     ) -> Registration {
-        let policies = self.policies(relid, inh);
+        let mut policies = self.policies(relid, inh);
         if policies.is_empty() {
             let (end, again) = self.fed_alone(relid, inh, renamed);
-            return Registration { end, again };
+            if !end.is_empty() {
+                return Registration { end, again };
+            }
+            policies = self.followed(relid);
         }
         let end = policies
             .iter()
@@ -56,6 +60,26 @@ impl Registry {
             end: end.collect::<Vec<_>>().join("; "),
             again: again.join(" ").trim_end_matches(';').to_owned(),
         }
+    }
+
+    /// The policies of the protected tables that a table follows.
+    fn followed(&self, relid: Oid) -> Vec<Rc<Policy>> {
+        let mut seen: HashSet<Oid> = HashSet::new();
+        let mut queue = vec![relid];
+        let mut found: Vec<Rc<Policy>> = Vec::new();
+        while let Some(relid) = queue.pop() {
+            let Some(table) = self.table(relid).filter(|_| seen.insert(relid)) else {
+                continue;
+            };
+            for policy in &table.policies {
+                if !found.iter().any(|known| known.relid == policy.relid) {
+                    found.push(policy.clone());
+                }
+            }
+            queue.extend(table.cascades.iter().map(|edge| edge.parent));
+        }
+        found.sort_by_key(|policy| policy.relid.to_u32());
+        found
     }
 
     /// The commands of a table whose columns are fed by upstreams, and that is not protected.

@@ -332,3 +332,24 @@ DELETE FROM events WHERE day < '2026-01-01'
 
 -- passes: old rows, by a time that is not among the key's protected columns
 DELETE FROM metrics WHERE day < '2026-01-01'
+
+-- passes: a range of the target's own references, which other rows are looked up by
+UPDATE orders SET status = 'x' WHERE user_id <> 1 AND user_id IN (SELECT id FROM users WHERE plan = 'pro')
+
+-- passes: the same as a join
+UPDATE orders SET status = 'x' FROM users u WHERE u.id = orders.user_id AND orders.user_id <> 1 AND u.plan = 'pro'
+
+-- passes: the same as NOT IN
+DELETE FROM orders USING users u WHERE u.id = orders.user_id AND orders.user_id NOT IN (1, 2) AND u.plan = 'pro'
+
+-- passes: a list of subqueries and values
+UPDATE users SET plan = 'x' WHERE id IN ((SELECT id FROM users WHERE email = 'u1@example.org'), 7)
+
+-- passes: a list of subqueries
+UPDATE users SET plan = 'x' WHERE id IN ((SELECT id FROM users WHERE email = 'u1@example.org'), (SELECT user_id FROM orders WHERE status = 'none'))
+
+-- passes: a row equals a subquery's
+UPDATE lines SET sku = 'x' WHERE (order_id, line_no) = (SELECT id, 1 FROM orders WHERE total = 20)
+
+-- passes: a row is among a subquery's
+UPDATE lines SET sku = 'x' WHERE (order_id, line_no) IN (SELECT id, 1 FROM orders WHERE total = 20)

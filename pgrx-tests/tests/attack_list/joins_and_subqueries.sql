@@ -420,3 +420,39 @@ DELETE FROM users WHERE id IN (SELECT u.id FROM users u, unnest('{1}'::int[]) x 
 
 -- refused SF001: the first of a list that is stored
 DELETE FROM users WHERE id IN (SELECT x FROM unnest(ARRAY(SELECT user_id FROM plain)) x ORDER BY x LIMIT 3)
+
+-- refused SF001: a range of references that feed the statement
+DELETE FROM users USING orders o WHERE o.user_id = users.id AND o.user_id > 3
+
+-- refused SF001: a range of the target's own references, of which one is its key
+DELETE FROM orders USING users u WHERE u.id = orders.user_id AND u.id = orders.id AND orders.user_id > 3
+
+-- refused SF001: a range of the key that the target's own references are looked up by
+DELETE FROM orders USING users u WHERE u.id = orders.user_id AND u.id > 3
+
+-- refused SF001: a range of another reading's references
+DELETE FROM orders USING orders o, users u WHERE o.user_id = u.id AND o.user_id > 3 AND orders.user_id = u.id
+
+-- refused SF001: what a range of references has changed selects keys
+WITH o AS (UPDATE orders SET status = 'x' WHERE user_id > 3 RETURNING user_id) DELETE FROM users WHERE id IN (SELECT user_id FROM o)
+
+-- refused SF001: a list of subqueries, one of them over a range
+DELETE FROM users WHERE id IN ((SELECT id FROM users WHERE id > 5 LIMIT 1), 7)
+
+-- refused SF001: a list of subqueries that compute keys
+DELETE FROM users WHERE id IN ((SELECT max(id) FROM users), (SELECT min(id) + 1 FROM users))
+
+-- refused SF002: a list in which a row finds itself
+DELETE FROM users WHERE id IN ((SELECT u.id FROM users u WHERE u.email = users.email), 7)
+
+-- refused SF001: a row is less than a subquery's
+DELETE FROM lines WHERE (order_id, line_no) < (SELECT id, 1 FROM orders WHERE total = 20)
+
+-- refused SF001: a row differs from a subquery's
+DELETE FROM lines WHERE (order_id, line_no) <> (SELECT id, 1 FROM orders WHERE total = 20)
+
+-- refused SF001: a row equals a subquery's over a range
+DELETE FROM lines WHERE (order_id, line_no) = (SELECT id, 1 FROM orders WHERE id < 3 AND total = 20)
+
+-- refused SF001: all rows but a subquery's
+DELETE FROM lines WHERE NOT ((order_id, line_no) = (SELECT id, 1 FROM orders WHERE total = 20))

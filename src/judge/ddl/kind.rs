@@ -11,6 +11,8 @@ pub enum Kind {
     AlterColumnType,
     /// Of the composite type that a typed table is of, or that values of the table's columns are made of.
     DropAttribute,
+    /// The same of a table that is no protected one's child, but takes part in its cascades.
+    DropFollowersAttribute,
     AlterAttributeType,
     SetUnlogged,
     AttachPartition,
@@ -55,7 +57,7 @@ impl Kind {
             Kind::DropTable => "DROP TABLE",
             Kind::DropColumn => "DROP COLUMN",
             Kind::AlterColumnType => "ALTER COLUMN TYPE",
-            Kind::DropAttribute => "DROP ATTRIBUTE",
+            Kind::DropAttribute | Kind::DropFollowersAttribute => "DROP ATTRIBUTE",
             Kind::AlterAttributeType => "ALTER ATTRIBUTE TYPE",
             Kind::SetUnlogged => "SET UNLOGGED",
             Kind::AttachPartition => "ATTACH PARTITION",
@@ -114,6 +116,7 @@ impl Kind {
                 Approvable::Captured
             }
             Kind::DropAttribute
+            | Kind::DropFollowersAttribute
             | Kind::AlterAttributeType
             | Kind::SwitchAllTriggers
             | Kind::RenameRegisteredColumn
@@ -130,6 +133,9 @@ impl Kind {
             Kind::AlterColumnType => "It would rewrite the column's value in every row.",
             Kind::DropAttribute => {
                 "It would remove a part of stored values, which could not be given back: no approval covers it."
+            }
+            Kind::DropFollowersAttribute => {
+                "It would remove or rewrite a part of stored values, which could not be given back: no approval covers it."
             }
             Kind::AlterAttributeType => {
                 "It would rewrite a part of stored values, which could not be given back: no approval covers it."

@@ -47,6 +47,10 @@ impl Action {
                 "{object} is refused: rows of protected table \"{}\" are expendable by it",
                 subject.table
             ),
+            (Some(through), _) if self.kind == Kind::DropFollowersAttribute => format!(
+                "{through} would reach table \"{}\", whose rows go with those of a protected one",
+                subject.table
+            ),
             (Some(through), _) => {
                 format!(
                     "{through} would reach protected table \"{}\"",
@@ -118,7 +122,7 @@ impl Action {
     fn give_up(&self, registration: &Registration) -> String {
         let instead = match self.kind {
             Kind::SwitchAllTriggers => "Name the one trigger that is meant, or give",
-            Kind::DropAttribute | Kind::AlterAttributeType => {
+            Kind::DropAttribute | Kind::DropFollowersAttribute | Kind::AlterAttributeType => {
                 "Add a new attribute and stop using the old one, or give"
             }
             Kind::ChangeExpendable => "If it is meant, give",

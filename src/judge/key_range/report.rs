@@ -1,7 +1,7 @@
 //! Which readings of a key are reported, and which narrow what is pinned around them.
 
 use super::{Context, KeyReading, Walk, Why};
-use crate::judge::predicate::{ColumnId, ExprId, Operand, Reading};
+use crate::judge::predicate::{ColumnId, ExprId, InstanceId, Operand, Reading};
 use crate::judge::statement::InstanceKind;
 
 impl Walk<'_> {
@@ -47,7 +47,7 @@ impl Walk<'_> {
                     && context.facts.pins_row_of(self.statement, key)
             }
         };
-        if harmless {
+        if harmless || self.is_own_reference(key, via) {
             return;
         }
         // An alias is judged by any key it stands for; report the key it is itself, if it is one.
@@ -61,6 +61,20 @@ impl Walk<'_> {
         if !self.found.contains(&reading) {
             self.found.push(reading);
         }
+    }
+
+    /// Is `via` a column of the target's own, which merely refers to another table's key? What is said of it is said of the
+    /// target's rows, whoever they refer to; the other table's, and what they lead to, are chosen by nothing else.
+    fn is_own_reference(&self, key: ColumnId, via: ColumnId) -> bool {
+        let statement = self.statement;
+        let of = |column: ColumnId| statement.columns[column].instance;
+        let relid = |instance: InstanceId| statement.instances[instance].relid;
+        let is_target = |instance: InstanceId| {
+            let mut targets = statement.targets.iter();
+            targets.any(|target| relid(target.instance) == relid(instance))
+        };
+        let reached = statement.columns[via].generated_from.contains(&key);
+        self.own == Some(of(via)) && !statement.is_key(via) && !reached && !is_target(of(key))
     }
 
     pub fn outside(&self, column: ColumnId, context: &Context) -> bool {

@@ -28,7 +28,9 @@ pub(super) fn violation(
         Why::Read(Reading::Compared) => "range condition on",
         Why::Read(Reading::Ordered) => "row selection by order of",
         Why::Read(Reading::Excepted) => "exclusion by",
-        Why::Read(Reading::Unreadable) => "condition that pg_backstop cannot read on",
+        Why::Read(Reading::Unreadable | Reading::TooLarge) => {
+            "condition that pg_backstop cannot read on"
+        }
         Why::Negated => "negated condition on",
         Why::Series => "computed series of",
     };
@@ -59,6 +61,11 @@ pub(super) fn violation(
         (Why::Read(Reading::Unreadable), true) => {
             "The statement selects rows by an expression that this version of pg_backstop does not know.".to_owned()
         }
+        (Why::Read(Reading::TooLarge), _) => {
+            "The statement has more subqueries, set operations or levels of nesting than pg_backstop reads: what selects its \
+             rows cannot be told."
+                .to_owned()
+        }
         (Why::Negated, false) => format!("The statement would select every row but those where \"{sql}\"."),
         (_, true) => format!("The statement would select rows by an expression of \"{key}\" that is not an equality."),
         (_, false) => format!("The statement would select rows by \"{sql}\"."),
@@ -66,6 +73,7 @@ pub(super) fn violation(
     let named = named_rows(target, column.instance, texts);
     let reordered = match reading.why {
         Why::Read(Reading::Ordered) => " order by another column first,",
+        Why::Read(Reading::TooLarge) => " do it in smaller statements,",
         _ => "",
     };
     let mut hint = format!("Name {named},{reordered} {OR_APPROVE}.");

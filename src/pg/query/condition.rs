@@ -189,7 +189,8 @@ impl Gatherer<'_> {
                         false => feeds,
                     }
                 }
-                pg_sys::SubLinkType::ANY_SUBLINK => {
+                // One row that is compared, column by column, and none is unknown: as rows of a list are.
+                pg_sys::SubLinkType::ANY_SUBLINK | pg_sys::SubLinkType::ROWCOMPARE_SUBLINK => {
                     let inner = self.enter((*sublink).subselect.cast(), scope, false);
                     self.sublinks.push(inner);
                     let first = self.exprs.len();
@@ -202,7 +203,8 @@ impl Gatherer<'_> {
                         }
                     }
                     let feeds = Predicate::Feeds(self.scopes[inner].body);
-                    match self.lists_everything(scope, sublink) {
+                    let listed = (*sublink).subLinkType == pg_sys::SubLinkType::ANY_SUBLINK;
+                    match listed && self.lists_everything(scope, sublink) {
                         true => test.tautological(),
                         false => Predicate::And(vec![test, feeds]),
                     }

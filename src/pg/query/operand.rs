@@ -90,7 +90,10 @@ impl Gatherer<'_> {
                     let elements =
                         items::<pg_sys::Node>((*inner.cast::<pg_sys::ArrayExpr>()).elements);
                     let mut list = merged(self.parts(scope, &elements));
-                    list.reads.append(&mut list.bare);
+                    // What subqueries name is named, as by each of them alone.
+                    if !list.fixed {
+                        list.reads.append(&mut list.bare);
+                    }
                     list.reads.append(&mut list.fields);
                     list
                 }

@@ -164,7 +164,7 @@ impl Gatherer<'_> {
         Predicate::Other {
             reads,
             bodies: Vec::new(),
-            why: Reading::Unreadable,
+            why: Reading::TooLarge,
             expr: None,
         }
     }

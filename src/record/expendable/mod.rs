@@ -4,13 +4,17 @@
 //! session's search_path is. What it asks of the session is in `session`.
 
 pub mod labels;
+mod nodes;
 mod read;
+mod rights;
+mod searched;
 mod session;
 mod trouble;
 pub mod uses;
 
 pub use read::canonical;
 
+use crate::pg::acting::ActingAs;
 use crate::pg::settings::OwnSettings;
 use crate::registry::{Guarded, Policy};
 use pgrx::pg_sys::{self, Relation};
@@ -20,13 +24,13 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
 
-/// Node text by relation and policy.
-type Analysed = HashMap<(pg_sys::Oid, pg_sys::Oid), (CString, Dependence)>;
+/// By relation and policy: node text, what it depends on, and whether it runs code that is not PostgreSQL's own.
+type Analysed = HashMap<(pg_sys::Oid, pg_sys::Oid), (CString, Dependence, bool)>;
 
 /// The compiled expressions of a table's policies.
 pub struct Compiled {
     /// Empty when some policy has none: then no row is expendable.
-    states: Vec<*mut pg_sys::ExprState>,
+    states: Vec<rights::Prepared>,
     dependence: Dependence,
     policies: Vec<Rc<Policy>>,
 }
@@ -59,7 +63,7 @@ pub unsafe fn compile(
     };
     let policies = guarded.policies.iter();
     let Some(expressions) = policies
-        .map(|policy| Some((policy.relid, policy.expendable.as_ref()?)))
+        .map(|policy| Some((policy, policy.expendable.as_ref()?)))
         .collect::<Option<Vec<_>>>()
     else {
         return compiled;
@@ -68,12 +72,16 @@ pub unsafe fn compile(
         for (policy, text) in expressions {
             // SAFETY: the caller vouches for relation and estate; the node text was printed by nodeToString.
             unsafe {
-                let (printed, dependence) = analysed(guarded.relid, policy, text, relation);
+                let owner = rights::owner(policy);
+                let (printed, dependence, own) = {
+                    let _acting = ActingAs::restricted(owner);
+                    analysed(guarded.relid, policy.relid, text, relation)
+                };
                 // What is inlined looks its names up now.
                 let _pinned = dependence.pinned();
                 let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
-                let node = pg_sys::stringToNode(printed.as_ptr()) as *mut pg_sys::Expr;
-                compiled.states.push(pg_sys::ExecPrepareExpr(node, estate));
+                let node = pg_sys::stringToNode(printed.as_ptr()) as *mut pg_sys::Node;
+                compiled.states.push(rights::prepared(node, owner, own));
                 compiled.dependence = compiled.dependence.max(dependence);
                 pg_sys::MemoryContextSwitchTo(before);
             }
@@ -82,7 +90,7 @@ pub unsafe fn compile(
     compiled
 }
 
-/// A policy's expression as node text, and what it depends on.
+/// A policy's expression as `Analysed` keeps it.
 ///
 /// # Safety
 /// `relation`, whose OID is `relid`, must be open.
@@ -91,7 +99,7 @@ unsafe fn analysed(
     policy: pg_sys::Oid,
     text: &str,
     relation: Relation,
-) -> (CString, Dependence) {
+) -> (CString, Dependence, bool) {
     let generation = crate::registry::generation();
     let known = ANALYSED.with_borrow_mut(|(of, map)| {
         if *of != generation {
@@ -106,7 +114,7 @@ unsafe fn analysed(
         let new = unsafe {
             let node = read::analyse(text, relation);
             let printed = CStr::from_ptr(pg_sys::nodeToString(node.cast())).to_owned();
-            (printed, Dependence::of(node))
+            (printed, Dependence::of(node), rights::runs_code(node))
         };
         ANALYSED.with_borrow_mut(|(_, map)| map.insert((relid, policy), new.clone()));
         new
@@ -133,11 +141,13 @@ pub unsafe fn holds(
         let before = (*context).ecxt_scantuple;
         (*context).ecxt_scantuple = slot;
         let all = trouble::named(&compiled.policies, || {
-            compiled.states.iter().all(|state| {
+            compiled.states.iter().all(|prepared| {
+                let _acting = prepared.acting.map(ActingAs::restricted);
+                let state = prepared.state;
                 let mut is_null = false;
-                let evaluate = (**state).evalfunc;
+                let evaluate = (*state).evalfunc;
                 let value = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| match evaluate {
-                    Some(evaluate) => evaluate(*state, context, &mut is_null),
+                    Some(evaluate) => evaluate(state, context, &mut is_null),
                     None => pg_sys::Datum::from(0),
                 });
                 !is_null && value.value() as u8 != 0

@@ -1,6 +1,7 @@
 //! Reading what an administrator wrote, and printing it as it is kept.
 
-use super::session;
+use super::{rights, searched, session};
+use crate::pg::acting::ActingAs;
 use crate::pg::{encoding, raw, settings::OwnSettings};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Node, Relation};
@@ -84,8 +85,8 @@ unsafe fn is_one_expression(text: &str) -> bool {
     }
 }
 
-/// Checks `text` against `relation` and returns it as PostgreSQL prints it. What PostgreSQL has against it is reported
-/// under the argument's name.
+/// Checks `text` against `relation`, as its owner, and returns it as PostgreSQL prints it. What PostgreSQL has against it
+/// is reported under the argument's name.
 ///
 /// # Safety
 /// `relation` must be open.
@@ -104,6 +105,8 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
         // SAFETY: the caller vouches for the relation.
         unsafe {
             let relid = (**relation).rd_id;
+            let owner = (*(**relation).rd_rel).relowner;
+            let _acting = ActingAs::restricted(owner);
             let name = crate::report::duplicate(&crate::pg::catalog::display_name(relid));
             let printed = |node| {
                 let context = pg_sys::deparse_context_for(name, relid);
@@ -142,6 +145,17 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                     (node, here)
                 }
             };
+            if let Some(function) = rights::lacking(node, owner) {
+                return Err(refused(format!(
+                    "It is evaluated as the table's owner, who may not execute {function}."
+                )));
+            }
+            if let Some(object) = searched::own_object(node) {
+                return Err(refused(format!(
+                    "What {object} makes of a text is not written in the expression, and ALTER TEXT SEARCH may change it: \
+                     use one of PostgreSQL's own, or keep what it makes in a generated column."
+                )));
+            }
             if pg_sys::contain_volatile_functions(node) {
                 return Err(refused(
                     "It is volatile: it may depend on nothing but the row.".to_owned(),

@@ -146,7 +146,7 @@ fn depends(function: Oid) -> bool {
         })
 }
 
-fn is_built_in(function: Oid) -> bool {
+pub(super) fn is_built_in(function: Oid) -> bool {
     function.to_u32() < pg_sys::FirstNormalObjectId
 }
 

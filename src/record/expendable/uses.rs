@@ -1,46 +1,59 @@
 //! What an `expendable` expression is built of: who changes that changes which rows count.
 
-use super::read;
+use super::nodes::{any, calls, cast, operators, selects, uses, variable, written};
+use super::{read, rights};
 use crate::ddl::object::Address;
-use crate::pg::catalog::OpenRelation;
+use crate::pg::acting::ActingAs;
+use crate::pg::catalog::{self, OpenRelation};
 use crate::pg::settings::OwnSettings;
 use crate::pg::undone::undone;
-use crate::pg::{objects, raw, types};
+use crate::pg::{objects, types};
 use crate::registry::{Policy, Registry};
-use pgrx::pg_sys::{self, CoercionForm, Node, NodeTag, Oid};
+use pgrx::pg_sys::{self, Node, Oid};
 use std::collections::HashMap;
-use std::ffi::c_void;
 use std::rc::Rc;
 
 /// The policies whose expression calls the function, is told by the operator or the cast, or names the type or the
-/// collation.
-pub fn built_of(registry: &Registry, object: Address) -> Vec<Rc<Policy>> {
+/// collation. `goes`: the object is dropped, which makes no expression readable that isn't; what takes its place is met then.
+pub fn built_of(registry: &Registry, object: Address, goes: bool) -> Vec<Rc<Policy>> {
     // What initdb made is nobody's to change, short of a superuser who edits the catalogs.
     if object.oid.to_u32() < pg_sys::FirstNormalObjectId {
         return Vec::new();
     }
     // SAFETY: the nodes are those of an analysed expression.
     let uses = |node| unsafe { uses(node, object) };
-    policies(registry, |_, tree| any(tree, &uses))
+    let name = in_words(object).filter(|_| !goes);
+    let search = Search {
+        all: true,
+        text: &|text| name.as_deref().is_some_and(|name| has_word(text, name)),
+    };
+    policies(registry, search, |_, tree| any(tree, &uses))
 }
 
 /// The policies whose expression calls a function of the same name and schema, or uses such an operator: by the types of
-/// its arguments, what is looked up by name may become the new one.
+/// its arguments, what is looked up by name may become the new one. A type is found again by its name alone, where that
+/// cannot be found at the moment.
 pub fn overloaded_by(registry: &Registry, object: Address) -> Vec<Rc<Policy>> {
     let Some(made) = objects::named(object.class, object.oid) else {
         return Vec::new();
     };
     let called = |oid: Oid| objects::named(object.class, oid).is_some_and(|used| used == made);
-    let function = object.class == pg_sys::ProcedureRelationId;
+    let class_is = |class: Oid| object.class == class;
     // SAFETY: the nodes are those of an analysed expression.
     let uses = |node: *mut Node| unsafe {
-        if function {
+        if class_is(pg_sys::ProcedureRelationId) {
             calls(node, &called)
         } else {
-            operators(node).into_iter().any(&called)
+            class_is(pg_sys::OperatorRelationId) && operators(node).into_iter().any(&called)
         }
     };
-    policies(registry, |_, tree| any(tree, &uses))
+    let name = in_words(object).unwrap_or_default();
+    // IS DISTINCT FROM, IN and others don't write their operator.
+    let search = Search {
+        all: false,
+        text: &|text| class_is(pg_sys::OperatorRelationId) || has_word(text, &name),
+    };
+    policies(registry, search, |_, tree| any(tree, &uses))
 }
 
 /// The policies whose expression converts from one type to another as a new cast does: by its function from now on, where it
@@ -51,7 +64,58 @@ pub fn converting(registry: &Registry, new_cast: Oid) -> Vec<Rc<Policy>> {
     };
     // SAFETY: the nodes are those of an analysed expression.
     let converts = |node| unsafe { cast(node) == Some(made) };
-    policies(registry, |_, tree| any(tree, &converts))
+    let search = Search {
+        all: true,
+        text: &|_| true,
+    };
+    policies(registry, search, |_, tree| any(tree, &converts))
+}
+
+/// The policies whose expression writes the schema's name: that of a function, an operator, a type or a collation in it.
+pub fn naming_schema(registry: &Registry, schema: &str) -> Vec<Rc<Policy>> {
+    let dotted = format!("{}.", catalog::quoted(schema));
+    let name = crate::pg::encoding::c_string(schema);
+    // SAFETY: a syscache look-up; missing_ok.
+    let schema = unsafe { pg_sys::get_namespace_oid(name.as_ptr(), true) };
+    let lies_in = |(class, oid)| objects::named(class, oid).is_some_and(|(_, of)| of == schema);
+    // SAFETY: the nodes are those of an analysed expression.
+    let names = |node| unsafe { written(node) }.into_iter().any(lies_in);
+    let search = Search {
+        all: false,
+        text: &|text| has_word(text, &dotted),
+    };
+    policies(registry, search, |_, tree| any(tree, &names))
+}
+
+/// The policies whose expression selects a field of a composite value: of the row type of `relid`, the one of that number
+/// and name.
+pub fn selecting(registry: &Registry, relid: Oid, attnum: i16, name: &str) -> Vec<Rc<Policy>> {
+    let dotted = format!(".{}", catalog::quoted(name));
+    // SAFETY: the nodes are those of an analysed expression.
+    let selects = |node| unsafe { selects(node, relid, attnum) };
+    let search = Search {
+        all: false,
+        text: &|text| has_word(text, &dotted),
+    };
+    policies(registry, search, |_, tree| any(tree, &selects))
+}
+
+/// Whether the policy's expression names the column; by its words, where it cannot be read.
+pub fn names_column(policy: &Policy, column: &str) -> bool {
+    let text = policy.expendable.as_deref().unwrap_or_default();
+    if !text.contains(&column.replace('"', "\"\"")) {
+        return false;
+    }
+    let Some(attnum) = objects::column(policy.relid, column) else {
+        return true;
+    };
+    // SAFETY: the nodes are those of an analysed expression.
+    let is = |node| unsafe { variable(node) == Some(attnum) };
+    match read_with(policy, |tree| any(tree, &is)) {
+        Answer::Read(named) => named,
+        Answer::Unreadable => true,
+        Answer::Gone => false,
+    }
 }
 
 /// Whether any policy has such an expression.
@@ -60,9 +124,19 @@ pub fn concern(registry: &Registry) -> bool {
     policies.any(|policy| policy.expendable.is_some())
 }
 
-/// The policies whose expression, as it is read now, is `wanted`. One that cannot be read is built of nothing any more.
+/// Which expressions are looked at.
+pub(super) struct Search<'a> {
+    /// Also those whose text `text` doesn't find: not all that an expression is built of is written in it.
+    pub all: bool,
+    /// Whether the text may name what is looked for. An expression that cannot be read at the moment may be about to mean
+    /// something else when it can: its text decides.
+    pub text: &'a dyn Fn(&str) -> bool,
+}
+
+/// The policies whose expression, as it is read now, is `wanted`.
 pub(super) fn policies(
     registry: &Registry,
+    search: Search,
     wanted: impl Fn(&Policy, *mut Node) -> bool,
 ) -> Vec<Rc<Policy>> {
     let mut found: HashMap<Oid, Rc<Policy>> = HashMap::new();
@@ -72,10 +146,15 @@ pub(super) fn policies(
         let text = policy.expendable.as_deref().unwrap_or_default();
         let outside =
             text.contains('.') || (!text.is_empty() && types::has_own_types(policy.relid));
-        if !outside || found.contains_key(&policy.relid) {
+        if !outside || found.contains_key(&policy.relid) || !(search.all || (search.text)(text)) {
             continue;
         }
-        if read_with(policy, |tree| wanted(policy, tree)) == Some(true) {
+        let is_wanted = match read_with(policy, |tree| wanted(policy, tree)) {
+            Answer::Read(wanted) => wanted,
+            Answer::Unreadable => (search.text)(text),
+            Answer::Gone => false,
+        };
+        if is_wanted {
             found.insert(policy.relid, policy.clone());
         }
     }
@@ -84,166 +163,65 @@ pub(super) fn policies(
     found
 }
 
-/// What `work` makes of the policy's expression; `None` where PostgreSQL cannot read that any more.
-fn read_with<R>(policy: &Policy, work: impl Fn(*mut Node) -> R) -> Option<R> {
-    let text = policy.expendable.as_ref()?;
+/// What came of looking at a policy's expression.
+enum Answer<R> {
+    Read(R),
+    /// PostgreSQL cannot read it, or not now.
+    Unreadable,
+    /// Its table is no more.
+    Gone,
+}
+
+/// What `work` makes of the policy's expression, which is read as the table's owner: a literal's type may have code of its
+/// own.
+fn read_with<R>(policy: &Policy, work: impl Fn(*mut Node) -> R) -> Answer<R> {
+    let Some(text) = policy.expendable.as_ref() else {
+        return Answer::Gone;
+    };
     undone(|| {
         let _pinned = OwnSettings::pinned();
-        let relation = OpenRelation::open(policy.relid, pg_sys::AccessShareLock)?;
-        // SAFETY: the relation is open.
-        Some(work(unsafe { read::analyse(text, relation.0) }))
-    })
-    .flatten()
-}
-
-/// Whether the policy's expression can still be read.
-pub fn is_readable(policy: &Policy) -> bool {
-    policy.expendable.is_none() || read_with(policy, |_| ()).is_some()
-}
-
-/// # Safety
-/// `node` must be a node of an analysed expression.
-unsafe fn uses(node: *mut Node, object: Address) -> bool {
-    let Address { class, oid, .. } = object;
-    // SAFETY: the caller vouches for the node; casts follow its tag.
-    unsafe {
-        if class == pg_sys::ProcedureRelationId {
-            calls(node, &|function| function == oid)
-        } else if class == pg_sys::OperatorRelationId {
-            operators(node).contains(&oid)
-        } else if class == pg_sys::TypeRelationId {
-            writes_type(node) && holds(node, oid)
-        } else if class == pg_sys::CollationRelationId {
-            is_value(node) && pg_sys::exprCollation(node) == oid
-        } else {
-            class == objects::CAST_RELATION
-                && cast(node).is_some_and(|(source, target)| {
-                    pg_sys::get_cast_oid(source, target, true) == oid
-                })
-        }
-    }
-}
-
-/// # Safety
-/// As for `uses`.
-unsafe fn calls(node: *mut Node, is_wanted: &dyn Fn(Oid) -> bool) -> bool {
-    let mut wanted = is_wanted;
-    // SAFETY: the caller vouches for the node; `wanted` outlives the call.
-    unsafe { pg_sys::check_functions_in_node(node, Some(check), (&raw mut wanted).cast()) }
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn check(function: Oid, context: *mut c_void) -> bool {
-    // SAFETY: the context is what `calls` passes.
-    unsafe { (*(context as *mut &dyn Fn(Oid) -> bool))(function) }
-}
-
-/// # Safety
-/// As for `uses`.
-unsafe fn operators(node: *mut Node) -> Vec<Oid> {
-    // SAFETY: the caller vouches for the node; casts follow its tag.
-    unsafe {
-        match (*node).type_ {
-            NodeTag::T_OpExpr | NodeTag::T_DistinctExpr | NodeTag::T_NullIfExpr => {
-                vec![(*(node as *mut pg_sys::OpExpr)).opno]
-            }
-            NodeTag::T_ScalarArrayOpExpr => vec![(*(node as *mut pg_sys::ScalarArrayOpExpr)).opno],
-            NodeTag::T_RowCompareExpr => {
-                crate::pg::catalog::oid_list((*(node as *mut pg_sys::RowCompareExpr)).opnos)
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// From which type to which, where the node converts a value.
-///
-/// # Safety
-/// As for `uses`.
-unsafe fn cast(node: *mut Node) -> Option<(Oid, Oid)> {
-    // SAFETY: the caller vouches for the node; casts follow its tag.
-    unsafe {
-        let source = match (*node).type_ {
-            NodeTag::T_FuncExpr => {
-                let call = node as *mut pg_sys::FuncExpr;
-                let converts = matches!(
-                    (*call).funcformat,
-                    CoercionForm::COERCE_EXPLICIT_CAST | CoercionForm::COERCE_IMPLICIT_CAST
-                );
-                if !converts {
-                    return None;
-                }
-                raw::list_nth((*call).args, 0) as *mut Node
-            }
-            NodeTag::T_RelabelType => (*(node as *mut pg_sys::RelabelType)).arg.cast(),
-            NodeTag::T_CoerceViaIO => (*(node as *mut pg_sys::CoerceViaIO)).arg.cast(),
-            _ => return None,
+        let Some(relation) = OpenRelation::open(policy.relid, pg_sys::AccessShareLock) else {
+            return Answer::Gone;
         };
-        Some((pg_sys::exprType(source), pg_sys::exprType(node)))
-    }
+        // SAFETY: the relation is open.
+        unsafe {
+            let _acting = ActingAs::owner_of(relation.0);
+            Answer::Read(work(read::analyse(text, relation.0)))
+        }
+    })
+    .unwrap_or(Answer::Unreadable)
 }
 
-/// Whether the node is written with its type's name.
-///
-/// # Safety
-/// As for `uses`.
-unsafe fn writes_type(node: *mut Node) -> bool {
-    // SAFETY: the caller vouches for the node.
-    unsafe {
-        matches!(
-            (*node).type_,
-            NodeTag::T_Const
-                | NodeTag::T_ArrayCoerceExpr
-                | NodeTag::T_CoerceToDomain
-                | NodeTag::T_ConvertRowtypeExpr
-                | NodeTag::T_RowExpr
-                | NodeTag::T_ArrayExpr
-        ) || cast(node).is_some()
-    }
+/// Whether the policy's expression can still be read, and may be evaluated.
+pub fn is_readable(policy: &Policy) -> bool {
+    let owner = rights::owner(policy);
+    // SAFETY: the tree is an analysed expression.
+    let answer = read_with(policy, |tree| unsafe { rights::lacking(tree, owner) });
+    policy.expendable.is_none() || matches!(answer, Answer::Read(None))
 }
 
-/// Whether exprType() and exprCollation() know the node: lists and parts of CASE are walked, too.
-///
-/// # Safety
-/// As for `uses`.
-unsafe fn is_value(node: *mut Node) -> bool {
-    // SAFETY: the caller vouches for the node.
-    let tag = unsafe { (*node).type_ };
-    !matches!(
-        tag,
-        NodeTag::T_List | NodeTag::T_OidList | NodeTag::T_IntList | NodeTag::T_CaseWhen
-    )
+/// The words by which an expression names an object. What is not in pg_catalog is written with its schema.
+fn in_words(object: Address) -> Option<String> {
+    let (name, schema) = objects::named(object.class, object.oid)?;
+    // SAFETY: a syscache look-up; NULL for a schema that is gone.
+    let schema = unsafe { catalog::owned(pg_sys::get_namespace_name(schema))? };
+    let operator = object.class == pg_sys::OperatorRelationId;
+    Some(match operator {
+        true => format!("{}.{name}", catalog::quoted(&schema)),
+        false => catalog::qualified(&schema, &name),
+    })
 }
 
-/// Whether the node's value holds values of the type.
-///
-/// # Safety
-/// As for `uses`.
-pub(super) unsafe fn holds(node: *mut Node, type_oid: Oid) -> bool {
-    // SAFETY: the caller vouches for the node, which has a type.
-    unsafe { is_value(node) && types::holds(pg_sys::exprType(node), &[type_oid]) }
-}
-
-/// # Safety
-/// `list` must be NIL or a live List of nodes.
-pub(super) unsafe fn members(list: *mut pg_sys::List) -> impl Iterator<Item = *mut Node> {
-    // SAFETY: the caller vouches for the list.
-    unsafe { (0..raw::list_length(list)).map(move |n| raw::list_nth(list, n) as *mut Node) }
-}
-
-/// Whether any node of the expression is `wanted`.
-pub(super) fn any(tree: *mut Node, wanted: &dyn Fn(*mut Node) -> bool) -> bool {
-    let mut wanted = wanted;
-    // SAFETY: `read_with` passes an analysed expression; `wanted` outlives the walk.
-    unsafe { walk(tree, (&raw mut wanted).cast()) }
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn walk(node: *mut Node, context: *mut c_void) -> bool {
-    // SAFETY: PostgreSQL's walkers pass NULL or live nodes; the context is what `any` passes.
-    unsafe {
-        !node.is_null()
-            && ((*(context as *mut &dyn Fn(*mut Node) -> bool))(node)
-                || pg_sys::expression_tree_walker(node, Some(walk), context))
-    }
+/// Whether the text has `word` other than as a part of a longer name.
+fn has_word(text: &str, word: &str) -> bool {
+    let in_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    text.match_indices(word).any(|(start, found)| {
+        let before = text[..start].chars().next_back().is_some_and(in_name);
+        let after = text[start + found.len()..]
+            .chars()
+            .next()
+            .is_some_and(in_name);
+        let (first, last) = (word.starts_with(in_name), word.ends_with(in_name));
+        !(first && before || last && after)
+    })
 }

@@ -89,7 +89,6 @@ mod work;
 mod write;
 
 pub use image::{Conflict, Count};
-pub use read_code::has_users_literal;
 pub use since::shown;
 pub use work::new_root;
 

@@ -13,7 +13,7 @@ pub(super) fn calls_when_read(kind: &str, sql: &str) -> bool {
 }
 
 /// Whether there is a literal of a type whose reading may call what users wrote: `'(1)'::shop.mark`.
-pub fn has_users_literal(sql: &str) -> bool {
+fn has_users_literal(sql: &str) -> bool {
     literal_types(sql).any(|name| !reads_plainly(name))
 }
 

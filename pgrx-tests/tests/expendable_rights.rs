@@ -1,0 +1,105 @@
+//! An `expendable` expression is read and prepared as the table's owner, whoever asks: whoever changes a row needs no
+//! rights to what it names, and lends his own to nobody's code.
+
+use pg_backstop_tests::{Database, database_with, passes, query_text, refused};
+
+/// What is said while `role` runs the statement.
+fn said(db: &Database, role: &str, statement: &str) -> Vec<String> {
+    let (mut client, notices) = db.connect_listening(role);
+    passes(&mut client, statement);
+    passes(&mut client, "SELECT 1");
+    let notices = notices.take();
+    let mut said: Vec<String> = notices.iter().map(|n| n.message().to_owned()).collect();
+    said.dedup();
+    said
+}
+
+#[test]
+fn who_changes_a_row_needs_no_rights_to_what_it_names() {
+    let (db, mut admin) = database_with(
+        "CREATE SCHEMA priv; CREATE FUNCTION priv.is_test(text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS
+            $$ BEGIN RETURN $1 = 'test'; END $$;
+         REVOKE ALL ON FUNCTION priv.is_test(text) FROM PUBLIC;
+         CREATE TABLE t (id int PRIMARY KEY, src text); GRANT ALL ON t TO app;
+         INSERT INTO t SELECT n, CASE WHEN n > 10 THEN 'test' ELSE 'web' END FROM generate_series(1, 20) n;
+         SELECT backstop.protect('t', max_rows => 3, expendable => 'priv.is_test(src)')",
+    );
+    let mut app = db.connect_as("app");
+    passes(&mut app, "UPDATE t SET src = 'web' WHERE id = 20");
+    passes(&mut app, "DELETE FROM t WHERE src = 'test'");
+    assert_eq!(
+        refused(&mut app, "DELETE FROM t WHERE src = 'web'").sqlstate,
+        "SF005"
+    );
+    // The owner needs them.
+    passes(
+        &mut admin,
+        "CREATE TABLE theirs (id int PRIMARY KEY, src text); ALTER TABLE theirs OWNER TO app",
+    );
+    let protect = "SELECT backstop.protect('theirs', expendable => 'priv.is_test(src)')";
+    let refusal = refused(&mut admin, protect);
+    assert_eq!(refusal.sqlstate, "22023", "{refusal:?}");
+    assert!(refusal.detail.contains("schema priv"), "{refusal:?}");
+    passes(&mut admin, "GRANT USAGE ON SCHEMA priv TO app");
+    let refusal = refused(&mut admin, protect);
+    assert!(
+        refusal.detail.contains("function priv.is_test(text)"),
+        "{refusal:?}"
+    );
+    passes(
+        &mut admin,
+        &format!("GRANT EXECUTE ON FUNCTION priv.is_test(text) TO app; {protect}"),
+    );
+    let fails = |admin: &mut _| {
+        query_text(admin, "SELECT * FROM backstop.status()")
+            .contains("expression fails|public.theirs")
+    };
+    assert!(!fails(&mut admin));
+    passes(
+        &mut admin,
+        "REVOKE EXECUTE ON FUNCTION priv.is_test(text) FROM app",
+    );
+    assert!(fails(&mut admin));
+}
+
+#[test]
+fn literals_and_functions_of_the_owner_run_as_the_owner() {
+    let (db, mut admin) = database_with(
+        "CREATE SCHEMA m4 AUTHORIZATION app; GRANT ALL ON SCHEMA public TO app; SET ROLE app;
+         CREATE FUNCTION m4.chk(int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS
+            $$ BEGIN RAISE NOTICE 'chk as %', current_user; RETURN true; END $$;
+         CREATE FUNCTION m4.is_t(text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS
+            $$ BEGIN RAISE NOTICE 'is_t as %', current_user; RETURN $1 = 't'; END $$;
+         CREATE DOMAIN m4.tag AS int CHECK (m4.chk(value));
+         CREATE TABLE t (id int PRIMARY KEY, tags m4.tag[], src text);
+         INSERT INTO t VALUES (1, '{7}', 't'), (2, '{8}', 't'), (3, '{8}', 't'); RESET ROLE",
+    );
+    let protect = "SELECT backstop.protect('t', expendable => $$tags = '{7}' OR m4.is_t(src)$$)";
+    assert_eq!(said(&db, "postgres", protect), ["chk as app"]);
+    assert_eq!(
+        said(&db, "postgres", "SELECT * FROM backstop.status()"),
+        ["chk as app"]
+    );
+    for (role, id) in [("postgres", 2), ("app", 3)] {
+        assert_eq!(
+            said(&db, role, &format!("DELETE FROM t WHERE id = {id}")),
+            ["chk as app", "is_t as app"],
+            "{role}"
+        );
+    }
+    assert_eq!(query_text(&mut admin, "SELECT count(*) FROM t"), "1");
+}
+
+#[test]
+fn nobody_gets_the_owners_rights_by_a_function_of_his_own() {
+    let (db, _admin) = database_with(
+        "CREATE TABLE t (id int PRIMARY KEY, src text); GRANT ALL ON t TO app; INSERT INTO t VALUES (1, 'a'), (2, 'b');
+         CREATE FUNCTION is_t(text, text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS
+            $$ BEGIN RAISE NOTICE 'as %', current_user; RETURN $1 = $2; END $$;
+         CREATE FUNCTION constant() RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+            $$ BEGIN RAISE NOTICE 'as %', current_user; RETURN 't'; END $$;
+         ALTER FUNCTION is_t(text, text) OWNER TO app; ALTER FUNCTION constant() OWNER TO app;
+         SELECT backstop.protect('t', expendable => 'public.is_t(src, public.constant())')",
+    );
+    assert_eq!(said(&db, "app", "DELETE FROM t WHERE id = 1"), ["as app"]);
+}
