@@ -103,3 +103,44 @@ fn nobody_gets_the_owners_rights_by_a_function_of_his_own() {
     );
     assert_eq!(said(&db, "app", "DELETE FROM t WHERE id = 1"), ["as app"]);
 }
+
+/// A type's checks run when a literal of it is read, with the table owner's rights: a third role's would have them.
+#[test]
+fn values_of_a_third_role_s_types_are_refused() {
+    let (_db, mut admin) = database_with(
+        "CREATE SCHEMA theirs AUTHORIZATION app; GRANT USAGE ON SCHEMA theirs TO PUBLIC; SET ROLE app;
+         CREATE DOMAIN theirs.tag AS int CHECK (value > 0); CREATE TYPE theirs.mood AS ENUM ('test', 'web');
+         CREATE TYPE theirs.pair AS (a theirs.tag, b int); RESET ROLE;
+         CREATE TABLE t (id int PRIMARY KEY, tags theirs.tag[], tag theirs.tag, p theirs.pair, m theirs.mood, n int);
+         CREATE DOMAIN ours AS int CHECK (value > 0)",
+    );
+    for expression in [
+        "tags = '{7}'",
+        "p = '(1,2)'::theirs.pair",
+        "n = 7::theirs.tag",
+    ] {
+        let protect = format!("SELECT backstop.protect('t', expendable => $${expression}$$)");
+        let refusal = refused(&mut admin, &protect);
+        assert_eq!(refusal.sqlstate, "22023", "{expression}: {refusal:?}");
+        assert!(
+            refusal.detail.contains("type theirs."),
+            "{expression}: {refusal:?}"
+        );
+    }
+    for expression in [
+        "m = 'test'",
+        "tag = 7",
+        "n = 7::ours",
+        "tags IS NULL",
+        "(p).a = 7",
+    ] {
+        passes(
+            &mut admin,
+            &format!("SELECT backstop.protect('t', expendable => $${expression}$$)"),
+        );
+    }
+    passes(
+        &mut admin,
+        "SELECT backstop.unprotect('t'); ALTER TABLE t OWNER TO app; SELECT backstop.protect('t', expendable => $$tags = '{7}'$$)",
+    );
+}

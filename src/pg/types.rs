@@ -26,7 +26,12 @@ fn column_types(relid: Oid) -> impl Iterator<Item = Oid> {
 
 /// Whether values of a type hold values of one in `wanted`. It ends, because no type can be made of itself.
 pub fn holds(type_oid: Oid, wanted: &[Oid]) -> bool {
-    if wanted.contains(&type_oid) {
+    is_made_of(type_oid, &|part| wanted.contains(&part))
+}
+
+/// Whether a type is what `wanted` says, or made of one that is.
+pub fn is_made_of(type_oid: Oid, wanted: &dyn Fn(Oid) -> bool) -> bool {
+    if wanted(type_oid) {
         return true;
     }
     // SAFETY: syscache look-ups, which answer InvalidOid for types that are not of the kind.
@@ -41,9 +46,9 @@ pub fn holds(type_oid: Oid, wanted: &[Oid]) -> bool {
         )
     };
     let parts = [element, range, subtype];
-    (base != type_oid && holds(base, wanted))
+    (base != type_oid && is_made_of(base, wanted))
         || parts
             .iter()
-            .any(|part| *part != pg_sys::InvalidOid && holds(*part, wanted))
-        || (row != pg_sys::InvalidOid && columns_hold(row, wanted))
+            .any(|part| *part != pg_sys::InvalidOid && is_made_of(*part, wanted))
+        || (row != pg_sys::InvalidOid && column_types(row).any(|part| is_made_of(part, wanted)))
 }

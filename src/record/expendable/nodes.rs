@@ -95,7 +95,7 @@ pub(super) unsafe fn cast(node: *mut Node) -> Option<(Oid, Oid)> {
 ///
 /// # Safety
 /// As for `uses`.
-unsafe fn writes_type(node: *mut Node) -> bool {
+pub(super) unsafe fn writes_type(node: *mut Node) -> bool {
     // SAFETY: the caller vouches for the node.
     unsafe {
         matches!(

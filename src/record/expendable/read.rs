@@ -150,6 +150,12 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                     "It is evaluated as the table's owner, who may not execute {function}."
                 )));
             }
+            if let Some(made) = rights::strangers_type(node, owner) {
+                return Err(refused(format!(
+                    "It makes a value of {made}, whose checks would run with the rights of the table's owner, and which is \
+                     neither his nor a superuser's."
+                )));
+            }
             if let Some(object) = searched::own_object(node) {
                 return Err(refused(format!(
                     "What {object} makes of a text is not written in the expression, and ALTER TEXT SEARCH may change it: \

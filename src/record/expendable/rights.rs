@@ -6,9 +6,9 @@
 //! as the owner. That of anybody else runs as whoever changes the row, as a check's would: the owner's rights are nothing
 //! that an expression may give away either.
 
-use super::nodes::{any, calls, is_value, variable};
+use super::nodes::{any, calls, is_value, variable, writes_type};
 use crate::pg::acting::ActingAs;
-use crate::pg::{encoding, objects};
+use crate::pg::{encoding, objects, types};
 use crate::registry::Policy;
 use pgrx::pg_sys::{self, Datum, Node, Oid, SysCacheIdentifier};
 
@@ -64,6 +64,33 @@ pub unsafe fn lacking(node: *mut Node, owner: Oid) -> Option<String> {
     Some(objects::described(pg_sys::ProcedureRelationId, function))
 }
 
+/// The first type of a value that the expression makes, some of which belongs to neither the table's owner nor a superuser:
+/// its checks run when the value is read, with the owner's rights.
+///
+/// # Safety
+/// `node` must be an analysed expression.
+pub unsafe fn strangers_type(node: *mut Node, owner: Oid) -> Option<String> {
+    let found = std::cell::Cell::new(None);
+    let strangers = |oid: Oid| {
+        let is = is_others(author_of_type(oid), owner);
+        if is {
+            found.set(Some(oid));
+        }
+        is
+    };
+    // SAFETY: the caller vouches for the node; what is written with its type has one. What is stored is only read.
+    any(node, &|part| unsafe {
+        writes_type(part) && types::is_made_of(pg_sys::exprType(part), &strangers)
+    });
+    let of_type = found.get()?;
+    Some(objects::described(pg_sys::TypeRelationId, of_type))
+}
+
+fn is_others(author: Option<Oid>, owner: Oid) -> bool {
+    // SAFETY: a syscache look-up.
+    author.is_some_and(|author| author != owner && unsafe { !pg_sys::superuser_arg(author) })
+}
+
 fn may_execute(role: Oid, function: Oid) -> bool {
     let privilege = encoding::encode("EXECUTE");
     // SAFETY: takes a role, a function and a text; NULL for a function that is gone.
@@ -95,12 +122,8 @@ pub unsafe fn runs_code(node: *mut Node) -> bool {
 /// # Safety
 /// `node` must be an analysed expression.
 unsafe fn runs_others(node: *mut Node, owner: Oid) -> bool {
-    let others = |author: Option<Oid>| {
-        // SAFETY: a syscache look-up.
-        author.is_some_and(|author| author != owner && unsafe { !pg_sys::superuser_arg(author) })
-    };
-    let function = |oid: Oid| is_made(oid) && others(author_of_function(oid));
-    let of_type = |oid: Oid| others(author_of_type(oid));
+    let function = |oid: Oid| is_made(oid) && is_others(author_of_function(oid), owner);
+    let of_type = |oid: Oid| is_others(author_of_type(oid), owner);
     // SAFETY: passed on from the caller.
     unsafe { runs(node, &function, &of_type) }
 }
@@ -117,11 +140,7 @@ unsafe fn runs(
     // SAFETY: the caller vouches for the node; a value has a type. What is stored is only read.
     any(node, &|part| unsafe {
         let made = is_value(part) && variable(part).is_none();
-        let brings = || {
-            let whole = pg_sys::exprType(part);
-            of_type(whole) || of_type(pg_sys::get_element_type(whole))
-        };
-        calls(part, function) || (made && brings())
+        calls(part, function) || (made && types::is_made_of(pg_sys::exprType(part), of_type))
     })
 }
 
