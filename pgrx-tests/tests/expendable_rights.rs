@@ -130,7 +130,7 @@ fn values_of_a_third_role_s_types_are_refused() {
     for expression in [
         "m = 'test'",
         "tag = 7",
-        "n = 7::ours",
+        "n = 7::public.ours",
         "tags IS NULL",
         "(p).a = 7",
     ] {
