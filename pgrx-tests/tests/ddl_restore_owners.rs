@@ -317,3 +317,79 @@ fn tables_come_back_where_they_were_whatever_the_session_prefers() {
     assert_eq!(query_text(&mut admin, &elsewhere), "0");
     passes(&mut admin, &format!("DROP TABLESPACE {space}"));
 }
+
+/// What ALTER DEFAULT PRIVILEGES gives to what is made now was not given to what was dropped.
+#[test]
+fn nobody_gets_a_privilege_by_default_that_was_not_there() {
+    let (db, mut admin) = database_with(
+        "CREATE SCHEMA s; GRANT USAGE ON SCHEMA s TO PUBLIC;
+         CREATE TABLE s.never (id int PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY); INSERT INTO s.never VALUES (1);
+         ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT ALL ON TABLES TO outsider, PUBLIC;
+         ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT ALL ON SEQUENCES TO outsider;
+         ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT ALL ON FUNCTIONS TO outsider;
+         CREATE TABLE s.secret (id int PRIMARY KEY, v text); REVOKE ALL ON s.secret FROM outsider, PUBLIC;
+         INSERT INTO s.secret VALUES (1, 'x');
+         CREATE TABLE s.apps (id int PRIMARY KEY); ALTER TABLE s.apps OWNER TO app; REVOKE ALL ON s.apps FROM outsider, PUBLIC;
+         CREATE VIEW s.seen AS SELECT v FROM s.secret; REVOKE ALL ON s.seen FROM PUBLIC;
+         CREATE FUNCTION s.first(s.secret) RETURNS text LANGUAGE sql AS 'SELECT $1.v';
+         REVOKE ALL ON FUNCTION s.first(s.secret) FROM outsider, PUBLIC;
+         SELECT backstop.protect('s.never'), backstop.protect('s.secret'), backstop.protect('s.apps')",
+    );
+    let privileges = "
+        SELECT string_agg(concat_ws(' ', kind, name, role, privilege_type), ', ' ORDER BY 1)
+        FROM (SELECT c.relkind::text AS kind, c.relname::text AS name, c.relacl AS acl, c.relowner AS owner
+              FROM pg_class AS c WHERE relnamespace = 's'::regnamespace
+              UNION ALL SELECT 'f', proname, proacl, proowner FROM pg_proc WHERE pronamespace = 's'::regnamespace) AS o,
+            aclexplode(o.acl) AS a, LATERAL (SELECT a.grantee::regrole::text AS role) AS r WHERE a.grantee <> o.owner";
+    let before = query_text(&mut admin, privileges);
+    for table in ["s.never", "s.apps", "s.secret"] {
+        destroy(&mut admin, &format!("DROP TABLE {table} CASCADE"));
+        restore_in_every_way(&db);
+        assert_eq!(query_text(&mut admin, privileges), before, "{table}");
+    }
+}
+
+/// Equality of a foreign key goes by the referenced column's collation.
+#[test]
+fn a_key_that_is_referenced_in_other_letters_stays() {
+    let (_db, mut admin) = database_with("SELECT 1");
+    let icu = "SELECT count(*) > 0 FROM pg_collation WHERE collprovider = 'i'";
+    if query_text(&mut admin, icu) != "t" {
+        return;
+    }
+    passes(
+        &mut admin,
+        "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+         CREATE TABLE p (id text COLLATE ci PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, pid text COLLATE \"C\" REFERENCES p);
+         INSERT INTO p VALUES ('old'); SELECT backstop.protect('p', key_columns => '{id}')",
+    );
+    destroy(&mut admin, "UPDATE p SET id = 'new' WHERE id = 'old'");
+    passes(&mut admin, "INSERT INTO c VALUES (1, 'NEW')");
+    let restore = format!("SELECT * FROM backstop.restore({LAST}, false)");
+    assert_eq!(refused(&mut admin, &restore).sqlstate, "23503");
+    passes(&mut admin, "DELETE FROM c WHERE id = 1");
+    passes(&mut admin, &restore);
+}
+
+/// A key that is made again is checked against what others have committed since the transaction's snapshot.
+#[test]
+fn a_key_is_checked_by_the_newest_snapshot() {
+    for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
+        let (db, mut admin) = database_with(
+            "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, pid int REFERENCES p);
+             INSERT INTO p SELECT generate_series(1, 10); INSERT INTO c SELECT g, g FROM generate_series(1, 10) g;
+             SELECT backstop.protect('c')",
+        );
+        destroy(&mut admin, "DROP TABLE c");
+        passes(
+            &mut admin,
+            &format!("BEGIN ISOLATION LEVEL {level}; SELECT 1"),
+        );
+        passes(&mut db.connect(), "DELETE FROM p WHERE id = 5");
+        let restore = format!("SELECT * FROM backstop.restore({LAST}, false)");
+        let refusal = refused(&mut admin, &restore);
+        let told = format!("{} {}", refusal.message, refusal.detail);
+        assert!(told.contains("c_pid_fkey"), "{level}: {refusal:?}");
+        passes(&mut admin, "ROLLBACK");
+    }
+}

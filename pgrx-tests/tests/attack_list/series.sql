@@ -255,3 +255,9 @@ DELETE FROM users u USING users v WHERE u.id = CASE WHEN v.id > 3 THEN v.id ELSE
 
 -- refused SF001: numbers of groupings
 DELETE FROM users WHERE id IN (SELECT GROUPING(tag, user_id) FROM plain GROUP BY CUBE (tag, user_id))
+
+-- refused SF001: a series in an array of arrays
+DELETE FROM users WHERE id = ANY (ARRAY[(SELECT array_agg(g) FROM generate_series(1, 9) g)])
+
+-- refused SF001: a series in an array of arrays, beside a list
+DELETE FROM users WHERE id = ANY (ARRAY[(SELECT array_agg(g) FROM generate_series(1, 2) g), ARRAY[5, 6]])

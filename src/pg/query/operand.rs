@@ -87,9 +87,13 @@ impl Gatherer<'_> {
                     }
                 }
                 pg_sys::NodeTag::T_ArrayExpr => {
-                    let elements =
-                        items::<pg_sys::Node>((*inner.cast::<pg_sys::ArrayExpr>()).elements);
-                    let mut list = merged(self.parts(scope, &elements));
+                    let array = inner.cast::<pg_sys::ArrayExpr>();
+                    let elements = items::<pg_sys::Node>((*array).elements);
+                    // An array of arrays is the list of what they list.
+                    let mut list = merged(match (*array).multidims {
+                        true => elements.iter().map(|&n| self.list(scope, n)).collect(),
+                        false => self.parts(scope, &elements),
+                    });
                     // What subqueries name is named, as by each of them alone.
                     if !list.fixed {
                         list.reads.append(&mut list.bare);

@@ -22,6 +22,9 @@ pub struct ForeignKey {
     /// referenced = referencing, and referenced = referenced.
     pub operators: Vec<String>,
     pub parent_operators: Vec<String>,
+    /// ` COLLATE ...` of the referenced columns where values may be equal that are not the same, else nothing: by that
+    /// collation a child's value is the parent's, whatever its own column has.
+    pub collations: Vec<String>,
     pub match_full: bool,
     pub period: bool,
 }
@@ -39,8 +42,11 @@ impl ForeignKey {
     pub fn is_referenced(&self) -> String {
         let pairs = self.columns.iter().zip(&self.operators);
         all(pairs
+            .zip(&self.collations)
             .zip(1..)
-            .map(|((child, operator), n)| format!("k.c{n} {operator} f.{child}")))
+            .map(|(((child, operator), collation), n)| {
+                format!("k.c{n}{collation} {operator} f.{child}")
+            }))
     }
 
     /// `p.a = k.c1 AND ...`: whether a parent has a value of the referenced columns.
@@ -85,7 +91,12 @@ const KEYS: &str = "
                  JOIN pg_catalog.pg_operator AS o ON o.oid = k.op
                  JOIN pg_catalog.pg_namespace AS n ON n.oid = o.oprnamespace ORDER BY k.i),
            c.confmatchtype = 'f',
-           COALESCE((pg_catalog.to_jsonb(c) ->> 'conperiod')::boolean, false)
+           COALESCE((pg_catalog.to_jsonb(c) ->> 'conperiod')::boolean, false),
+           ARRAY(SELECT CASE WHEN NOT l.collisdeterministic THEN pg_catalog.format(' COLLATE %I.%I', n.nspname, l.collname) ELSE '' END
+                 FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY AS k(n, i)
+                 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.n
+                 LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation
+                 LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = l.collnamespace ORDER BY k.i)
     FROM pg_catalog.pg_constraint AS c
     JOIN pg_catalog.pg_class AS child ON child.oid = c.conrelid
     JOIN pg_catalog.pg_class AS parent ON parent.oid = c.confrelid
@@ -131,6 +142,7 @@ pub fn keys(which: &str, relid: Oid) -> Vec<ForeignKey> {
                 parent_operators: texts(10)?,
                 match_full: row.get(11)?.unwrap_or(false),
                 period: row.get(12)?.unwrap_or(false),
+                collations: texts(13)?,
             });
         }
         Ok::<_, pgrx::spi::Error>(found)

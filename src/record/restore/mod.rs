@@ -26,6 +26,7 @@ mod conversion;
 mod converted;
 mod converted_since;
 mod copy;
+mod default_privileges;
 mod defaults;
 mod dependent_units;
 mod dependents;

@@ -2,6 +2,7 @@
 //! yet waits for it.
 
 use super::command::Failure;
+use super::default_privileges;
 use super::present::role_called;
 use super::rebuild::Rebuild;
 use super::step::{Step, failed, owner_gone, warn};
@@ -75,6 +76,7 @@ impl Rebuild {
         }
         match step.execute(owner) {
             Ok(()) => {
+                default_privileges::take_back(&step).map_err(|failure| failed(&step, &failure))?;
                 self.made.push(step.clone());
                 self.hand_over(&step, before)?;
             }

@@ -19,6 +19,7 @@ use super::engine::Engine;
 use super::keys::{ForeignKey, OUTGOING, keys};
 use crate::pg::catalog;
 use crate::pg::encoding;
+use crate::pg::newest;
 use crate::report::{Outcome, Report};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
@@ -32,8 +33,12 @@ fn ask(sql: &str, arguments: &[DatumWithOid]) -> usize {
     .unwrap_or_else(|error| pgrx::error!("{error}"))
 }
 
-/// Runs a query whose only row is two counts.
-fn counts(sql: &str, arguments: &[DatumWithOid]) -> [i64; 2] {
+/// Runs a query whose only row is two counts. `newest`: by the newest snapshot, whatever the transaction's is.
+fn counts(sql: &str, arguments: &[DatumWithOid], newest: bool) -> [i64; 2] {
+    if newest {
+        let rows = newest::select(sql, arguments, |row| Ok(row.get(1)?.zip(row.get(2)?)));
+        return rows.first().map_or([0, 0], |(a, b)| [*a, *b]);
+    }
     Spi::connect_mut(|client| {
         let rows = client.update(&encoding::c_string(sql), None, arguments)?;
         let (a, b) = rows.first().get_two::<i64, i64>()?;

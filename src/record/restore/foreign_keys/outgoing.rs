@@ -143,7 +143,9 @@ impl Referencing<'_> {
                  FROM {source} JOIN {name} AS p ON {join}",
                 name = parent.name
             );
-            let [here, of_others] = parent.ask(|| counts(&sql, &asked.arguments()));
+            // Where rows are locked afterwards, that meets what the transaction's snapshot does not show.
+            let newest = self.own.is_none();
+            let [here, of_others] = parent.ask(|| counts(&sql, &asked.arguments(), newest));
             found += here;
             others += of_others;
         }
