@@ -216,6 +216,32 @@ fn text_search_configurations_of_ones_own_are_refused() {
     passes(&mut admin, &protect("pg_catalog.english"));
 }
 
+/// Two renames give a role's or a schema's name to another one.
+#[test]
+fn roles_and_schemas_are_not_asked_for_by_name() {
+    let (_db, mut admin) = database_with(
+        "CREATE SCHEMA n_test; CREATE TABLE x (id int PRIMARY KEY, ns regnamespace, who regrole, name text)",
+    );
+    for expression in [
+        "ns = 'n_test'::regnamespace",
+        "who = 'app'::regrole",
+        "name::regrole = 'app'::regrole",
+        "name = ns::text",
+    ] {
+        let protect = format!("SELECT backstop.protect('x', expendable => $${expression}$$)");
+        let refusal = refused(&mut admin, &protect);
+        assert_eq!(refusal.sqlstate, "22023", "{expression}: {refusal:?}");
+        assert!(
+            refusal.detail.contains("type text"),
+            "{expression}: {refusal:?}"
+        );
+    }
+    passes(
+        &mut admin,
+        "SELECT backstop.protect('x', expendable => $$name = 'app'$$)",
+    );
+}
+
 #[test]
 fn columns_and_labels_that_only_its_words_hold_may_be_renamed() {
     let (_db, mut admin, mut app) = world();

@@ -162,6 +162,13 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                      use one of PostgreSQL's own, or keep what it makes in a generated column."
                 )));
             }
+            if searched::asks_for_a_name(node) {
+                return Err(refused(
+                    "It asks for a role or a schema by its name, which may become another one's: keep the name in a column \
+                     of type text."
+                        .to_owned(),
+                ));
+            }
             if pg_sys::contain_volatile_functions(node) {
                 return Err(refused(
                     "It is volatile: it may depend on nothing but the row.".to_owned(),

@@ -1,4 +1,5 @@
-//! Text search in `expendable` expressions: what a configuration makes of a text is not written in the expression.
+//! What is not written in an `expendable` expression, but in catalogs that it asks: what a text search configuration makes of a
+//! text, and which role or schema has a name.
 
 use super::nodes::is_value;
 use super::session::is_built_in;
@@ -9,6 +10,20 @@ use pgrx::pg_sys::{self, Node, NodeTag, Oid};
 /// pg_ts_config.h, pg_ts_dict.h: their bindings are missing.
 const TS_CONFIG_RELATION: Oid = Oid::from_u32(3602);
 const TS_DICTIONARY_RELATION: Oid = Oid::from_u32(3600);
+
+/// Whether a role or a schema is asked for, whose name another one may get by two renames.
+///
+/// # Safety
+/// `node` must be an analysed expression.
+pub unsafe fn asks_for_a_name(node: *mut Node) -> bool {
+    // SAFETY: the caller vouches for the node; a value has a type.
+    unsafe {
+        any_part(node, |part| {
+            let named = [pg_sys::REGROLEOID, pg_sys::REGNAMESPACEOID];
+            is_value(part) && named.contains(&pg_sys::exprType(part))
+        })
+    }
+}
 
 /// The first text search configuration or dictionary in an expression that is not PostgreSQL's own, or that the row tells:
 /// what it does to a text is in catalogs and files that nothing holds still.
