@@ -37,6 +37,35 @@ fn an_approval_that_is_too_small_is_refused_whatever_the_limit() {
 }
 
 #[test]
+fn a_root_has_its_budget_or_its_limit_and_not_both() {
+    let (_db, _admin, mut app) = database_with_app(
+        "CREATE TABLE items (id int PRIMARY KEY, x int); INSERT INTO items SELECT n, n FROM generate_series(1, 50) n;
+         SELECT backstop.protect('items', max_rows => 10)",
+    );
+    let batch = |rows: i32, by: i32| {
+        format!(
+            "BEGIN; SELECT backstop.approve_batch('OPS-1', 6);
+             DO $$ BEGIN FOR i IN 0..{rows} - 1 BY {by} LOOP DELETE FROM items WHERE x > i AND x <= i + {by}; END LOOP; END $$"
+        )
+    };
+    for by in [1, 2, 3] {
+        passes(&mut app, &format!("{}; ROLLBACK", batch(6, by)));
+        let refusal = refused(&mut app, &batch(12, by));
+        assert_eq!(refusal.sqlstate, "SF010", "{by}: {refusal:?}");
+        passes(&mut app, "ROLLBACK");
+    }
+    // What the limit lets through by itself needs no budget.
+    for by in [1, 2, 5] {
+        passes(&mut app, &format!("{}; ROLLBACK", batch(10, by)));
+    }
+    // Another statement of the transaction stands by itself.
+    passes(
+        &mut app,
+        &format!("{}; DELETE FROM items WHERE x > 40; ROLLBACK", batch(6, 1)),
+    );
+}
+
+#[test]
 fn observe_mode_warns_once_of_an_approval_that_is_too_small() {
     let (db, _admin) = database_with(ITEMS);
     let (mut admin, notices) = db.connect_listening("postgres");

@@ -108,6 +108,16 @@ pub fn is_intent() -> bool {
     is_set() && matches!(current(), Some((_, Held::Intent(_))))
 }
 
+/// The statement of intent in force whose budget is spent: its serial number, and what that was.
+pub fn spent_out() -> Option<(u64, i64)> {
+    match current()? {
+        (serial, Held::Intent(standing)) if standing.spent >= standing.intent.max_rows => {
+            Some((serial, standing.intent.max_rows))
+        }
+        _ => None,
+    }
+}
+
 /// Rows spent from the approval `serial`.
 pub fn spent(serial: u64) -> i64 {
     SPENT.with_borrow(|spent| match place(spent, serial) {

@@ -95,6 +95,21 @@ fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violat
         return count_unapproved(ledger, nest, row)
             .map(|violation| too_small(row, cover, left, Some(&violation)));
     }
+    // Rows of this root that the approval covered do not stand beside as many as the limit allows without one.
+    if matches!(row.query.coverage, Coverage::Refused(_))
+        && !root.demoted
+        && let Some((serial, max_rows)) = crate::approval::setting::spent_out()
+        && root.approved_by(serial) > 0
+    {
+        if root.rule_broken {
+            let left = root.approved_by(serial);
+            return Some(Box::new(with_subject(row.table, |subject| {
+                limits::budget_too_small(subject, row.operation, max_rows, left, None)
+            })));
+        }
+        demote(ledger, row.query.root);
+    }
+    let root = ledger.root(row.query.root, running::new_root);
     let warned = root.observed.contains(&Rule::ApprovalRefused);
     let violation = count_unapproved(ledger, nest, row)?;
     match &row.query.coverage {
