@@ -15,6 +15,13 @@ fn destroy(admin: &mut Client, damage: &str) {
     );
 }
 
+/// Makes a collation by which letters are equal whatever their case.
+fn collation(name: &str) -> String {
+    format!(
+        "CREATE COLLATION {name} (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+    )
+}
+
 /// Tries the last statement in every way, for real at last, each in a session that has planned nothing.
 fn restore_in_every_way(db: &Database) {
     for sql in [
@@ -126,15 +133,24 @@ fn partitions_of_several_owners_are_asked_one_by_one() {
 
 #[test]
 fn keys_of_arrays_and_of_collations_are_compared() {
-    let (db, mut admin) = database_with(
+    // Not every server has ICU.
+    let (db, mut admin) = database_with("SELECT 1");
+    let odd = match admin.batch_execute(&collation("odd")) {
+        Ok(()) => "odd",
+        Err(_) => "\"C\"",
+    };
+    let other = if odd == "odd" { "aB" } else { "Ab" };
+    passes(
+        &mut admin,
+        &format!(
         "CREATE TYPE pair AS (x int, y int);
-         CREATE COLLATION public.odd (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
          CREATE TABLE p (k pair PRIMARY KEY); INSERT INTO p VALUES ('(1,2)'), ('(3,4)');
-         CREATE TABLE a (k int[] PRIMARY KEY, t text COLLATE public.odd UNIQUE, n text COLLATE \"C\" UNIQUE);
-         CREATE TABLE b (id int PRIMARY KEY, k int[] REFERENCES a, t text COLLATE public.odd REFERENCES a (t), n text COLLATE \"C\" REFERENCES a (n),
+         CREATE TABLE a (k int[] PRIMARY KEY, t text COLLATE {odd} UNIQUE, n text COLLATE \"C\" UNIQUE);
+         CREATE TABLE b (id int PRIMARY KEY, k int[] REFERENCES a, t text COLLATE {odd} REFERENCES a (t), n text COLLATE \"C\" REFERENCES a (n),
                          p pair DEFAULT '(3,4)' REFERENCES p);
-         INSERT INTO a VALUES ('{1,2}', 'Ab', 'x'), ('{3}', 'c', 'y'); INSERT INTO b VALUES (1, '{1,2}', 'aB', 'x'), (2, '{3}', 'C', 'y');
-         SELECT backstop.protect('a'), backstop.protect('b'), backstop.protect('p')",
+         INSERT INTO a VALUES ('{{1,2}}', 'Ab', 'x'), ('{{3}}', 'c', 'y'); INSERT INTO b VALUES (1, '{{1,2}}', '{other}', 'x'), (2, '{{3}}', 'c', 'y');
+         SELECT backstop.protect('a'), backstop.protect('b'), backstop.protect('p')"
+        ),
     );
     destroy(&mut admin, "DELETE FROM b WHERE id IN (1, 2)");
     restore_in_every_way(&db);
@@ -353,14 +369,13 @@ fn nobody_gets_a_privilege_by_default_that_was_not_there() {
 #[test]
 fn a_key_that_is_referenced_in_other_letters_stays() {
     let (_db, mut admin) = database_with("SELECT 1");
-    let icu = "SELECT count(*) > 0 FROM pg_collation WHERE collprovider = 'i'";
-    if query_text(&mut admin, icu) != "t" {
+    if admin.batch_execute(&collation("ci")).is_err() {
+        println!("left out: this server lacks ICU");
         return;
     }
     passes(
         &mut admin,
-        "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-         CREATE TABLE p (id text COLLATE ci PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, pid text COLLATE \"C\" REFERENCES p);
+        "CREATE TABLE p (id text COLLATE ci PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, pid text COLLATE \"C\" REFERENCES p);
          INSERT INTO p VALUES ('old'); SELECT backstop.protect('p', key_columns => '{id}')",
     );
     destroy(&mut admin, "UPDATE p SET id = 'new' WHERE id = 'old'");
