@@ -109,8 +109,10 @@ fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violat
         }
         demote(ledger, row.query.root);
     }
-    let root = ledger.root(row.query.root, running::new_root);
-    let warned = root.observed.contains(&Rule::ApprovalRefused);
+    let warned = matches!(row.query.coverage, Coverage::Covered(_))
+        && ledger
+            .find_root(row.query.root)
+            .is_some_and(|root| root.observed.contains(&Rule::ApprovalRefused));
     let violation = count_unapproved(ledger, nest, row)?;
     match &row.query.coverage {
         Coverage::Covered(_) if warned => None,

@@ -1,6 +1,6 @@
 //! Values of a foreign key's columns, taken from rows by hand and given to queries.
 
-use crate::pg::raw;
+use crate::pg::{memory, raw};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum, MemoryContext, Oid};
 
@@ -65,9 +65,10 @@ impl Values {
         unsafe {
             let before = pg_sys::MemoryContextSwitchTo(self.context);
             if self.one_by_one {
-                let copies = row.iter().zip(&self.types);
-                let copies = copies.map(|(value, of_type)| copy(*value, *of_type));
-                self.single.push(copies.collect());
+                let values = row.iter().zip(&self.types);
+                self.bytes += values.clone().map(|(v, of)| size(*v, *of)).sum::<usize>();
+                let copies = values.map(|(value, of_type)| copy(*value, *of_type));
+                memory::push(&mut self.single, copies.collect());
             } else {
                 for (n, value) in row.iter().enumerate() {
                     self.bytes += size(*value, self.types[n]);
