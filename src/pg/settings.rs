@@ -68,7 +68,17 @@ impl Drop for OwnSettings {
     }
 }
 
+/// Nothing is done where the session has that value already: `timezone_abbreviations` reads a file each time it is set, and
+/// what `expendable` depends on is set for each row.
 fn set(name: &CStr, value: &CStr) {
+    // SAFETY: looks a built-in setting up; its value is a C string or NULL, and read at once.
+    let is_so = unsafe {
+        let current = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        !current.is_null() && CStr::from_ptr(current) == value
+    };
+    if is_so {
+        return;
+    }
     // SAFETY: built-in settings and values they take; undone with the level.
     unsafe {
         pg_sys::set_config_option(

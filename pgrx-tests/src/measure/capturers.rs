@@ -11,6 +11,8 @@ pub enum Capturer {
     /// Nothing is kept.
     Bare,
     Backstop,
+    /// The same, and each row is asked by a function of the user's whether it is expendable.
+    Expendable,
     /// A PL/pgSQL row trigger that writes `to_jsonb(OLD)`.
     RowTrigger,
     /// A PL/pgSQL statement trigger that writes `to_jsonb` of its transition table.
@@ -33,6 +35,7 @@ impl Capturer {
         match self {
             Capturer::Bare => "nothing kept",
             Capturer::Backstop => "pg_backstop",
+            Capturer::Expendable => "pg_backstop, own function asked",
             Capturer::RowTrigger => "row trigger, to_jsonb(OLD)",
             Capturer::StatementTrigger => "statement trigger, to_jsonb",
             Capturer::TableLog => "table_log",
@@ -43,6 +46,7 @@ impl Capturer {
         match self {
             Capturer::Bare => "bare",
             Capturer::Backstop => "guarded",
+            Capturer::Expendable => "asked",
             Capturer::RowTrigger => "by_row",
             Capturer::StatementTrigger => "by_statement",
             Capturer::TableLog => "by_table_log",
@@ -53,7 +57,9 @@ impl Capturer {
     pub fn logs(self) -> &'static [&'static str] {
         match self {
             Capturer::Bare => &[],
-            Capturer::Backstop => &["backstop.statement_log", "backstop.image_chunk"],
+            Capturer::Backstop | Capturer::Expendable => {
+                &["backstop.statement_log", "backstop.image_chunk"]
+            }
             Capturer::RowTrigger => &["by_row_log"],
             Capturer::StatementTrigger => &["by_statement_log"],
             Capturer::TableLog => &["by_table_log_log"],
@@ -63,7 +69,9 @@ impl Capturer {
     /// What a transaction that destroys many rows has to say first.
     pub fn before(self) -> &'static str {
         match self {
-            Capturer::Backstop => "SELECT backstop.approve_batch('bench', 100000000)",
+            Capturer::Backstop | Capturer::Expendable => {
+                "SELECT backstop.approve_batch('bench', 100000000)"
+            }
             _ => "",
         }
     }
@@ -81,6 +89,12 @@ impl Capturer {
         rows::make(client, table)?;
         match self {
             Capturer::Bare | Capturer::Backstop => Ok(()),
+            Capturer::Expendable => execute(
+                client,
+                "CREATE FUNCTION is_test(text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+                     RETURN $1 LIKE '%@test.example';
+                 END $$",
+            ),
             Capturer::RowTrigger => execute(
                 client,
                 &format!(
@@ -123,12 +137,16 @@ impl Capturer {
     /// When the server refuses.
     pub fn prepare(self, client: &mut Client) -> Result<()> {
         let table = self.table();
-        if self != Capturer::Backstop {
-            for log in self.logs() {
-                execute(client, &format!("TRUNCATE {log}"))?;
+        let expendable = match self {
+            Capturer::Backstop => "NULL",
+            Capturer::Expendable => "'public.is_test(email)'",
+            _ => {
+                for log in self.logs() {
+                    execute(client, &format!("TRUNCATE {log}"))?;
+                }
+                return rows::fill(client, table);
             }
-            return rows::fill(client, table);
-        }
+        };
         execute(
             client,
             &format!(
@@ -137,7 +155,10 @@ impl Capturer {
             ),
         )?;
         rows::fill(client, table)?;
-        execute(client, &format!("SELECT backstop.protect('{table}')"))
+        execute(
+            client,
+            &format!("SELECT backstop.protect('{table}', expendable => {expendable})"),
+        )
     }
 
     /// The bytes its logs take on disk, TOAST and indexes included.

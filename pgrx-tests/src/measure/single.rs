@@ -31,6 +31,7 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     let folder = std::env::temp_dir();
     let sides: Vec<Capturer> = ALL
         .into_iter()
+        .chain([Capturer::Expendable])
         .filter(|capturer| capturer.available(bench))
         .collect();
     let mut scripts = Vec::new();
