@@ -6,7 +6,7 @@ use crate::guard_triggers;
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
 use crate::pg::definitions::{self, Change};
-use crate::pg::{catalog, objects};
+use crate::pg::{catalog, classes, objects};
 use crate::record::uses;
 use crate::registry::Registry;
 use pgrx::pg_sys::{self, Oid};
@@ -241,9 +241,7 @@ impl Scope {
         if !own && self.registry.policies(relid, false).is_empty() {
             return;
         }
-        let (Some(before), Some(after)) =
-            (objects::class_before(relid), objects::class_after(relid))
-        else {
+        let (Some(before), Some(after)) = (classes::before(relid), classes::after(relid)) else {
             return;
         };
         let kind = if before.owner != after.owner {

@@ -3,7 +3,7 @@
 use super::{Finding, Table};
 use crate::guard_triggers;
 use crate::judge::ddl::{Action, Kind};
-use crate::pg::{catalog, objects, raw, types};
+use crate::pg::{catalog, classes, raw, types};
 use crate::record::{append_only, uses};
 use crate::registry::{Policy, Registry};
 use crate::running::underway;
@@ -40,7 +40,7 @@ impl Scope {
     pub fn truncate_table(&mut self, relid: Oid, inh: bool) {
         let children = self.registry.with_children(relid);
         let alone = !inh || children.iter().all(|child| *child == relid);
-        if !alone || guard_triggers::guards_truncate(relid) || objects::has_pages(relid) {
+        if !alone || guard_triggers::guards_truncate(relid) || classes::has_pages(relid) {
             self.table(relid, inh, Kind::Truncate, None);
         }
     }
@@ -217,7 +217,7 @@ impl Scope {
 
     /// The relations a command on `relid` reaches: a composite type's typed tables, else `relid` itself.
     pub fn reached(&self, relid: Oid) -> Vec<Oid> {
-        let composite = objects::class_before(relid).is_some_and(|row| row.kind == 'c');
+        let composite = classes::before(relid).is_some_and(|row| row.kind == 'c');
         if !composite {
             return vec![relid];
         }
@@ -227,9 +227,7 @@ impl Scope {
             .registry
             .tables()
             .map(|table| table.relid)
-            .filter(|relid| {
-                objects::class_before(*relid).is_some_and(|row| row.of_type == row_type)
-            })
+            .filter(|relid| classes::before(*relid).is_some_and(|row| row.of_type == row_type))
             .collect();
         typed.sort_by_key(|relid| relid.to_u32());
         typed

@@ -7,7 +7,7 @@ use super::scope::{EXTENSION, Scope, is_own, resolve, resolve_names, role_ids};
 use super::typed;
 use crate::judge::ddl::Kind;
 use crate::model::Operation;
-use crate::pg::{catalog, compat, objects, raw};
+use crate::pg::{catalog, classes, compat, objects, raw};
 use crate::record::{labels, uses};
 use crate::registry::Registry;
 use pgrx::pg_sys::{self, NodeTag, ObjectType::*, Oid};
@@ -310,5 +310,5 @@ impl Scope {
 }
 
 fn owned_by(roles: &[Oid]) -> impl Fn(Oid) -> bool + '_ {
-    move |relid| objects::class_before(relid).is_some_and(|row| roles.contains(&row.owner))
+    move |relid| classes::before(relid).is_some_and(|row| roles.contains(&row.owner))
 }

@@ -2,14 +2,14 @@
 
 use super::scope::Scope;
 use crate::judge::ddl::Kind;
-use crate::pg::{catalog, encoding, objects};
+use crate::pg::{catalog, catalog_rows, classes, encoding, objects};
 use pgrx::pg_sys::{self, Oid};
 
 impl Scope {
     /// The protected tables of a composite type that goes.
     pub(super) fn each_typed(&mut self, through: &'static str, goes: impl Fn(Oid) -> bool) {
         self.each_protected(Kind::DropTable, through, |relid| {
-            let of_type = objects::class_before(relid).map(|row| row.of_type);
+            let of_type = classes::before(relid).map(|row| row.of_type);
             of_type.is_some_and(|of_type| of_type != pg_sys::InvalidOid && goes(of_type))
         });
     }
@@ -26,7 +26,7 @@ pub fn lies_in(of_type: Oid, schema: &str) -> bool {
 /// The owner of a type.
 pub fn owner(of_type: Oid) -> Option<Oid> {
     let cache = pg_sys::SysCacheIdentifier::TYPEOID as i32;
-    objects::cached(cache, of_type, |row: &pg_sys::FormData_pg_type| {
+    catalog_rows::cached(cache, of_type, |row: &pg_sys::FormData_pg_type| {
         row.typowner
     })
 }

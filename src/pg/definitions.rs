@@ -1,7 +1,7 @@
 //! Whether the running command changes what an object is called or what it does: functions, operators, types, collations
 //! and schemas, as the object-access hook gives them.
 
-use super::objects::{self, text};
+use super::catalog_rows::{self, text};
 use super::{compat, raw};
 use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, SysCacheIdentifier, TupleDesc};
 
@@ -57,7 +57,7 @@ pub fn change(class: Oid, oid: Oid) -> Change {
     }
     let by = [(1, pg_sys::F_OIDEQ, Datum::from(oid))];
     // SAFETY: both rows are live and of the catalog that the descriptor is of.
-    let change = objects::newest_tuple(class, Oid::from(index), &by, |after, desc| unsafe {
+    let change = catalog_rows::newest_tuple(class, Oid::from(index), &by, |after, desc| unsafe {
         match (
             tell_the_same(before, after, desc, &NAMING),
             tell_the_same(before, after, desc, &TELLING),

@@ -4,6 +4,8 @@
 pub mod acting;
 pub mod attempt;
 pub mod catalog;
+pub mod catalog_rows;
+pub mod classes;
 pub mod compat;
 pub mod cursor;
 pub mod definitions;

@@ -1,5 +1,6 @@
 //! Rows of the catalogs, looked up by the object's OID as the object-access hook gives it.
 
+use super::catalog_rows::{cached, newest, newest_of, text};
 use crate::pg::encoding;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::CStr;
@@ -30,17 +31,6 @@ pub struct OnTable {
     pub internal: bool,
     /// `tgenabled`, `A` for ALWAYS.
     pub enabled: char,
-}
-
-/// What may change of a relation without its OID.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClassRow {
-    pub name: String,
-    pub schema: Oid,
-    pub owner: Oid,
-    pub kind: char,
-    /// The composite type of a typed table.
-    pub of_type: Oid,
 }
 
 /// An index, as far as a table's key depends on it.
@@ -141,44 +131,6 @@ pub fn described(class: Oid, oid: Oid) -> String {
     text.unwrap_or_else(|| "an object".to_owned())
 }
 
-/// A relation as the running command leaves it.
-pub fn class_after(relid: Oid) -> Option<ClassRow> {
-    let (catalog, index) = (
-        pg_sys::RelationRelationId,
-        Oid::from(pg_sys::ClassOidIndexId),
-    );
-    newest(catalog, index, relid, class_row)
-}
-
-/// A schema's name as the running command leaves it.
-pub fn schema_after(schema: Oid) -> Option<String> {
-    let (catalog, index) = (
-        pg_sys::NamespaceRelationId,
-        Oid::from(pg_sys::NamespaceOidIndexId),
-    );
-    newest(
-        catalog,
-        index,
-        schema,
-        |row: &pg_sys::FormData_pg_namespace| text(&row.nspname),
-    )
-}
-
-/// A relation as the running command found it.
-pub fn class_before(relid: Oid) -> Option<ClassRow> {
-    cached(pg_sys::SysCacheIdentifier::RELOID as i32, relid, class_row)
-}
-
-fn class_row(row: &pg_sys::FormData_pg_class) -> ClassRow {
-    ClassRow {
-        name: text(&row.relname),
-        schema: row.relnamespace,
-        owner: row.relowner,
-        kind: row.relkind as u8 as char,
-        of_type: row.reloftype,
-    }
-}
-
 /// An index; `None` for every other relation.
 pub fn index(oid: Oid) -> Option<Index> {
     let cache = pg_sys::SysCacheIdentifier::INDEXRELID as i32;
@@ -242,118 +194,4 @@ pub fn column_after(relid: Oid, attnum: i16) -> Option<String> {
         &keys,
         |row: &pg_sys::FormData_pg_attribute| text(&row.attname),
     )
-}
-
-/// Whether a relation may hold rows: anything but a table whose file is empty.
-pub fn has_pages(relid: Oid) -> bool {
-    // SAFETY: a syscache look-up; the lock goes with the look, or two that both go on to lock the table for themselves
-    // would wait for each other.
-    unsafe {
-        if pg_sys::get_rel_relkind(relid) as u8 != pg_sys::RELKIND_RELATION {
-            return true;
-        }
-        let lock = pg_sys::AccessShareLock as i32;
-        let relation = pg_sys::try_relation_open(relid, lock);
-        if relation.is_null() {
-            return true;
-        }
-        let main = pg_sys::ForkNumber::MAIN_FORKNUM;
-        let blocks = pg_sys::RelationGetNumberOfBlocksInFork(relation, main);
-        pg_sys::relation_close(relation, lock);
-        blocks > 0
-    }
-}
-
-/// A name's text.
-pub fn text(name: &pg_sys::NameData) -> String {
-    // SAFETY: a NameData is NUL-terminated.
-    encoding::decoded(unsafe { CStr::from_ptr(name.data.as_ptr()) })
-}
-
-/// What `read` makes of a row that a cache finds by its OID. `T` must be the fixed part of the cache's rows.
-pub fn cached<T, R>(cache: i32, oid: Oid, read: impl FnOnce(&T) -> R) -> Option<R> {
-    // SAFETY: released after the read; the row outlives the reference.
-    unsafe {
-        let tuple = pg_sys::SearchSysCache1(cache, Datum::from(oid));
-        if tuple.is_null() {
-            return None;
-        }
-        let result = read(&*body(tuple));
-        pg_sys::ReleaseSysCache(tuple);
-        Some(result)
-    }
-}
-
-/// `T` must be the fixed part of the catalog's rows, whose first column is the OID that `index` is over.
-fn newest<T, R>(catalog: Oid, index: Oid, oid: Oid, read: impl FnOnce(&T) -> R) -> Option<R> {
-    newest_of(
-        catalog,
-        index,
-        &[(1, pg_sys::F_OIDEQ, Datum::from(oid))],
-        read,
-    )
-}
-
-/// As `newest`, for an index over these columns, and the functions that compare them.
-fn newest_of<T, R>(
-    catalog: Oid,
-    index: Oid,
-    by: &[(u32, u32, Datum)],
-    read: impl FnOnce(&T) -> R,
-) -> Option<R> {
-    // SAFETY: the row is live while it is read, and begins with its fixed part.
-    newest_tuple(catalog, index, by, |tuple, _| unsafe {
-        read(&*body(tuple))
-    })
-}
-
-/// The row itself, and what its columns are.
-pub(super) fn newest_tuple<R>(
-    catalog: Oid,
-    index: Oid,
-    by: &[(u32, u32, Datum)],
-    read: impl FnOnce(pg_sys::HeapTuple, pg_sys::TupleDesc) -> R,
-) -> Option<R> {
-    // SAFETY: an index scan as the backend does it everywhere; SnapshotSelf sees the running command's changes.
-    unsafe {
-        let relation = pg_sys::table_open(catalog, pg_sys::AccessShareLock as i32);
-        let mut keys = vec![pg_sys::ScanKeyData::default(); by.len()];
-        for (key, (column, function, value)) in keys.iter_mut().zip(by) {
-            pg_sys::ScanKeyInit(
-                key,
-                *column as i16,
-                pg_sys::BTEqualStrategyNumber as u16,
-                (*function).into(),
-                *value,
-            );
-        }
-        let scan = pg_sys::systable_beginscan(
-            relation,
-            index,
-            true,
-            &raw mut pg_sys::SnapshotSelfData,
-            keys.len() as i32,
-            keys.as_mut_ptr(),
-        );
-        let tuple = pg_sys::systable_getnext(scan);
-        let result = (!tuple.is_null()).then(|| read(tuple, (*relation).rd_att));
-        pg_sys::systable_endscan(scan);
-        pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
-        result
-    }
-}
-
-/// `GETSTRUCT`.
-///
-/// # Safety
-/// `tuple` must be live.
-unsafe fn body<T>(tuple: pg_sys::HeapTuple) -> *const T {
-    // SAFETY: the data starts t_hoff bytes after the header.
-    unsafe {
-        let header = (*tuple).t_data;
-        header
-            .cast::<u8>()
-            .add(usize::from((*header).t_hoff))
-            .cast()
-    }
 }

@@ -3,7 +3,7 @@
 //! it had in between.
 
 use super::column_change::{insert, is_recorded, settled};
-use crate::pg::{catalog, objects};
+use crate::pg::{catalog, classes};
 use crate::registry;
 use pgrx::pg_sys::{self, Oid};
 
@@ -12,14 +12,13 @@ pub fn moved(relid: Oid) {
     if !is_recorded(relid) {
         return;
     }
-    let (Some(before), Some(after)) = (objects::class_before(relid), objects::class_after(relid))
-    else {
+    let (Some(before), Some(after)) = (classes::before(relid), classes::after(relid)) else {
         return;
     };
     if (before.schema, &before.name) == (after.schema, &after.name) {
         return;
     }
-    let named = |row: &objects::ClassRow| {
+    let named = |row: &classes::ClassRow| {
         // SAFETY: a syscache look-up that returns a palloc'd copy or NULL.
         let schema = unsafe { catalog::owned(pg_sys::get_namespace_name(row.schema)) };
         Some(catalog::qualified(&schema?, &row.name))
@@ -42,7 +41,7 @@ pub fn schema_renamed(schema: Oid) {
         .collect();
     tables.sort_unstable_by_key(|relid| relid.to_u32());
     tables.dedup();
-    let Some(name) = objects::schema_after(schema).filter(|_| !tables.is_empty()) else {
+    let Some(name) = classes::schema_after(schema).filter(|_| !tables.is_empty()) else {
         return;
     };
     for relid in tables {

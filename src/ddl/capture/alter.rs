@@ -10,7 +10,7 @@ use crate::ddl::scope::resolve;
 use crate::ddl::{Table, enforce};
 use crate::judge::ddl::{Action, Kind};
 use crate::model::Operation;
-use crate::pg::{catalog, compat, objects, raw};
+use crate::pg::{catalog, classes, compat, objects, raw};
 use crate::record::whole::Destroyer;
 use crate::record::{column_change, definition};
 use crate::registry::Registry;
@@ -67,7 +67,7 @@ unsafe fn plan(statement: *mut pg_sys::AlterTableStmt, relid: Oid) -> Plan {
     unsafe {
         let inh = (*(*statement).relation).inh;
         // No approval covers what happens to the parts of a composite type: the rules have refused it.
-        if objects::class_before(relid).is_some_and(|row| row.kind == 'c') {
+        if classes::before(relid).is_some_and(|row| row.kind == 'c') {
             return plan;
         }
         for n in 0..raw::list_length((*statement).cmds) {

@@ -4,7 +4,7 @@ use super::closure::{self, Object};
 use super::{begun, coverage, lock, rows, rows_for_columns, will_be_refused};
 use crate::ddl::scope::{resolve_names, role_ids};
 use crate::model::Operation;
-use crate::pg::{catalog, compat, objects, raw};
+use crate::pg::{catalog, classes, compat, raw};
 use crate::record::whole::Destroyer;
 use crate::record::{definition, table_change};
 use crate::registry::{Guarded, Registry};
@@ -220,8 +220,7 @@ fn partitioned(registry: &Registry, relids: &[Oid], gone: &[Object]) -> Vec<Oid>
             (object.class, object.oid, object.column) == (pg_sys::RelationRelationId, relid, 0)
         })
     };
-    let is_partitioned =
-        |relid: Oid| objects::class_before(relid).is_some_and(|row| row.kind == 'p');
+    let is_partitioned = |relid: Oid| classes::before(relid).is_some_and(|row| row.kind == 'p');
     let mut found = Vec::new();
     for ancestor in relids.iter().flat_map(|relid| registry.ancestors(*relid)) {
         let known = relids.contains(&ancestor) || found.contains(&ancestor);

@@ -10,7 +10,7 @@ use crate::judge::unguarded::{self, RowTrigger};
 use crate::ledger;
 use crate::model::Operation;
 use crate::pg::function::Call;
-use crate::pg::{catalog, objects, raw};
+use crate::pg::{catalog, classes, raw};
 use crate::record::definition;
 use crate::record::whole::{self, Destroyer};
 use crate::registry::{self, Guarded, Registry};
@@ -210,7 +210,7 @@ pub fn reached(registry: &Rc<Registry>, relid: Oid) -> Outcome<()> {
     let covered = underway::with(|statement| {
         let covered = matches!(statement.coverage, Coverage::Covered(_));
         if registry.table(relid).is_some() {
-            let guarded = guard_triggers::guards_truncate(relid) || objects::has_pages(relid);
+            let guarded = guard_triggers::guards_truncate(relid) || classes::has_pages(relid);
             if guarded && !statement.awaited.contains(&relid) {
                 statement.awaited.push(relid);
             }

@@ -8,7 +8,7 @@
 
 use super::nodes::{any, calls, is_value, variable, writes_type};
 use crate::pg::acting::ActingAs;
-use crate::pg::{encoding, objects, types};
+use crate::pg::{catalog_rows, classes, encoding, objects, types};
 use crate::registry::Policy;
 use pgrx::pg_sys::{self, Datum, Node, Oid, SysCacheIdentifier};
 
@@ -21,7 +21,7 @@ pub struct Prepared {
 
 /// The owner of the policy's table.
 pub fn owner(policy: &Policy) -> Oid {
-    objects::class_before(policy.relid).map_or(pg_sys::InvalidOid, |row| row.owner)
+    classes::before(policy.relid).map_or(pg_sys::InvalidOid, |row| row.owner)
 }
 
 /// `ExecPrepareExpr`, as a table's owner. `own`: what `runs_code` says of the expression.
@@ -151,7 +151,7 @@ fn is_made(oid: Oid) -> bool {
 
 fn author_of_function(oid: Oid) -> Option<Oid> {
     let cache = SysCacheIdentifier::PROCOID as i32;
-    objects::cached(cache, oid, |row: &pg_sys::FormData_pg_proc| row.proowner)
+    catalog_rows::cached(cache, oid, |row: &pg_sys::FormData_pg_proc| row.proowner)
 }
 
 /// Who made a type. Values of an enum run no code.
@@ -160,7 +160,7 @@ fn author_of_type(oid: Oid) -> Option<Oid> {
         (row.typtype as u8 != pg_sys::TYPTYPE_ENUM).then_some(row.typowner)
     };
     is_made(oid)
-        .then(|| objects::cached(SysCacheIdentifier::TYPEOID as i32, oid, read))
+        .then(|| catalog_rows::cached(SysCacheIdentifier::TYPEOID as i32, oid, read))
         .flatten()
         .flatten()
 }

@@ -17,14 +17,13 @@ use super::image::{Conflict, Count, Image, Settled};
 use super::input::PortableInput;
 use super::later::Later;
 use super::left_out::LeftOut;
-use super::resolve;
 use super::source::Order;
 use super::target::Target;
 use super::{OnConflict, Request};
 use crate::ledger::Root;
 use crate::pg::raw;
 use crate::record::json::{self, Span};
-use crate::report::{Outcome, Report, sqlstate};
+use crate::report::{Outcome, Report};
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
 
@@ -42,7 +41,7 @@ pub(super) struct Engine {
     pub root: Root,
     pub targets: Vec<Target>,
     /// The targets of relations as the record has them, by name and OID.
-    known: Vec<(String, Oid, usize)>,
+    pub(super) known: Vec<(String, Oid, usize)>,
     pub(super) names: ColumnChanges,
     pub counts: Vec<Count>,
     pub settled: HashMap<Vec<u8>, Settled>,
@@ -139,85 +138,6 @@ impl Engine {
             row: Vec::new(),
             parsed: Vec::new(),
         })
-    }
-
-    /// Where a chunk's rows go and are counted: (target, shape, count).
-    ///
-    /// # Safety
-    /// As for `new`.
-    pub(super) unsafe fn place(&mut self, chunk: &Chunk) -> Outcome<(usize, usize, usize)> {
-        if Change::of(&chunk.operation).is_none() {
-            return Err(Report::new(
-                sqlstate::FEATURE_NOT_SUPPORTED,
-                format!("cannot restore what {} destroyed", chunk.operation),
-            ));
-        }
-        if chunk.key_count > chunk.columns.len() {
-            return Err(Report::new(
-                "XX001",
-                format!("the record of relation \"{}\" is damaged", chunk.relation),
-            ));
-        }
-        // Tables may have changed names between two statements: the name alone says nothing.
-        let same = |(name, relid, _): &&(String, Oid, usize)| {
-            *name == chunk.relation && *relid == chunk.relid
-        };
-        let target = match self.known.iter().find(same) {
-            Some((_, _, target)) => *target,
-            None => {
-                // SAFETY: the caller vouches for the estate.
-                let target = unsafe { self.target(chunk)? };
-                let place = (chunk.relation.clone(), chunk.relid, target);
-                self.known.push(place);
-                target
-            }
-        };
-        // SAFETY: as above.
-        let shape = unsafe { self.shape(chunk, target)? };
-        let known = self.counts.iter().position(|count| {
-            count.relation == chunk.relation && count.operation == chunk.operation
-        });
-        let count = known.unwrap_or_else(|| {
-            self.counts.push(Count {
-                relation: chunk.relation.clone(),
-                operation: chunk.operation.clone(),
-                ..Count::default()
-            });
-            self.counts.len() - 1
-        });
-        self.counts[count].captured += chunk.rows;
-        Ok((target, shape, count))
-    }
-
-    /// The number of the shape that a chunk's rows have in their target.
-    ///
-    /// # Safety
-    /// As for `new`.
-    pub(super) unsafe fn shape(&mut self, chunk: &Chunk, target: usize) -> Outcome<usize> {
-        let names = self.names.of(chunk, &self.targets[target])?;
-        self.check_lost(chunk, &names, &self.targets[target].name)?;
-        let converted = self.converted_since(chunk, self.targets[target].relid);
-        let target = &mut self.targets[target];
-        let _acting = target.acting();
-        // SAFETY: the caller vouches for the estate.
-        Ok(unsafe { target.shape(chunk, names, converted, self.estate) })
-    }
-
-    /// The target of a chunk whose relation has not been met under its name.
-    ///
-    /// # Safety
-    /// As for `new`.
-    unsafe fn target(&mut self, chunk: &Chunk) -> Outcome<usize> {
-        let relid = resolve::find(chunk, &self.names)?;
-        // The table has been renamed between two statements.
-        let renamed = self.targets.iter().position(|target| target.relid == relid);
-        if let Some(target) = renamed {
-            return Ok(target);
-        }
-        // SAFETY: the caller vouches for the estate.
-        let target = unsafe { Target::open(chunk, relid, &self.names, self.estate)? };
-        self.targets.push(target);
-        Ok(self.targets.len() - 1)
     }
 
     /// Undoes row `n` of a chunk.
