@@ -1,13 +1,14 @@
 //! DROP of anything: the tables and columns it takes along, directly or by CASCADE.
 
 use super::closure::{self, Object};
-use super::{begun, coverage, lock, rows, rows_for_columns, will_be_refused};
+use super::dropped::{guarded, is_table, partitioned, taken};
+use super::{begun, lock, rows, rows_for_columns, will_be_refused};
 use crate::ddl::scope::{resolve_names, role_ids};
 use crate::model::Operation;
-use crate::pg::{catalog, classes, compat, raw};
+use crate::pg::{catalog, compat, raw};
 use crate::record::whole::Destroyer;
 use crate::record::{definition, table_change};
-use crate::registry::{Guarded, Registry};
+use crate::registry::Registry;
 use crate::report::Outcome;
 use crate::running::underway::Underway;
 use pgrx::pg_sys::{self, ObjectType::*, Oid};
@@ -110,13 +111,7 @@ fn capture(
     if relids.is_empty() && columns.is_empty() {
         return Ok(None);
     }
-    let coverage = match coverage(registry, &relids, Operation::DropTable) {
-        crate::running::coverage::Coverage::Absent => {
-            let tables: Vec<Oid> = columns.iter().map(|column| column.oid).collect();
-            coverage(registry, &tables, Operation::DropColumn)
-        }
-        covered => covered,
-    };
+    let coverage = taken(registry, &relids, &columns, !named.is_empty())?;
     let mut concerned = relids.clone();
     concerned.extend(columns.iter().map(|column| column.oid));
     if will_be_refused(registry, &concerned, &coverage) {
@@ -210,42 +205,6 @@ fn capture(
         .map(|column| (column.oid, column.column as i16))
         .collect();
     Ok(Some(statement))
-}
-
-/// The partitioned tables that go with guarded partitions and are not guarded themselves: those are nothing without them.
-fn partitioned(registry: &Registry, relids: &[Oid], gone: &[Object]) -> Vec<Oid> {
-    let goes = |relid: Oid| {
-        let mut objects = gone.iter();
-        objects.any(|object| {
-            (object.class, object.oid, object.column) == (pg_sys::RelationRelationId, relid, 0)
-        })
-    };
-    let is_partitioned = |relid: Oid| classes::before(relid).is_some_and(|row| row.kind == 'p');
-    let mut found = Vec::new();
-    for ancestor in relids.iter().flat_map(|relid| registry.ancestors(*relid)) {
-        let known = relids.contains(&ancestor) || found.contains(&ancestor);
-        if !known && goes(ancestor) && is_partitioned(ancestor) {
-            found.push(ancestor);
-        }
-    }
-    found
-}
-
-/// The guarded tables among objects that go, children after their parents.
-fn guarded(registry: &Registry, gone: &[Object]) -> Vec<Rc<Guarded>> {
-    let mut tables: Vec<Rc<Guarded>> = gone
-        .iter()
-        .filter(|object| object.class == pg_sys::RelationRelationId && object.column == 0)
-        .filter_map(|object| registry.table(object.oid).cloned())
-        .collect();
-    tables.sort_by_key(|table| table.relid.to_u32());
-    tables
-}
-
-fn is_table(relid: Oid) -> bool {
-    // SAFETY: a syscache look-up.
-    let kind = unsafe { pg_sys::get_rel_relkind(relid) } as u8;
-    kind == pg_sys::RELKIND_RELATION || kind == pg_sys::RELKIND_PARTITIONED_TABLE
 }
 
 /// Whether the user may drop the relation: its owner, its schema's owner, a superuser.

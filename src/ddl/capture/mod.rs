@@ -8,6 +8,7 @@ mod alter;
 pub(crate) mod as_written;
 pub(crate) mod closure;
 mod drop;
+mod dropped;
 mod truncate;
 
 use super::{Table, enforce};
