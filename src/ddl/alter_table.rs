@@ -64,6 +64,14 @@ impl Scope {
         // SAFETY: the caller vouches for the node; `def` is what parsenodes.h says for the subtype.
         unsafe {
             let name = catalog::owned((*command).name);
+            // PostgreSQL itself says what is to be said of a column that is not there.
+            if matches!((*command).subtype, AT_DropColumn | AT_AlterColumnType)
+                && name
+                    .as_ref()
+                    .is_some_and(|name| objects::column(relid, name).is_none())
+            {
+                return;
+            }
             if (*command).subtype == AT_SetUnLogged {
                 self.altered(relid, "SET UNLOGGED", Operation::Alter);
             }
@@ -99,8 +107,18 @@ impl Scope {
                     let name = name.unwrap_or_default();
                     return self.trigger(relid, inh, &name, Some(Kind::DisableTrigger));
                 }
-                AT_EnableTrig | AT_EnableReplicaTrig => {
+                AT_EnableTrig => {
                     return self.trigger(relid, inh, &name.unwrap_or_default(), None);
+                }
+                AT_EnableReplicaTrig => {
+                    let name = name.unwrap_or_default();
+                    // In every session but a replica's, one that fires stops firing.
+                    let fires = self.registry.with_children(relid).into_iter().any(|relid| {
+                        objects::trigger_named(relid, &name)
+                            .is_some_and(|trigger| !matches!(trigger.enabled, 'D' | 'R'))
+                    });
+                    let kind = fires.then_some(Kind::DisableTrigger);
+                    return self.trigger(relid, inh, &name, kind);
                 }
                 AT_DisableTrigAll | AT_DisableTrigUser | AT_EnableTrigAll | AT_EnableTrigUser => {
                     return self.all_triggers(relid, inh);

@@ -2,7 +2,7 @@
 
 use super::scope::{Scope, resolve};
 use super::{Change, Finding};
-use crate::judge::sequence::{CACHE, Position, reserves_little};
+use crate::judge::sequence::{CACHE, Position, Range, reserves_little};
 use crate::model::Operation;
 use crate::pg::{catalog, raw};
 use crate::sequence::state;
@@ -36,15 +36,24 @@ impl Scope {
             return;
         }
         let (increment, mut start) = state::definition(relid);
+        let range = state::range(relid);
         let mut restart = None;
         // SAFETY: the caller vouches for the list; defGetInt64 raises for what is no number, as PostgreSQL would.
         unsafe {
             for n in 0..raw::list_length(options) {
                 let option = raw::list_nth(options, n) as *mut pg_sys::DefElem;
                 let value = || (!(*option).arg.is_null()).then(|| pg_sys::defGetInt64(option));
+                // What is set to what it is changes nothing.
+                let is_so = |now: fn(&Range) -> i64| range.as_ref().map(now) == value();
                 match CStr::from_ptr((*option).defname).to_bytes() {
                     b"start" => start = value().unwrap_or(start),
                     b"restart" => restart = Some(value()),
+                    b"increment" if is_so(|range| range.increment) => {}
+                    b"minvalue" if is_so(|range| range.min) => {}
+                    b"maxvalue" if is_so(|range| range.max) => {}
+                    b"cycle"
+                        if range
+                            .is_some_and(|range| range.cycle == pg_sys::defGetBoolean(option)) => {}
                     b"increment" => self.altered(relid, "INCREMENT", Operation::Alter),
                     b"minvalue" => self.altered(relid, "MINVALUE", Operation::Alter),
                     b"maxvalue" => self.altered(relid, "MAXVALUE", Operation::Alter),

@@ -200,6 +200,9 @@ impl Scope {
                     OBJECT_TABLE | OBJECT_FOREIGN_TABLE => {
                         if let Some(relid) = resolve_names(object.cast()) {
                             self.own_or_table(relid, Kind::DropTable, None);
+                            for sequence in self.owned_sequences(relid, None) {
+                                self.altered(sequence, "DROP", Operation::Drop);
+                            }
                         }
                     }
                     OBJECT_SCHEMA => {
@@ -282,9 +285,15 @@ impl Scope {
                 return;
             };
             self.own(relid);
+            // PostgreSQL itself says what is to be said of one that is not there.
             match kind {
-                Kind::DropTrigger => self.trigger(relid, true, &name, Some(kind)),
-                _ => self.table(relid, true, kind, Some(name)),
+                Kind::DropTrigger if objects::trigger_named(relid, &name).is_some() => {
+                    self.trigger(relid, true, &name, Some(kind));
+                }
+                Kind::DropRule if objects::has_rule(relid, &name) => {
+                    self.table(relid, true, kind, Some(name));
+                }
+                _ => {}
             }
         }
     }

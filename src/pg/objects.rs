@@ -58,6 +58,24 @@ pub fn trigger(oid: Oid) -> Option<OnTable> {
     })
 }
 
+/// The trigger of that name on a relation.
+pub fn trigger_named(relid: Oid, name: &str) -> Option<OnTable> {
+    let name = encoding::c_string(name);
+    // SAFETY: looks pg_trigger up with a C string; missing_ok.
+    trigger(unsafe { pg_sys::get_trigger_oid(relid, name.as_ptr(), true) })
+}
+
+/// Whether a relation has a rule of that name.
+pub fn has_rule(relid: Oid, name: &str) -> bool {
+    let name = encoding::c_string(name);
+    let cache = pg_sys::SysCacheIdentifier::RULERELNAME as i32;
+    // SAFETY: a syscache look-up with a C string, which fits the name that it compares.
+    unsafe {
+        let (relid, name) = (Datum::from(relid), Datum::from(name.as_ptr()));
+        pg_sys::SearchSysCacheExists(cache, relid, name, Datum::null(), Datum::null())
+    }
+}
+
 /// A rule.
 pub fn rule(oid: Oid) -> Option<OnTable> {
     newest(
