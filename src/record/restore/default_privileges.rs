@@ -9,33 +9,42 @@ use crate::pg::values::RowText;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 
-/// Of a relation, and of the sequences that came with its identity columns.
+/// Of a relation, and of the sequences that came with its identity columns. What is there is the owner's, whatever the defaults
+/// withhold.
 const RELATION: &str = "
-    SELECT DISTINCT format('REVOKE ALL ON %s %I.%I FROM %s CASCADE', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
-                           n.nspname, c.relname, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace, aclexplode(c.relacl) AS a
-    WHERE a.grantee <> c.relowner AND (c.oid = to_regclass($1) OR c.relkind = 'S' AND EXISTS (
-        SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
-            AND d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass($1) AND d.deptype IN ('a', 'i')))";
+    WITH made AS (
+        SELECT c.relowner, c.relacl,
+               format('%s %I.%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname) AS name
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.oid = to_regclass($1) OR c.relkind = 'S' AND EXISTS (
+            SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                AND d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass($1) AND d.deptype IN ('a', 'i')))
+    SELECT DISTINCT format('REVOKE ALL ON %s FROM %s CASCADE', name,
+                           CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
+    FROM made, aclexplode(relacl) AS a WHERE a.grantee <> relowner
+    UNION ALL SELECT format('GRANT ALL ON %s TO %I', name, pg_get_userbyid(relowner)) FROM made WHERE relacl IS NOT NULL";
 
 /// Everyone may call a function and use a type, unless that was recorded otherwise.
 const FUNCTION: &str = "
+    WITH made AS (SELECT * FROM pg_proc WHERE oid = to_regprocedure($1) AND proacl IS NOT NULL)
     SELECT DISTINCT format('REVOKE ALL ON ROUTINE %s FROM %I CASCADE', $1, pg_get_userbyid(a.grantee))
-    FROM pg_proc AS p, aclexplode(p.proacl) AS a
-    WHERE p.oid = to_regprocedure($1) AND a.grantee NOT IN (0, p.proowner)";
+    FROM made, aclexplode(proacl) AS a WHERE a.grantee NOT IN (0, proowner)
+    UNION ALL SELECT format('GRANT ALL ON ROUTINE %s TO PUBLIC, %I', $1, pg_get_userbyid(proowner)) FROM made";
 
 const TYPE: &str = "
+    WITH made AS (SELECT * FROM pg_type WHERE oid = to_regtype($1) AND typacl IS NOT NULL)
     SELECT DISTINCT format('REVOKE ALL ON TYPE %s FROM %I CASCADE', $1, pg_get_userbyid(a.grantee))
-    FROM pg_type AS t, aclexplode(t.typacl) AS a
-    WHERE t.oid = to_regtype($1) AND a.grantee NOT IN (0, t.typowner)";
+    FROM made, aclexplode(typacl) AS a WHERE a.grantee NOT IN (0, typowner)
+    UNION ALL SELECT format('GRANT ALL ON TYPE %s TO PUBLIC, %I', $1, pg_get_userbyid(typowner)) FROM made";
 
 const SCHEMA: &str = "
+    WITH made AS (SELECT * FROM pg_namespace WHERE oid = to_regnamespace($1) AND nspacl IS NOT NULL)
     SELECT DISTINCT format('REVOKE ALL ON SCHEMA %s FROM %s CASCADE', $1,
                            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
-    FROM pg_namespace AS n, aclexplode(n.nspacl) AS a
-    WHERE n.oid = to_regnamespace($1) AND a.grantee <> n.nspowner";
+    FROM made, aclexplode(nspacl) AS a WHERE a.grantee <> nspowner
+    UNION ALL SELECT format('GRANT ALL ON SCHEMA %s TO %I', $1, pg_get_userbyid(nspowner)) FROM made";
 
-/// Takes back what was given out with what the step has made.
+/// Takes back what was given out with what the step has made, and gives what was withheld.
 pub(super) fn take_back(step: &Step) -> Result<(), Failure> {
     let query = match step.kind.as_str() {
         "table" | "view" | "sequence" => RELATION,

@@ -26,6 +26,8 @@ pub struct ForeignKey {
     /// collation a child's value is the parent's, whatever its own column has.
     pub collations: Vec<String>,
     pub match_full: bool,
+    /// It is not NOT VALID: all rows are known to find what they reference.
+    pub validated: bool,
     pub period: bool,
 }
 
@@ -96,7 +98,8 @@ const KEYS: &str = "
                  FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY AS k(n, i)
                  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.n
                  LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation
-                 LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = l.collnamespace ORDER BY k.i)
+                 LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = l.collnamespace ORDER BY k.i),
+           c.convalidated
     FROM pg_catalog.pg_constraint AS c
     JOIN pg_catalog.pg_class AS child ON child.oid = c.conrelid
     JOIN pg_catalog.pg_class AS parent ON parent.oid = c.confrelid
@@ -143,6 +146,7 @@ pub fn keys(which: &str, relid: Oid) -> Vec<ForeignKey> {
                 match_full: row.get(11)?.unwrap_or(false),
                 period: row.get(12)?.unwrap_or(false),
                 collations: texts(13)?,
+                validated: row.get(14)?.unwrap_or(true),
             });
         }
         Ok::<_, pgrx::spi::Error>(found)

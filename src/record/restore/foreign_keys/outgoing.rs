@@ -11,7 +11,7 @@ use crate::record::restore::find::fetch_by;
 use crate::record::restore::keys::ForeignKey;
 use crate::record::restore::leaf::Leaf;
 use crate::record::restore::reopen::scan;
-use crate::report::Outcome;
+use crate::report::{self, Outcome, Report};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum};
 
@@ -24,6 +24,8 @@ struct Referencing<'a> {
     /// What the restore has written itself nobody else can take away; other rows are locked, as the key's own trigger does
     /// it. `None`: the table they are in is locked.
     own: Option<pg_sys::TransactionId>,
+    /// Rows that a key which is NOT VALID lets stand without what they reference.
+    let_stand: i64,
 }
 
 /// Whether the leaf's restored rows find what they reference.
@@ -53,9 +55,14 @@ pub(super) fn check_outgoing(
     referencing.end()
 }
 
-/// Whether all rows of a table find what they reference. Nobody else may write either table meanwhile.
+/// Whether all rows of a table find what they reference, so that the key may be called valid. Nobody else may write either
+/// table meanwhile.
 pub(super) fn check_all(key: &ForeignKey, relation: &OpenRelation) -> Outcome<()> {
     key.unsupported()?;
+    let key = &ForeignKey {
+        validated: true,
+        ..key.clone()
+    };
     let mut referencing = Referencing::new(key, relation, None);
     let mut outcome = Ok(());
     // SAFETY: the caller vouches for the lock; the scan's slot holds the row.
@@ -82,6 +89,7 @@ impl Referencing<'_> {
             relation: relation.0,
             values: new_values(key, relation.0),
             own,
+            let_stand: 0,
         }
     }
 
@@ -115,6 +123,9 @@ impl Referencing<'_> {
         self.check()?;
         // SAFETY: all is asked.
         unsafe { self.values.free() };
+        if self.let_stand > 0 {
+            let_stand(self.key, self.let_stand);
+        }
         Ok(())
     }
 
@@ -131,7 +142,7 @@ impl Referencing<'_> {
         Ok(())
     }
 
-    fn check_one(&self, asked: &Asked) -> Outcome<()> {
+    fn check_one(&mut self, asked: &Asked) -> Outcome<()> {
         let (source, join) = (&asked.source, self.key.finds());
         // The first transaction's own number is nobody's.
         let own = self.own.map_or(0, pg_sys::TransactionId::into_inner);
@@ -149,9 +160,11 @@ impl Referencing<'_> {
             found += here;
             others += of_others;
         }
-        if found < asked.rows as i64 {
+        let missing = asked.rows as i64 - found;
+        if missing > 0 && self.key.validated {
             return Err(self.lost(asked));
         }
+        self.let_stand += missing.max(0);
         if self.own.is_none() || others == 0 {
             return Ok(());
         }
@@ -164,14 +177,16 @@ impl Referencing<'_> {
             );
             locked += parent.ask(|| ask(&sql, &asked.arguments()));
         }
-        match (locked as i64) < others {
-            true => Err(self.lost(asked)),
-            false => Ok(()),
+        let vanished = others - locked as i64;
+        if vanished > 0 && self.key.validated {
+            return Err(self.lost(asked));
         }
+        self.let_stand += vanished.max(0);
+        Ok(())
     }
 
     /// A value that no parent has.
-    fn lost(&self, asked: &Asked) -> Box<crate::report::Report> {
+    fn lost(&self, asked: &Asked) -> Box<Report> {
         let mut left: Vec<i64> = (1..=asked.rows as i64).collect();
         let mut value = String::new();
         for parent in &self.parents {
@@ -188,6 +203,24 @@ impl Referencing<'_> {
             &self.key.parent_name,
         )
     }
+}
+
+/// Nobody knows whether what they referenced was gone when they were recorded.
+fn let_stand(key: &ForeignKey, rows: i64) {
+    let name = catalog::display_name(key.child);
+    let report = Report::new(
+        "01000",
+        format!(
+            "restored rows of \"{name}\" reference rows that are not in \"{}\"",
+            key.parent_name.trim_start_matches("ONLY ")
+        ),
+    )
+    .detail(format!(
+        "Foreign key \"{}\" is NOT VALID and lets such rows stand: {rows} of them.",
+        key.name
+    ));
+    // SAFETY: inside the guarded frame of a C function.
+    unsafe { report::warning(&report) };
 }
 
 fn new_values(key: &ForeignKey, relation: pg_sys::Relation) -> Values {
