@@ -40,7 +40,9 @@ unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
     let json = serde_json::to_string(&intent)
         .map_err(|error| Report::new(sqlstate::INVALID_PARAMETER, error.to_string()))?;
     if let Err(why) = Intent::parse(&json) {
-        return Err(Report::new("SF010", "malformed approval").detail(why));
+        return Err(Report::new("SF010", "malformed approval")
+            .detail(why)
+            .hint("Say why in \"reason\", and in \"max_rows\" how many rows may go, as backstop.preview(statement) counts them."));
     }
     // SAFETY: SET LOCAL, as set_config(..., true) does it.
     unsafe {
@@ -100,6 +102,10 @@ fn qualified(name: &str) -> Outcome<String> {
         None => Err(Report::new(
             "SF010",
             format!("relation \"{name}\" in argument \"relations\" does not exist"),
+        )
+        .detail("Nothing goes by that name with this search_path.")
+        .hint(
+            "Name relations with their schema, such as public.users, or leave \"relations\" out.",
         )),
     }
 }
@@ -110,6 +116,7 @@ fn operation(word: &str) -> Outcome<Operation> {
             "SF010",
             format!("invalid value for argument \"operations\": \"{word}\""),
         )
+        .detail("There is no such operation.")
         .hint(format!("Use {}.", approval::known_operations()))
     })
 }

@@ -116,8 +116,9 @@ impl Intent {
                 return Err(format!("The member \"{required}\" is missing."));
             }
         }
+        // From the text: of a member that is there twice, an object keeps the last, and the reader may have seen the first.
         let intent: Intent =
-            serde_json::from_value(Value::Object(members)).map_err(|error| error.to_string())?;
+            serde_json::from_str(text).map_err(|error| format!("It is ambiguous: {error}."))?;
         if intent.reason.trim().is_empty() {
             return Err("The member \"reason\" is empty.".to_owned());
         }

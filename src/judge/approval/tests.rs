@@ -64,6 +64,8 @@ fn unknown_and_missing_members_are_refused() {
     assert!(Intent::parse(r#"{"reason": "a", "max_rows": 1, "operations": ["erase"]}"#).is_err());
     assert!(Intent::parse(r#"{"reason": "a", "max_rows": 1, "expires": "tomorrow"}"#).is_err());
     assert!(Intent::parse("yes").is_err());
+    let twice = Intent::parse(r#"{"reason": "a", "max_rows": 1, "max_rows": 500}"#);
+    assert!(twice.unwrap_err().contains("duplicate field `max_rows`"));
 }
 
 #[test]
