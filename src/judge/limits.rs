@@ -84,6 +84,31 @@ pub fn row_limit(subject: Subject, operation: Operation, limit: i64, asked: Kind
     )
 }
 
+/// SF005 of a root that goes on without an approval after `covered` rows of it were approved.
+pub fn beyond_approvals(
+    subject: Subject,
+    operation: Operation,
+    limit: i64,
+    covered: i64,
+    asked: Kind,
+) -> Violation {
+    subject.violation(
+        Rule::RowLimit,
+        format!(
+            "{} on table \"{}\" would destroy more than {} without an approval for all of them",
+            operation.record_name(),
+            subject.table,
+            rows(limit)
+        ),
+        format!(
+            "Approvals cover {} that the statement has destroyed, and no approval covers this one. A statement has its \
+             approvals' budgets or the limit, {limit}, not one after the other.",
+            rows(covered)
+        ),
+        subject.approve_hint(operation, asked),
+    )
+}
+
 /// SF005 of a table that is protected with `require => 'always'`, for its first row that is not expendable.
 pub fn approval_needed(subject: Subject, operation: Operation, asked: Kind) -> Violation {
     subject.violation(

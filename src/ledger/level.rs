@@ -1,5 +1,6 @@
 //! What one (sub)transaction level of a root statement destroyed.
 
+use super::approvals::Approved;
 use crate::model::Operation;
 use crate::pg::memory::push;
 use crate::preview::Seen;
@@ -19,14 +20,16 @@ pub struct Level {
     pub nest: i32,
     /// Rows that count against the limits: not expendable, not covered by an approval.
     pub counted: i64,
-    /// Rows covered by an approval: (serial, rows).
-    pub approved: Vec<(u64, i64)>,
+    /// The same in earlier parts of the root: fetches from its portal, and transactions that it committed itself.
+    pub earlier: i64,
+    /// What approvals cover, ordered by their serial numbers.
+    pub approvals: Vec<Approved>,
     pub tallies: Vec<Tally>,
     /// Captured rows that are not written yet.
     pub buffers: Vec<Buffer>,
     /// Chunks of this level that are written.
     pub chunks_written: i64,
-    /// Upstreams whose columns were cleared.
+    /// Upstreams whose columns were cleared, in all parts of the root.
     pub cleared: Vec<Rc<str>>,
     /// Under a token: the rows' fingerprints, and the names of the first few that the preview did not show.
     pub fingerprints: Vec<u128>,
@@ -67,13 +70,6 @@ impl Level {
         }
     }
 
-    pub fn approve(&mut self, serial: u64, rows: i64) {
-        match self.approved.iter_mut().find(|(other, _)| *other == serial) {
-            Some((_, sum)) => *sum += rows,
-            None => self.approved.push((serial, rows)),
-        }
-    }
-
     /// Forgets empty buffers but the last one of each kind, which is filled next.
     pub fn forget_spare(&mut self) {
         let mut kept: Vec<Buffer> = Vec::new();
@@ -108,10 +104,9 @@ impl Level {
     /// Takes over what a committed child level destroyed.
     pub fn absorb(&mut self, child: Level) {
         self.counted += child.counted;
+        self.earlier += child.earlier;
         self.chunks_written += child.chunks_written;
-        for (serial, rows) in child.approved {
-            self.approve(serial, rows);
-        }
+        self.absorb_approvals(child.approvals);
         for tally in child.tallies {
             match self.tallies.iter_mut().find(|known| {
                 known.operation == tally.operation && known.relation == tally.relation
