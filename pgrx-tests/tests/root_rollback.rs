@@ -145,9 +145,17 @@ fn columns_cleared_by_fetches_that_are_rolled_back_are_not_cleared() {
 #[test]
 fn refusals_that_are_caught_leave_no_room() {
     let (_db, mut admin, mut app) = world();
-    for between in ["", "COMMIT;"] {
+    let approved =
+        r#"PERFORM set_config('backstop.approval', '{"reason": "a", "max_rows": 60}', false);"#;
+    for (approval, between) in [
+        ("", ""),
+        ("", "COMMIT;"),
+        (approved, ""),
+        (approved, "COMMIT;"),
+    ] {
         let steps = format!(
             "DO $$ BEGIN
+                 {approval}
                  FOR n IN 1 .. 1000 LOOP
                      BEGIN
                          DELETE FROM items WHERE id = n;
@@ -165,8 +173,9 @@ fn refusals_that_are_caught_leave_no_room() {
         let left: i32 = query_text(&mut admin, "SELECT count(*) FROM items")
             .parse()
             .expect("a number");
-        assert_eq!(before - left, 100, "{between}");
+        assert_eq!(before - left, 100, "{approval} {between}");
     }
+    passes(&mut app, "RESET backstop.approval");
     // A procedure's ROLLBACK takes its own transaction's rows back, and none that it has committed.
     let procedure = |last: i32| {
         format!(

@@ -13,7 +13,7 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 pub struct Approved {
     pub serial: u64,
-    pub max_rows: i64,
+    max_rows: i64,
     /// For the record.
     pub json: Rc<str>,
     /// It is a token: what it covers is the whole statement, and no budget.
@@ -174,12 +174,12 @@ impl Root {
     }
 
     pub fn sums(&self) -> Sums {
-        let mut sums = Sums::default();
+        let (mut sums, dropped) = (Sums::default(), self.dropped());
         for level in self.all_levels() {
             sums.counted += level.counted;
             sums.earlier += level.earlier;
             for approved in &level.approvals {
-                match self.has_dropped(approved.serial) {
+                match dropped.contains(&approved.serial) {
                     true => sums.counted += approved.rows,
                     false => sums.approved += approved.rows,
                 }
@@ -215,16 +215,16 @@ impl Root {
 
     /// The approvals under which this part of the root destroyed rows, and how many each.
     pub fn approvals(&self) -> Vec<Approved> {
-        let mut all = Level::new(0);
+        let (mut all, dropped) = (Level::new(0), self.dropped());
         for level in self.all_levels() {
-            all.absorb_approvals(level.approvals.clone());
+            let covered = level.approvals.iter();
+            let covered = covered.filter(|a| a.rows > 0 && !dropped.contains(&a.serial));
+            all.absorb_approvals(covered.cloned().collect());
         }
-        all.approvals
-            .retain(|approved| approved.rows > 0 && !approved.dropped);
         all.approvals
     }
 
-    /// The approvals that the root goes on without.
+    /// The approvals that the root goes on without: nearly always none.
     pub(super) fn dropped(&self) -> Vec<u64> {
         let approvals = self.all_levels().iter().flat_map(|level| &level.approvals);
         let dropped = approvals.filter(|approved| approved.dropped);
