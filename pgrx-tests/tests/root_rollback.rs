@@ -87,6 +87,24 @@ fn a_rule_that_what_is_undone_broke_is_not_broken() {
 }
 
 #[test]
+fn a_table_that_only_what_is_undone_touched_sets_no_limit() {
+    let (_db, mut admin, mut app) = world();
+    passes(&mut admin, "SELECT backstop.protect('fed', max_rows => 5)");
+    let touch = "UPDATE fed SET a = 'x' WHERE id = 1;";
+    let steps = |first: &str| {
+        format!("BEGIN; DO $$ BEGIN {first} DELETE FROM items WHERE g = 1; END $$; ROLLBACK")
+    };
+    passes(&mut app, &steps(&undone(touch)));
+    for standing in [
+        touch.to_owned(),
+        format!("BEGIN {touch} EXCEPTION WHEN OTHERS THEN NULL; END;"),
+    ] {
+        assert_eq!(refused(&mut app, &steps(&standing)).sqlstate, "SF005");
+        passes(&mut app, "ROLLBACK");
+    }
+}
+
+#[test]
 fn fetches_that_are_rolled_back_do_not_count() {
     let (_db, _admin, mut app) = world();
     let cursor = "BEGIN; DECLARE c CURSOR FOR SELECT del(n) FROM generate_series(1, 1000) n";

@@ -109,6 +109,7 @@ impl Level {
             }
         }
         *self = Level {
+            limit: self.limit.take(),
             earlier,
             approvals,
             cleared: std::mem::take(&mut self.cleared),

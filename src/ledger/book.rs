@@ -156,7 +156,7 @@ fn count_unapproved(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option
     let earlier = ledger.transaction_rows();
     let root = ledger.root(row.query.root, running::new_root);
     root.level(nest).counted += 1;
-    let (limit, policy) = root.limit.clone()?;
+    let (limit, policy) = root.limit().cloned()?;
     let sums = root.sums();
     // What was only warned of, or noted by a preview, is not said of every further row.
     let said = |rule| root.observed.contains(&rule);

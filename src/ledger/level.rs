@@ -5,6 +5,7 @@ use crate::model::Operation;
 use crate::pg::memory::push;
 use crate::preview::Seen;
 use crate::record::Buffer;
+use crate::registry::Policy;
 use std::rc::Rc;
 
 /// Rows destroyed in one relation by one operation.
@@ -18,6 +19,8 @@ pub struct Tally {
 #[derive(Default)]
 pub struct Level {
     pub nest: i32,
+    /// The protected tables touched: the one with the smallest limit, and that limit.
+    pub limit: Option<(i64, Rc<Policy>)>,
     /// Rows that count against the limits: not expendable, not covered by an approval.
     pub counted: i64,
     /// The same in earlier parts of the root: fetches from its portal, and transactions that it committed itself.
@@ -43,6 +46,13 @@ impl Level {
         Level {
             nest,
             ..Level::default()
+        }
+    }
+
+    /// A protected table is touched, of which one statement may destroy `limit` rows.
+    pub fn touch(&mut self, policy: &Rc<Policy>, limit: i64) {
+        if self.limit.as_ref().is_none_or(|(known, _)| limit < *known) {
+            self.limit = Some((limit, policy.clone()));
         }
     }
 
@@ -103,6 +113,9 @@ impl Level {
 
     /// Takes over what a committed child level destroyed.
     pub fn absorb(&mut self, child: Level) {
+        if let Some((limit, policy)) = child.limit {
+            self.touch(&policy, limit);
+        }
         self.counted += child.counted;
         self.earlier += child.earlier;
         self.chunks_written += child.chunks_written;

@@ -31,8 +31,6 @@ pub struct Root {
     pub next_ordinal: i64,
     /// The order in which restore follows the definitions of what vanished.
     pub next_definition: i32,
-    /// The protected tables touched: the one with the smallest limit, and that limit.
-    pub limit: Option<(i64, Rc<Policy>)>,
     pub reverts: Option<i64>,
     /// The moment that `restore_since` goes back to.
     pub reverts_since: Option<i64>,
@@ -62,7 +60,6 @@ impl Root {
             statement_id: None,
             next_ordinal: 1,
             next_definition: 1,
-            limit: None,
             reverts: None,
             reverts_since: None,
             observed: Vec::new(),
@@ -117,7 +114,7 @@ impl Root {
 
     /// Rows that count against the transaction's limit: a root that touched no protected table adds nothing.
     pub fn counted_in_transaction(&self) -> i64 {
-        match self.limit {
+        match self.limit() {
             Some(_) => self.sums().counted,
             None => 0,
         }
@@ -133,11 +130,15 @@ impl Root {
     }
 
     /// A statement of this root targets a protected table.
-    pub fn touch(&mut self, policy: &Rc<Policy>, default_limit: i64) {
+    pub fn touch(&mut self, nest: i32, policy: &Rc<Policy>, default_limit: i64) {
         let limit = policy.max_rows.unwrap_or(default_limit);
-        if self.limit.as_ref().is_none_or(|(known, _)| limit < *known) {
-            self.limit = Some((limit, policy.clone()));
-        }
+        self.level(nest).touch(policy, limit);
+    }
+
+    /// The smallest limit of the protected tables touched, and its table.
+    pub fn limit(&self) -> Option<&(i64, Rc<Policy>)> {
+        let limits = self.levels.iter().filter_map(|level| level.limit.as_ref());
+        limits.min_by_key(|(limit, _)| *limit)
     }
 
     /// Whether it has done anything that the record must name.

@@ -58,7 +58,7 @@ pub unsafe fn capture(
     ledger::with(|ledger| {
         let root = ledger.root(query.root, running::new_root);
         for policy in &guarded.policies {
-            root.touch(policy, gucs::max_rows());
+            root.touch(query.nest, policy, gucs::max_rows());
         }
         // Only the approval lets it pass: where its budget ends, so does the statement.
         if let Coverage::Covered(cover) = &query.coverage {
