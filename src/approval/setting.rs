@@ -108,14 +108,9 @@ pub fn is_intent() -> bool {
     is_set() && matches!(current(), Some((_, Held::Intent(_))))
 }
 
-/// The statement of intent in force whose budget is spent: its serial number, and what that was.
-pub fn spent_out() -> Option<(u64, i64)> {
-    match current()? {
-        (serial, Held::Intent(standing)) if standing.spent >= standing.intent.max_rows => {
-            Some((serial, standing.intent.max_rows))
-        }
-        _ => None,
-    }
+/// The serial number of the approval in force.
+pub fn serial() -> Option<u64> {
+    ASSIGNED.get().map(|assigned| assigned.serial)
 }
 
 /// Rows spent from the approval `serial`.

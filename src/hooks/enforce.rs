@@ -3,6 +3,7 @@
 use crate::judge::approval::Refusal;
 use crate::judge::limits::{self, Subject};
 use crate::model::{Rule, Violation};
+use crate::pg::raw;
 use crate::report::{self, Outcome};
 use crate::running::coverage::Coverage;
 use crate::running::queries;
@@ -30,16 +31,18 @@ pub fn enforce(violations: &[Violation]) -> Outcome<()> {
         .map(|query| query.coverage.clone())
         .unwrap_or(Coverage::Absent);
     let violation = match &coverage {
-        Coverage::Covered(_) => {
+        Coverage::Covered(cover) => {
+            // SAFETY: reads the transaction state.
+            let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
             // A root whose budget was found too small goes on only as long as it breaks no rule.
-            let demoted = query.is_some_and(|query| {
+            let dropped = query.is_some_and(|query| {
                 ledger::with(|ledger| {
                     let root = ledger.root(query.root, running::new_root);
-                    root.rule_broken = true;
-                    root.demoted
+                    root.break_rule(nest, cover);
+                    root.has_dropped(cover.serial)
                 })
             });
-            if !demoted {
+            if !dropped {
                 return Ok(());
             }
             let refusal = Refusal::approval(ledger::BUDGET_TOO_SMALL.to_owned());

@@ -108,7 +108,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
     ledger::with(|ledger| {
         let root = ledger.root(root, running::new_root);
         for policy in policies() {
-            root.touch(policy, gucs::max_rows());
+            root.touch(nest, policy, gucs::max_rows());
         }
     });
     queries::push(ActiveQuery {

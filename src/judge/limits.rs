@@ -1,8 +1,12 @@
 //! The rules that count: row limit, transaction limit, budgets, and mixed upstreams. What they say.
 
+mod budget;
+
 use super::approval::{Kind, Refusal};
 use super::spelling;
 use crate::model::{Operation, Rule, Violation};
+
+pub use budget::{beyond_approvals, budget_too_small};
 
 /// The relation a refusal is about.
 #[derive(Clone, Copy, Debug)]
@@ -141,37 +145,6 @@ pub fn approval_refused(subject: Subject, refusal: &Refusal, what: &Violation) -
          backstop.approve(<request_id>, 'why'); or, where the table accepts it, set an approval that covers it: SET \
          LOCAL backstop.approval = '{\"reason\": ..., \"max_rows\": ..., \
          \"relations\": [...], \"operations\": [...]}', or SELECT backstop.approve_batch(...)."
-            .to_owned(),
-    )
-}
-
-/// SF010: the approval in force has `left` rows, and the statement destroys more; `what` is the violation it would have to
-/// cover, where that is one of a limit.
-pub fn budget_too_small(
-    subject: Subject,
-    operation: Operation,
-    max_rows: i64,
-    left: i64,
-    what: Option<&Violation>,
-) -> Violation {
-    let spent = match left {
-        _ if left >= max_rows => String::new(),
-        0 => ", and it was spent before the statement".to_owned(),
-        _ => format!(", of which {left} were left"),
-    };
-    let without = what.map_or_else(String::new, |what| {
-        format!(
-            " Without an approval the statement breaks rule \"{}\": {}.",
-            what.rule.name(),
-            what.message
-        )
-    });
-    subject.violation(
-        Rule::ApprovalRefused,
-        format!("approval covers {}, and {} destroys more", rows(max_rows), operation.record_name()),
-        format!("The approval's max_rows is {max_rows}{spent}; cascades and triggers count too.{without}"),
-        "See what it destroys with backstop.preview($$<statement>$$, 'why'): if all of it is meant, have that approved, or \
-         set an approval with a larger max_rows."
             .to_owned(),
     )
 }

@@ -1,7 +1,7 @@
 //! Books one destroyed row and says whether it may stand.
 
-use super::{Cover, Ledger, Root};
-use crate::approval::token;
+use super::{Ledger, Root};
+use crate::approval::{setting, token};
 use crate::gucs;
 use crate::judge::limits::{self, Subject};
 use crate::model::{Operation, Rule, Violation};
@@ -43,18 +43,20 @@ pub fn book(row: DestroyedRow) -> Option<Box<Violation>> {
             root.clear(nest, &cleared.upstream).or(mixed)
         });
         if let Some(upstreams) = mixed {
-            let covered = matches!(row.query.coverage, Coverage::Covered(_));
-            if !covered || root.demoted {
-                if root.observed.contains(&Rule::MixedUpstreams) {
-                    return count(ledger, nest, row);
+            match &row.query.coverage {
+                Coverage::Covered(cover) if !root.has_dropped(cover.serial) => {
+                    root.break_rule(nest, cover);
                 }
-                let upstreams: Vec<&str> = upstreams.iter().map(|upstream| &**upstream).collect();
-                let violation = with_subject(row.table, |subject| {
-                    limits::mixed_upstreams(subject, &row.cleared[0].column, &upstreams)
-                });
-                return Some(refused(&row.query.coverage, row, violation));
+                _ if root.observed.contains(&Rule::MixedUpstreams) => {}
+                coverage => {
+                    let upstreams: Vec<&str> =
+                        upstreams.iter().map(|upstream| &**upstream).collect();
+                    let violation = with_subject(row.table, |subject| {
+                        limits::mixed_upstreams(subject, &row.cleared[0].column, &upstreams)
+                    });
+                    return Some(refused(coverage, row, violation));
+                }
             }
-            root.rule_broken = true;
         }
         count(ledger, nest, row)
     })
@@ -72,42 +74,40 @@ fn refused(coverage: &Coverage, row: DestroyedRow, violation: Violation) -> Box<
 
 fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violation>> {
     let root = ledger.root(row.query.root, running::new_root);
-    if let Coverage::Covered(cover) = &row.query.coverage
-        && !root.demoted
-    {
-        // What a token's statement may still undo itself is weighed when it is over.
-        let later = cover.claim.is_some() && running::may_be_undone();
-        if later || crate::approval::setting::spent(cover.serial) < cover.max_rows {
-            root.approval.get_or_insert_with(|| cover.json.clone());
-            root.level(nest).approve(cover.serial, 1);
-            ledger.spend(nest, cover.serial, 1);
-            return None;
+    match &row.query.coverage {
+        Coverage::Covered(cover) if !root.has_dropped(cover.serial) => {
+            // What a token's statement may still undo itself is weighed when it is over.
+            let later = cover.claim.is_some() && running::may_be_undone();
+            let spent = setting::spent(cover.serial);
+            if later || spent < cover.max_rows {
+                root.approve(nest, cover);
+                ledger.spend(nest, cover.serial, 1);
+                return None;
+            }
+            if let Some(claim) = &cover.claim {
+                return Some(Box::new(token::more_rows(root, claim)));
+            }
+            let left = cover.max_rows - spent + root.approved_by(cover.serial);
+            if root.broke_rule(cover.serial) {
+                root.level(nest).counted += 1;
+                return Some(too_small(row, cover.max_rows, left, None));
+            }
+            go_on_without(ledger, nest, row, cover.serial);
+            return count_unapproved(ledger, nest, row)
+                .map(|violation| too_small(row, cover.max_rows, left, Some(&violation)));
         }
-        if let Some(claim) = &cover.claim {
-            return Some(Box::new(token::more_rows(root, claim)));
+        // Rows that the approval in force covered do not stand beside those for which nothing of it was left.
+        Coverage::Refused(_) => {
+            if let Some((serial, max_rows)) = spent_out(root) {
+                if root.broke_rule(serial) {
+                    let left = root.approved_by(serial);
+                    root.level(nest).counted += 1;
+                    return Some(too_small(row, max_rows, left, None));
+                }
+                go_on_without(ledger, nest, row, serial);
+            }
         }
-        let left = cover.max_rows - crate::approval::setting::spent(cover.serial)
-            + root.approved_by(cover.serial);
-        if root.rule_broken {
-            return Some(too_small(row, cover, left, None));
-        }
-        demote(ledger, row.query.root);
-        return count_unapproved(ledger, nest, row)
-            .map(|violation| too_small(row, cover, left, Some(&violation)));
-    }
-    // Rows of this root that the approval covered do not stand beside as many as the limit allows without one.
-    if matches!(row.query.coverage, Coverage::Refused(_))
-        && !root.demoted
-        && let Some((serial, max_rows)) = crate::approval::setting::spent_out()
-        && root.approved_by(serial) > 0
-    {
-        if root.rule_broken {
-            let left = root.approved_by(serial);
-            return Some(Box::new(with_subject(row.table, |subject| {
-                limits::budget_too_small(subject, row.operation, max_rows, left, None)
-            })));
-        }
-        demote(ledger, row.query.root);
+        _ => {}
     }
     let warned = matches!(row.query.coverage, Coverage::Covered(_))
         && ledger
@@ -117,49 +117,47 @@ fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violat
     match &row.query.coverage {
         Coverage::Covered(_) if warned => None,
         Coverage::Covered(cover) => {
-            let left = cover.max_rows - crate::approval::setting::spent(cover.serial);
-            Some(too_small(row, cover, left, Some(&violation)))
+            let left = cover.max_rows - setting::spent(cover.serial);
+            Some(too_small(row, cover.max_rows, left, Some(&violation)))
         }
         _ => Some(violation),
     }
 }
 
-/// The approval in force has `left` rows for the statement, which destroys more.
+/// The approval in force, if the root has rows under it and its budget is spent: its serial number, and what that was.
+fn spent_out(root: &Root) -> Option<(u64, i64)> {
+    let serial = setting::serial()?;
+    let max_rows = root.budget_of(serial)?;
+    let stands = root.approved_by(serial) > 0 && !root.has_dropped(serial);
+    (stands && setting::spent(serial) >= max_rows).then_some((serial, max_rows))
+}
+
+/// The approval of `max_rows` has `left` rows for the statement, which destroys more.
 fn too_small(
     row: DestroyedRow,
-    cover: &Cover,
+    max_rows: i64,
     left: i64,
     what: Option<&Violation>,
 ) -> Box<Violation> {
     Box::new(with_subject(row.table, |subject| {
-        limits::budget_too_small(subject, row.operation, cover.max_rows, left, what)
+        limits::budget_too_small(subject, row.operation, max_rows, left, what)
     }))
 }
 
-/// A root that needs no approval goes on without one: its rows count against the limits, and the budget is given back.
-fn demote(ledger: &mut Ledger, key: usize) {
-    let Some(root) = ledger.find_root(key) else {
-        return;
-    };
-    root.demoted = true;
-    root.approval = None;
-    let mut given_back = Vec::new();
-    for level in root.levels() {
-        for (serial, rows) in std::mem::take(&mut level.approved) {
-            level.counted += rows;
-            given_back.push((level.nest, serial, rows));
-        }
-    }
-    for (nest, serial, rows) in given_back {
-        ledger.spend(nest, serial, -rows);
-    }
+/// A root that needs no approval goes on without it: its rows count against the limits, and the budget is given back. What
+/// rolls back the level takes both back.
+fn go_on_without(ledger: &mut Ledger, nest: i32, row: DestroyedRow, serial: u64) {
+    let root = ledger.root(row.query.root, running::new_root);
+    let rows = root.drop_approval(nest, serial);
+    ledger.spend(nest, serial, -rows);
 }
 
 fn count_unapproved(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violation>> {
     let earlier = ledger.transaction_rows();
     let root = ledger.root(row.query.root, running::new_root);
     root.level(nest).counted += 1;
-    let (limit, policy) = root.limit.clone()?;
+    let (limit, policy) = root.limit().cloned()?;
+    let sums = root.sums();
     // What was only warned of, or noted by a preview, is not said of every further row.
     let said = |rule| root.observed.contains(&rule);
     let asked = policy.approval.max(row.table.kind());
@@ -172,14 +170,25 @@ fn count_unapproved(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option
         subject_of(policy, |subject| {
             limits::approval_needed(subject, row.operation, asked)
         })
-    } else if root.counted() > limit {
+    } else if sums.unapproved() > limit {
         if said(Rule::RowLimit) {
             return None;
         }
         subject_of(&policy, |subject| {
             limits::row_limit(subject, row.operation, limit, asked)
         })
-    } else if earlier + root.counted_in_transaction() > gucs::max_rows_per_transaction() {
+    } else if sums.approved > 0
+        && sums.unapproved() + sums.approved > limit
+        && sums.unapproved() > root.budget_left()
+    {
+        if said(Rule::RowLimit) {
+            return None;
+        }
+        let covered = sums.approved;
+        subject_of(&policy, |subject| {
+            limits::beyond_approvals(subject, row.operation, limit, covered, asked)
+        })
+    } else if earlier + sums.counted > gucs::max_rows_per_transaction() {
         if said(Rule::TransactionLimit) {
             return None;
         }

@@ -1,9 +1,11 @@
 //! What one (sub)transaction level of a root statement destroyed.
 
+use super::approvals::Approved;
 use crate::model::Operation;
 use crate::pg::memory::push;
 use crate::preview::Seen;
 use crate::record::Buffer;
+use crate::registry::Policy;
 use std::rc::Rc;
 
 /// Rows destroyed in one relation by one operation.
@@ -17,16 +19,20 @@ pub struct Tally {
 #[derive(Default)]
 pub struct Level {
     pub nest: i32,
+    /// The protected tables touched: the one with the smallest limit, and that limit.
+    pub limit: Option<(i64, Rc<Policy>)>,
     /// Rows that count against the limits: not expendable, not covered by an approval.
     pub counted: i64,
-    /// Rows covered by an approval: (serial, rows).
-    pub approved: Vec<(u64, i64)>,
+    /// The same in earlier parts of the root: fetches from its portal, and transactions that it committed itself.
+    pub earlier: i64,
+    /// What approvals cover, ordered by their serial numbers.
+    pub approvals: Vec<Approved>,
     pub tallies: Vec<Tally>,
     /// Captured rows that are not written yet.
     pub buffers: Vec<Buffer>,
     /// Chunks of this level that are written.
     pub chunks_written: i64,
-    /// Upstreams whose columns were cleared.
+    /// Upstreams whose columns were cleared, in all parts of the root.
     pub cleared: Vec<Rc<str>>,
     /// Under a token: the rows' fingerprints, and the names of the first few that the preview did not show.
     pub fingerprints: Vec<u128>,
@@ -40,6 +46,13 @@ impl Level {
         Level {
             nest,
             ..Level::default()
+        }
+    }
+
+    /// A protected table is touched, of which one statement may destroy `limit` rows.
+    pub fn touch(&mut self, policy: &Rc<Policy>, limit: i64) {
+        if self.limit.as_ref().is_none_or(|(known, _)| limit < *known) {
+            self.limit = Some((limit, policy.clone()));
         }
     }
 
@@ -64,13 +77,6 @@ impl Level {
                 operation,
                 rows,
             }),
-        }
-    }
-
-    pub fn approve(&mut self, serial: u64, rows: i64) {
-        match self.approved.iter_mut().find(|(other, _)| *other == serial) {
-            Some((_, sum)) => *sum += rows,
-            None => self.approved.push((serial, rows)),
         }
     }
 
@@ -107,11 +113,13 @@ impl Level {
 
     /// Takes over what a committed child level destroyed.
     pub fn absorb(&mut self, child: Level) {
-        self.counted += child.counted;
-        self.chunks_written += child.chunks_written;
-        for (serial, rows) in child.approved {
-            self.approve(serial, rows);
+        if let Some((limit, policy)) = child.limit {
+            self.touch(&policy, limit);
         }
+        self.counted += child.counted;
+        self.earlier += child.earlier;
+        self.chunks_written += child.chunks_written;
+        self.absorb_approvals(child.approvals);
         for tally in child.tallies {
             match self.tallies.iter_mut().find(|known| {
                 known.operation == tally.operation && known.relation == tally.relation

@@ -5,6 +5,7 @@
 //! gives back what it counted and unwrites what it captured. A level's figures move to its parent when it commits and
 //! vanish when it aborts.
 
+mod approvals;
 mod book;
 mod level;
 mod root;

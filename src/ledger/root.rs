@@ -31,31 +31,25 @@ pub struct Root {
     pub next_ordinal: i64,
     /// The order in which restore follows the definitions of what vanished.
     pub next_definition: i32,
-    /// The protected tables touched: the one with the smallest limit, and that limit.
-    pub limit: Option<(i64, Rc<Policy>)>,
-    /// A rule was broken and an approval let it through: its budget must cover every row.
-    pub rule_broken: bool,
-    pub approval: Option<Rc<str>>,
     pub reverts: Option<i64>,
     /// The moment that `restore_since` goes back to.
     pub reverts_since: Option<i64>,
-    /// Its approval did not suffice, and it may go on without one.
-    pub demoted: bool,
     /// Rules that `observe` mode has warned of.
     pub observed: Vec<Rule>,
     /// Sequence changes written for this root, and what they were.
     pub sequences: Vec<Rc<str>>,
+    /// The approvals that covered them, by their serial numbers: a sequence does not roll back.
+    pub sequence_approvals: Vec<(u64, Rc<str>)>,
     /// Set while a preview runs: the key of its fingerprints.
     pub preview: Option<Key>,
     pub token: token::State,
     /// The level the token was claimed in: what rolls back its claim takes it from the root.
     pub token_nest: i32,
     levels: Vec<Level>,
-    /// Rows counted in transactions that this root itself committed, and in earlier fetches from its portal.
-    counted_before: i64,
-    /// Upstreams cleared in those.
-    cleared_before: Vec<Rc<str>>,
 }
+
+/// The level of what a root has committed itself: no rollback reaches it.
+const COMMITTED: i32 = -1;
 
 impl Root {
     pub fn new(key: usize, query: Option<Vec<u8>>, parameters: Option<Vec<u8>>) -> Root {
@@ -66,20 +60,15 @@ impl Root {
             statement_id: None,
             next_ordinal: 1,
             next_definition: 1,
-            limit: None,
-            rule_broken: false,
-            approval: None,
             reverts: None,
             reverts_since: None,
-            demoted: false,
             observed: Vec::new(),
             sequences: Vec::new(),
+            sequence_approvals: Vec::new(),
             preview: None,
             token: token::State::Untried,
             token_nest: 0,
             levels: Vec::new(),
-            counted_before: 0,
-            cleared_before: Vec::new(),
         }
     }
 
@@ -96,6 +85,10 @@ impl Root {
 
     pub fn levels(&mut self) -> &mut [Level] {
         &mut self.levels
+    }
+
+    pub(super) fn all_levels(&self) -> &[Level] {
+        &self.levels
     }
 
     /// The request this root has claimed.
@@ -119,28 +112,12 @@ impl Root {
             .sum()
     }
 
-    /// Rows that count against the root's limit.
-    pub fn counted(&self) -> i64 {
-        self.counted_before + self.levels.iter().map(|level| level.counted).sum::<i64>()
-    }
-
     /// Rows that count against the transaction's limit: a root that touched no protected table adds nothing.
     pub fn counted_in_transaction(&self) -> i64 {
-        if self.limit.is_some() {
-            self.levels.iter().map(|level| level.counted).sum()
-        } else {
-            0
+        match self.limit() {
+            Some(_) => self.sums().counted,
+            None => 0,
         }
-    }
-
-    /// Rows of this root that the approval covers.
-    pub fn approved_by(&self, serial: u64) -> i64 {
-        self.levels
-            .iter()
-            .flat_map(|level| &level.approved)
-            .filter(|(known, _)| *known == serial)
-            .map(|(_, rows)| rows)
-            .sum()
     }
 
     /// All destroyed rows, expendable and approved ones included.
@@ -153,11 +130,15 @@ impl Root {
     }
 
     /// A statement of this root targets a protected table.
-    pub fn touch(&mut self, policy: &Rc<Policy>, default_limit: i64) {
+    pub fn touch(&mut self, nest: i32, policy: &Rc<Policy>, default_limit: i64) {
         let limit = policy.max_rows.unwrap_or(default_limit);
-        if self.limit.as_ref().is_none_or(|(known, _)| limit < *known) {
-            self.limit = Some((limit, policy.clone()));
-        }
+        self.level(nest).touch(policy, limit);
+    }
+
+    /// The smallest limit of the protected tables touched, and its table.
+    pub fn limit(&self) -> Option<&(i64, Rc<Policy>)> {
+        let limits = self.levels.iter().filter_map(|level| level.limit.as_ref());
+        limits.min_by_key(|(limit, _)| *limit)
     }
 
     /// Whether it has done anything that the record must name.
@@ -177,7 +158,7 @@ impl Root {
     /// The upstreams whose columns this root has cleared.
     fn cleared(&self) -> Vec<Rc<str>> {
         let levels = self.levels.iter().flat_map(|level| &level.cleared);
-        levels.chain(&self.cleared_before).cloned().collect()
+        levels.cloned().collect()
     }
 
     /// The captured rows of one relation, operation and cause that are not written yet.
@@ -234,20 +215,28 @@ impl Root {
         }
     }
 
-    /// What is written is written; what was counted still counts when the portal is resumed.
+    /// What is written is written; what was counted still counts when the portal is resumed, and what rolls back the
+    /// fetch gives it back.
     pub fn next_part(&mut self) {
-        self.end_transaction();
-    }
-
-    /// A procedure may commit or roll back in the middle of its root: what it has counted still counts against the
-    /// root's limit, and the next transaction gets a statement row of its own.
-    pub(super) fn end_transaction(&mut self) {
-        self.counted_before = self.counted();
-        self.cleared_before = self.cleared();
-        self.levels.clear();
+        let dropped = self.dropped();
+        for level in &mut self.levels {
+            level.next_part(&dropped);
+        }
         self.statement_id = None;
         self.next_ordinal = 1;
         self.next_definition = 1;
         self.sequences.clear();
+        self.sequence_approvals.clear();
+    }
+
+    /// A procedure may commit or roll back in the middle of its root: what it has counted and committed still counts against
+    /// the root's limit, and the next transaction gets a statement row of its own.
+    pub(super) fn end_transaction(&mut self) {
+        self.next_part();
+        let mut committed = Level::new(COMMITTED);
+        for level in std::mem::take(&mut self.levels) {
+            committed.absorb(level);
+        }
+        self.levels.push(committed);
     }
 }

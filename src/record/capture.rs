@@ -230,10 +230,12 @@ unsafe fn moved_to(info: *mut pg_sys::ResultRelInfo) -> Option<*mut pg_sys::Tupl
 
 /// The table has been protected since the query started: an upsert locks a partition only when it first comes to it.
 fn late(site: &Site) -> Outcome<()> {
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
     ledger::with(|ledger| {
         let root = ledger.root(site.query.root, running::new_root);
         for policy in &site.guarded.policies {
-            root.touch(policy, gucs::max_rows());
+            root.touch(nest, policy, gucs::max_rows());
         }
     });
     let violation = ledger::with_subject(&site.guarded, unguarded::protected_since);

@@ -7,6 +7,7 @@
 //! damage without a record, or a record without damage, cannot commit.
 
 pub mod append_only;
+mod approvals;
 mod buffer;
 pub mod capture;
 mod cleared;

@@ -2,7 +2,7 @@
 
 use super::tables::{draw, in_scratch, insert};
 use super::write::{statement_id, write_chunk};
-use super::{commit, datum, pack, who};
+use super::{approvals, commit, datum, pack, who};
 use crate::ledger::Root;
 use crate::model::Operation;
 use crate::pg::encoding;
@@ -109,9 +109,7 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
             Some(Datum::from(operations.as_ptr())),
             Some(Datum::from(relations.as_ptr())),
             Some(Datum::from(rows)),
-            root.approval
-                .as_ref()
-                .map(|json| datum::jsonb(&encoding::encode(json))),
+            approvals::json(root).map(|json| datum::jsonb(&encoding::encode(&json))),
             root.reverts.map(Datum::from),
         ]
     };

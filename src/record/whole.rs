@@ -58,10 +58,12 @@ pub unsafe fn capture(
     ledger::with(|ledger| {
         let root = ledger.root(query.root, running::new_root);
         for policy in &guarded.policies {
-            root.touch(policy, gucs::max_rows());
+            root.touch(query.nest, policy, gucs::max_rows());
         }
         // Only the approval lets it pass: where its budget ends, so does the statement.
-        root.rule_broken |= covered;
+        if let Coverage::Covered(cover) = &query.coverage {
+            root.break_rule(query.nest, cover);
+        }
     });
     // What the mode or the kind of table lets pass uncovered was judged as a whole: its rows are recorded, not refused.
     // Nor are a publisher's: replication would stop.

@@ -169,7 +169,12 @@ fn spend(cover: &Cover) {
     let nest = unsafe { crate::pg::raw::GetCurrentTransactionNestLevel() };
     let key = running::root_key().unwrap_or(usize::MAX);
     ledger::with(|ledger| {
-        ledger.root(key, running::new_root).approval = Some(cover.json.clone());
+        let root = ledger.root(key, running::new_root);
+        let mut known = root.sequence_approvals.iter();
+        if !known.any(|(serial, _)| *serial == cover.serial) {
+            root.sequence_approvals
+                .push((cover.serial, cover.json.clone()));
+        }
         if cover.claim.is_none() {
             ledger.spend(nest, cover.serial, 1);
         }

@@ -74,7 +74,7 @@ pub fn more_rows(root: &mut Root, claim: &Claim) -> Violation {
 
 /// The protected table that the root targets: of several, the one with the smallest limit.
 fn subject(root: &Root) -> Option<Subject<'_>> {
-    root.limit.as_ref().map(|(_, policy)| Subject {
+    root.limit().map(|(_, policy)| Subject {
         schema: &policy.schema,
         table: &policy.table,
         qualified: &policy.qualified,

@@ -24,6 +24,7 @@ fn the_next_step_is_of_the_kind_that_the_table_accepts() {
         for violation in [
             approval_needed(USERS, Operation::Delete, asked),
             transaction_limit(USERS, Operation::Delete, 1, 1, asked),
+            beyond_approvals(USERS, Operation::Delete, 1, 1, asked),
         ] {
             assert!(!violation.hint.contains("approve_batch"));
             assert!(violation.hint.contains("backstop.preview($$"));
