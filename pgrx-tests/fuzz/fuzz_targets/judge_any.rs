@@ -155,6 +155,7 @@ fn predicate(
         3 => Predicate::Null {
             operand: operand(bytes, s, body)?,
             never: bytes.arbitrary()?,
+            stored: bytes.arbitrary()?,
             expr: 0,
         },
         4 => {
@@ -213,6 +214,7 @@ fn operand(bytes: &mut Unstructured, s: &Statement, body: usize) -> Result<Opera
         kin: columns(bytes, s)?,
         series: bytes.ratio(1, 8)?,
         fixed: bytes.arbitrary()?,
+        volatile: bytes.arbitrary()?,
         bodies: bodies(bytes, s, body)?,
     })
 }
