@@ -1,10 +1,16 @@
 //! `expendable`: a boolean SQL expression over a row of a protected table.
 //!
 //! The registry keeps it as PostgreSQL prints it under search_path = pg_catalog, so that it means the same whatever the
-//! session's search_path is. What it asks of the session is in `session`.
+//! session's search_path is. What it asks of the session is in `session`, what it depends on
+//! in `dependence`.
 
+mod catalogs;
+mod dependence;
+mod functions;
 pub mod labels;
+mod names;
 mod nodes;
+mod pinned;
 mod read;
 mod rights;
 mod searched;
@@ -18,8 +24,8 @@ use crate::pg::acting::ActingAs;
 use crate::pg::settings::OwnSettings;
 use crate::registry::Guarded;
 use crate::report::Outcome;
+use dependence::Dependence;
 use pgrx::pg_sys::{self, Relation};
-use session::Dependence;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
