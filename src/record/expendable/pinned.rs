@@ -1,21 +1,23 @@
 //! Settings of our own, under which an `expendable` expression is evaluated whatever the session has set.
 
-use crate::pg::settings::OwnSettings;
+use crate::pg::settings::{self, OwnSettings};
 use crate::record::portable::PortableOutput;
 use pgrx::pg_sys;
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_char, c_int};
 
-/// What functions may depend on and anybody may set, and is no plain variable. Dates, times and their zone are among them for
-/// functions that have settings of their own: when such a function returns, PostgreSQL goes back to what it knows to be set.
-const SETTINGS: [(&CStr, &CStr); 7] = [
-    (c"search_path", c"pg_catalog, pg_temp"),
-    (c"lc_monetary", c"C"),
-    (c"lc_numeric", c"C"),
-    (c"lc_time", c"C"),
-    (c"timezone_abbreviations", c"Default"),
-    (c"DateStyle", c"ISO, MDY"),
-    (c"TimeZone", c"GMT"),
-];
+type Setting = (&'static CStr, &'static CStr);
+
+/// What functions may depend on and anybody may set, and is no plain variable.
+const SEARCH_PATH: Setting = (c"search_path", c"pg_catalog, pg_temp");
+const LC_MONETARY: Setting = (c"lc_monetary", c"C");
+const LC_NUMERIC: Setting = (c"lc_numeric", c"C");
+const LC_TIME: Setting = (c"lc_time", c"C");
+const ABBREVIATIONS: Setting = (c"timezone_abbreviations", c"Default");
+
+/// `PortableOutput` sets the variables behind these. They are settings, too, for functions that bring their own: when such a
+/// function returns, PostgreSQL goes back to what it knows to be set.
+const DATE_STYLE: Setting = (c"DateStyle", c"ISO, MDY");
+const TIME_ZONE: Setting = (c"TimeZone", c"GMT");
 
 /// Settings of our own until dropped, in this order.
 pub struct Pinned {
@@ -37,11 +39,41 @@ impl Pinned {
     /// All that a session may have set and that decides anything.
     pub fn session() -> Pinned {
         Pinned {
-            _settings: Some(OwnSettings::of(&SETTINGS)),
+            _settings: Some(unlike_ours())
+                .filter(|settings| !settings.is_empty())
+                .map(|settings| OwnSettings::of(&settings)),
             _variables: Some(Variables::begin()),
             _portable: PortableOutput::begin(),
         }
     }
+}
+
+/// Those of the settings that the session has otherwise. This is asked for each row: where there is a variable behind a
+/// setting, it answers.
+fn unlike_ours() -> Vec<Setting> {
+    // SAFETY: the backend's own variables, texts among them; a time zone's address is its name's.
+    let settings = unsafe {
+        let is = |current: *const c_char, (_, value): Setting| {
+            !current.is_null() && CStr::from_ptr(current) == value
+        };
+        let dates = pg_sys::DateStyle == pg_sys::USE_ISO_DATES as c_int
+            && pg_sys::DateOrder == pg_sys::DATEORDER_MDY as c_int;
+        let zone = pg_sys::session_timezone == pg_sys::pg_tzset(TIME_ZONE.1.as_ptr());
+        [
+            (SEARCH_PATH, is(pg_sys::namespace_search_path, SEARCH_PATH)),
+            (LC_MONETARY, is(locale_monetary, LC_MONETARY)),
+            (LC_NUMERIC, is(locale_numeric, LC_NUMERIC)),
+            (LC_TIME, is(locale_time, LC_TIME)),
+            (
+                ABBREVIATIONS,
+                settings::is_so(ABBREVIATIONS.0, ABBREVIATIONS.1),
+            ),
+            (DATE_STYLE, dates),
+            (TIME_ZONE, zone),
+        ]
+    };
+    let unlike = settings.into_iter().filter(|(_, is_so)| !is_so);
+    unlike.map(|(setting, _)| setting).collect()
 }
 
 /// Settings that are plain variables: each row costs a few assignments.
@@ -118,4 +150,8 @@ unsafe extern "C" {
     /// utils/xml.h
     static mut xmlbinary: c_int;
     static mut xmloption: c_int;
+    /// utils/pg_locale.h
+    static mut locale_monetary: *mut c_char;
+    static mut locale_numeric: *mut c_char;
+    static mut locale_time: *mut c_char;
 }
