@@ -161,10 +161,14 @@ fn an_expression_that_fails_says_whose_it_is() {
     let refusal = refused(&mut app, "DELETE FROM k2 WHERE id = 1");
     assert_eq!(refusal.sqlstate, "42883", "{refusal:?}");
     assert!(
-        refusal.detail.contains("pg_backstop") && refusal.detail.contains("\"k2\""),
+        refusal
+            .context
+            .contains("expendable expression of table \"public.k2\"")
+            && refusal.context.contains("backstop.protect"),
         "{refusal:?}"
     );
-    assert!(refusal.hint.contains("backstop.protect"), "{refusal:?}");
+    // It would be one in the expression.
+    assert_eq!(refusal.position, None, "{refusal:?}");
     assert!(
         query_text(&mut admin, "SELECT * FROM backstop.status()")
             .contains("table whose expendable expression fails|public.k2")

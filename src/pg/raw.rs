@@ -70,6 +70,15 @@ unsafe extern "C-unwind" {
     pub fn GetCurrentTransactionNestLevel() -> c_int;
     /// The SQLSTATE of the error that is being raised, for a callback of its context.
     pub fn geterrcode() -> c_int;
+    /// elog.h: a line of CONTEXT for the error that is being raised, for a callback of its context; NULL is PostgreSQL's own
+    /// domain.
+    pub fn set_errcontext_domain(domain: *const c_char) -> c_int;
+    pub fn errcontext_msg(format: *const c_char, ...) -> c_int;
+    /// elog.h: where in the text that the client sent; 0 is nowhere.
+    pub fn errposition(position: c_int) -> c_int;
+    /// elog.h: into the current memory context.
+    pub fn CopyErrorData() -> *mut pg_sys::ErrorData;
+    pub fn FreeErrorData(error: *mut pg_sys::ErrorData);
     /// utils/datum.h: compares bytes, nothing compressed or out of line.
     pub fn datumIsEqual(
         one: pg_sys::Datum,

@@ -108,7 +108,7 @@ unsafe extern "C-unwind" fn give_up_when_out(_: *mut c_void) {
 }
 
 /// SQLSTATE 53200, as MAKE_SQLSTATE of elog.h packs it.
-const OUT_OF_MEMORY: i32 = 5 + (3 << 6) + (2 << 12);
+pub const OUT_OF_MEMORY: i32 = 5 + (3 << 6) + (2 << 12);
 
 /// For every loop of ours: PostgreSQL's error where the block was given up and cannot be had back.
 pub fn refill() {

@@ -68,15 +68,18 @@ impl Drop for OwnSettings {
     }
 }
 
-/// Nothing is done where the session has that value already: `timezone_abbreviations` reads a file each time it is set, and
-/// what `expendable` depends on is set for each row.
-fn set(name: &CStr, value: &CStr) {
+/// Whether a built-in setting has that value.
+pub fn is_so(name: &CStr, value: &CStr) -> bool {
     // SAFETY: looks a built-in setting up; its value is a C string or NULL, and read at once.
-    let is_so = unsafe {
+    unsafe {
         let current = pg_sys::GetConfigOption(name.as_ptr(), true, false);
         !current.is_null() && CStr::from_ptr(current) == value
-    };
-    if is_so {
+    }
+}
+
+/// Nothing is done where the session has that value already: `timezone_abbreviations` reads a file each time it is set.
+fn set(name: &CStr, value: &CStr) {
+    if is_so(name, value) {
         return;
     }
     // SAFETY: built-in settings and values they take; undone with the level.

@@ -37,7 +37,7 @@ unsafe fn capture_row(call: Call) -> Outcome<Datum> {
     unsafe {
         let flinfo = (*call.0).flinfo;
         if (*flinfo).fn_extra.is_null() {
-            match site::find(call.0) {
+            match site::find(call.0)? {
                 Found::Site(site) => {
                     if (*site).guarded.is_protected() {
                         hooks::enforce(&queries::take_waiting((*site).query.desc))?;
@@ -96,7 +96,7 @@ unsafe fn destroyed(
         if let Some(new) = new {
             fetch(new, site.format.last_attnum);
         }
-        let expendable = is_expendable(site, operation, old, new);
+        let expendable = is_expendable(site, operation, old, new)?;
         let cleared = match new {
             Some(new) if !site.fed.is_empty() => site.fed.cleared(old, new),
             _ => Vec::new(),
@@ -135,23 +135,23 @@ unsafe fn is_expendable(
     operation: Operation,
     old: *mut pg_sys::TupleTableSlot,
     new: Option<*mut pg_sys::TupleTableSlot>,
-) -> bool {
+) -> Outcome<bool> {
     if site.expendable.is_empty() {
-        return false;
+        return Ok(false);
     }
     let (root, relid) = (site.format.recorded_relid, site.guarded.relid);
     // SAFETY: the caller vouches for the slots.
     unsafe {
-        let was = expendable::holds(&site.expendable, site.estate, old)
+        let was = expendable::holds(&site.expendable, site.estate, old)?
             && !turned::is_turned(root, relid, (*old).tts_tid);
         if !was && operation == Operation::Update {
             match new {
-                Some(new) if !expendable::holds(&site.expendable, site.estate, new) => {}
+                Some(new) if !expendable::holds(&site.expendable, site.estate, new)? => {}
                 Some(new) if !moved(old) => turned::note(root, relid, (*new).tts_tid),
                 _ => turned::note_moved(root),
             }
         }
-        was
+        Ok(was)
     }
 }
 

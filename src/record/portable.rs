@@ -6,6 +6,7 @@ use pgrx::pg_sys;
 /// Makes output functions print what input functions read back exactly, whatever the session has set; undone on drop.
 pub struct PortableOutput {
     date_style: i32,
+    date_order: i32,
     interval_style: i32,
     float_digits: i32,
     bytea: i32,
@@ -18,12 +19,14 @@ impl PortableOutput {
         unsafe {
             let before = PortableOutput {
                 date_style: pg_sys::DateStyle,
+                date_order: pg_sys::DateOrder,
                 interval_style: pg_sys::IntervalStyle,
                 float_digits: pg_sys::extra_float_digits,
                 bytea: bytea_output,
                 zone: pg_sys::session_timezone,
             };
             pg_sys::DateStyle = pg_sys::USE_ISO_DATES as i32;
+            pg_sys::DateOrder = pg_sys::DATEORDER_MDY as i32;
             pg_sys::IntervalStyle = pg_sys::INTSTYLE_POSTGRES as i32;
             pg_sys::extra_float_digits = 3;
             bytea_output = BYTEA_OUTPUT_HEX;
@@ -38,6 +41,7 @@ impl Drop for PortableOutput {
         // SAFETY: puts back what begin() found.
         unsafe {
             pg_sys::DateStyle = self.date_style;
+            pg_sys::DateOrder = self.date_order;
             pg_sys::IntervalStyle = self.interval_style;
             pg_sys::extra_float_digits = self.float_digits;
             bytea_output = self.bytea;

@@ -7,6 +7,7 @@ use crate::judge::approval::Kind;
 use crate::pg::memory;
 use crate::pg::raw;
 use crate::registry::{self, Guarded, Registry};
+use crate::report::Outcome;
 use crate::running::{
     self,
     queries::{self, ActiveQuery},
@@ -87,23 +88,23 @@ pub unsafe fn format(
 ///
 /// # Safety
 /// Called from a trigger condition.
-pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
+pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Outcome<Found> {
     // SAFETY: PostgreSQL hands every function its look-up.
     let context = unsafe { (*(*call).flinfo).fn_mcxt };
     let query = queries::of_context(context);
     let Some(registry) = registry::current() else {
-        return Found::Nothing;
+        return Ok(Found::Nothing);
     };
     let Some(query) = query else {
         // SAFETY: reads the backend's kind.
-        return if unsafe { pg_sys::IsLogicalWorker() } {
+        return Ok(if unsafe { pg_sys::IsLogicalWorker() } {
             Found::Outside
         } else if running::root_key().is_some() && running::seen_from_the_beginning() {
             // Our hooks have seen every query of this statement: this one changes no rows, so no trigger asks.
             Found::Nothing
         } else {
             Found::NotLoaded
-        };
+        });
     };
     // SAFETY: the query is running, so its estate, the row's slot and the result relation that owns it are live.
     unsafe {
@@ -114,21 +115,21 @@ pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
             None => Found::Nothing,
         };
         if (*query.estate).es_per_tuple_exprcontext.is_null() {
-            return foreign;
+            return Ok(foreign);
         }
         let slot = (*(*query.estate).es_per_tuple_exprcontext).ecxt_innertuple;
         let Some(info) = result_relation(query.estate, slot) else {
-            return Found::Nothing;
+            return Ok(Found::Nothing);
         };
         if !is_our_trigger(info, call) {
-            return foreign;
+            return Ok(foreign);
         }
         let relation = (*info).ri_RelationDesc;
         if (*(*relation).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE {
-            return Found::Nothing;
+            return Ok(Found::Nothing);
         }
         let Some(guarded) = registry.table((*relation).rd_id) else {
-            return Found::Nothing;
+            return Ok(Found::Nothing);
         };
         let judged_by = query.judged_by.as_deref().unwrap_or_default();
         let mut policies = guarded.policies.iter();
@@ -137,7 +138,7 @@ pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
         let site = Site {
             estate: query.estate,
             info,
-            expendable: expendable::compile(guarded, relation, query.estate),
+            expendable: expendable::compile(guarded, relation, query.estate)?,
             fed: FedColumns::new(guarded, relation, &format),
             every_column: crate::preview::active().then(|| FedColumns::every(relation, &format)),
             kind: guarded.kind(),
@@ -151,10 +152,10 @@ pub unsafe fn find(call: pg_sys::FunctionCallInfo) -> Found {
             },
         };
         let site = memory::leak_into(context, site);
-        match late {
+        Ok(match late {
             true => Found::Late(site),
             false => Found::Site(site),
-        }
+        })
     }
 }
 

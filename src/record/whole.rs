@@ -77,7 +77,7 @@ pub unsafe fn capture(
         let estate = pg_sys::CreateExecutorState();
         pg_sys::MakePerTupleExprContext(estate);
         let format = site::format(registry, guarded, (*relation).rd_att);
-        let spared = expendable::compile(guarded, relation, estate);
+        let spared = expendable::compile(guarded, relation, estate)?;
         let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
         let scan = pg_sys::systable_beginscan(
             relation,
@@ -98,7 +98,7 @@ pub unsafe fn capture(
             }
             let slot = (*scan).slot;
             capture::fetch(slot, format.last_attnum);
-            let spare = expendable::holds(&spared, estate, slot);
+            let spare = expendable::holds(&spared, estate, slot)?;
             let expendable = !counts || spare;
             let violation = ledger::book(DestroyedRow {
                 query: &query,

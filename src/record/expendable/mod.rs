@@ -1,10 +1,16 @@
 //! `expendable`: a boolean SQL expression over a row of a protected table.
 //!
 //! The registry keeps it as PostgreSQL prints it under search_path = pg_catalog, so that it means the same whatever the
-//! session's search_path is. What it asks of the session is in `session`.
+//! session's search_path is. What it asks of the session is in `session`, what it depends on
+//! in `dependence`.
 
+mod catalogs;
+mod dependence;
+mod functions;
 pub mod labels;
+mod names;
 mod nodes;
+mod pinned;
 mod read;
 mod rights;
 mod searched;
@@ -16,23 +22,22 @@ pub use read::canonical;
 
 use crate::pg::acting::ActingAs;
 use crate::pg::settings::OwnSettings;
-use crate::registry::{Guarded, Policy};
+use crate::registry::Guarded;
+use crate::report::Outcome;
+use dependence::Dependence;
 use pgrx::pg_sys::{self, Relation};
-use session::Dependence;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
-use std::rc::Rc;
 
 /// By relation and policy: node text, what it depends on, and whether it runs code that is not PostgreSQL's own.
 type Analysed = HashMap<(pg_sys::Oid, pg_sys::Oid), (CString, Dependence, bool)>;
 
 /// The compiled expressions of a table's policies.
 pub struct Compiled {
-    /// Empty when some policy has none: then no row is expendable.
-    states: Vec<rights::Prepared>,
+    /// With the lines of CONTEXT for their errors. Empty when some policy has none: then no row is expendable.
+    states: Vec<(rights::Prepared, CString)>,
     dependence: Dependence,
-    policies: Vec<Rc<Policy>>,
 }
 
 impl Compiled {
@@ -49,45 +54,48 @@ thread_local! {
 
 /// Compiles the `expendable` of every policy on `guarded` for rows in the expression context's scan tuple.
 ///
+/// # Errors
+/// PostgreSQL's own, over an expression that can no longer be read or has a constant part that fails.
+///
 /// # Safety
 /// `relation` must be `guarded`'s, open in the running query of `estate`.
 pub unsafe fn compile(
     guarded: &Guarded,
     relation: Relation,
     estate: *mut pg_sys::EState,
-) -> Compiled {
+) -> Outcome<Compiled> {
     let mut compiled = Compiled {
         states: Vec::new(),
         dependence: Dependence::Nothing,
-        policies: guarded.policies.clone(),
     };
     let policies = guarded.policies.iter();
     let Some(expressions) = policies
         .map(|policy| Some((policy, policy.expendable.as_ref()?)))
         .collect::<Option<Vec<_>>>()
     else {
-        return compiled;
+        return Ok(compiled);
     };
-    trouble::named(&guarded.policies, || {
-        for (policy, text) in expressions {
-            // SAFETY: the caller vouches for relation and estate; the node text was printed by nodeToString.
-            unsafe {
-                let owner = rights::owner(policy);
-                let (printed, dependence, own) = {
-                    let _acting = ActingAs::restricted(owner);
-                    analysed(guarded.relid, policy.relid, text, relation)
-                };
-                // What is inlined looks its names up now.
-                let _pinned = dependence.pinned();
-                let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
-                let node = pg_sys::stringToNode(printed.as_ptr()) as *mut pg_sys::Node;
-                compiled.states.push(rights::prepared(node, owner, own));
-                compiled.dependence = compiled.dependence.max(dependence);
-                pg_sys::MemoryContextSwitchTo(before);
-            }
-        }
-    });
-    compiled
+    for (policy, text) in expressions {
+        let line = trouble::context_of(policy);
+        // SAFETY: the caller vouches for relation and estate; the node text was printed by nodeToString.
+        let (prepared, dependence) = trouble::named(&line, || unsafe {
+            let owner = rights::owner(policy);
+            let (printed, dependence, own) = {
+                let _acting = ActingAs::restricted(owner);
+                analysed(guarded.relid, policy.relid, text, relation)
+            };
+            // What is inlined looks its names up now.
+            let _pinned = dependence.pinned();
+            let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
+            let node = pg_sys::stringToNode(printed.as_ptr()) as *mut pg_sys::Node;
+            let prepared = rights::prepared(node, owner, own);
+            pg_sys::MemoryContextSwitchTo(before);
+            (prepared, dependence)
+        })?;
+        compiled.states.push((prepared, line));
+        compiled.dependence = compiled.dependence.max(dependence);
+    }
+    Ok(compiled)
 }
 
 /// A policy's expression as `Analysed` keeps it.
@@ -123,25 +131,29 @@ unsafe fn analysed(
 
 /// Whether every compiled expression is true for the row in `slot`.
 ///
+/// # Errors
+/// What an expression raises, as it was raised.
+///
 /// # Safety
 /// The expressions must be compiled for `slot`'s relation in `estate`.
 pub unsafe fn holds(
     compiled: &Compiled,
     estate: *mut pg_sys::EState,
     slot: *mut pg_sys::TupleTableSlot,
-) -> bool {
+) -> Outcome<bool> {
     if compiled.is_empty() {
-        return false;
+        return Ok(false);
     }
     let _pinned = compiled.dependence.pinned();
+    let mut all = Ok(true);
     // SAFETY: the per-tuple context exists (the caller runs inside it); the scan tuple is put back as found. The call is
     // guarded: the expression is the administrator's, and may raise.
     unsafe {
         let context = (*estate).es_per_tuple_exprcontext;
         let before = (*context).ecxt_scantuple;
         (*context).ecxt_scantuple = slot;
-        let all = trouble::named(&compiled.policies, || {
-            compiled.states.iter().all(|prepared| {
+        for (prepared, line) in &compiled.states {
+            all = trouble::named(line, || {
                 let _acting = prepared.acting.map(ActingAs::restricted);
                 let state = prepared.state;
                 let mut is_null = false;
@@ -151,9 +163,12 @@ pub unsafe fn holds(
                     None => pg_sys::Datum::from(0),
                 });
                 !is_null && value.value() as u8 != 0
-            })
-        });
+            });
+            if !matches!(all, Ok(true)) {
+                break;
+            }
+        }
         (*context).ecxt_scantuple = before;
-        all
     }
+    all
 }

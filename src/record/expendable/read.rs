@@ -1,6 +1,6 @@
 //! Reading what an administrator wrote, and printing it as it is kept.
 
-use super::{rights, searched, session};
+use super::{catalogs, names, rights, searched, session};
 use crate::pg::acting::ActingAs;
 use crate::pg::{encoding, raw, settings::OwnSettings};
 use crate::report::{Outcome, Report, sqlstate};
@@ -183,6 +183,25 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                 return Err(refused(format!(
                     "{question} is for the session to say, which must not decide what is expendable: it may depend on \
                      nothing but the row."
+                )));
+            }
+            if let Some(question) = catalogs::question(node) {
+                return Err(refused(format!(
+                    "What {question} says is in catalogs that others change, by a rename, a comment or another definition: keep \
+                     it in a column, of type text if it is a name."
+                )));
+            }
+            if names::prints(node) {
+                return Err(refused(
+                    "It makes a text of what a table, a type, a function or a role is called, or finds one by such a text: a \
+                     rename would change which rows count. Keep the name in a column of type text."
+                        .to_owned(),
+                ));
+            }
+            if let Some(function) = session::foreign(node) {
+                return Err(refused(format!(
+                    "{function} is written in C and not immutable: settings of its extension, which any session may set, can \
+                     decide what it says. Use an immutable function or operator, or keep what it says in a column."
                 )));
             }
             Ok(kept)

@@ -1,8 +1,8 @@
 //! What is not written in an `expendable` expression, but in catalogs that it asks: what a text search configuration makes of a
 //! text, and which role or schema has a name.
 
+use super::functions::is_built_in;
 use super::nodes::is_value;
-use super::session::is_built_in;
 use crate::pg::objects;
 use crate::pg::query::walk::any_part;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid};
