@@ -123,7 +123,7 @@ fn mutable_functions_in_c_are_refused() {
         assert!(
             refusal
                 .detail
-                .contains("function public.likes(text,text) is written in C"),
+                .contains("It calls function public.likes(text,text), which is written in C"),
             "{refusal:?}"
         );
     }

@@ -200,8 +200,9 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
             }
             if let Some(function) = session::foreign(node) {
                 return Err(refused(format!(
-                    "{function} is written in C and not immutable: settings of its extension, which any session may set, can \
-                     decide what it says. Use an immutable function or operator, or keep what it says in a column."
+                    "It calls {function}, which is written in C and not immutable: settings of its extension, which any \
+                     session may set, can decide what it says. Use an immutable function or operator, or keep what it says in a \
+                     column."
                 )));
             }
             Ok(kept)
