@@ -1,7 +1,7 @@
 //! DDL on protected tables and sequences that changes nothing is none of the guard's business; what looks like it and does
 //! is.
 
-use pg_backstop_tests::{database_with, passes, query_text, refused};
+use pg_backstop_tests::{database_with, passes, refused};
 
 #[test]
 fn what_is_not_there_is_dropped_if_it_exists() {
@@ -97,28 +97,4 @@ fn a_trigger_is_not_sent_away_to_replicas() {
             &format!("ALTER TABLE {table} ENABLE TRIGGER {name}"),
         );
     }
-}
-
-/// SF007 stands before SF008, and what moves no sequence is refused for what it is.
-#[test]
-fn a_table_that_takes_its_sequence_along_is_refused_for_the_sequence_first() {
-    let (_db, mut admin) = database_with(
-        "CREATE TABLE r (id bigserial PRIMARY KEY); INSERT INTO r DEFAULT VALUES; CREATE TABLE plain (id int PRIMARY KEY);
-         SELECT backstop.protect('r'), backstop.protect('plain'), backstop.protect_sequence('r_id_seq')",
-    );
-    assert_eq!(refused(&mut admin, "DROP TABLE r").sqlstate, "SF007");
-    assert_eq!(refused(&mut admin, "DROP TABLE plain, r").sqlstate, "SF007");
-    assert_eq!(refused(&mut admin, "DROP TABLE plain").sqlstate, "SF008");
-    passes(
-        &mut admin,
-        "BEGIN; SELECT backstop.approve_batch('OPS-1', 10); DROP TABLE r; COMMIT;
-         SELECT * FROM backstop.restore((SELECT max(statement_id) FROM backstop.statement), false)",
-    );
-    assert_eq!(
-        query_text(
-            &mut admin,
-            "SELECT count(*), pg_get_serial_sequence('r', 'id') FROM r"
-        ),
-        "1|public.r_id_seq"
-    );
 }

@@ -200,9 +200,6 @@ impl Scope {
                     OBJECT_TABLE | OBJECT_FOREIGN_TABLE => {
                         if let Some(relid) = resolve_names(object.cast()) {
                             self.own_or_table(relid, Kind::DropTable, None);
-                            for sequence in self.owned_sequences(relid, None) {
-                                self.altered(sequence, "DROP", Operation::Drop);
-                            }
                         }
                     }
                     OBJECT_SCHEMA => {
