@@ -22,6 +22,16 @@ pub struct Address {
     pub column: i32,
 }
 
+impl Address {
+    pub fn relation(relid: Oid) -> Address {
+        Address {
+            class: pg_sys::RelationRelationId,
+            oid: relid,
+            column: 0,
+        }
+    }
+}
+
 /// What dropping the object takes away. `internal`: PostgreSQL drops it for itself (a rewrite, a swap).
 pub fn dropped(registry: &Rc<Registry>, address: Address, internal: bool) -> Vec<Finding> {
     let mut scope = Scope::new(registry);

@@ -34,6 +34,7 @@ pub unsafe fn findings(statement: *mut pg_sys::Node, registry: &Rc<Registry>) ->
                 let statement = statement as *mut pg_sys::AlterObjectSchemaStmt;
                 if let Some(relid) = resolve((*statement).relation) {
                     scope.own_or_table(relid, Kind::SetSchema, None);
+                    scope.used(Address::relation(relid), false);
                 }
             }
             NodeTag::T_RuleStmt => {
@@ -140,7 +141,10 @@ impl Scope {
                     OBJECT_TABLE | OBJECT_FOREIGN_TABLE | OBJECT_INDEX | OBJECT_VIEW
                     | OBJECT_MATVIEW | OBJECT_SEQUENCE,
                     Some(relid),
-                ) => self.table(relid, false, Kind::RenameTable, None),
+                ) => {
+                    self.table(relid, false, Kind::RenameTable, None);
+                    self.used(Address::relation(relid), false);
+                }
                 _ => {}
             }
         }

@@ -26,6 +26,20 @@ impl ActingAs {
         ActingAs::begin(user, pg_sys::SECURITY_RESTRICTED_OPERATION)
     }
 
+    /// Whom code runs as that a table's owner vouches for, restricted in the same way: the client, and the owner where the client is
+    /// a superuser. Nobody gets more rights than the client has, because what the code finds by names may be in the client's
+    /// temporary schema, and nobody lends a superuser's. Inside a SECURITY DEFINER function or a cascade it is the client, too.
+    pub fn vouched_for(owner: Oid) -> ActingAs {
+        // SAFETY: both are set in a backend that runs statements; a syscache look-up.
+        let user = unsafe {
+            match pg_sys::superuser_arg(pg_sys::GetSessionUserId()) {
+                true => owner,
+                false => pg_sys::GetOuterUserId(),
+            }
+        };
+        ActingAs::restricted(user)
+    }
+
     /// The owner of a table that is only asked for rows, all of them: as PostgreSQL's own queries for foreign keys, under no
     /// row-level security.
     pub fn reading(owner: Oid) -> ActingAs {

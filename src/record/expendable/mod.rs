@@ -16,6 +16,7 @@ mod rights;
 mod searched;
 mod session;
 mod trouble;
+mod unasked;
 pub mod uses;
 
 pub use read::canonical;
@@ -154,7 +155,7 @@ pub unsafe fn holds(
         (*context).ecxt_scantuple = slot;
         for (prepared, line) in &compiled.states {
             all = trouble::named(line, || {
-                let _acting = prepared.acting.map(ActingAs::restricted);
+                let _acting = prepared.vouching.map(ActingAs::vouched_for);
                 let state = prepared.state;
                 let mut is_null = false;
                 let evaluate = (*state).evalfunc;

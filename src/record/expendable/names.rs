@@ -3,6 +3,7 @@
 
 use super::functions;
 use super::nodes::is_value;
+use super::rights::is_strangers;
 use crate::pg::query::walk::{Step, any_part, walk};
 use crate::pg::types;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid};
@@ -27,21 +28,43 @@ const NAMES: [Oid; 12] = [
 ///
 /// # Safety
 /// `node` must be an analysed expression.
-pub unsafe fn prints(node: *mut Node) -> bool {
+pub unsafe fn prints(node: *mut Node, owner: Oid) -> bool {
+    let is_name = |oid: Oid| NAMES.contains(&oid);
+    let is_called = |oid: Oid| is_name(oid) || has_named_parts(oid) && is_strangers(oid, owner);
     // SAFETY: passed on from the caller.
-    unsafe { any_part(node, |part| may_print(part) && touches_a_name(part)) }
+    unsafe {
+        any_part(node, |part| {
+            (may_print(part) || counts_parts(part)) && touches(part, &is_called)
+        })
+    }
 }
 
-/// Whether the value of this very part of an expression, or one of its arguments, has such a type.
+/// Whether values of a type are told by labels or have parts with names, both of which the type's owner may change.
+fn has_named_parts(oid: Oid) -> bool {
+    // SAFETY: a syscache look-up.
+    let kind = unsafe { pg_sys::get_typtype(oid) } as u8;
+    kind == pg_sys::TYPTYPE_ENUM || kind == pg_sys::TYPTYPE_COMPOSITE
+}
+
+/// Whether this part of an expression asks whether all parts of a value are NULL, or none: another one may come.
 ///
 /// # Safety
 /// `part` must be a node of an analysed expression.
-unsafe fn touches_a_name(part: *mut Node) -> bool {
+unsafe fn counts_parts(part: *mut Node) -> bool {
+    // SAFETY: the caller vouches for the node; the cast follows its tag.
+    unsafe { (*part).type_ == NodeTag::T_NullTest && (*(part as *mut pg_sys::NullTest)).argisrow }
+}
+
+/// Whether the value of this very part of an expression, or one of its arguments, holds values of a type that is `wanted`.
+///
+/// # Safety
+/// `part` must be a node of an analysed expression.
+unsafe fn touches(part: *mut Node, wanted: &dyn Fn(Oid) -> bool) -> bool {
     // SAFETY: the caller vouches for the node; a value has a type.
     unsafe {
-        let is_name = |node| is_value(node) && types::holds(pg_sys::exprType(node), &NAMES);
+        let has = |node| is_value(node) && types::is_made_of(pg_sys::exprType(node), wanted);
         walk(part, |node| {
-            if is_name(node) {
+            if has(node) {
                 Step::Out
             } else if node == part || !is_value(node) {
                 Step::Into

@@ -1,6 +1,7 @@
 //! The parts of an `expendable` expression: what each calls, converts, writes and selects.
 
 use crate::ddl::object::Address;
+use crate::pg::query::elements::elements;
 use crate::pg::{objects, raw, types};
 use pgrx::pg_sys::{self, CoercionForm, Node, NodeTag, Oid};
 use std::ffi::c_void;
@@ -21,12 +22,35 @@ pub(super) unsafe fn uses(node: *mut Node, object: Address) -> bool {
             writes_type(node) && holds(node, oid)
         } else if class == pg_sys::CollationRelationId {
             is_value(node) && pg_sys::exprCollation(node) == oid
+        } else if class == pg_sys::RelationRelationId {
+            is_relation(node, oid)
         } else {
             class == objects::CAST_RELATION
                 && cast(node).is_some_and(|(source, target)| {
                     pg_sys::get_cast_oid(source, target, true) == oid
                 })
         }
+    }
+}
+
+/// Whether the node is a constant that is the relation, `'public.users'::regclass`, or an array of it.
+///
+/// # Safety
+/// As for `uses`.
+unsafe fn is_relation(node: *mut Node, relid: Oid) -> bool {
+    // SAFETY: the caller vouches for the node; the cast follows its tag, and such a constant is an OID.
+    unsafe {
+        if (*node).type_ != NodeTag::T_Const {
+            return false;
+        }
+        let constant = &*(node as *mut pg_sys::Const);
+        if pg_sys::get_element_type(constant.consttype) == pg_sys::REGCLASSOID {
+            let is = |node: *mut Node| is_relation(node, relid);
+            return elements(node).is_none_or(|elements| elements.into_iter().any(is));
+        }
+        constant.consttype == pg_sys::REGCLASSOID
+            && !constant.constisnull
+            && constant.constvalue.value() as u32 == relid.to_u32()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading what an administrator wrote, and printing it as it is kept.
 
-use super::{catalogs, names, rights, searched, session};
+use super::{catalogs, names, rights, searched, session, unasked};
 use crate::pg::acting::ActingAs;
 use crate::pg::{encoding, raw, settings::OwnSettings};
 use crate::report::{Outcome, Report, sqlstate};
@@ -97,8 +97,8 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
             format!("invalid expendable expression \"{text}\""),
         )
         .detail(why)
-        .hint("Use one boolean expression over the row's columns, such as auth_source = 'test'; functions and types are named with \
-             their schema, unless that is pg_catalog.")
+        .hint("Use one boolean expression over the row's columns, such as auth_source = 'test'; functions, types and \
+             operators are named with their schema, unless that is pg_catalog: public.is_test(src), src OPERATOR(public.=) 'test'.")
     };
     let relation = std::panic::AssertUnwindSafe(relation);
     pgrx::PgTryBuilder::new(|| {
@@ -106,7 +106,7 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
         unsafe {
             let relid = (**relation).rd_id;
             let owner = (*(**relation).rd_rel).relowner;
-            let _acting = ActingAs::restricted(owner);
+            let _acting = ActingAs::vouched_for(owner);
             let name = crate::report::duplicate(&crate::pg::catalog::display_name(relid));
             let printed = |node| {
                 let context = pg_sys::deparse_context_for(name, relid);
@@ -145,15 +145,27 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                     (node, here)
                 }
             };
+            if let Some(of_type) = unasked::converted(node) {
+                return Err(refused(format!(
+                    "It converts a value of {of_type} to another type unasked, because operators and functions of its own are not \
+                     found without their schema: write OPERATOR(schema.=), or the conversion if that is meant, such as src::text."
+                )));
+            }
             if let Some(function) = rights::lacking(node, owner) {
                 return Err(refused(format!(
-                    "It is evaluated as the table's owner, who may not execute {function}."
+                    "It is read as the table's owner, who may not execute {function}."
                 )));
             }
             if let Some(made) = rights::strangers_type(node, owner) {
                 return Err(refused(format!(
                     "It makes a value of {made}, whose checks would run with the rights of the table's owner, and which is \
                      neither his nor a superuser's."
+                )));
+            }
+            if let Some(made) = rights::checked_literal(node) {
+                return Err(refused(format!(
+                    "It has a literal of {made}, in which there is a domain: the domain's checks would run whenever it is read. \
+                     Compare the parts, such as tags[1] = 7."
                 )));
             }
             if let Some(object) = searched::own_object(node) {
@@ -191,10 +203,10 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                      it in a column, of type text if it is a name."
                 )));
             }
-            if names::prints(node) {
+            if names::prints(node, owner) {
                 return Err(refused(
-                    "It makes a text of what a table, a type, a function or a role is called, or finds one by such a text: a \
-                     rename would change which rows count. Keep the name in a column of type text."
+                    "It makes a text of what a table, a type, a function, a role, or a part of somebody else's type is called, or \
+                     finds one by such a text: a rename would change which rows count. Keep the name in a column of type text."
                         .to_owned(),
                 ));
             }

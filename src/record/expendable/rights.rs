@@ -1,10 +1,9 @@
 //! With whose rights an `expendable` expression is read, prepared and evaluated.
 //!
-//! Reading it evaluates its literals, preparing it what is constant in it, and both ask for the rights to what it names. Who
-//! changes a row has nothing to do with that, and must not lend his rights to it: it is the table's owner's, as the checks
-//! and indexes of the table are under maintenance commands. Evaluated for a row, the owner's own code (or a superuser's) runs
-//! as the owner. That of anybody else runs as whoever changes the row, as a check's would: the owner's rights are nothing
-//! that an expression may give away either.
+//! Reading it asks for the rights to what it names. Who changes a row has nothing to do with that: they are the table
+//! owner's, and no literal is let in whose reading runs code. Its functions run as the client, as those of a check would:
+//! what they find by names may be of the client's own making. A superuser lends nobody his rights: for him they run as the
+//! table's owner.
 
 use super::nodes::{any, calls, is_value, variable, writes_type};
 use crate::pg::acting::ActingAs;
@@ -15,8 +14,8 @@ use pgrx::pg_sys::{self, Datum, Node, Oid, SysCacheIdentifier};
 /// An expression that is ready for rows.
 pub struct Prepared {
     pub state: *mut pg_sys::ExprState,
-    /// Whom it is evaluated as, where that is not whoever runs the statement.
-    pub acting: Option<Oid>,
+    /// The table's owner, where code runs in it that is not PostgreSQL's own.
+    pub vouching: Option<Oid>,
 }
 
 /// The owner of the policy's table.
@@ -24,25 +23,61 @@ pub fn owner(policy: &Policy) -> Oid {
     classes::before(policy.relid).map_or(pg_sys::InvalidOid, |row| row.owner)
 }
 
-/// `ExecPrepareExpr`, as a table's owner. `own`: what `runs_code` says of the expression.
+/// `ExecPrepareExpr`. `own`: what `runs_code` says of the expression.
 ///
 /// # Safety
 /// `node` must be an analysed expression, and the memory context the query's.
 pub unsafe fn prepared(node: *mut Node, owner: Oid, own: bool) -> Prepared {
+    let vouching = Some(owner).filter(|_| own);
     // SAFETY: the caller vouches for the node and the context.
     unsafe {
-        let acting = Some(owner).filter(|owner| own && !runs_others(node, *owner));
         let planned = {
-            let _acting = acting.map(ActingAs::restricted);
+            let _acting = vouching.map(ActingAs::vouched_for);
             pg_sys::expression_planner(node.cast())
         };
-        // EXECUTE is asked for here.
-        let _acting = ActingAs::restricted(owner);
+        // EXECUTE is asked for here, of the owner; a domain's checks are planned here, which may run them.
+        let _acting = match vouching.filter(|_| checks_a_domain(planned.cast())) {
+            Some(owner) => ActingAs::vouched_for(owner),
+            None => ActingAs::restricted(owner),
+        };
         Prepared {
             state: pg_sys::ExecInitExpr(planned, std::ptr::null_mut()),
-            acting,
+            vouching,
         }
     }
+}
+
+/// # Safety
+/// `node` must be an expression.
+unsafe fn checks_a_domain(node: *mut Node) -> bool {
+    // SAFETY: the caller vouches for the node.
+    any(node, &|part| unsafe {
+        (*part).type_ == pg_sys::NodeTag::T_CoerceToDomain
+    })
+}
+
+/// The type of the first literal whose reading checks a domain's values, which is code.
+///
+/// # Safety
+/// `node` must be an analysed expression.
+pub unsafe fn checked_literal(node: *mut Node) -> Option<String> {
+    let found = std::cell::Cell::new(None);
+    // SAFETY: the caller vouches for the node; what is a domain's own literal is converted when it is evaluated.
+    any(node, &|part| unsafe {
+        let is = (*part).type_ == pg_sys::NodeTag::T_Const
+            && types::is_made_of(pg_sys::exprType(part), &is_domain);
+        if is {
+            found.set(Some(pg_sys::exprType(part)));
+        }
+        is
+    });
+    let of_type = found.get()?;
+    Some(objects::described(pg_sys::TypeRelationId, of_type))
+}
+
+fn is_domain(oid: Oid) -> bool {
+    // SAFETY: a syscache look-up.
+    is_made(oid) && unsafe { pg_sys::get_typtype(oid) } as u8 == pg_sys::TYPTYPE_DOMAIN
 }
 
 /// The first function that the expression calls and the table's owner may not.
@@ -107,41 +142,26 @@ fn may_execute(role: Oid, function: Oid) -> bool {
     may.unwrap_or(false)
 }
 
-/// Whether any code runs in the expression that is not PostgreSQL's own.
+/// Whether any code runs in the expression that is not PostgreSQL's own: it calls such a function, or makes a value of a type
+/// that may bring its own.
 ///
 /// # Safety
 /// `node` must be an analysed expression.
 pub unsafe fn runs_code(node: *mut Node) -> bool {
     let of_type = |oid: Oid| author_of_type(oid).is_some();
-    // SAFETY: passed on from the caller.
-    unsafe { runs(node, &is_made, &of_type) }
-}
-
-/// Whether code runs in the expression that is neither the owner's nor a superuser's.
-///
-/// # Safety
-/// `node` must be an analysed expression.
-unsafe fn runs_others(node: *mut Node, owner: Oid) -> bool {
-    let function = |oid: Oid| is_made(oid) && is_others(author_of_function(oid), owner);
-    let of_type = |oid: Oid| is_others(author_of_type(oid), owner);
-    // SAFETY: passed on from the caller.
-    unsafe { runs(node, &function, &of_type) }
-}
-
-/// Whether the expression calls a `function`, or makes a value `of_type`, which may bring code of its own.
-///
-/// # Safety
-/// `node` must be an analysed expression.
-unsafe fn runs(
-    node: *mut Node,
-    function: &dyn Fn(Oid) -> bool,
-    of_type: &dyn Fn(Oid) -> bool,
-) -> bool {
     // SAFETY: the caller vouches for the node; a value has a type. What is stored is only read.
     any(node, &|part| unsafe {
         let made = is_value(part) && variable(part).is_none();
-        calls(part, function) || (made && types::is_made_of(pg_sys::exprType(part), of_type))
+        calls(part, &is_made) || (made && types::is_made_of(pg_sys::exprType(part), &of_type))
     })
+}
+
+/// Whether somebody else than the table's owner and a superuser may change the type: what its values are called, and what
+/// parts they have.
+pub fn is_strangers(oid: Oid, owner: Oid) -> bool {
+    let read = |row: &pg_sys::FormData_pg_type| row.typowner;
+    let author = || catalog_rows::cached(SysCacheIdentifier::TYPEOID as i32, oid, read);
+    is_made(oid) && is_others(author(), owner)
 }
 
 /// Whether an object is not initdb's.
@@ -149,13 +169,12 @@ fn is_made(oid: Oid) -> bool {
     oid.to_u32() >= pg_sys::FirstNormalObjectId
 }
 
-fn author_of_function(oid: Oid) -> Option<Oid> {
-    let cache = SysCacheIdentifier::PROCOID as i32;
-    catalog_rows::cached(cache, oid, |row: &pg_sys::FormData_pg_proc| row.proowner)
-}
-
-/// Who made a type. Values of an enum run no code.
+/// Who made a type. Values of an enum run no code, and those of an array only their elements'.
 fn author_of_type(oid: Oid) -> Option<Oid> {
+    // SAFETY: a syscache look-up.
+    if unsafe { pg_sys::get_element_type(oid) } != pg_sys::InvalidOid {
+        return None;
+    }
     let read = |row: &pg_sys::FormData_pg_type| {
         (row.typtype as u8 != pg_sys::TYPTYPE_ENUM).then_some(row.typowner)
     };

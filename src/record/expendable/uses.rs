@@ -172,8 +172,7 @@ enum Answer<R> {
     Gone,
 }
 
-/// What `work` makes of the policy's expression, which is read as the table's owner: a literal's type may have code of its
-/// own.
+/// What `work` makes of the policy's expression, which is read as the table's owner, whoever asks.
 fn read_with<R>(policy: &Policy, work: impl Fn(*mut Node) -> R) -> Answer<R> {
     let Some(text) = policy.expendable.as_ref() else {
         return Answer::Gone;
