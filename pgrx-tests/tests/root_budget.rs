@@ -198,3 +198,53 @@ fn the_record_names_every_approval_and_what_it_covered() {
     );
     assert_eq!(query_text(&mut admin, last), "5|null");
 }
+
+/// What goes on without an approval has it for nothing, whatever the command.
+#[test]
+fn an_approval_that_was_too_small_is_none() {
+    let (_db, mut admin, _app) = world();
+    passes(
+        &mut admin,
+        "CREATE SEQUENCE numbers; SELECT backstop.protect_sequence('numbers')",
+    );
+    for command in [
+        "TRUNCATE notes",
+        "DROP TABLE notes",
+        "ALTER TABLE items DROP COLUMN s",
+        "ALTER TABLE items RENAME s TO t",
+        "PERFORM setval('numbers', 1000)",
+        "DELETE FROM items WHERE id > 999",
+    ] {
+        let approved = "BEGIN; SELECT backstop.approve_batch('a', 1)";
+        passes(&mut admin, approved);
+        let both = block(&format!(
+            "DELETE FROM items WHERE id IN (21, 22); {command};"
+        ));
+        assert_eq!(refused(&mut admin, &both).sqlstate, "SF010", "{command}");
+        passes(&mut admin, "ROLLBACK");
+    }
+    assert_eq!(query_text(&mut admin, LEFT), "1000");
+}
+
+/// Rows of a table that asks for an approval always do not become rows that need none.
+#[test]
+fn what_always_needs_an_approval_keeps_it() {
+    let (_db, mut admin, _app) = world();
+    passes(
+        &mut admin,
+        "SELECT backstop.protect('notes', require => 'always'); SELECT approve('a', 5)",
+    );
+    let exact = "DELETE FROM notes WHERE id = ANY ('{1,2,3,4,5}');";
+    let more = "DELETE FROM notes WHERE id = 6;";
+    assert_eq!(
+        refused(&mut admin, &block(&format!("{exact} {more}"))).sqlstate,
+        "SF010"
+    );
+    // What needs none may stand beside it, and nothing of the budget is given back for that.
+    passes(
+        &mut admin,
+        &block(&format!("{exact} DELETE FROM items WHERE id = 1;")),
+    );
+    assert_eq!(refused(&mut admin, more).sqlstate, "SF010");
+    assert_eq!(query_text(&mut admin, RECORDED), "6 a");
+}

@@ -81,6 +81,10 @@ fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violat
             let spent = setting::spent(cover.serial);
             if later || spent < cover.max_rows {
                 root.approve(nest, cover);
+                // Unapproved, it could not stand: the approval's budget must cover all.
+                if row.table.policies.iter().any(|policy| policy.always) {
+                    root.break_rule(nest, cover);
+                }
                 ledger.spend(nest, cover.serial, 1);
                 return None;
             }
@@ -98,12 +102,10 @@ fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violat
         }
         // Rows that the approval in force covered do not stand beside those for which nothing of it was left.
         Coverage::Refused(_) => {
-            if let Some((serial, max_rows)) = spent_out(root) {
-                if root.broke_rule(serial) {
-                    let left = root.approved_by(serial);
-                    root.level(nest).counted += 1;
-                    return Some(too_small(row, max_rows, left, None));
-                }
+            // Where they could not stand without it, both together must be within the limit.
+            if let Some(serial) = spent_out(root)
+                && !root.broke_rule(serial)
+            {
                 go_on_without(ledger, nest, row, serial);
             }
         }
@@ -124,12 +126,12 @@ fn count(ledger: &mut Ledger, nest: i32, row: DestroyedRow) -> Option<Box<Violat
     }
 }
 
-/// The approval in force, if the root has rows under it and its budget is spent: its serial number, and what that was.
-fn spent_out(root: &Root) -> Option<(u64, i64)> {
+/// The approval in force, if the root has rows under it and its budget is spent: its serial number.
+fn spent_out(root: &Root) -> Option<u64> {
     let serial = setting::serial()?;
     let max_rows = root.budget_of(serial)?;
     let stands = root.approved_by(serial) > 0 && !root.has_dropped(serial);
-    (stands && setting::spent(serial) >= max_rows).then_some((serial, max_rows))
+    (stands && setting::spent(serial) >= max_rows).then_some(serial)
 }
 
 /// The approval of `max_rows` has `left` rows for the statement, which destroys more.

@@ -98,12 +98,26 @@ pub fn named_coverage(names: &[String], operation: Operation, kind: Kind) -> Cov
     }) {
         return Coverage::Refused(Refusal::approval(why));
     }
+    if is_dropped(serial) {
+        return Coverage::Refused(Refusal::approval(ledger::BUDGET_TOO_SMALL.to_owned()));
+    }
     let json = serde_json::to_string(&standing.intent).unwrap_or_default();
     Coverage::Covered(Cover {
         serial,
         max_rows: standing.intent.max_rows,
         json: Rc::from(json),
         claim: None,
+    })
+}
+
+/// Whether the open root goes on without the approval, whose budget it was given back: it stands on the limits alone.
+fn is_dropped(serial: u64) -> bool {
+    let key = running::root_key();
+    key.is_some_and(|key| {
+        ledger::with(|ledger| {
+            let root = ledger.find_root(key);
+            root.is_some_and(|root| root.has_dropped(serial))
+        })
     })
 }
 
