@@ -43,6 +43,39 @@ fn rows_that_a_not_valid_key_let_stand_come_back() {
 }
 
 #[test]
+fn rows_that_mix_nulls_under_a_not_valid_key_come_back() {
+    let db = database();
+    let (mut admin, notices) = db.connect_listening("postgres");
+    passes(
+        &mut admin,
+        "CREATE TABLE p (a int, b int, PRIMARY KEY (a, b)); CREATE TABLE c (id int PRIMARY KEY, x int, y int);
+         INSERT INTO c VALUES (1, 1, NULL), (2, NULL, NULL), (3, 7, 8);
+         ALTER TABLE c ADD CONSTRAINT late FOREIGN KEY (x, y) REFERENCES p MATCH FULL NOT VALID; SELECT backstop.protect('c');
+         DELETE FROM c WHERE id IN (1, 2, 3)",
+    );
+    let restore = format!("SELECT * FROM backstop.restore({LAST}, false)");
+    notices.take();
+    passes(&mut admin, &restore);
+    let told: Vec<_> = notices
+        .take()
+        .iter()
+        .map(|notice| notice.detail().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(
+        told,
+        ["Foreign key \"late\" is NOT VALID and lets such rows stand: 2 of them."]
+    );
+    let rows = "SELECT string_agg(concat_ws(':', id, x, y), ' ' ORDER BY id) FROM c";
+    assert_eq!(query_text(&mut admin, rows), "1:1 2 3:7:8");
+    // A key that holds for all rows is held to.
+    passes(
+        &mut admin,
+        "DELETE FROM c WHERE id IN (1, 3); ALTER TABLE c VALIDATE CONSTRAINT late",
+    );
+    assert_eq!(refused(&mut admin, &restore).sqlstate, "23503");
+}
+
+#[test]
 fn an_owner_has_his_own_whatever_the_defaults_withhold() {
     let (_db, mut admin) = database_with(
         "CREATE SCHEMA s AUTHORIZATION app; SET SESSION AUTHORIZATION app; CREATE TYPE s.mark AS (n int);
