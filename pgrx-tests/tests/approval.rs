@@ -62,6 +62,16 @@ fn a_malformed_approval_is_refused_when_it_is_set() {
             r#"{"reason": "x", "max_rows": 1, "expires": "2020-01-01T00:00:00Z"}"#,
             "expire",
         ),
+        // PostgreSQL's text cannot hold it, nor can the record's jsonb.
+        (r#"{"reason": "a\u0000b", "max_rows": 1}"#, "\"reason\""),
+        (
+            r#"{"reason": "x", "max_rows": 1, "relations": ["public.\u0000users"]}"#,
+            "\"relations\"",
+        ),
+        (
+            r#"{"reason": "x", "max_rows": 1, "no\u0000te": 2}"#,
+            r#""no\u0000te" is unknown."#,
+        ),
     ];
     for (value, named) in malformed {
         for sql in [

@@ -26,9 +26,18 @@ fn what_is_not_there_is_dropped_if_it_exists() {
         ("DROP TRIGGER IF EXISTS noted ON t", "SF008"),
         ("ALTER TABLE t DROP COLUMN IF EXISTS g", "SF008"),
         ("DROP TRIGGER IF EXISTS backstop_capture ON t", "SF013"),
+        ("ALTER TABLE t DISABLE TRIGGER gone", "42704"),
+        ("ALTER TABLE t DISABLE RULE gone", "42704"),
+        ("ALTER TABLE t ENABLE REPLICA RULE gone", "42704"),
+        ("ALTER TABLE t RENAME COLUMN gone TO x", "42703"),
+        ("ALTER TABLE t DISABLE TRIGGER noted", "SF008"),
+        ("ALTER TABLE t RENAME COLUMN g TO x", "SF008"),
+        ("ALTER TABLE t DISABLE TRIGGER backstop_capture", "SF013"),
         ("DROP RULE IF EXISTS doubled ON t", "SF008"),
+        ("ALTER TABLE t DISABLE RULE doubled", "SF008"),
+        ("ALTER TABLE t ENABLE REPLICA RULE doubled", "SF008"),
     ] {
-        if statement.contains("doubled") {
+        if statement.starts_with("DROP RULE IF EXISTS doubled") {
             passes(
                 &mut admin,
                 "BEGIN; SELECT backstop.approve_batch('OPS-1', 1);
@@ -66,6 +75,82 @@ fn a_sequence_that_is_set_to_what_it_is_stays_so() {
             "{change}"
         );
     }
+}
+
+#[test]
+fn an_attribute_that_is_not_there_takes_nothing_from_anybody() {
+    let (_db, mut admin) = database_with(
+        "CREATE TYPE comp AS (a int, b int); CREATE TABLE t (id int PRIMARY KEY, c comp); CREATE TABLE typed OF comp (PRIMARY KEY (a));
+         SELECT backstop.protect('t'), backstop.protect('typed')",
+    );
+    passes(
+        &mut admin,
+        "ALTER TYPE comp DROP ATTRIBUTE IF EXISTS gone CASCADE",
+    );
+    for (change, sqlstate) in [
+        ("DROP ATTRIBUTE gone CASCADE", "42703"),
+        ("RENAME ATTRIBUTE gone TO x CASCADE", "42703"),
+        ("DROP ATTRIBUTE b CASCADE", "SF008"),
+        ("DROP ATTRIBUTE IF EXISTS b CASCADE", "SF008"),
+        ("RENAME ATTRIBUTE b TO x CASCADE", "SF008"),
+    ] {
+        let statement = format!("ALTER TYPE comp {change}");
+        assert_eq!(
+            refused(&mut admin, &statement).sqlstate,
+            sqlstate,
+            "{change}"
+        );
+    }
+}
+
+#[test]
+fn a_sequence_keeps_its_owner_its_type_and_its_bounds() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE p (id bigint PRIMARY KEY, g int); CREATE SEQUENCE s OWNED BY p.id; CREATE SEQUENCE free;
+         CREATE SEQUENCE down AS smallint INCREMENT -1; CREATE SEQUENCE apart MINVALUE 5 MAXVALUE 10;
+         SELECT backstop.protect('p'), backstop.protect_sequence(s::regclass) FROM unnest('{s,free,down,apart}'::text[]) s",
+    );
+    for same in [
+        "s OWNED BY p.id",
+        "s OWNED BY public.p.id",
+        "s AS bigint",
+        "s AS int8 NO MINVALUE NO MAXVALUE OWNED BY p.id",
+        "s MINVALUE 1 NO MAXVALUE",
+        "free OWNED BY NONE",
+        "down AS smallint NO MINVALUE NO MAXVALUE",
+        "apart AS bigint",
+    ] {
+        passes(&mut admin, &format!("ALTER SEQUENCE {same}"));
+    }
+    for change in [
+        "s OWNED BY p.g",
+        "s OWNED BY NONE",
+        "free OWNED BY p.id",
+        "s AS int",
+        "s AS int NO MAXVALUE",
+        "s INCREMENT -1 NO MINVALUE NO MAXVALUE",
+        "down AS bigint",
+        "down INCREMENT 1 NO MAXVALUE",
+        "apart NO MINVALUE",
+        "apart NO MAXVALUE",
+    ] {
+        let statement = format!("ALTER SEQUENCE {change}");
+        assert_eq!(
+            refused(&mut admin, &statement).sqlstate,
+            "SF007",
+            "{change}"
+        );
+    }
+    let state = "SELECT string_agg(concat_ws(' ', seqrelid::regclass, seqtypid::regtype, seqmin, seqmax), '; ' ORDER BY seqrelid)
+        FROM pg_sequence WHERE seqrelid >= 's'::regclass";
+    assert_eq!(
+        query_text(&mut admin, state),
+        "s bigint 1 9223372036854775807; free bigint 1 9223372036854775807; down smallint -32768 -1; apart bigint 5 10"
+    );
+    assert_eq!(
+        query_text(&mut admin, "SELECT pg_get_serial_sequence('p', 'id')"),
+        "public.s"
+    );
 }
 
 /// A trigger that fires on replicas alone is switched off everywhere else.

@@ -44,15 +44,21 @@ fn rows_that_need_others_first_are_no_failure() {
     let (_db, mut admin, mut app) = world();
     passes(&mut app, "DELETE FROM notes WHERE id = 1");
     passes(&mut app, "DELETE FROM users WHERE id = 1");
-    let drilled = drill(&mut admin);
-    assert!(
-        drilled.starts_with("t|1 of 1 rows can be put back; restoring would violate foreign key"),
-        "{drilled}"
+    assert_eq!(
+        drill(&mut admin),
+        "t|1 of 1 rows can be put back; restoring this statement alone fails as things are: restoring would violate foreign key \
+         constraint \"notes_user_id_fkey\" of table \"public.notes\": Key (user_id)=(1) is not present in table \"public.users\".\n\
+         t|1 of 1 rows can be put back"
     );
-    assert!(
-        drilled.ends_with("t|1 of 1 rows can be put back"),
-        "{drilled}"
-    );
+    // As it says.
+    let restore = |since: &str| {
+        format!(
+            "SELECT * FROM backstop.restore((SELECT {since}(statement_id) FROM backstop.statement WHERE reverts IS NULL), false)"
+        )
+    };
+    assert_eq!(refused(&mut admin, &restore("min")).sqlstate, "23503");
+    passes(&mut admin, &restore("max"));
+    passes(&mut admin, &restore("min"));
 }
 
 #[test]

@@ -29,13 +29,14 @@ impl Scope {
                 for relid in &reached {
                     self.command(*relid, *relid != named, inh, command);
                 }
-                // PostgreSQL itself refuses another type for an attribute that some column stores.
-                if (*command).subtype == AT_DropColumn {
-                    self.drop_attribute(named);
-                }
                 if matches!((*command).subtype, AT_DropColumn | AT_AlterColumnType)
                     && let Some(name) = catalog::owned((*command).name)
+                    && objects::column(named, &name).is_some()
                 {
+                    // PostgreSQL itself refuses another type for an attribute that some column stores.
+                    if (*command).subtype == AT_DropColumn {
+                        self.drop_attribute(named);
+                    }
                     self.field_named(named, &name);
                 }
             }
@@ -64,11 +65,9 @@ impl Scope {
         // SAFETY: the caller vouches for the node; `def` is what parsenodes.h says for the subtype.
         unsafe {
             let name = catalog::owned((*command).name);
-            // PostgreSQL itself says what is to be said of a column that is not there.
-            if matches!((*command).subtype, AT_DropColumn | AT_AlterColumnType)
-                && name
-                    .as_ref()
-                    .is_some_and(|name| objects::column(relid, name).is_none())
+            if name
+                .as_ref()
+                .is_some_and(|name| is_missing((*command).subtype, relid, name))
             {
                 return;
             }
@@ -189,6 +188,19 @@ impl Scope {
                 }
             }
         }
+    }
+}
+
+/// Whether a command names what its table has not got: PostgreSQL itself says what is to be said of that.
+fn is_missing(subtype: pg_sys::AlterTableType::Type, relid: Oid, name: &str) -> bool {
+    match subtype {
+        AT_DropColumn | AT_AlterColumnType => objects::column(relid, name).is_none(),
+        AT_EnableRule | AT_EnableAlwaysRule | AT_EnableReplicaRule | AT_DisableRule => {
+            !objects::has_rule(relid, name)
+        }
+        // Children have it from the table or not at all, as far as this command goes.
+        AT_DisableTrig => objects::trigger_named(relid, name).is_none(),
+        _ => false,
     }
 }
 

@@ -1,10 +1,10 @@
 //! What DDL does to registered sequences.
 
-use super::scope::{Scope, resolve};
+use super::scope::{Scope, resolve, resolve_names};
 use super::{Change, Finding};
 use crate::judge::sequence::{CACHE, Position, Range, reserves_little};
 use crate::model::Operation;
-use crate::pg::{catalog, raw};
+use crate::pg::{catalog, compat, objects, raw};
 use crate::sequence::state;
 use pgrx::pg_sys::{self, Oid};
 use std::ffi::CStr;
@@ -37,6 +37,7 @@ impl Scope {
         }
         let (increment, mut start) = state::definition(relid);
         let range = state::range(relid);
+        let unbounded = state::unbounded(relid);
         let mut restart = None;
         // SAFETY: the caller vouches for the list; defGetInt64 raises for what is no number, as PostgreSQL would.
         unsafe {
@@ -45,15 +46,20 @@ impl Scope {
                 let value = || (!(*option).arg.is_null()).then(|| pg_sys::defGetInt64(option));
                 // What is set to what it is changes nothing.
                 let is_so = |now: fn(&Range) -> i64| range.as_ref().map(now) == value();
+                let stays = |now: fn(&Range) -> i64| {
+                    range.as_ref().map(now) == value().or(unbounded.as_ref().map(now))
+                };
                 match CStr::from_ptr((*option).defname).to_bytes() {
                     b"start" => start = value().unwrap_or(start),
                     b"restart" => restart = Some(value()),
                     b"increment" if is_so(|range| range.increment) => {}
-                    b"minvalue" if is_so(|range| range.min) => {}
-                    b"maxvalue" if is_so(|range| range.max) => {}
+                    b"minvalue" if stays(|range| range.min) => {}
+                    b"maxvalue" if stays(|range| range.max) => {}
                     b"cycle"
                         if range
                             .is_some_and(|range| range.cycle == pg_sys::defGetBoolean(option)) => {}
+                    b"as" if has_type(relid, option) => {}
+                    b"owned_by" if is_owned_by(relid, (*option).arg.cast()) => {}
                     b"increment" => self.altered(relid, "INCREMENT", Operation::Alter),
                     b"minvalue" => self.altered(relid, "MINVALUE", Operation::Alter),
                     b"maxvalue" => self.altered(relid, "MAXVALUE", Operation::Alter),
@@ -128,25 +134,65 @@ impl Scope {
             .registry
             .sequences()
             .filter(|sequence| {
-                OWNERSHIP.iter().any(|kind| {
-                    let (mut owner, mut attnum) = (pg_sys::InvalidOid, 0);
-                    // SAFETY: reads pg_depend; both results are set when it returns true.
-                    let found = unsafe {
-                        pg_sys::sequenceIsOwned(*sequence, *kind as _, &mut owner, &mut attnum)
-                    };
-                    found
-                        && owner == table
-                        && column.is_none_or(|column| {
-                            // SAFETY: a syscache look-up; missing_ok.
-                            unsafe {
-                                catalog::owned(pg_sys::get_attname(table, attnum as i16, true))
-                            }
-                            .is_some_and(|name| name == column)
-                        })
-                })
+                OWNERSHIP
+                    .iter()
+                    .filter_map(|kind| owning(*sequence, *kind))
+                    .any(|(owner, attnum)| {
+                        owner == table
+                            && column.is_none_or(|column| {
+                                // SAFETY: a syscache look-up; missing_ok.
+                                unsafe { catalog::owned(pg_sys::get_attname(table, attnum, true)) }
+                                    .is_some_and(|name| name == column)
+                            })
+                    })
             })
             .collect();
         owned.sort_by_key(|relid| relid.to_u32());
         owned
+    }
+}
+
+/// The column that a sequence belongs to in this way.
+fn owning(sequence: Oid, kind: u8) -> Option<(Oid, i16)> {
+    let (mut owner, mut attnum) = (pg_sys::InvalidOid, 0);
+    // SAFETY: reads pg_depend; both results are set when it returns true.
+    let found = unsafe { pg_sys::sequenceIsOwned(sequence, kind as _, &mut owner, &mut attnum) };
+    found.then_some((owner, attnum as i16))
+}
+
+/// Whether AS names the type that the sequence has. Bounds that are the type's own stay so, too.
+///
+/// # Safety
+/// `option` must be live.
+unsafe fn has_type(sequence: Oid, option: *mut pg_sys::DefElem) -> bool {
+    // SAFETY: the caller vouches for the node; missing_ok.
+    let named = unsafe {
+        let name = pg_sys::defGetTypeName(option);
+        pg_sys::LookupTypeNameOid(std::ptr::null_mut(), name, true)
+    };
+    state::type_of(sequence) == Some(named)
+}
+
+/// Whether OWNED BY names the column that the sequence belongs to, or NONE where it belongs to none.
+///
+/// # Safety
+/// `names` must be NIL or a live List of String nodes.
+unsafe fn is_owned_by(sequence: Oid, names: *mut pg_sys::List) -> bool {
+    let owning = owning(sequence, OWNERSHIP[0]);
+    // SAFETY: the caller vouches for the list; a copy keeps the parser's tree as it is.
+    unsafe {
+        let count = raw::list_length(names);
+        if count == 0 {
+            return false;
+        }
+        let last = raw::list_nth(names, count - 1) as *mut pg_sys::Node;
+        let last = catalog::owned(compat::string_value(last)).unwrap_or_default();
+        if count == 1 {
+            return last == "none" && owning.is_none();
+        }
+        let table = resolve_names(pg_sys::list_truncate(pg_sys::list_copy(names), count - 1));
+        owning.is_some_and(|(owner, attnum)| {
+            table == Some(owner) && objects::column(owner, &last) == Some(attnum)
+        })
     }
 }

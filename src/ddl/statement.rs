@@ -131,6 +131,10 @@ impl Scope {
                 (_, Some(relid)) if is_own(relid) => self.own(relid),
                 (OBJECT_COLUMN | OBJECT_ATTRIBUTE, Some(relid)) => {
                     for relid in self.reached(relid) {
+                        // PostgreSQL itself says what is to be said of one that is not there.
+                        if objects::column(relid, &subname).is_none() {
+                            continue;
+                        }
                         let inh = (*(*statement).relation).inh;
                         self.rename_column(relid, inh, &subname, &newname);
                     }

@@ -83,6 +83,31 @@ pub fn range(sequence: Oid) -> Option<Range> {
     })
 }
 
+/// The range that NO MINVALUE and NO MAXVALUE would give it, as init_params() of commands/sequence.c has it.
+pub fn unbounded(sequence: Oid) -> Option<Range> {
+    let row = catalog_row(sequence)?;
+    let (lowest, highest) = match row.seqtypid {
+        pg_sys::INT2OID => (i16::MIN.into(), i16::MAX.into()),
+        pg_sys::INT4OID => (i32::MIN.into(), i32::MAX.into()),
+        _ => (i64::MIN, i64::MAX),
+    };
+    let (min, max) = match row.seqincrement > 0 {
+        true => (1, highest),
+        false => (lowest, -1),
+    };
+    Some(Range {
+        increment: row.seqincrement,
+        min,
+        max,
+        cycle: row.seqcycle,
+    })
+}
+
+/// The type of its values.
+pub fn type_of(sequence: Oid) -> Option<Oid> {
+    catalog_row(sequence).map(|row| row.seqtypid)
+}
+
 fn catalog_row(sequence: Oid) -> Option<SequenceDefinition> {
     // SAFETY: a syscache row of pg_sequence, copied and released.
     unsafe {

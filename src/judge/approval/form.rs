@@ -3,7 +3,7 @@
 use super::words;
 use serde_json::Value;
 
-/// Refuses a member that is unknown or of the wrong type.
+/// Refuses a member that is unknown, of the wrong type, or of text that PostgreSQL could not hold.
 pub(super) fn well_formed(member: &str, value: &Value) -> Result<(), String> {
     let texts = |value: &Value| {
         value
@@ -26,13 +26,30 @@ pub(super) fn well_formed(member: &str, value: &Value) -> Result<(), String> {
             (texts(value), "an array of strings")
         }
         "expires" => (value.is_string(), "a string"),
-        unknown => return Err(format!("The member \"{unknown}\" is unknown.")),
+        // As JSON writes it: a NUL would end the sentence.
+        unknown => {
+            return Err(format!("The member {} is unknown.", Value::from(unknown)));
+        }
     };
+    // The record keeps an approval as jsonb: every statement that it covers would fail.
+    if has_nul(value) {
+        return Err(format!(
+            "The member \"{member}\" holds a NUL character (\\u0000): PostgreSQL's text cannot."
+        ));
+    }
     if fits {
         Ok(())
     } else {
         Err(format!(
             "The member \"{member}\" must be {wanted}, not {value}."
         ))
+    }
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(all) => all.iter().any(has_nul),
+        _ => false,
     }
 }

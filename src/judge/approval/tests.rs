@@ -156,3 +156,34 @@ fn a_stronger_kind_is_asked_for() {
             .contains("preview")
     );
 }
+
+#[test]
+fn a_nul_is_malformed_and_cuts_no_sentence_short() {
+    for (text, member) in [
+        (r#"{"reason": "a\u0000b", "max_rows": 1}"#, "reason"),
+        (
+            r#"{"reason": "a", "max_rows": 1, "relations": ["public.t", "public.\u0000"]}"#,
+            "relations",
+        ),
+        (
+            r#"{"reason": "a", "max_rows": 1, "expires": "2026-11-21T12:00:00Z\u0000"}"#,
+            "expires",
+        ),
+    ] {
+        assert_eq!(
+            Intent::parse(text).unwrap_err(),
+            format!(
+                "The member \"{member}\" holds a NUL character (\\u0000): PostgreSQL's text cannot."
+            )
+        );
+    }
+    let nowhere = [
+        Intent::parse(r#"{"reason": "a", "max_rows": 1, "no\u0000te": 2}"#),
+        Intent::parse(r#"{"reason": "a", "max_rows": "\u0000"}"#),
+        Intent::parse(r#"{"reason": "a", "max_rows": 1, "operations": ["dr\u0000op"]}"#),
+    ];
+    for refused in nowhere {
+        let why = refused.unwrap_err();
+        assert!(!why.contains('\0') && why.contains("\\u0000"), "{why}");
+    }
+}

@@ -31,11 +31,25 @@ const FUNCTION: &str = "
     FROM made, aclexplode(proacl) AS a WHERE a.grantee NOT IN (0, proowner)
     UNION ALL SELECT format('GRANT ALL ON ROUTINE %s TO PUBLIC, %I', $1, pg_get_userbyid(proowner)) FROM made";
 
+/// A range type comes with its multirange type and with the functions that make values of both, which are the bootstrap
+/// superuser's. From PostgreSQL 17 on a multirange type has no privileges of its own.
 const TYPE: &str = "
-    WITH made AS (SELECT * FROM pg_type WHERE oid = to_regtype($1) AND typacl IS NOT NULL)
-    SELECT DISTINCT format('REVOKE ALL ON TYPE %s FROM %I CASCADE', $1, pg_get_userbyid(a.grantee))
-    FROM made, aclexplode(typacl) AS a WHERE a.grantee NOT IN (0, typowner)
-    UNION ALL SELECT format('GRANT ALL ON TYPE %s TO PUBLIC, %I', $1, pg_get_userbyid(typowner)) FROM made";
+    WITH types AS (
+        SELECT t.oid, t.typowner, t.typacl, format('TYPE %I.%I', n.nspname, t.typname) AS name
+        FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
+        WHERE t.oid = to_regtype($1) OR t.oid IN (SELECT rngmultitypid FROM pg_range WHERE rngtypid = to_regtype($1))),
+    made (name, owner, acl) AS (
+        SELECT name, typowner, typacl FROM types WHERE typacl IS NOT NULL
+        UNION ALL
+        SELECT format('FUNCTION %I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), p.proowner, p.proacl
+        FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+        WHERE p.proacl IS NOT NULL AND p.oid IN (
+            SELECT d.objid FROM pg_depend AS d
+            WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_type'::regclass
+                AND d.refobjid IN (SELECT oid FROM types) AND d.deptype = 'i'))
+    SELECT DISTINCT format('REVOKE ALL ON %s FROM %I CASCADE', name, pg_get_userbyid(a.grantee))
+    FROM made, aclexplode(acl) AS a WHERE a.grantee NOT IN (0, owner)
+    UNION ALL SELECT format('GRANT ALL ON %s TO PUBLIC, %I', name, pg_get_userbyid(owner)) FROM made";
 
 const SCHEMA: &str = "
     WITH made AS (SELECT * FROM pg_namespace WHERE oid = to_regnamespace($1) AND nspacl IS NOT NULL)

@@ -3,17 +3,21 @@
 //! Every statement is restored for itself, in a subtransaction that is rolled back. A drill proves the record, not the
 //! present: each value of each image is read back and each row that can go back is written, under the table's
 //! constraints. That rows have changed since, or reference rows that another statement destroyed, is told but is no
-//! failure; a table that is gone, a damaged image, a value its type no longer accepts, a constraint made since are.
+//! failure, though `restore()` of that statement alone would refuse: what destroyed the others is restored first, or both by
+//! `restore_since()`. A table that is gone, a damaged image, a value its type no longer accepts, a constraint made since are.
 
 use super::{Done, OnConflict, Request, What, run};
 use crate::pg::attempt::is_fatal_to_statement;
 use crate::pg::values::RowText;
-use crate::report::Outcome;
+use crate::report::{Outcome, Report};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pg_sys::{self, Datum};
 use pgrx::{PgSqlErrorCode, PgTryBuilder, Spi};
 use std::panic::AssertUnwindSafe;
+
+/// What is told of a record that is whole, where the present stands against it.
+const ALONE: &str = "restoring this statement alone fails as things are";
 
 /// What came of one statement.
 pub struct Drilled {
@@ -61,13 +65,7 @@ pub fn drill((statement_id, rows): Recorded) -> Drilled {
     };
     let tried = PgTryBuilder::new(AssertUnwindSafe(|| match run(request) {
         Ok(done) => judge(&done, rows),
-        Err(report) => {
-            let detail = report.detail.as_ref().map(|detail| format!(": {detail}"));
-            (
-                false,
-                format!("{}{}", report.message, detail.unwrap_or_default()),
-            )
-        }
+        Err(report) => (false, in_a_line(&report)),
     }))
     .catch_others(failed)
     .execute();
@@ -79,6 +77,14 @@ pub fn drill((statement_id, rows): Recorded) -> Drilled {
         statement_id,
         ok,
         detail,
+    }
+}
+
+/// An error as a drill tells it.
+pub(super) fn in_a_line(report: &Report) -> String {
+    match &report.detail {
+        Some(detail) => format!("{}: {detail}", report.message),
+        None => report.message.clone(),
     }
 }
 
@@ -106,7 +112,7 @@ fn judge(done: &Done, rows: i64) -> (bool, String) {
         }
     }
     if let Some(note) = &done.note {
-        detail.push_str(&format!("; {note}"));
+        detail.push_str(&format!("; {ALONE}: {note}"));
     }
     (true, detail)
 }
@@ -124,7 +130,7 @@ fn failed(error: CaughtError) -> (bool, String) {
     match report.sql_error_code() {
         // A deferrable constraint: another row has taken a value since.
         PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION | PgSqlErrorCode::ERRCODE_EXCLUSION_VIOLATION => {
-            (true, report.message().to_owned())
+            (true, format!("{ALONE}: {}", report.message()))
         }
         _ => (false, report.message().to_owned()),
     }

@@ -1,7 +1,7 @@
 //! The end of a restore: what stands against it, what triggers would have checked, and its own record.
 
 use super::engine::Engine;
-use super::{OnConflict, What, since};
+use super::{OnConflict, What, drill, since};
 use crate::pg::encoding;
 use crate::record;
 use crate::report::{Outcome, Report, sqlstate};
@@ -30,7 +30,7 @@ pub(super) unsafe fn finish(engine: &mut Engine) -> Outcome<Option<String>> {
             engine.check_foreign_keys()
         };
         match checked {
-            Err(report) if engine.request.drill => note = Some(report.message),
+            Err(report) if engine.request.drill => note = Some(drill::in_a_line(&report)),
             other => other?,
         }
     }

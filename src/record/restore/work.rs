@@ -2,6 +2,7 @@
 
 use super::chunk::Change;
 use super::conversion::Places;
+use super::drill::in_a_line;
 use super::engine::Engine;
 use super::finish;
 use super::image::Fate;
@@ -155,7 +156,7 @@ pub(super) unsafe fn work(request: Request, way: Way) -> Outcome<Done> {
         pg_sys::AtEOXact_GUC(false, settings);
         for rebuild in rebuilds.iter_mut().filter(|_| complete) {
             match rebuild.after_rows() {
-                Err(report) if drill => note = Some(report.message),
+                Err(report) if drill => note = Some(in_a_line(&report)),
                 other => other?,
             }
         }
@@ -237,7 +238,7 @@ unsafe fn convert(
     engine.changed_since = false;
     // SAFETY: the caller vouches for the moment.
     match unsafe { engine.convert(conversion, source, places) } {
-        Err(report) if drill && engine.changed_since => Ok(Some(report.message)),
+        Err(report) if drill && engine.changed_since => Ok(Some(in_a_line(&report))),
         outcome => outcome.map(|()| None),
     }
 }

@@ -101,6 +101,10 @@ impl Referencing<'_> {
         let row: Vec<Option<Datum>> = places.map(|place| unsafe { slot.get(*place) }).collect();
         let Some(whole) = row.iter().copied().collect::<Option<Vec<Datum>>>() else {
             if self.key.match_full && row.iter().any(Option::is_some) {
+                if !self.key.validated {
+                    self.let_stand += 1;
+                    return Ok(());
+                }
                 return Err(violated(
                     self.key,
                     &self.key.columns,
