@@ -28,7 +28,7 @@ struct Running(Option<(Frame, i32)>);
 impl Drop for Running {
     fn drop(&mut self) {
         running::put_back(self.0);
-        ledger::with(|ledger| drop(ledger.remove_root(running::RUN)));
+        ledger::with(|ledger| ledger.leave_page(running::RUN));
     }
 }
 

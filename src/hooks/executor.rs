@@ -4,8 +4,9 @@
 use super::starting::{Entered, after_start, before_start};
 use super::{guarded, raise};
 use crate::approval::token;
-use crate::ledger;
+use crate::ledger::{self, Root};
 use crate::pg::raw;
+use crate::record;
 use crate::registry;
 use crate::report::Outcome;
 use crate::running::queries;
@@ -162,9 +163,19 @@ fn after_run(
         });
     if select && !waits {
         close_root(desc as usize, false)?;
-    } else {
-        running::leave();
+        return Ok(());
     }
+    if waits {
+        // Images are part of the subtransaction that the rows were destroyed in, and stand before what comes after.
+        // SAFETY: reads the transaction state.
+        let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+        ledger::with(|ledger| {
+            let root = ledger.find_root(desc as usize);
+            root.into_iter()
+                .for_each(|root| record::settle_in(root, nest));
+        });
+    }
+    running::leave();
     Ok(())
 }
 
@@ -178,6 +189,14 @@ pub fn close_root(key: usize, over: bool) -> Outcome<Option<i64>> {
     let mut id = None;
     // What is written may run SQL of ours, so the ledger is not borrowed meanwhile.
     if let Some(mut root) = ledger::with(|ledger| ledger.remove_root(key)) {
+        if root.destroyed_outside(nest) {
+            put_off(PutOff {
+                root: Some(root),
+                over,
+            })?;
+            running::leave();
+            return Ok(None);
+        }
         id = token::settle(&mut root)?;
         ledger::with(|ledger| {
             ledger::close(ledger, &root, nest);
@@ -189,4 +208,32 @@ pub fn close_root(key: usize, over: bool) -> Outcome<Option<i64>> {
     }
     running::leave();
     Ok(id)
+}
+
+/// A root that goes back on the books however its check ends, by an error of PostgreSQL's, too.
+struct PutOff {
+    root: Option<Root>,
+    over: bool,
+}
+
+impl Drop for PutOff {
+    fn drop(&mut self) {
+        let Some(root) = self.root.take() else { return };
+        ledger::with(|ledger| match self.over {
+            true => ledger.keep(root),
+            false => {
+                ledger.root(root.key, || root);
+            }
+        });
+    }
+}
+
+/// A portal that is finished behind a savepoint: what is written now, its statement row and the end of its token, is lost
+/// with that, and what it destroyed before is not. So it is written when the transaction commits; that the token's rows are
+/// not all there is said now, and again then.
+fn put_off(mut off: PutOff) -> Outcome<()> {
+    match &mut off.root {
+        Some(root) => token::check(root),
+        None => Ok(()),
+    }
 }

@@ -51,7 +51,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
     };
     if entered.root {
         // A page that an error left under this address is not this statement's.
-        ledger::with(|ledger| drop(ledger.remove_root(desc as usize)));
+        ledger::with(|ledger| ledger.leave_page(desc as usize));
         enforce::begin();
     }
     if eflags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0 {

@@ -229,7 +229,7 @@ unsafe fn before(
         entered.root = running::enter(frame);
         if entered.root {
             // A page that an error left behind is not this statement's.
-            ledger::with(|ledger| drop(ledger.remove_root(ROOT)));
+            ledger::with(|ledger| ledger.leave_page(ROOT));
             enforce::begin();
             underway::clear();
         }

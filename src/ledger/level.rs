@@ -101,13 +101,19 @@ impl Level {
         };
         let complete: Vec<bool> = (0..self.buffers.len()).map(|n| !last(n)).collect();
         let buffers = self.buffers.iter_mut().zip(complete);
-        buffers.filter_map(|(buffer, complete)| (complete && buffer.rows > 0).then_some(buffer))
+        buffers.filter_map(|(buffer, complete)| (complete && buffer.waits()).then_some(buffer))
     }
 
-    /// The subtransaction in which buffers of this level were written has committed.
-    pub fn forget_written(&mut self) {
+    /// Subtransaction `nest` has committed: what was written in it belongs to the one around it, and is this level's for
+    /// good where that is this level's own.
+    pub fn forget_written(&mut self, nest: i32) {
         let before = self.buffers.len();
-        self.buffers.retain(|buffer| !buffer.written);
+        for buffer in &mut self.buffers {
+            buffer.written = buffer.written.map(|at| at.min(nest - 1));
+        }
+        let own = self.nest;
+        self.buffers
+            .retain(|buffer| buffer.written.is_none_or(|at| at > own));
         self.chunks_written += (before - self.buffers.len()) as i64;
     }
 

@@ -7,6 +7,7 @@
 
 mod approvals;
 mod book;
+mod kept;
 mod level;
 mod root;
 mod transaction;
@@ -76,7 +77,9 @@ impl Ledger {
 
     /// What this transaction's finished unapproved statements destroyed.
     pub fn transaction_rows(&self) -> i64 {
-        self.unapproved.iter().map(|(_, rows)| rows).sum()
+        let kept = self.roots.iter().filter(|root| root.is_kept());
+        let kept: i64 = kept.map(Root::counted_in_transaction).sum();
+        self.unapproved.iter().map(|(_, rows)| rows).sum::<i64>() + kept
     }
 
     /// Books a finished root statement's unapproved rows.

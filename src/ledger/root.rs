@@ -190,6 +190,10 @@ impl Root {
         if self.token_nest >= nest {
             self.token_nest = nest - 1;
         }
+        // Before a child's rows come to a buffer of its parent's.
+        for level in &mut self.levels {
+            level.forget_written(nest);
+        }
         while let Some(place) = self.levels.iter().position(|level| level.nest >= nest) {
             let mut child = self.levels.remove(place);
             match self.levels.iter_mut().find(|level| level.nest == nest - 1) {
@@ -200,15 +204,12 @@ impl Root {
                 }
             }
         }
-        for level in &mut self.levels {
-            level.forget_written();
-        }
     }
 
     pub(super) fn abort_level(&mut self, nest: i32) {
         self.levels.retain(|level| level.nest < nest);
         for buffer in self.levels.iter_mut().flat_map(|level| &mut level.buffers) {
-            buffer.written = false;
+            buffer.written = buffer.written.filter(|at| *at < nest);
         }
         if self.token_nest >= nest && self.claim().is_some() {
             self.token = token::State::Untried;

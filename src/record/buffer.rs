@@ -22,8 +22,9 @@ pub struct Buffer {
     pub fingerprints: Vec<u8>,
     /// The bytes of a chunk, after what the last one was compressed to.
     length: usize,
-    /// Its rows are in the table, if the subtransaction that is committing does commit.
-    pub written: bool,
+    /// Its rows are in the table too, written in an inner subtransaction of this level: they stay here until that is a
+    /// part of the buffer's own level, because what aborts it takes the chunk along and leaves the damage.
+    pub written: Option<i32>,
 }
 
 impl Buffer {
@@ -37,7 +38,7 @@ impl Buffer {
             bytes: Vec::new(),
             fingerprints: Vec::new(),
             length: pack::CHUNK_BYTES,
-            written: false,
+            written: None,
         }
     }
 
@@ -61,6 +62,11 @@ impl Buffer {
     /// Whether it has room for `other`'s rows: chunks stay short, however many subtransactions their rows come from.
     pub fn has_room_for(&self, other: &Buffer) -> bool {
         self.rows == 0 || self.bytes.len() + other.bytes.len() <= self.length
+    }
+
+    /// Whether it holds rows that are nowhere else.
+    pub fn waits(&self) -> bool {
+        self.rows > 0 && self.written.is_none()
     }
 
     /// Whether it has no room for another row like those it holds.

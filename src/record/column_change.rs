@@ -31,8 +31,11 @@ pub fn note(relid: Oid, attnum: i16, dropped: bool) {
 
 /// Images that wait in a buffer would get an id behind the change that is noted next. Returns the running statement's.
 pub(super) fn settled() -> Option<i64> {
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
     ledger::with(|ledger| {
-        ledger.roots().iter_mut().for_each(write::settle);
+        let roots = ledger.roots().iter_mut();
+        roots.for_each(|root| write::settle_in(root, nest));
         let key = running::root_key().unwrap_or(usize::MAX);
         let mut roots = ledger.roots().iter();
         roots.find(|root| root.key == key)?.statement_id

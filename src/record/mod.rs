@@ -44,4 +44,4 @@ pub use cleared::{Cleared, FedColumns};
 pub use expendable::{canonical, labels, uses};
 pub use parameters::json as parameters_json;
 pub use statement_row::finish_root;
-pub use write::{flush_all, write_complete};
+pub use write::{flush_all, settle_in, write_complete};

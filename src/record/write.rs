@@ -67,9 +67,7 @@ pub fn write_complete(nest: i32) {
                     preview::keep_chunk(&mut chunks, buffer);
                     continue;
                 };
-                let (rows, images) = (buffer.rows, buffer.copy());
-                insert_images(id, buffer, rows, &images);
-                buffer.written = true;
+                write_copy(id, buffer, nest + 1);
             }
             level.seen.chunks = chunks;
             level.forget_spare();
@@ -77,22 +75,39 @@ pub fn write_complete(nest: i32) {
     });
 }
 
-/// Writes what waits in buffers.
+/// Writes what waits in buffers, whatever level it is of: for a root that no rollback reaches but its own transaction's.
 pub fn settle(root: &mut Root) {
+    settle_in(root, i32::MIN);
+}
+
+/// Writes what waits in buffers, in subtransaction `nest`. The rows of levels around it stay, to be written again should it
+/// be rolled back: they are still destroyed then.
+pub fn settle_in(root: &mut Root, nest: i32) {
     let waits = |root: &mut Root| {
         let mut buffers = root.levels().iter().flat_map(|level| &level.buffers);
-        buffers.any(|buffer| buffer.rows > 0)
+        buffers.any(Buffer::waits)
     };
     if root.preview.is_some() || !waits(root) {
         return;
     }
     let id = statement_id(root);
     for level in root.levels() {
-        for buffer in level.buffers.iter_mut().filter(|buffer| buffer.rows > 0) {
-            write_chunk(id, buffer);
-            level.chunks_written += 1;
+        for buffer in level.buffers.iter_mut().filter(|buffer| buffer.waits()) {
+            if level.nest < nest {
+                write_copy(id, buffer, nest);
+            } else {
+                write_chunk(id, buffer);
+                level.chunks_written += 1;
+            }
         }
     }
+}
+
+/// Writes the buffer's rows in subtransaction `nest`, and keeps them.
+fn write_copy(statement_id: i64, buffer: &mut Buffer, nest: i32) {
+    let (rows, images) = (buffer.rows, buffer.copy());
+    insert_images(statement_id, buffer, rows, &images);
+    buffer.written = Some(nest);
 }
 
 pub(super) fn write_chunk(statement_id: i64, buffer: &mut Buffer) {

@@ -11,7 +11,7 @@ mod verify;
 
 pub use claim::{claim, hash, issued, roles};
 pub use mark::mark;
-pub use verify::{more_rows, row_name, settle};
+pub use verify::{check, more_rows, row_name, settle};
 
 use super::fingerprint::Key;
 use crate::judge::approval::{Kind, Refusal};
