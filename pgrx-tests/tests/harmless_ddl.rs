@@ -1,7 +1,7 @@
 //! DDL on protected tables and sequences that changes nothing is none of the guard's business; what looks like it and does
 //! is.
 
-use pg_backstop_tests::{database_with, passes, refused};
+use pg_backstop_tests::{database_with, passes, query_text, refused};
 
 #[test]
 fn what_is_not_there_is_dropped_if_it_exists() {
