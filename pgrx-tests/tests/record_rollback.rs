@@ -143,3 +143,22 @@ fn rows_of_every_level_around_it_stay() {
         "1 2 8"
     );
 }
+
+/// As many subtransactions as rows: each of them is on the books once.
+#[test]
+fn a_loop_of_blocks_is_recorded_as_one_statement() {
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "CREATE TABLE many (id int PRIMARY KEY); INSERT INTO many SELECT generate_series(1, 20000);
+         SELECT backstop.protect('many')",
+    );
+    let delete = block("DELETE FROM many WHERE id = i;", false);
+    passes(
+        &mut admin,
+        &format!(
+            "BEGIN; SELECT backstop.approve_batch('a', 20000); DO $$ BEGIN FOR i IN 1..20000 LOOP {delete} END LOOP; END $$; COMMIT"
+        ),
+    );
+    assert_eq!(query_text(&mut admin, COUNTED), "20000|20000|20000");
+}

@@ -9,6 +9,7 @@ mod approvals;
 mod book;
 mod kept;
 mod level;
+mod per_level;
 mod root;
 mod transaction;
 
@@ -17,6 +18,7 @@ pub use level::{Level, Tally};
 pub use root::{Cover, Root};
 pub use transaction::install;
 
+use per_level::PerLevel;
 use std::cell::RefCell;
 
 #[derive(Default)]
@@ -24,9 +26,9 @@ pub struct Ledger {
     /// Root statements with something on the books: the running one last. More than one while a portal is suspended.
     roots: Vec<Root>,
     /// Rows that finished unapproved statements of this transaction destroyed, per level.
-    unapproved: Vec<(i32, i64)>,
-    /// What was spent from approvals in this transaction, per level: (level, approval's serial, rows).
-    spent: Vec<(i32, u64, i64)>,
+    unapproved: PerLevel<()>,
+    /// Rows spent from approvals in this transaction, by the approval's serial, per level.
+    spent: PerLevel<u64>,
 }
 
 thread_local! {
@@ -79,58 +81,36 @@ impl Ledger {
     pub fn transaction_rows(&self) -> i64 {
         let kept = self.roots.iter().filter(|root| root.is_kept());
         let kept: i64 = kept.map(Root::counted_in_transaction).sum();
-        self.unapproved.iter().map(|(_, rows)| rows).sum::<i64>() + kept
+        self.unapproved.sum() + kept
     }
 
     /// Books a finished root statement's unapproved rows.
     pub fn add_transaction_rows(&mut self, nest: i32, rows: i64) {
-        match self.unapproved.iter_mut().find(|(level, _)| *level == nest) {
-            Some((_, sum)) => *sum += rows,
-            None => self.unapproved.push((nest, rows)),
-        }
+        self.unapproved.add(nest, (), rows);
     }
 
     /// Spends from an approval (negative: gives back), undone when the level aborts.
     pub fn spend(&mut self, nest: i32, serial: u64, rows: i64) {
         crate::approval::setting::spend(serial, rows);
-        match self
-            .spent
-            .iter_mut()
-            .find(|(level, other, _)| *level == nest && *other == serial)
-        {
-            Some((_, _, sum)) => *sum += rows,
-            None => self.spent.push((nest, serial, rows)),
-        }
+        self.spent.add(nest, serial, rows);
     }
 
     fn commit_level(&mut self, nest: i32) {
         for root in &mut self.roots {
             root.commit_level(nest);
         }
-        for (level, _) in self
-            .unapproved
-            .iter_mut()
-            .filter(|(level, _)| *level >= nest)
-        {
-            *level = nest - 1;
-        }
-        for (level, _, _) in self.spent.iter_mut().filter(|(level, _, _)| *level >= nest) {
-            *level = nest - 1;
-        }
+        self.unapproved.commit_level(nest);
+        self.spent.commit_level(nest);
     }
 
     fn abort_level(&mut self, nest: i32) {
         for root in &mut self.roots {
             root.abort_level(nest);
         }
-        self.unapproved.retain(|(level, _)| *level < nest);
-        self.spent.retain(|(level, serial, rows)| {
-            let kept = *level < nest;
-            if !kept {
-                crate::approval::setting::spend(*serial, -rows);
-            }
-            kept
-        });
+        drop(self.unapproved.abort_level(nest));
+        for (serial, rows) in self.spent.abort_level(nest) {
+            crate::approval::setting::spend(serial, -rows);
+        }
     }
 
     fn end_transaction(&mut self, committed: bool) {

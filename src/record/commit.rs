@@ -28,6 +28,15 @@ struct Written {
     at: i64,
 }
 
+impl Written {
+    /// Ids are drawn before statements are written, and not always in the same order.
+    fn absorb(&mut self, other: &Written) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.at = self.at.min(other.at);
+    }
+}
+
 thread_local! {
     static WRITTEN: RefCell<Vec<Written>> = const { RefCell::new(Vec::new()) };
 }
@@ -43,15 +52,16 @@ pub fn wrote(statement_id: i64, at: i64) {
     };
     // In a block the commit is a command of its own, however soon it comes.
     let at = if block { i64::MIN } else { at };
+    let new = Written {
+        nest,
+        first: statement_id,
+        last: statement_id,
+        at,
+    };
     WRITTEN.with_borrow_mut(
         |written| match written.iter_mut().find(|level| level.nest == nest) {
-            Some(level) => level.last = statement_id,
-            None => written.push(Written {
-                nest,
-                first: statement_id,
-                last: statement_id,
-                at,
-            }),
+            Some(level) => level.absorb(&new),
+            None => written.push(new),
         },
     );
 }
@@ -185,9 +195,23 @@ pub fn committed(prepared: Prepared) {
 
 pub fn commit_level(nest: i32) {
     WRITTEN.with_borrow_mut(|written| {
-        for level in written.iter_mut().filter(|level| level.nest >= nest) {
-            level.nest = nest - 1;
-        }
+        let mut ended: Option<Written> = None;
+        written.retain(|level| {
+            let stays = level.nest < nest - 1;
+            if !stays {
+                match &mut ended {
+                    Some(ended) => ended.absorb(level),
+                    None => {
+                        ended = Some(Written {
+                            nest: nest - 1,
+                            ..*level
+                        })
+                    }
+                }
+            }
+            stays
+        });
+        written.extend(ended);
     });
 }
 
@@ -197,4 +221,28 @@ pub fn abort_level(nest: i32) {
 
 pub fn end_transaction() {
     WRITTEN.with_borrow_mut(Vec::clear);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WRITTEN, Written, commit_level};
+
+    #[test]
+    fn levels_that_commit_are_merged() {
+        for id in 1..=20_000 {
+            let new = |nest, id| Written {
+                nest,
+                first: id,
+                last: id,
+                at: id,
+            };
+            WRITTEN.with_borrow_mut(|written| written.extend([new(3, id), new(2, 30_000 - id)]));
+            commit_level(3);
+            commit_level(2);
+            assert_eq!(WRITTEN.with_borrow(Vec::len), 1);
+        }
+        let ids =
+            WRITTEN.with_borrow(|written| (written[0].nest, written[0].first, written[0].last));
+        assert_eq!(ids, (1, 1, 29_999));
+    }
 }
