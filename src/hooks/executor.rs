@@ -200,7 +200,9 @@ pub fn close_root(key: usize, over: bool) -> Outcome<Option<i64>> {
         id = token::settle(&mut root)?;
         ledger::with(|ledger| {
             ledger::close(ledger, &root, nest);
-            if !over {
+            if over {
+                ledger.keep_moves(root);
+            } else {
                 root.next_part();
                 ledger.root(key, || root);
             }
