@@ -127,6 +127,17 @@ fn what_a_savepoint_took_back_is_recorded() {
         query_text(&mut admin, MOVED),
         "public.s SETVAL 10 1000, public.s SETVAL 1000 2000"
     );
+    // What a block took back before it, too.
+    let (_db, mut admin) = world();
+    let block = undone("PERFORM setval('s', 1000);");
+    passes(
+        &mut admin,
+        &format!(
+            "BEGIN; SELECT backstop.approve_batch('a', 10); SAVEPOINT a;
+             DO $$ BEGIN {block} PERFORM setval('s', 2000); {block} END $$; ROLLBACK TO a; COMMIT"
+        ),
+    );
+    assert_eq!(query_text(&mut admin, MOVED), "public.s SETVAL 10 1000");
     // Also when it failed itself.
     let (_db, mut admin) = world();
     passes(

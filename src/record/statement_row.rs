@@ -5,7 +5,7 @@ use super::write::{statement_id, write_chunk};
 use super::{approvals, commit, datum, pack, who};
 use crate::ledger::{Move, Root};
 use crate::model::Operation;
-use crate::pg::encoding;
+use crate::pg::{encoding, raw};
 use crate::shared::progress;
 use pgrx::pg_sys::{self, Datum};
 use std::rc::Rc;
@@ -19,8 +19,7 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
     }
     let id = statement_id(root);
     let sequences = root.sequences();
-    let lost = std::mem::take(&mut root.lost_moves);
-    in_scratch(|| lost.iter().for_each(|moved| write_move(id, moved)));
+    write_lost(root, id);
     let written: i64 = root.levels().iter().map(|level| level.chunks_written).sum();
     let waiting = root
         .levels()
@@ -127,6 +126,20 @@ fn insert_statement(
     values.push(root.reverts_since.map(Datum::from));
     insert(c"statement_log", &mut values);
     commit::wrote(id, now);
+}
+
+/// Writes what was rolled back of the root's changes of sequences. They are the current level's now.
+fn write_lost(root: &mut Root, id: i64) {
+    let lost = std::mem::take(&mut root.lost_moves);
+    if lost.is_empty() {
+        return;
+    }
+    in_scratch(|| lost.iter().for_each(|moved| write_move(id, moved)));
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    let moves = &mut root.level(nest).moves;
+    moves.extend(lost);
+    moves.sort_by_key(|moved| moved.change_id);
 }
 
 /// The row of a change of a sequence.
