@@ -189,3 +189,16 @@ fn every_row_of_a_portal_is_recorded_once() {
     assert_eq!(query_text(&mut world.admin, became), "1");
     passes(&mut world.admin, "SELECT 1");
 }
+
+/// DDL in a savepoint between two fetches, rolled back: under an intent, whose fetches are statements of their own.
+#[test]
+fn fetches_from_a_cursor_keep_their_rows() {
+    let mut world = world();
+    passes(
+        &mut world.app,
+        "BEGIN; SELECT backstop.approve_batch('a', 10); DECLARE c CURSOR FOR SELECT f(i) FROM unnest('{1,2,3}'::int[]) i;
+         FETCH 1 FROM c; SAVEPOINT s; FETCH 1 FROM c; ALTER TABLE kid RENAME x TO y; ROLLBACK TO s;
+         SAVEPOINT s; ALTER TABLE kid RENAME x TO z; RELEASE s; FETCH 1 FROM c; CLOSE c; COMMIT",
+    );
+    assert_eq!(recorded(&mut world), "2|2|2|2");
+}

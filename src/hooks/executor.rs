@@ -189,7 +189,7 @@ pub fn close_root(key: usize, over: bool) -> Outcome<Option<i64>> {
     let mut id = None;
     // What is written may run SQL of ours, so the ledger is not borrowed meanwhile.
     if let Some(mut root) = ledger::with(|ledger| ledger.remove_root(key)) {
-        if root.destroyed_outside(nest) {
+        if root.acted_outside(nest) {
             put_off(PutOff {
                 root: Some(root),
                 over,
@@ -200,7 +200,9 @@ pub fn close_root(key: usize, over: bool) -> Outcome<Option<i64>> {
         id = token::settle(&mut root)?;
         ledger::with(|ledger| {
             ledger::close(ledger, &root, nest);
-            if !over {
+            if over {
+                ledger.keep_moves(root);
+            } else {
                 root.next_part();
                 ledger.root(key, || root);
             }

@@ -6,13 +6,13 @@ use super::{Ledger, Root};
 
 /// No address is as high.
 const HIGHEST: usize = usize::MAX - 1;
-const LOWEST: usize = usize::MAX - (1 << 20);
+const LOWEST: usize = usize::MAX - (1 << 24);
 
 impl Root {
-    /// Whether it destroyed something outside subtransaction `nest`, that no record has yet.
-    pub fn destroyed_outside(&self, nest: i32) -> bool {
-        let mut levels = self.all_levels().iter();
-        levels.any(|level| level.nest < nest && !level.tallies.is_empty())
+    /// Whether it did something outside subtransaction `nest` that no statement row tells of yet.
+    pub fn acted_outside(&self, nest: i32) -> bool {
+        let mut around = self.all_levels().iter().filter(|level| level.nest < nest);
+        around.any(|level| !level.tallies.is_empty() || !level.moves.is_empty())
     }
 
     pub(super) fn is_kept(&self) -> bool {
@@ -23,11 +23,9 @@ impl Root {
 impl Ledger {
     /// Keeps the root for the end of the transaction.
     pub fn keep(&mut self, mut root: Root) {
-        let taken = |key: &usize| self.roots.iter().any(|known| known.key == *key);
-        root.key = (LOWEST..=HIGHEST)
-            .rev()
-            .find(|key| !taken(key))
-            .unwrap_or(usize::MAX);
+        let kept = self.roots.iter().map(|known| known.key);
+        let lowest = kept.filter(|key| (LOWEST..=HIGHEST).contains(key)).min();
+        root.key = lowest.map_or(HIGHEST, |key| key - 1);
         self.roots.push(root);
     }
 

@@ -1,6 +1,7 @@
 //! What one (sub)transaction level of a root statement destroyed.
 
 use super::approvals::Approved;
+use super::moves::{self, Move};
 use crate::model::Operation;
 use crate::pg::memory::push;
 use crate::preview::Seen;
@@ -28,6 +29,9 @@ pub struct Level {
     /// What approvals cover, ordered by their serial numbers.
     pub approvals: Vec<Approved>,
     pub tallies: Vec<Tally>,
+    /// Changes of sequences, and those that an earlier statement row of the root tells of.
+    pub moves: Vec<Move>,
+    pub recorded_moves: Vec<Move>,
     /// Captured rows that are not written yet.
     pub buffers: Vec<Buffer>,
     /// Chunks of this level that are written.
@@ -58,6 +62,11 @@ impl Level {
 
     pub fn tally(&mut self, relation: &Rc<str>, operation: Operation) {
         self.add(relation, operation, 1);
+    }
+
+    /// Enters the change of a sequence that has a row in the record.
+    pub fn moved(&mut self, change: Move) {
+        moves::enter(&mut self.moves, change);
     }
 
     /// Notes an operation that the record must name even if it destroyed no row.
@@ -145,6 +154,12 @@ impl Level {
                 Some(known) => known.absorb(buffer),
                 None => push(&mut self.buffers, buffer),
             }
+        }
+        for moved in child.moves {
+            moves::enter(&mut self.moves, moved);
+        }
+        for moved in child.recorded_moves {
+            moves::enter(&mut self.recorded_moves, moved);
         }
         self.fingerprints.extend(child.fingerprints);
         self.unseen.extend(child.unseen);

@@ -9,12 +9,14 @@ mod approvals;
 mod book;
 mod kept;
 mod level;
+mod moves;
 mod per_level;
 mod root;
 mod transaction;
 
 pub use book::{BUDGET_TOO_SMALL, DestroyedRow, book, close, with_subject};
 pub use level::{Level, Tally};
+pub use moves::Move;
 pub use root::{Cover, Root};
 pub use transaction::install;
 
@@ -99,6 +101,7 @@ impl Ledger {
         for root in &mut self.roots {
             root.commit_level(nest);
         }
+        self.forget_moves();
         self.unapproved.commit_level(nest);
         self.spent.commit_level(nest);
     }

@@ -1,6 +1,6 @@
 //! A root statement's books and the limits it runs under.
 
-use super::Level;
+use super::{Level, Move};
 use crate::approval::fingerprint::Key;
 use crate::approval::token;
 use crate::model::{Operation, Rule};
@@ -36,8 +36,8 @@ pub struct Root {
     pub reverts_since: Option<i64>,
     /// Rules that `observe` mode has warned of.
     pub observed: Vec<Rule>,
-    /// Sequence changes written for this root, and what they were.
-    pub sequences: Vec<Rc<str>>,
+    /// Sequences moved in levels that were rolled back: not in the record any more, or yet.
+    pub lost_moves: Vec<Move>,
     /// The approvals that covered them, by their serial numbers: a sequence does not roll back.
     pub sequence_approvals: Vec<(u64, Rc<str>)>,
     /// Set while a preview runs: the key of its fingerprints.
@@ -45,7 +45,7 @@ pub struct Root {
     pub token: token::State,
     /// The level the token was claimed in: what rolls back its claim takes it from the root.
     pub token_nest: i32,
-    levels: Vec<Level>,
+    pub(super) levels: Vec<Level>,
 }
 
 /// The level of what a root has committed itself: no rollback reaches it.
@@ -63,7 +63,7 @@ impl Root {
             reverts: None,
             reverts_since: None,
             observed: Vec::new(),
-            sequences: Vec::new(),
+            lost_moves: Vec::new(),
             sequence_approvals: Vec::new(),
             preview: None,
             token: token::State::Untried,
@@ -143,7 +143,8 @@ impl Root {
 
     /// Whether it has done anything that the record must name.
     pub fn is_blank(&self) -> bool {
-        self.sequences.is_empty() && self.levels.iter().all(|level| level.tallies.is_empty())
+        let blank = |level: &Level| level.tallies.is_empty() && level.moves.is_empty();
+        self.lost_moves.is_empty() && self.levels.iter().all(blank)
     }
 
     /// Notes that the columns of `upstream` were cleared; refuses the second upstream of an uncovered root.
@@ -207,6 +208,7 @@ impl Root {
     }
 
     pub(super) fn abort_level(&mut self, nest: i32) {
+        self.lose_moves(nest);
         self.levels.retain(|level| level.nest < nest);
         for buffer in self.levels.iter_mut().flat_map(|level| &mut level.buffers) {
             buffer.written = buffer.written.filter(|at| *at < nest);
@@ -220,13 +222,15 @@ impl Root {
     /// fetch gives it back.
     pub fn next_part(&mut self) {
         let dropped = self.dropped();
+        self.moves_are_recorded();
         for level in &mut self.levels {
+            let moves = std::mem::take(&mut level.recorded_moves);
             level.next_part(&dropped);
+            level.recorded_moves = moves;
         }
         self.statement_id = None;
         self.next_ordinal = 1;
         self.next_definition = 1;
-        self.sequences.clear();
         self.sequence_approvals.clear();
     }
 
@@ -234,6 +238,7 @@ impl Root {
     /// the root's limit, and the next transaction gets a statement row of its own.
     pub(super) fn end_transaction(&mut self) {
         self.next_part();
+        self.lost_moves.clear();
         let mut committed = Level::new(COMMITTED);
         for level in std::mem::take(&mut self.levels) {
             committed.absorb(level);

@@ -3,11 +3,12 @@
 use super::tables::{draw, in_scratch, insert};
 use super::write::{statement_id, write_chunk};
 use super::{approvals, commit, datum, pack, who};
-use crate::ledger::Root;
+use crate::ledger::{Move, Root};
 use crate::model::Operation;
-use crate::pg::encoding;
+use crate::pg::{encoding, raw};
 use crate::shared::progress;
 use pgrx::pg_sys::{self, Datum};
+use std::rc::Rc;
 
 /// Writes what `root` destroyed since its last statement row: remaining chunks, then the statement. Returns the
 /// statement's id if there was anything to write.
@@ -17,6 +18,8 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
         return None;
     }
     let id = statement_id(root);
+    let sequences = root.sequences();
+    write_lost(root, id);
     let written: i64 = root.levels().iter().map(|level| level.chunks_written).sum();
     let waiting = root
         .levels()
@@ -61,16 +64,22 @@ pub fn finish_root(root: &mut Root) -> Option<i64> {
             // The datums above point into both.
             format = Some(buffer.format.clone());
         }
-        insert_statement(root, id, rows, image);
+        insert_statement(root, &sequences, id, rows, image);
         drop((format, images));
     });
     progress::capture_done();
     Some(id)
 }
 
-fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 8]) {
+fn insert_statement(
+    root: &mut Root,
+    sequences: &[Rc<str>],
+    id: i64,
+    rows: i64,
+    image: [Option<Datum>; 8],
+) {
     let mut operations: Vec<&str> = Vec::new();
-    let mut relations: Vec<std::rc::Rc<str>> = Vec::new();
+    let mut relations: Vec<Rc<str>> = Vec::new();
     for tally in root.levels().iter().flat_map(|level| &level.tallies) {
         if !operations.contains(&tally.operation.record_name()) {
             operations.push(tally.operation.record_name());
@@ -79,9 +88,9 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
             relations.push(tally.relation.clone());
         }
     }
-    if !root.sequences.is_empty() {
+    if !sequences.is_empty() {
         operations.push(Operation::Setval.record_name());
-        for sequence in &root.sequences {
+        for sequence in sequences {
             if !relations.contains(sequence) {
                 relations.push(sequence.clone());
             }
@@ -117,4 +126,36 @@ fn insert_statement(root: &mut Root, id: i64, rows: i64, image: [Option<Datum>; 
     values.push(root.reverts_since.map(Datum::from));
     insert(c"statement_log", &mut values);
     commit::wrote(id, now);
+}
+
+/// Writes what was rolled back of the root's changes of sequences. They are the current level's now.
+fn write_lost(root: &mut Root, id: i64) {
+    let lost = std::mem::take(&mut root.lost_moves);
+    if lost.is_empty() {
+        return;
+    }
+    in_scratch(|| lost.iter().for_each(|moved| write_move(id, moved)));
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    let moves = &mut root.level(nest).moves;
+    moves.extend(lost);
+    moves.sort_by_key(|moved| moved.change_id);
+}
+
+/// The row of a change of a sequence.
+pub fn write_move(statement_id: i64, moved: &Move) {
+    let (old, new) = (moved.old, moved.new);
+    insert(
+        c"sequence_change",
+        &mut [
+            Some(Datum::from(statement_id)),
+            Some(datum::string(&moved.name)),
+            Some(datum::string(moved.operation.record_name())),
+            old.map(|position| Datum::from(position.value)),
+            old.map(|position| Datum::from(position.is_called)),
+            new.map(|position| Datum::from(position.value)),
+            new.map(|position| Datum::from(position.is_called)),
+            Some(Datum::from(moved.change_id)),
+        ],
+    );
 }

@@ -1,21 +1,21 @@
 //! `backstop.guarded_setval`: setval for sequences that may be registered.
 
+pub use super::changes::record;
+use super::changes::{change, stands};
 use super::rewrite::{SETVAL, SETVAL3};
 use super::{preview, state};
-use crate::approval::token;
 use crate::judge::approval::Kind;
 use crate::judge::limits::{self, Subject};
 use crate::judge::sequence::{self, Position};
-use crate::ledger::{self, Cover, Root};
+use crate::ledger::{self, Cover};
 use crate::model::{Operation, Violation};
 use crate::pg::function::Call;
-use crate::record::{datum, tables, write};
+use crate::record::datum;
 use crate::registry::{self, SequencePolicy};
 use crate::report::{self, Outcome};
 use crate::running::coverage::{self, Coverage};
 use crate::{gucs, running};
 use pgrx::pg_sys::{self, Datum, Oid};
-use std::rc::Rc;
 
 crate::sql_function!(
     pg_finfo_backstop_guarded_setval,
@@ -54,11 +54,15 @@ unsafe fn guarded_setval(call: Call) -> Outcome<Datum> {
         // A dump that is restored sets a sequence that has never been used. Its ids of the record may not be drawn yet.
         let fresh = old.value == state::definition(sequence).1 && !old.is_called;
         if !(fresh && (restoring_dump() || sent_by_pg_restore())) {
-            allow(
+            let serial = let_pass(
                 &policy,
                 sequence::judge(&policy, old, new, state::definition(sequence).0),
             )?;
-            record(&policy, Operation::Setval, Some(old), Some(new))?;
+            let change = change(&policy, Operation::Setval, Some(old), Some(new))?;
+            // An error takes back what it spent, and its row.
+            let done = real_setval(sequence, value, is_called);
+            stands(change, serial);
+            return Ok(done);
         }
     }
     Ok(real_setval(sequence, value, is_called))
@@ -110,21 +114,23 @@ fn coverage(policy: &SequencePolicy) -> Coverage {
 
 /// Lets a change pass, or refuses the violation it makes unless an approval covers it.
 pub fn allow(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<()> {
+    let_pass(policy, violation).map(drop)
+}
+
+/// The same. Returns the approval that it has spent a row of.
+fn let_pass(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<Option<u64>> {
     let Some(violation) = violation else {
-        return Ok(());
+        return Ok(None);
     };
     if crate::preview::active() {
         crate::preview::note_violation(&violation);
-        return Ok(());
+        return Ok(None);
     }
     if restoring_dump() {
-        return Ok(());
+        return Ok(None);
     }
     let violation = match coverage(policy) {
-        Coverage::Covered(cover) => {
-            spend(&cover);
-            return Ok(());
-        }
+        Coverage::Covered(cover) => return Ok(spend(&cover)),
         Coverage::Refused(why) => {
             let subject = Subject {
                 schema: &policy.schema,
@@ -140,14 +146,14 @@ pub fn allow(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<(
         _ => {
             // SAFETY: inside a guarded frame.
             unsafe { report::warn(&violation) };
-            Ok(())
+            Ok(None)
         }
     }
 }
 
 /// A dump is being restored: its setvals make the sequences what they were, and the record's own numbering may not have
 /// been set yet.
-fn restoring_dump() -> bool {
+pub(super) fn restoring_dump() -> bool {
     // SAFETY: reads the session's user.
     registry::is_being_restored() && unsafe { pg_sys::superuser() }
 }
@@ -164,7 +170,7 @@ pub fn sent_by_pg_restore() -> bool {
 
 /// A change under an approval costs one row of its budget. A token's budget are the rows that its preview showed: how many
 /// changes of sequences it covers, the fingerprints that they leave say.
-fn spend(cover: &Cover) {
+fn spend(cover: &Cover) -> Option<u64> {
     // SAFETY: reads the transaction state.
     let nest = unsafe { crate::pg::raw::GetCurrentTransactionNestLevel() };
     let key = running::root_key().unwrap_or(usize::MAX);
@@ -175,62 +181,9 @@ fn spend(cover: &Cover) {
             root.sequence_approvals
                 .push((cover.serial, cover.json.clone()));
         }
-        if cover.claim.is_none() {
+        cover.claim.is_none().then(|| {
             ledger.spend(nest, cover.serial, 1);
-        }
-    });
-}
-
-/// Writes a change that passes into the record.
-pub fn record(
-    policy: &SequencePolicy,
-    operation: Operation,
-    old: Option<Position>,
-    new: Option<Position>,
-) -> Outcome<()> {
-    if restoring_dump() {
-        return Ok(());
-    }
-    let name = &policy.qualified;
-    token::mark(&format!("{} {name} to {new:?}", operation.record_name()))?;
-    if crate::preview::active() {
-        if let (Some(old), Some(new)) = (old, new) {
-            preview::note_registered(policy, old, new);
-        }
-        return Ok(());
-    }
-    let key = running::root_key().unwrap_or(usize::MAX);
-    let name: Rc<str> = Rc::from(name.as_str());
-    ledger::with(|ledger| {
-        let root = ledger.root(key, running::new_root);
-        note(root, &name, operation, old, new);
-    });
-    Ok(())
-}
-
-/// Writes a change of the sequence into the record, as one of the root's.
-pub(super) fn note(
-    root: &mut Root,
-    name: &Rc<str>,
-    operation: Operation,
-    old: Option<Position>,
-    new: Option<Position>,
-) {
-    let id = write::statement_id(root);
-    if !root.sequences.contains(name) {
-        root.sequences.push(name.clone());
-    }
-    tables::insert(
-        c"sequence_change",
-        &mut [
-            Some(Datum::from(id)),
-            Some(datum::string(name)),
-            Some(datum::string(operation.record_name())),
-            old.map(|position| Datum::from(position.value)),
-            old.map(|position| Datum::from(position.is_called)),
-            new.map(|position| Datum::from(position.value)),
-            new.map(|position| Datum::from(position.is_called)),
-            Some(Datum::from(tables::change_id())),
-        ],
-    );
+            cover.serial
+        })
+    })
 }

@@ -8,6 +8,7 @@
 //! While a preview runs, nextval, currval and lastval are replaced too (`preview`): registered sequences stay where they
 //! are, and the statement sees the values it would have seen.
 
+mod changes;
 pub mod constant;
 pub mod guard;
 pub mod preview;

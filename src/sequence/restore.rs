@@ -5,8 +5,9 @@
 //! by ALTER SEQUENCE, so that nobody draws from it between the look and the move, nor before the transaction ends; the
 //! move itself does not roll back, as no `setval` does.
 
-use super::{guard, state};
+use super::{changes, state};
 use crate::judge::sequence::{Position, Range, WayBack, way_back};
+use crate::ledger;
 use crate::model::Operation;
 use crate::pg::catalog;
 use crate::pg::values::RowText;
@@ -82,7 +83,7 @@ pub fn restore(statement_id: i64, dry_run: bool, on_conflict: OnConflict) -> Out
     for moved in moved.iter_mut().filter(goes) {
         check_bounds(moved)?;
         let new = Some(moved.old);
-        guard::note(
+        changes::note(
             &mut root,
             &moved.name,
             Operation::Setval,
@@ -104,6 +105,7 @@ pub fn restore(statement_id: i64, dry_run: bool, on_conflict: OnConflict) -> Out
             );
         }
     }
+    ledger::with(|ledger| ledger.keep_moves(root));
     Ok(moved)
 }
 

@@ -1,0 +1,177 @@
+//! A sequence does not roll back: what a block moved and took back is moved all the same, so it stays spent, and the
+//! record of what commits has it.
+
+use pg_backstop_tests::postgres::Client;
+use pg_backstop_tests::{Database, database_with, passes, query_text, refused};
+
+const WORLD: &str =
+    "CREATE SEQUENCE s; SELECT setval('s', 10); CREATE SEQUENCE r; SELECT setval('r', 10);
+    SELECT backstop.protect_sequence('s'), backstop.protect_sequence('r', max_step => 100)";
+
+const MOVED: &str = "SELECT string_agg(concat_ws(' ', sequence, operation, old_value, new_value), ', ' ORDER BY sequence, old_value)
+    FROM backstop.sequence_change JOIN backstop.statement USING (statement_id)";
+
+fn world() -> (Database, Client) {
+    database_with(WORLD)
+}
+
+fn under(max_rows: i32, steps: &str) -> String {
+    format!(
+        "BEGIN; SELECT backstop.approve_batch('a', {max_rows}); DO $$ BEGIN {steps} END $$; COMMIT"
+    )
+}
+
+/// Steps that a block of their own takes back.
+fn undone(steps: &str) -> String {
+    format!(
+        "BEGIN {steps} RAISE EXCEPTION 'x'; EXCEPTION WHEN raise_exception OR numeric_value_out_of_range THEN NULL; END;"
+    )
+}
+
+#[test]
+fn a_budget_is_not_given_back_for_a_sequence_that_has_moved() {
+    let (_db, mut admin) = world();
+    let loop_of = |times: i32| {
+        let block = undone("PERFORM setval('s', i * 1000);");
+        format!("FOR i IN 1..{times} LOOP {block} END LOOP;")
+    };
+    assert_eq!(
+        refused(&mut admin, &under(1, &loop_of(20))).sqlstate,
+        "SF010"
+    );
+    passes(&mut admin, "ROLLBACK");
+    // The first one did move it, and nothing of that transaction is left to tell of it.
+    assert_eq!(query_text(&mut admin, "SELECT last_value FROM s"), "1000");
+    passes(&mut admin, &under(20, &loop_of(20)));
+    // ROLLBACK TO gives nothing back either.
+    passes(
+        &mut admin,
+        "BEGIN; SELECT backstop.approve_batch('a', 1); SAVEPOINT a; SELECT setval('s', 50000); ROLLBACK TO a",
+    );
+    assert!(
+        refused(&mut admin, "SELECT setval('s', 60000)")
+            .sqlstate
+            .starts_with("SF0")
+    );
+    passes(&mut admin, "ROLLBACK");
+}
+
+#[test]
+fn what_a_block_moved_and_took_back_is_recorded() {
+    for (steps, recorded) in [
+        (
+            undone("PERFORM setval('s', 1000);"),
+            "public.s SETVAL 10 1000",
+        ),
+        (
+            format!(
+                "{} PERFORM setval('s', 3000);",
+                undone("PERFORM setval('s', 1000); PERFORM setval('s', 2000);")
+            ),
+            "public.s SETVAL 10 2000, public.s SETVAL 2000 3000",
+        ),
+        // Within its policy it needs no approval, and is recorded.
+        (undone("PERFORM setval('r', 20);"), "public.r SETVAL 10 20"),
+        // A block that stays within one that does not, and the other way round.
+        (
+            undone(
+                "BEGIN PERFORM setval('s', 1000); EXCEPTION WHEN raise_exception THEN NULL; END;",
+            ),
+            "public.s SETVAL 10 1000",
+        ),
+        (
+            format!(
+                "BEGIN {} EXCEPTION WHEN raise_exception THEN NULL; END;",
+                undone("PERFORM setval('s', 1000);")
+            ),
+            "public.s SETVAL 10 1000",
+        ),
+        // What stays is recorded once.
+        (
+            "BEGIN PERFORM setval('s', 1000); EXCEPTION WHEN raise_exception THEN NULL; END;"
+                .to_owned(),
+            "public.s SETVAL 10 1000",
+        ),
+        // ALTER SEQUENCE rolls back, unlike setval.
+        (undone("ALTER SEQUENCE s RESTART WITH 5;"), "null"),
+        // So does a setval that never was.
+        (undone("PERFORM setval('s', -5);"), "null"),
+    ] {
+        let (_db, mut admin) = world();
+        passes(&mut admin, &under(10, &steps));
+        assert_eq!(query_text(&mut admin, MOVED), recorded, "{steps}");
+        if recorded.contains("public.s") {
+            passes(
+                &mut admin,
+                "SELECT * FROM backstop.restore_sequence((SELECT statement_id FROM backstop.statement), false, 'overwrite')",
+            );
+            assert_eq!(
+                query_text(&mut admin, "SELECT last_value FROM s"),
+                "10",
+                "{steps}"
+            );
+        }
+    }
+}
+
+/// A statement that a savepoint took back has moved its sequences; its transaction commits with them.
+#[test]
+fn what_a_savepoint_took_back_is_recorded() {
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "BEGIN; SELECT backstop.approve_batch('a', 10); SAVEPOINT a; SELECT setval('s', 1000); ROLLBACK TO a;
+         SELECT setval('s', 2000); COMMIT",
+    );
+    assert_eq!(
+        query_text(&mut admin, MOVED),
+        "public.s SETVAL 10 1000, public.s SETVAL 1000 2000"
+    );
+    // What a block took back before it, too.
+    let (_db, mut admin) = world();
+    let block = undone("PERFORM setval('s', 1000);");
+    passes(
+        &mut admin,
+        &format!(
+            "BEGIN; SELECT backstop.approve_batch('a', 10); SAVEPOINT a;
+             DO $$ BEGIN {block} PERFORM setval('s', 2000); {block} END $$; ROLLBACK TO a; COMMIT"
+        ),
+    );
+    assert_eq!(query_text(&mut admin, MOVED), "public.s SETVAL 10 1000");
+    // Also when it failed itself.
+    let (_db, mut admin) = world();
+    passes(
+        &mut admin,
+        "BEGIN; SELECT backstop.approve_batch('a', 10); SAVEPOINT a",
+    );
+    refused(
+        &mut admin,
+        "DO $$ BEGIN PERFORM setval('s', 1000); RAISE EXCEPTION 'x'; END $$",
+    );
+    passes(&mut admin, "ROLLBACK TO a; SELECT 1; COMMIT");
+    assert_eq!(query_text(&mut admin, MOVED), "public.s SETVAL 10 1000");
+}
+
+/// Before the sequence has moved, an error gives back what it was to cost.
+#[test]
+fn a_setval_that_fails_costs_nothing() {
+    let (_db, mut admin) = world();
+    let failing = undone("PERFORM setval('s', -5);");
+    passes(
+        &mut admin,
+        &under(
+            1,
+            &format!("{failing} {failing} PERFORM setval('s', 1000);"),
+        ),
+    );
+    assert_eq!(query_text(&mut admin, MOVED), "public.s SETVAL 10 1000");
+    // Savepoints that are released, within one that is not.
+    passes(
+        &mut admin,
+        "BEGIN; SELECT backstop.approve_batch('a', 10); SAVEPOINT a; SAVEPOINT b; SELECT setval('s', 2000); RELEASE b;
+         SAVEPOINT c; SELECT setval('s', 3000); RELEASE c; ROLLBACK TO a; SAVEPOINT d; SELECT setval('s', 4000); RELEASE d; COMMIT",
+    );
+    let ids = "SELECT count(*), count(DISTINCT statement_id), count(DISTINCT new_value) FROM backstop.sequence_change
+        JOIN backstop.statement USING (statement_id)";
+    assert_eq!(query_text(&mut admin, ids), "4|4|4");
+}

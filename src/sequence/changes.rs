@@ -1,0 +1,100 @@
+//! What the record and the books say of changes of registered sequences.
+
+use super::guard::restoring_dump;
+use super::preview;
+use crate::approval::token;
+use crate::judge::sequence::Position;
+use crate::ledger::{self, Move, Root};
+use crate::model::Operation;
+use crate::record::{self, tables, write};
+use crate::registry::SequencePolicy;
+use crate::report::Outcome;
+use crate::running;
+use std::rc::Rc;
+
+/// Writes a change that passes into the record.
+pub fn record(
+    policy: &SequencePolicy,
+    operation: Operation,
+    old: Option<Position>,
+    new: Option<Position>,
+) -> Outcome<()> {
+    let change = change(policy, operation, old, new)?;
+    stands(change, None);
+    Ok(())
+}
+
+/// The same, for a change that is yet to be made: it is the root's when it is.
+pub(super) fn change(
+    policy: &SequencePolicy,
+    operation: Operation,
+    old: Option<Position>,
+    new: Option<Position>,
+) -> Outcome<Option<Move>> {
+    if restoring_dump() {
+        return Ok(None);
+    }
+    let name = &policy.qualified;
+    token::mark(&format!("{} {name} to {new:?}", operation.record_name()))?;
+    if crate::preview::active() {
+        if let (Some(old), Some(new)) = (old, new) {
+            preview::note_registered(policy, old, new);
+        }
+        return Ok(None);
+    }
+    let key = running::root_key().unwrap_or(usize::MAX);
+    let name: Rc<str> = Rc::from(name.as_str());
+    Ok(Some(ledger::with(|ledger| {
+        let root = ledger.root(key, running::new_root);
+        written(root, &name, operation, old, new)
+    })))
+}
+
+/// Writes a change of the sequence into the record, as one of the root's.
+pub(super) fn note(
+    root: &mut Root,
+    name: &Rc<str>,
+    operation: Operation,
+    old: Option<Position>,
+    new: Option<Position>,
+) {
+    let change = written(root, name, operation, old, new);
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { crate::pg::raw::GetCurrentTransactionNestLevel() };
+    root.level(nest).moved(change);
+}
+
+fn written(
+    root: &mut Root,
+    name: &Rc<str>,
+    operation: Operation,
+    old: Option<Position>,
+    new: Option<Position>,
+) -> Move {
+    let change = Move {
+        name: name.clone(),
+        operation,
+        old,
+        new,
+        change_id: tables::change_id(),
+    };
+    record::write_move(write::statement_id(root), &change);
+    change
+}
+
+/// setval has moved the sequence, and nothing will take that back: neither what was spent on it, if an approval was, nor
+/// what the record has to tell.
+pub(super) fn stands(change: Option<Move>, serial: Option<u64>) {
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { crate::pg::raw::GetCurrentTransactionNestLevel() };
+    let key = running::root_key().unwrap_or(usize::MAX);
+    ledger::with(|ledger| {
+        if let Some(serial) = serial {
+            ledger.spent_for_good(nest, serial);
+        }
+        if let Some(change) = change {
+            let root = ledger.root(key, running::new_root);
+            root.level(nest).moved(change);
+        }
+    });
+}
