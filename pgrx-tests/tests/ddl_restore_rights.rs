@@ -170,7 +170,7 @@ const LITERALS: &str = "
     CREATE TABLE mart.keyed1 PARTITION OF mart.keyed FOR VALUES IN (2);
     INSERT INTO mart.items (id) VALUES (1), (2); INSERT INTO mart.keyed VALUES (1, 1);
     RESET SESSION AUTHORIZATION;
-    SELECT backstop.protect('mart.items', expendable => $$p = '(9)'::mart.pair$$), backstop.protect('mart.keyed', '{id}')";
+    SELECT backstop.protect('mart.items', expendable => $$(p).n = 9$$), backstop.protect('mart.keyed', '{id}')";
 
 #[test]
 fn what_is_called_when_a_command_is_only_read_runs_as_the_owner() {
