@@ -1,5 +1,5 @@
-//! What an `expendable` expression calls runs as the client, or as the table's owner where the client is a superuser: nobody
-//! gets rights by it that he has not.
+//! What an `expendable` expression calls runs as the current user, as a check would, or as the table's owner where that is a
+//! superuser: nobody gets rights by it that he has not.
 
 use pg_backstop_tests::{Database, database_with, passes, query_text, refused};
 
@@ -31,10 +31,11 @@ fn what_the_client_put_in_front_runs_as_the_client() {
         CREATE FUNCTION pg_temp.evil() RETURNS text LANGUAGE plpgsql AS
             $$ BEGIN RAISE NOTICE 'as %', current_user; RETURN 'x'; END $$;
         CREATE TEMP VIEW allow AS SELECT pg_temp.evil() AS x; GRANT SELECT ON allow TO PUBLIC;";
-    for statement in ["DELETE FROM t WHERE id = 1", "SELECT delete_one(2)"] {
-        let ran = ran_as(&db, "app", &format!("{front} {statement}"));
-        assert_eq!(ran, ["as app"], "{statement}");
-    }
+    let ran = ran_as(&db, "app", &format!("{front} DELETE FROM t WHERE id = 1"));
+    assert_eq!(ran, ["as app"]);
+    // With rights that are lent it does not run at all, and the row counts.
+    let ran = ran_as(&db, "app", &format!("{front} SELECT delete_one(2)"));
+    assert!(ran.is_empty(), "{ran:?}");
     let ran = ran_as(
         &db,
         "postgres",
@@ -126,6 +127,7 @@ fn a_relation_that_is_named_keeps_its_name() {
         "ALTER SEQUENCE s1.test_sq RENAME TO x",
         "ALTER TABLE s1.tst RENAME TO x",
         "ALTER TABLE s1.tst SET SCHEMA s2",
+        "ALTER SCHEMA s1 RENAME TO s3",
         "DROP TABLE s1.tst",
         "DO 'BEGIN ALTER TABLE s1.tst RENAME TO x; END'",
     ] {
@@ -135,6 +137,11 @@ fn a_relation_that_is_named_keeps_its_name() {
             "{statement}"
         );
     }
+    let temporary = refused(
+        &mut admin,
+        "CREATE TEMP TABLE tt (id int); SELECT backstop.protect('ev', expendable => $$src = 'tt'::regclass$$)",
+    );
+    assert!(temporary.detail.contains("temporary"), "{temporary:?}");
     passes(
         &mut admin,
         "ALTER TABLE s1.other RENAME TO another; ALTER TABLE s1.tst ADD COLUMN n int; DELETE FROM ev WHERE id = 1",
@@ -175,5 +182,34 @@ fn what_the_session_means_by_an_operator_is_what_is_kept() {
     passes(
         &mut admin,
         &format!("SELECT backstop.protect('u', expendable => $${kept}$$)"),
+    );
+}
+
+/// The code's owner gets no rights of those whom it runs for, behind a SECURITY DEFINER function, a cascade or SET ROLE.
+#[test]
+fn what_the_owner_put_there_has_no_rights_of_the_clients() {
+    let (db, mut admin) = database_with(
+        "CREATE ROLE author; CREATE ROLE dba SUPERUSER; GRANT dba TO app; CREATE SCHEMA x AUTHORIZATION author;
+         GRANT USAGE ON SCHEMA x TO PUBLIC; CREATE TABLE orders (id int PRIMARY KEY); GRANT REFERENCES, SELECT ON orders TO author;
+         GRANT ALL ON orders TO app; SET ROLE author;
+         CREATE FUNCTION x.is_test(s text) RETURNS boolean STABLE LANGUAGE plpgsql AS
+             $$ BEGIN RAISE NOTICE 'as %', current_user; RETURN s = 'test'; END $$;
+         CREATE TABLE x.notes (id int PRIMARY KEY, o int REFERENCES public.orders ON DELETE CASCADE, src text);
+         GRANT ALL ON x.notes TO dba;
+         CREATE FUNCTION x.api(i int) RETURNS void LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM x.notes WHERE id = i'; RESET ROLE;
+         SELECT backstop.protect('x.notes', expendable => 'x.is_test(src)');
+         INSERT INTO orders VALUES (1), (2), (3); INSERT INTO x.notes VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c')",
+    );
+    for statement in [
+        "SELECT x.api(1)",
+        "DELETE FROM orders WHERE id = 2",
+        "SET ROLE dba; DELETE FROM x.notes WHERE id = 3",
+    ] {
+        assert_eq!(ran_as(&db, "app", statement), ["as author"], "{statement}");
+    }
+    assert_eq!(query_text(&mut admin, "SELECT count(*) FROM x.notes"), "0");
+    passes(
+        &mut admin,
+        "REVOKE dba FROM app; DROP OWNED BY dba; DROP ROLE dba",
     );
 }

@@ -32,6 +32,7 @@ fn world() -> (Database, Client, Client) {
 fn no_row_is_expendable_by_how_a_session_reads_and_prints() {
     let (_db, mut admin, mut app) = world();
     let mut decided = Vec::new();
+    let has_xml = admin.batch_execute("SELECT '<a/>'::xml").is_ok();
     for (expression, settings) in [
         ("made::date < '2020-02-15'", "SET datestyle = dmy"),
         ("made::timestamptz < '2020-02-15'", "SET datestyle = dmy"),
@@ -79,6 +80,10 @@ fn no_row_is_expendable_by_how_a_session_reads_and_prints() {
             "SET datestyle = dmy",
         ),
     ] {
+        if expression.contains("xml") && !has_xml {
+            println!("left out, this server lacks libxml: {expression}");
+            continue;
+        }
         passes(&mut admin, &protect(expression));
         passes(&mut app, settings);
         let told = "SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings

@@ -5,7 +5,7 @@ mod preview {
 }
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{passes, query_text};
+use pg_backstop_tests::{database_with, passes, query_text};
 use preview::world::{call, steps, users, world};
 
 /// Everything the world's tables hold.
@@ -387,4 +387,38 @@ fn deferred_triggers_are_shown() {
     assert_eq!(users(&mut world.app), "200");
     passes(&mut world.app, "COMMIT");
     assert_eq!(users(&mut world.app), "198");
+}
+
+/// Columns are told by their names: partitions have them in another order, and DDL adds some meanwhile.
+#[test]
+fn columns_are_those_of_each_row() {
+    let (_db, mut admin) = database_with(
+        "CREATE TABLE pp (id int PRIMARY KEY, a int, b int) PARTITION BY RANGE (id); CREATE TABLE p2 (b int, a int, id int NOT NULL);
+         ALTER TABLE pp ATTACH PARTITION p2 FOR VALUES FROM (1) TO (100);
+         CREATE TABLE p3 PARTITION OF pp FOR VALUES FROM (100) TO (200); INSERT INTO pp SELECT n, 1, 2 FROM generate_series(1, 150) n;
+         CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT n, 0 FROM generate_series(1, 9) n;
+         SELECT backstop.protect('pp'), backstop.protect('t')",
+    );
+    let shown = |admin: &mut _, columns: &str, statement: &str| {
+        query_text(
+            admin,
+            &format!("SELECT {columns} FROM backstop.preview($statement${statement}$statement$)"),
+        )
+    };
+    let partitions = "UPDATE pp SET b = NULL WHERE id = ANY ('{3,120}')";
+    assert_eq!(
+        shown(&mut admin, "columns, cleared_columns", partitions),
+        "{b}|{b}"
+    );
+    let sample = "sample @> '[{\"key\": {\"id\": 3}, \"old_row\": {\"a\": 1, \"b\": 2}}, {\"key\": {\"id\": 120}, \"old_row\": {\"a\": 1, \"b\": 2}}]'";
+    assert_eq!(shown(&mut admin, sample, partitions), "t");
+    for inner in [
+        "UPDATE t SET v = 1 WHERE id = 4;",
+        "BEGIN UPDATE t SET v = 1 WHERE id = 4; EXCEPTION WHEN OTHERS THEN RAISE; END;",
+    ] {
+        let added = format!(
+            "DO $$ BEGIN UPDATE t SET v = 1 WHERE id = 3; ALTER TABLE t ADD COLUMN z int; {inner} END $$"
+        );
+        assert_eq!(shown(&mut admin, "rows, columns", &added), "2|{v}");
+    }
 }

@@ -26,18 +26,36 @@ impl ActingAs {
         ActingAs::begin(user, pg_sys::SECURITY_RESTRICTED_OPERATION)
     }
 
-    /// Whom code runs as that a table's owner vouches for, restricted in the same way: the client, and the owner where the client is
-    /// a superuser. Nobody gets more rights than the client has, because what the code finds by names may be in the client's
-    /// temporary schema, and nobody lends a superuser's. Inside a SECURITY DEFINER function or a cascade it is the client, too.
-    pub fn vouched_for(owner: Oid) -> ActingAs {
-        // SAFETY: both are set in a backend that runs statements; a syscache look-up.
-        let user = unsafe {
-            match pg_sys::superuser_arg(pg_sys::GetSessionUserId()) {
-                true => owner,
-                false => pg_sys::GetOuterUserId(),
+    /// Whom code runs as that a table's owner vouches for, restricted in the same way: the current user, as the table's checks
+    /// would, and the owner where that is a superuser, who lends his rights to nobody. `None` where nobody can vouch for it:
+    /// in a SECURITY DEFINER function or a cascade, what the code finds by names may be in the client's temporary schema,
+    /// and would have the rights of whoever that is done for.
+    pub fn vouched_for(owner: Oid) -> Option<ActingAs> {
+        // SAFETY: these are set in a backend that runs statements; syscache look-ups.
+        unsafe {
+            let current = pg_sys::GetUserId();
+            let lent = current != pg_sys::GetOuterUserId()
+                && !pg_sys::superuser_arg(pg_sys::GetSessionUserId());
+            let (mut temporary, mut toast) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+            pg_sys::GetTempNamespaceState(&mut temporary, &mut toast);
+            if lent && temporary != pg_sys::InvalidOid {
+                return None;
             }
+            Some(ActingAs::restricted(match pg_sys::superuser_arg(current) {
+                true => owner,
+                false => current,
+            }))
+        }
+    }
+
+    /// Whom an expression is read as for the client who calls a function of ours, all of which are SECURITY DEFINER.
+    pub fn asking(owner: Oid) -> ActingAs {
+        // SAFETY: set in a backend that runs statements; a syscache look-up.
+        let (client, is_superuser) = unsafe {
+            let client = pg_sys::GetOuterUserId();
+            (client, pg_sys::superuser_arg(client))
         };
-        ActingAs::restricted(user)
+        ActingAs::restricted(if is_superuser { owner } else { client })
     }
 
     /// The owner of a table that is only asked for rows, all of them: as PostgreSQL's own queries for foreign keys, under no

@@ -1,6 +1,7 @@
 //! Rows of the catalogs, looked up by the object's OID as the object-access hook gives it.
 
 use super::catalog_rows::{cached, newest, newest_of, text};
+use super::classes;
 use crate::pg::encoding;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::CStr;
@@ -91,7 +92,7 @@ pub fn rule(oid: Oid) -> Option<OnTable> {
     )
 }
 
-/// The name and the schema of a function, an operator, a type or a collation, as the running command leaves it.
+/// The name and the schema of a function, an operator, a relation, a type or a collation, as the running command leaves it.
 pub fn named(class: Oid, oid: Oid) -> Option<(String, Oid)> {
     let is = |catalog: Oid| class == catalog;
     if is(pg_sys::ProcedureRelationId) {
@@ -109,6 +110,8 @@ pub fn named(class: Oid, oid: Oid) -> Option<(String, Oid)> {
         newest(class, index, oid, |row: &pg_sys::FormData_pg_type| {
             (text(&row.typname), row.typnamespace)
         })
+    } else if is(pg_sys::RelationRelationId) {
+        classes::after(oid).map(|row| (row.name, row.schema))
     } else if is(pg_sys::CollationRelationId) {
         let index = Oid::from(pg_sys::CollationOidIndexId);
         newest(class, index, oid, |row: &pg_sys::FormData_pg_collation| {

@@ -3,7 +3,7 @@
 use super::collect::Movement;
 use super::run::Previewed;
 use super::sample;
-use super::seen::Step;
+use super::seen::{Shape, Step};
 use crate::model::{Operation, Rule, Violation};
 use crate::pg::catalog;
 use pgrx::pg_sys::{self, Oid};
@@ -47,12 +47,17 @@ pub fn lines(previewed: &Previewed) -> (Vec<Line>, Vec<i32>) {
 }
 
 fn of_step(step: &Step) -> Line {
-    let named = |flags: &[bool]| {
-        let columns = step.format.columns.iter().zip(flags);
-        columns
-            .filter(|(_, flag)| **flag)
-            .map(|(column, _)| column.fact.name.clone())
-            .collect()
+    let named = |flags: fn(&Shape) -> &[bool]| {
+        let mut names: Vec<String> = Vec::new();
+        for shape in &step.shapes {
+            let columns = shape.format.columns.iter().zip(flags(shape));
+            for (column, _) in columns.filter(|(_, flag)| **flag) {
+                if !names.contains(&column.fact.name) {
+                    names.push(column.fact.name.clone());
+                }
+            }
+        }
+        names
     };
     Line {
         relation: step.format.relation.to_string(),
@@ -61,8 +66,8 @@ fn of_step(step: &Step) -> Line {
         cause: step.cause.as_deref().map(str::to_owned),
         rows: step.rows,
         expendable_rows: step.expendable,
-        columns: named(&step.changed),
-        cleared_columns: named(&step.cleared),
+        columns: named(|shape| &shape.changed),
+        cleared_columns: named(|shape| &shape.cleared),
         rules: Vec::new(),
         sample: Some(sample::of(step)),
     }

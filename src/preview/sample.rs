@@ -3,6 +3,7 @@
 use super::seen::Step;
 use crate::pg::encoding;
 use crate::pg::memory;
+use crate::record::format::RowFormat;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -15,19 +16,19 @@ pub fn of(step: &Step) -> String {
     let objects: Vec<String> = step
         .sample
         .iter()
-        .filter_map(|image| object(step, image))
+        .filter_map(|(format, image)| object(format, image))
         .collect();
     format!("[{}]", objects.join(","))
 }
 
-fn object(step: &Step, image: &[u8]) -> Option<String> {
+fn object(format: &RowFormat, image: &[u8]) -> Option<String> {
     let mut text = String::from("[0");
     let decoded = encoding::decode(image);
     memory::room_in(&mut text, decoded.len());
     text.push_str(&decoded);
     drop(decoded);
     let values: Vec<&RawValue> = serde_json::from_str(&text).ok()?;
-    let columns = &step.format.columns;
+    let columns = &format.columns;
     let members = |count: usize| {
         let mut out = String::from("{");
         for (n, column) in columns.iter().take(count).enumerate() {
@@ -47,7 +48,7 @@ fn object(step: &Step, image: &[u8]) -> Option<String> {
     };
     Some(format!(
         "{{\"key\":{},\"old_row\":{},\"new_values\":{changes}}}",
-        members(usize::from(step.format.key_count.unsigned_abs()))?,
+        members(usize::from(format.key_count.unsigned_abs()))?,
         members(columns.len())?,
     ))
 }

@@ -29,13 +29,30 @@ pub struct Step {
     pub cause: Option<Rc<str>>,
     pub rows: i64,
     pub expendable: i64,
+    /// Partitions, and a table before and after DDL, have other columns, or the same in another order.
+    pub shapes: Vec<Shape>,
+    /// The first rows: their format, and images, each `,value,...]`.
+    pub sample: Vec<(Rc<RowFormat>, Vec<u8>)>,
+    /// The weakest kind of approval the table accepts.
+    pub kind: Kind,
+}
+
+/// Rows of the same columns.
+pub struct Shape {
+    pub format: Rc<RowFormat>,
     /// By column of the format: changed, and cleared, in some row.
     pub changed: Vec<bool>,
     pub cleared: Vec<bool>,
-    /// Images of the first rows, each `,value,...]`.
-    pub sample: Vec<Vec<u8>>,
-    /// The weakest kind of approval the table accepts.
-    pub kind: Kind,
+}
+
+impl Shape {
+    fn is(&self, format: &Rc<RowFormat>) -> bool {
+        let (mine, theirs) = (self.format.columns.iter(), format.columns.iter());
+        Rc::ptr_eq(&self.format, format)
+            || mine
+                .map(|column| &column.fact.name)
+                .eq(theirs.map(|column| &column.fact.name))
+    }
 }
 
 impl Step {
@@ -48,17 +65,29 @@ impl Step {
     fn absorb(&mut self, other: Step) {
         self.rows += other.rows;
         self.expendable += other.expendable;
-        for (mine, theirs) in [
-            (&mut self.changed, other.changed),
-            (&mut self.cleared, other.cleared),
-        ] {
-            for (n, flag) in theirs.into_iter().enumerate() {
-                mine[n] |= flag;
+        for theirs in other.shapes {
+            let mine = self.shape(&theirs.format);
+            for (n, (changed, cleared)) in theirs.changed.iter().zip(&theirs.cleared).enumerate() {
+                mine.changed[n] |= changed;
+                mine.cleared[n] |= cleared;
             }
         }
         let missing = SAMPLE.saturating_sub(self.sample.len());
         self.sample.extend(other.sample.into_iter().take(missing));
         self.kind = self.kind.max(other.kind);
+    }
+
+    fn shape(&mut self, format: &Rc<RowFormat>) -> &mut Shape {
+        let known = self.shapes.iter().position(|shape| shape.is(format));
+        let place = known.unwrap_or_else(|| {
+            self.shapes.push(Shape {
+                format: format.clone(),
+                changed: vec![false; format.columns.len()],
+                cleared: vec![false; format.columns.len()],
+            });
+            self.shapes.len() - 1
+        });
+        &mut self.shapes[place]
     }
 }
 
@@ -113,8 +142,7 @@ impl Seen {
                 cause: cause.cloned(),
                 rows: 0,
                 expendable: 0,
-                changed: vec![false; format.columns.len()],
-                cleared: vec![false; format.columns.len()],
+                shapes: Vec::new(),
                 sample: Vec::new(),
                 kind: Kind::Session,
             });
@@ -160,7 +188,8 @@ pub fn note_row(
     step.expendable += i64::from(captured.expendable);
     step.kind = step.kind.max(captured.kind);
     if step.sample.len() < SAMPLE {
-        step.sample.push(memory::copied(row));
+        let image = (captured.format.clone(), memory::copied(row));
+        step.sample.push(image);
     }
     Ok(())
 }
@@ -188,14 +217,15 @@ pub unsafe fn note_columns(
             .level(nest)
             .seen
             .step(format, operation, query.cause.as_ref());
+        let shape = step.shape(format);
         for (n, column) in format.columns.iter().enumerate() {
             // SAFETY: the caller vouches for the slots.
             unsafe {
-                if step.cleared[n] || same_value(column, old, new) {
+                if shape.cleared[n] || same_value(column, old, new) {
                     continue;
                 }
-                step.changed[n] = true;
-                step.cleared[n] = every.clears(n, old, new);
+                shape.changed[n] = true;
+                shape.cleared[n] = every.clears(n, old, new);
             }
         }
     });
@@ -219,8 +249,10 @@ pub fn note_altered(
                 && step.cause.as_ref() == cause
         });
         if let Some(step) = step {
-            for (n, column) in step.format.columns.iter().enumerate() {
-                step.changed[n] |= names.contains(&column.fact.name);
+            let format = step.format.clone();
+            let shape = step.shape(&format);
+            for (n, column) in format.columns.iter().enumerate() {
+                shape.changed[n] |= names.contains(&column.fact.name);
             }
         }
     });

@@ -93,6 +93,10 @@ pub unsafe fn compile(
             pg_sys::MemoryContextSwitchTo(before);
             (prepared, dependence)
         })?;
+        let Some(prepared) = prepared else {
+            compiled.states.clear();
+            return Ok(compiled);
+        };
         compiled.states.push((prepared, line));
         compiled.dependence = compiled.dependence.max(dependence);
     }
@@ -155,7 +159,9 @@ pub unsafe fn holds(
         (*context).ecxt_scantuple = slot;
         for (prepared, line) in &compiled.states {
             all = trouble::named(line, || {
-                let _acting = prepared.vouching.map(ActingAs::vouched_for);
+                let Some(_acting) = rights::acting(prepared.vouching) else {
+                    return false;
+                };
                 let state = prepared.state;
                 let mut is_null = false;
                 let evaluate = (*state).evalfunc;

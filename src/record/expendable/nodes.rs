@@ -23,7 +23,7 @@ pub(super) unsafe fn uses(node: *mut Node, object: Address) -> bool {
         } else if class == pg_sys::CollationRelationId {
             is_value(node) && pg_sys::exprCollation(node) == oid
         } else if class == pg_sys::RelationRelationId {
-            is_relation(node, oid)
+            relations(node).contains(&oid)
         } else {
             class == objects::CAST_RELATION
                 && cast(node).is_some_and(|(source, target)| {
@@ -33,24 +33,27 @@ pub(super) unsafe fn uses(node: *mut Node, object: Address) -> bool {
     }
 }
 
-/// Whether the node is a constant that is the relation, `'public.users'::regclass`, or an array of it.
+/// The relations that the node is a constant of: `'public.users'::regclass`, or an array of such.
 ///
 /// # Safety
 /// As for `uses`.
-unsafe fn is_relation(node: *mut Node, relid: Oid) -> bool {
+pub(super) unsafe fn relations(node: *mut Node) -> Vec<Oid> {
     // SAFETY: the caller vouches for the node; the cast follows its tag, and such a constant is an OID.
     unsafe {
-        if (*node).type_ != NodeTag::T_Const {
-            return false;
+        if (*node).type_ != NodeTag::T_Const || (*(node as *mut pg_sys::Const)).constisnull {
+            return Vec::new();
         }
         let constant = &*(node as *mut pg_sys::Const);
-        if pg_sys::get_element_type(constant.consttype) == pg_sys::REGCLASSOID {
-            let is = |node: *mut Node| is_relation(node, relid);
-            return elements(node).is_none_or(|elements| elements.into_iter().any(is));
+        if constant.consttype == pg_sys::REGCLASSOID {
+            return vec![Oid::from_u32(constant.constvalue.value() as u32)];
         }
-        constant.consttype == pg_sys::REGCLASSOID
-            && !constant.constisnull
-            && constant.constvalue.value() as u32 == relid.to_u32()
+        if pg_sys::get_element_type(constant.consttype) != pg_sys::REGCLASSOID {
+            return Vec::new();
+        }
+        let elements = elements(node).unwrap_or_default().into_iter();
+        elements
+            .flat_map(|element: *mut Node| relations(element))
+            .collect()
     }
 }
 
@@ -160,6 +163,7 @@ pub(super) unsafe fn written(node: *mut Node) -> Vec<(Oid, Oid)> {
             let types = vec![of_type, pg_sys::get_element_type(of_type)];
             found.extend(of(pg_sys::TypeRelationId, types));
         }
+        found.extend(of(pg_sys::RelationRelationId, relations(node)));
         found
     }
 }

@@ -1,6 +1,6 @@
 //! Reading what an administrator wrote, and printing it as it is kept.
 
-use super::{catalogs, names, rights, searched, session, unasked};
+use super::{catalogs, names, nodes, rights, searched, session, unasked};
 use crate::pg::acting::ActingAs;
 use crate::pg::{encoding, raw, settings::OwnSettings};
 use crate::report::{Outcome, Report, sqlstate};
@@ -85,6 +85,11 @@ unsafe fn is_one_expression(text: &str) -> bool {
     }
 }
 
+fn is_temporary(relid: pg_sys::Oid) -> bool {
+    // SAFETY: a syscache look-up.
+    unsafe { pg_sys::get_rel_persistence(relid) as u8 == pg_sys::RELPERSISTENCE_TEMP }
+}
+
 /// Checks `text` against `relation`, as its owner, and returns it as PostgreSQL prints it. What PostgreSQL has against it
 /// is reported under the argument's name.
 ///
@@ -106,7 +111,7 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
         unsafe {
             let relid = (**relation).rd_id;
             let owner = (*(**relation).rd_rel).relowner;
-            let _acting = ActingAs::vouched_for(owner);
+            let _acting = ActingAs::asking(owner);
             let name = crate::report::duplicate(&crate::pg::catalog::display_name(relid));
             let printed = |node| {
                 let context = pg_sys::deparse_context_for(name, relid);
@@ -161,6 +166,13 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                     "It makes a value of {made}, whose checks would run with the rights of the table's owner, and which is \
                      neither his nor a superuser's."
                 )));
+            }
+            if nodes::any(node, &|part| {
+                nodes::relations(part).iter().any(|relid| is_temporary(*relid))
+            }) {
+                return Err(refused(
+                    "It names a temporary relation, which other sessions do not have.".to_owned(),
+                ));
             }
             if let Some(made) = rights::checked_literal(node) {
                 return Err(refused(format!(

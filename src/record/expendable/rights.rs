@@ -1,9 +1,9 @@
 //! With whose rights an `expendable` expression is read, prepared and evaluated.
 //!
 //! Reading it asks for the rights to what it names. Who changes a row has nothing to do with that: they are the table
-//! owner's, and no literal is let in whose reading runs code. Its functions run as the client, as those of a check would:
-//! what they find by names may be of the client's own making. A superuser lends nobody his rights: for him they run as the
-//! table's owner.
+//! owner's, and no literal is let in whose reading runs code. Its functions run as the current user, as those of a check
+//! would, and as the table's owner where that is a superuser. Where what they find by names may be of the making of somebody
+//! with fewer rights, they do not run, and no row is expendable.
 
 use super::nodes::{any, calls, is_value, variable, writes_type};
 use crate::pg::acting::ActingAs;
@@ -27,23 +27,31 @@ pub fn owner(policy: &Policy) -> Oid {
 ///
 /// # Safety
 /// `node` must be an analysed expression, and the memory context the query's.
-pub unsafe fn prepared(node: *mut Node, owner: Oid, own: bool) -> Prepared {
+pub unsafe fn prepared(node: *mut Node, owner: Oid, own: bool) -> Option<Prepared> {
     let vouching = Some(owner).filter(|_| own);
     // SAFETY: the caller vouches for the node and the context.
     unsafe {
         let planned = {
-            let _acting = vouching.map(ActingAs::vouched_for);
+            let _acting = acting(vouching)?;
             pg_sys::expression_planner(node.cast())
         };
         // EXECUTE is asked for here, of the owner; a domain's checks are planned here, which may run them.
         let _acting = match vouching.filter(|_| checks_a_domain(planned.cast())) {
-            Some(owner) => ActingAs::vouched_for(owner),
+            Some(owner) => ActingAs::vouched_for(owner)?,
             None => ActingAs::restricted(owner),
         };
-        Prepared {
+        Some(Prepared {
             state: pg_sys::ExecInitExpr(planned, std::ptr::null_mut()),
             vouching,
-        }
+        })
+    }
+}
+
+/// Whom an expression is evaluated as that `vouching` answers for, if any code runs in it; `None` where it may not be.
+pub fn acting(vouching: Option<Oid>) -> Option<Option<ActingAs>> {
+    match vouching {
+        Some(owner) => ActingAs::vouched_for(owner).map(Some),
+        None => Some(None),
     }
 }
 
