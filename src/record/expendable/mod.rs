@@ -1,8 +1,7 @@
 //! `expendable`: a boolean SQL expression over a row of a protected table.
 //!
 //! The registry keeps it as PostgreSQL prints it under search_path = pg_catalog, so that it means the same whatever the
-//! session's search_path is. What it asks of the session is in `session`, what it depends on
-//! in `dependence`.
+//! session's search_path is. What it asks of the session is in `session`, what it depends on in `dependence`.
 
 mod catalogs;
 mod dependence;

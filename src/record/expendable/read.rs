@@ -90,7 +90,7 @@ fn is_temporary(relid: pg_sys::Oid) -> bool {
     unsafe { pg_sys::get_rel_persistence(relid) as u8 == pg_sys::RELPERSISTENCE_TEMP }
 }
 
-/// Checks `text` against `relation`, as its owner, and returns it as PostgreSQL prints it. What PostgreSQL has against it
+/// Checks `text` against `relation`, for who asks, and returns it as PostgreSQL prints it. What PostgreSQL has against it
 /// is reported under the argument's name.
 ///
 /// # Safety
