@@ -5,7 +5,7 @@ use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{Database, database_with, passes, query_text, refused};
 
 const WORLD: &str =
-    "CREATE SEQUENCE s; SELECT setval('s', 10); CREATE SEQUENCE r; SELECT setval('r', 10);
+    "CREATE SEQUENCE s; SELECT setval('s', 10); CREATE SEQUENCE r; SELECT setval('r', 10); CREATE TABLE t (id int);
     SELECT backstop.protect_sequence('s'), backstop.protect_sequence('r', max_step => 100)";
 
 const MOVED: &str = "SELECT string_agg(concat_ws(' ', sequence, operation, old_value, new_value), ', ' ORDER BY sequence, old_value)
@@ -94,20 +94,41 @@ fn what_a_block_moved_and_took_back_is_recorded() {
         ),
         // ALTER SEQUENCE rolls back, unlike setval.
         (undone("ALTER SEQUENCE s RESTART WITH 5;"), "null"),
-        // So does a setval that never was.
+        // And a setval in the storage it made, whatever was to change; not one before it, or one in a block behind it.
+        (
+            undone("ALTER SEQUENCE r CACHE 1; PERFORM setval('r', 20);"),
+            "null",
+        ),
+        (
+            undone("PERFORM setval('r', 20); ALTER SEQUENCE r CACHE 1; PERFORM setval('r', 30);"),
+            "public.r SETVAL 10 20",
+        ),
+        (
+            format!(
+                "ALTER SEQUENCE r CACHE 1; {}",
+                undone("PERFORM setval('r', 20);")
+            ),
+            "public.r SETVAL 10 20",
+        ),
+        // Whose the sequence is has nothing to do with it.
+        (
+            undone("ALTER SEQUENCE s OWNED BY t.id; PERFORM setval('s', 1000);"),
+            "public.s SETVAL 10 1000",
+        ),
+        // A setval that never was leaves nothing either.
         (undone("PERFORM setval('s', -5);"), "null"),
     ] {
         let (_db, mut admin) = world();
         passes(&mut admin, &under(10, &steps));
         assert_eq!(query_text(&mut admin, MOVED), recorded, "{steps}");
-        if recorded.contains("public.s") {
+        if recorded != "null" {
             passes(
                 &mut admin,
                 "SELECT * FROM backstop.restore_sequence((SELECT statement_id FROM backstop.statement), false, 'overwrite')",
             );
             assert_eq!(
-                query_text(&mut admin, "SELECT last_value FROM s"),
-                "10",
+                query_text(&mut admin, "SELECT s.last_value, r.last_value FROM s, r"),
+                "10|10",
                 "{steps}"
             );
         }

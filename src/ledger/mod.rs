@@ -106,9 +106,9 @@ impl Ledger {
         self.spent.commit_level(nest);
     }
 
-    fn abort_level(&mut self, nest: i32) {
+    fn abort_level(&mut self, nest: i32, sub: pgrx::pg_sys::SubTransactionId) {
         for root in &mut self.roots {
-            root.abort_level(nest);
+            root.abort_level(nest, sub);
         }
         drop(self.unapproved.abort_level(nest));
         for (serial, rows) in self.spent.abort_level(nest) {
@@ -118,7 +118,7 @@ impl Ledger {
 
     fn end_transaction(&mut self, committed: bool) {
         if !committed {
-            self.abort_level(0);
+            self.abort_level(0, 0);
         }
         self.unapproved.clear();
         self.spent.clear();

@@ -5,6 +5,7 @@
 use super::{Ledger, Root};
 use crate::judge::sequence::Position;
 use crate::model::Operation;
+use pgrx::pg_sys::SubTransactionId;
 use std::rc::Rc;
 
 /// Changes of one sequence by one operation: from where the first found it to where the last left it.
@@ -14,6 +15,8 @@ pub struct Move {
     pub operation: Operation,
     pub old: Option<Position>,
     pub new: Option<Position>,
+    /// The subtransaction that made the storage it moved in, 0 when that is older than the transaction.
+    pub storage: SubTransactionId,
     /// The id of the first one's row: written again, it stands where it stood among the others.
     pub change_id: i64,
 }
@@ -21,7 +24,9 @@ pub struct Move {
 /// Enters a change behind those of its level.
 pub(super) fn enter(moves: &mut Vec<Move>, new: Move) {
     match moves.iter_mut().rfind(|known| known.name == new.name) {
-        Some(known) if known.operation == new.operation => known.new = new.new,
+        Some(known) if (known.operation, known.storage) == (new.operation, new.storage) => {
+            known.new = new.new;
+        }
         _ => moves.push(new),
     }
 }
@@ -35,21 +40,18 @@ impl Root {
     }
 
     /// Level `nest` and those in it are about to be rolled back, with the rows of what they moved. ALTER SEQUENCE and its like
-    /// are undone themselves, and a setval that came after one of them in its level, too: it set what was new there.
-    pub(super) fn lose_moves(&mut self, nest: i32) {
+    /// are undone themselves, and so is a setval in storage that `sub`, the innermost of what rolls back, or what was in it has
+    /// made: subtransactions have rising numbers.
+    pub(super) fn lose_moves(&mut self, nest: i32, sub: SubTransactionId) {
         let Root {
             levels, lost_moves, ..
         } = self;
         for level in levels.iter_mut().filter(|level| level.nest >= nest) {
             let moves = std::mem::take(&mut level.recorded_moves).into_iter();
-            let mut undone: Vec<Rc<str>> = Vec::new();
-            for moved in moves.chain(std::mem::take(&mut level.moves)) {
-                if moved.operation != Operation::Setval {
-                    undone.push(moved.name);
-                } else if !undone.contains(&moved.name) {
-                    lost_moves.push(moved);
-                }
-            }
+            let stands = |moved: &Move| {
+                moved.operation == Operation::Setval && (moved.storage == 0 || moved.storage < sub)
+            };
+            lost_moves.extend(moves.chain(std::mem::take(&mut level.moves)).filter(stands));
         }
     }
 

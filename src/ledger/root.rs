@@ -7,6 +7,7 @@ use crate::model::{Operation, Rule};
 use crate::record::Buffer;
 use crate::record::format::RowFormat;
 use crate::registry::Policy;
+use pgrx::pg_sys::SubTransactionId;
 use std::rc::Rc;
 
 /// The approval that covers the work being done now.
@@ -207,8 +208,8 @@ impl Root {
         }
     }
 
-    pub(super) fn abort_level(&mut self, nest: i32) {
-        self.lose_moves(nest);
+    pub(super) fn abort_level(&mut self, nest: i32, sub: SubTransactionId) {
+        self.lose_moves(nest, sub);
         self.levels.retain(|level| level.nest < nest);
         for buffer in self.levels.iter_mut().flat_map(|level| &mut level.buffers) {
             buffer.written = buffer.written.filter(|at| *at < nest);

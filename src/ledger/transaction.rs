@@ -70,7 +70,7 @@ fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn subtransaction_ended(
     event: pg_sys::SubXactEvent::Type,
-    _sub: pg_sys::SubTransactionId,
+    sub: pg_sys::SubTransactionId,
     _parent: pg_sys::SubTransactionId,
     _arg: *mut c_void,
 ) {
@@ -90,7 +90,7 @@ unsafe extern "C-unwind" fn subtransaction_ended(
             progress::commit_level(nest);
         }
         SUBXACT_EVENT_ABORT_SUB => {
-            with(|ledger| ledger.abort_level(nest));
+            with(|ledger| ledger.abort_level(nest, sub));
             record::commit::abort_level(nest);
             running::abort_level(nest);
             progress::abort_level(nest);

@@ -10,6 +10,7 @@ use crate::record::{self, tables, write};
 use crate::registry::SequencePolicy;
 use crate::report::Outcome;
 use crate::running;
+use pgrx::pg_sys::SubTransactionId;
 use std::rc::Rc;
 
 /// Writes a change that passes into the record.
@@ -19,17 +20,18 @@ pub fn record(
     old: Option<Position>,
     new: Option<Position>,
 ) -> Outcome<()> {
-    let change = change(policy, operation, old, new)?;
+    let change = change(policy, operation, old, new, 0)?;
     stands(change, None);
     Ok(())
 }
 
-/// The same, for a change that is yet to be made: it is the root's when it is.
+/// The same, for a change that is yet to be made in `storage`: it is the root's when it is.
 pub(super) fn change(
     policy: &SequencePolicy,
     operation: Operation,
     old: Option<Position>,
     new: Option<Position>,
+    storage: SubTransactionId,
 ) -> Outcome<Option<Move>> {
     if restoring_dump() {
         return Ok(None);
@@ -46,7 +48,7 @@ pub(super) fn change(
     let name: Rc<str> = Rc::from(name.as_str());
     Ok(Some(ledger::with(|ledger| {
         let root = ledger.root(key, running::new_root);
-        written(root, &name, operation, old, new)
+        written(root, &name, operation, old, new, storage)
     })))
 }
 
@@ -57,8 +59,9 @@ pub(super) fn note(
     operation: Operation,
     old: Option<Position>,
     new: Option<Position>,
+    storage: SubTransactionId,
 ) {
-    let change = written(root, name, operation, old, new);
+    let change = written(root, name, operation, old, new, storage);
     // SAFETY: reads the transaction state.
     let nest = unsafe { crate::pg::raw::GetCurrentTransactionNestLevel() };
     root.level(nest).moved(change);
@@ -70,12 +73,14 @@ fn written(
     operation: Operation,
     old: Option<Position>,
     new: Option<Position>,
+    storage: SubTransactionId,
 ) -> Move {
     let change = Move {
         name: name.clone(),
         operation,
         old,
         new,
+        storage,
         change_id: tables::change_id(),
     };
     record::write_move(write::statement_id(root), &change);

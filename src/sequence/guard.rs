@@ -58,7 +58,13 @@ unsafe fn guarded_setval(call: Call) -> Outcome<Datum> {
                 &policy,
                 sequence::judge(&policy, old, new, state::definition(sequence).0),
             )?;
-            let change = change(&policy, Operation::Setval, Some(old), Some(new))?;
+            let change = change(
+                &policy,
+                Operation::Setval,
+                Some(old),
+                Some(new),
+                state::storage(sequence),
+            )?;
             // An error takes back what it spent, and its row.
             let done = real_setval(sequence, value, is_called);
             stands(change, serial);

@@ -89,6 +89,7 @@ pub fn restore(statement_id: i64, dry_run: bool, on_conflict: OnConflict) -> Out
             Operation::Setval,
             moved.present,
             new,
+            state::storage(moved.relid),
         );
     }
     record::finish_root(&mut root);

@@ -1,6 +1,8 @@
 //! Where a sequence stands.
 
 use crate::judge::sequence::{Position, Range};
+use crate::pg::catalog::OpenRelation;
+use crate::pg::compat;
 use crate::preview;
 use pgrx::pg_sys::{self, Oid};
 
@@ -58,6 +60,16 @@ pub fn stored_position(sequence: Oid) -> Position {
         pg_sys::relation_close(relation, pg_sys::NoLock as i32);
         position
     }
+}
+
+/// The subtransaction that made the storage the sequence is in, whose rollback takes its movements back; 0 when that is older
+/// than the transaction.
+pub fn storage(sequence: Oid) -> pg_sys::SubTransactionId {
+    OpenRelation::open(sequence, pg_sys::AccessShareLock).map_or(0, |relation| {
+        // SAFETY: the relation is open.
+        let [created, rewritten] = unsafe { compat::subtransactions_of(relation.0) };
+        created.max(rewritten)
+    })
 }
 
 /// The sequence's increment and start value.

@@ -13,7 +13,6 @@ use super::{guard, state};
 use crate::judge::sequence::{Position, SequencePolicy, judge};
 use crate::model::Operation;
 use crate::pg::catalog::{self, OpenRelation};
-use crate::pg::compat;
 use crate::preview::{self, Movement};
 use crate::registry;
 use crate::report::{Outcome, Report, sqlstate};
@@ -164,12 +163,8 @@ fn is_sequence(sequence: Oid) -> bool {
 }
 
 fn rolls_back(sequence: Oid) -> bool {
-    OpenRelation::open(sequence, pg_sys::AccessShareLock).is_some_and(|relation| {
-        // SAFETY: the relation is open.
-        let made = unsafe { compat::subtransactions_of(relation.0) };
-        made.iter()
-            .any(|level| *level != 0 && *level >= LEVEL.get())
-    })
+    let storage = state::storage(sequence);
+    storage != 0 && storage >= LEVEL.get()
 }
 
 /// A registered sequence's movement by DDL.
