@@ -6,8 +6,8 @@
 
 use crate::pg::{catalog, compat, encoding};
 use pgrx::pg_sys::{self, Datum, FmgrInfo};
-use std::cell::{Cell, RefCell};
-use std::ffi::CStr;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::ffi::{CStr, c_char};
 use std::ptr;
 use std::rc::Rc;
 
@@ -22,7 +22,7 @@ thread_local! {
 pub fn cause() -> Option<Rc<str>> {
     // SAFETY: while the pointer is set its trigger is running, and its query's memory with it: an error that ends the
     // trigger ends a (sub)transaction, which puts back what ran before.
-    unsafe { RUNNING.get().as_ref() }.map(|shim| shim.cause.clone())
+    unsafe { RUNNING.get().as_ref() }.map(Shim::cause)
 }
 
 pub fn begin_level(nest: i32) {
@@ -50,10 +50,30 @@ pub fn end_transaction() {
     RUNNING.set(ptr::null());
 }
 
+/// TRUNCATE, which is no query, fires the others.
+const FIRED_BY_QUERIES: u32 =
+    pg_sys::TRIGGER_TYPE_INSERT | pg_sys::TRIGGER_TYPE_DELETE | pg_sys::TRIGGER_TYPE_UPDATE;
+
 /// The real function behind a shim.
 struct Shim {
     real: FmgrInfo,
-    cause: Rc<str>,
+    /// The trigger's name, in the query's memory.
+    name: *const c_char,
+    relation: pg_sys::Oid,
+    /// Made when it is asked for: most triggers destroy nothing.
+    cause: OnceCell<Rc<str>>,
+}
+
+impl Shim {
+    fn cause(&self) -> Rc<str> {
+        let cause = self.cause.get_or_init(|| {
+            // SAFETY: the query's TriggerDesc lives as long as the shim.
+            let name = encoding::decoded(unsafe { CStr::from_ptr(self.name) });
+            let relation = catalog::display_name(self.relation);
+            Rc::from(format!("trigger {} on {relation}", catalog::quoted(&name)))
+        });
+        cause.clone()
+    }
 }
 
 /// Puts shims before the user triggers of `relation_info`.
@@ -73,23 +93,23 @@ pub unsafe fn announce(info: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::ES
             let trigger = &*(*triggers).triggers.add(n);
             let function = &mut *(*info).ri_TrigFunctions.add(n);
             let ours = || CStr::from_ptr(trigger.tgname) == crate::guard_triggers::CAPTURE;
-            if trigger.tgisinternal || function.fn_oid != pg_sys::InvalidOid || ours() {
+            if trigger.tgisinternal
+                || function.fn_oid != pg_sys::InvalidOid
+                || u32::from(trigger.tgtype as u16) & FIRED_BY_QUERIES == 0
+                || ours()
+            {
                 continue;
             }
             let context = (*estate).es_query_cxt;
             let mut real = FmgrInfo::default();
             pg_sys::fmgr_info_cxt(trigger.tgfoid, &mut real, context);
-            let name = encoding::decoded(CStr::from_ptr(trigger.tgname));
-            let cause = format!(
-                "trigger {} on {}",
-                catalog::quoted(&name),
-                catalog::display_name(relation)
-            );
             let shim = crate::pg::memory::leak_into(
                 context,
                 Shim {
                     real,
-                    cause: Rc::from(cause),
+                    name: trigger.tgname,
+                    relation,
+                    cause: OnceCell::new(),
                 },
             );
             *function = FmgrInfo {
