@@ -1,17 +1,18 @@
 //! Refuses findings, unless an approval covers them or the mode only observes.
 
 use super::{Change, Finding, Table};
-use crate::approval::token;
+use crate::approval::token::{self, Standing};
 use crate::gucs::{self, Mode};
 use crate::judge::approval::Kind as ApprovalKind;
 use crate::judge::ddl::{Action, Approvable, Kind};
 use crate::judge::limits;
+use crate::ledger::{self, Cover};
 use crate::model::Violation;
-use crate::pg::objects;
+use crate::pg::{objects, raw};
 use crate::preview;
 use crate::report::{self, Outcome};
 use crate::running::coverage::{self, Coverage};
-use crate::running::underway;
+use crate::running::{self, underway};
 use crate::sequence::guard;
 use std::cell::RefCell;
 
@@ -48,11 +49,7 @@ fn one(finding: &Finding, stage: Stage) -> Outcome<()> {
     match finding {
         Finding::Table { table, action } => {
             let violation = table_violation(table, action, stage);
-            token::mark(&format!(
-                "{} of {}: {action:?}",
-                action.kind.operation().record_name(),
-                table.names[0]
-            ))?;
+            token::mark(&action.change(&table.names[0]), Standing::WithItsLevel)?;
             violation.map_or(Ok(()), refuse)
         }
         Finding::Sequence {
@@ -97,11 +94,25 @@ fn table_violation(table: &Table, action: &Action, stage: Stage) -> Option<Viola
         }
     }
     match coverage {
-        Coverage::Covered(_) if stage == Stage::Statement || is_captured(table, action) => None,
+        Coverage::Covered(cover) if stage == Stage::Statement || is_captured(table, action) => {
+            approved(&cover);
+            None
+        }
         Coverage::Covered(_) => Some(action.unrecorded(table.subject(), &table.registration)),
         Coverage::Refused(why) => Some(limits::approval_refused(table.subject(), &why, &violation)),
         Coverage::Absent => Some(violation),
     }
+}
+
+/// The statement's row, if it gets one, names the approval, whether or not a row of the table goes with it.
+fn approved(cover: &Cover) {
+    let key = running::root_key().unwrap_or(usize::MAX);
+    // SAFETY: reads the transaction state.
+    let nest = unsafe { raw::GetCurrentTransactionNestLevel() };
+    ledger::with(|ledger| {
+        let root = ledger.root(key, running::new_root);
+        root.approve_change(nest, cover);
+    });
 }
 
 /// Whether the record has what the action destroys, or will have it before the statement ends.

@@ -70,8 +70,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
     };
     let referential = eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as c_int != 0;
     entered.referential = referential;
-    let parent =
-        queries::covered().filter(|parent| referential || trigger_depth > parent.trigger_depth);
+    let parent = queries::parent_of(referential, trigger_depth);
     if targets.is_empty() {
         if entered.changes {
             queries::push(ActiveQuery {

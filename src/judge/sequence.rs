@@ -2,6 +2,7 @@
 
 use super::spelling;
 use crate::model::{Rule, Violation};
+use std::fmt;
 
 /// Where a sequence stands: `last_value` and `is_called` of its relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,17 @@ pub struct SequencePolicy {
     pub min_value: Option<i64>,
     pub max_value: Option<i64>,
     pub allow_backward: bool,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let next = if self.is_called {
+            ""
+        } else {
+            " (the next value)"
+        };
+        write!(f, "{}{next}", self.value)
+    }
 }
 
 impl Position {

@@ -22,6 +22,8 @@ pub struct Approved {
     pub rows: i64,
     /// Rows of earlier parts of the root: other fetches from its portal, other transactions.
     earlier: i64,
+    /// It let pass what the statement row to come tells of and no row of a table shows: a table dropped empty.
+    changes: bool,
     /// A rule was broken, and this approval let it through: its budget must cover every row.
     broke_rule: bool,
     /// The budget did not suffice, and the root goes on without it: the rows count against the limits.
@@ -60,6 +62,7 @@ impl Level {
                     is_token: cover.claim.is_some(),
                     rows: 0,
                     earlier: 0,
+                    changes: false,
                     broke_rule: false,
                     dropped: false,
                 };
@@ -89,6 +92,7 @@ impl Level {
                     let known = &mut self.approvals[place];
                     known.rows += child.rows;
                     known.earlier += child.earlier;
+                    known.changes |= child.changes;
                     known.broke_rule |= child.broke_rule;
                     known.dropped |= child.dropped;
                 }
@@ -102,6 +106,7 @@ impl Level {
         let mut approvals = std::mem::take(&mut self.approvals);
         let mut earlier = self.earlier + self.counted;
         for approved in &mut approvals {
+            approved.changes = false;
             let rows = std::mem::take(&mut approved.rows);
             match dropped.contains(&approved.serial) {
                 true => earlier += rows,
@@ -124,6 +129,11 @@ impl Root {
         self.level(nest).approval(cover).rows += 1;
     }
 
+    /// Books a change that is not a row.
+    pub fn approve_change(&mut self, nest: i32, cover: &Cover) {
+        self.level(nest).approval(cover).changes = true;
+    }
+
     /// A rule was broken, and the approval lets it through.
     pub fn break_rule(&mut self, nest: i32, cover: &Cover) {
         self.level(nest).approval(cover).broke_rule = true;
@@ -141,6 +151,7 @@ impl Root {
             let here = Approved {
                 rows: 0,
                 earlier: 0,
+                changes: false,
                 broke_rule: false,
                 dropped: true,
                 ..known
@@ -214,12 +225,13 @@ impl Root {
         left
     }
 
-    /// The approvals under which this part of the root destroyed rows, and how many each.
+    /// The approvals that covered something in this part of the root, and how many rows each.
     pub fn approvals(&self) -> Vec<Approved> {
         let (mut all, dropped) = (Level::new(0), self.dropped());
         for level in self.all_levels() {
             let covered = level.approvals.iter();
-            let covered = covered.filter(|a| a.rows > 0 && !dropped.contains(&a.serial));
+            let covered =
+                covered.filter(|a| (a.rows > 0 || a.changes) && !dropped.contains(&a.serial));
             all.absorb_approvals(covered.cloned().collect());
         }
         all.approvals

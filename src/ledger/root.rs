@@ -44,6 +44,8 @@ pub struct Root {
     /// Set while a preview runs: the key of its fingerprints.
     pub preview: Option<Key>,
     pub token: token::State,
+    /// Fingerprints, a preview's or under a token, of what no rollback takes back.
+    pub standing: Vec<u128>,
     /// The level the token was claimed in: what rolls back its claim takes it from the root.
     pub token_nest: i32,
     pub(super) levels: Vec<Level>,
@@ -68,6 +70,7 @@ impl Root {
             sequence_approvals: Vec::new(),
             preview: None,
             token: token::State::Untried,
+            standing: Vec::new(),
             token_nest: 0,
             levels: Vec::new(),
         }
@@ -105,12 +108,10 @@ impl Root {
         self.preview.or_else(|| self.claim().map(|claim| claim.key))
     }
 
-    /// Rows that have left a fingerprint.
+    /// Rows and changes that have left a fingerprint.
     pub fn fingerprints(&self) -> usize {
-        self.levels
-            .iter()
-            .map(|level| level.fingerprints.len())
-            .sum()
+        let of_levels = self.levels.iter().map(|level| level.fingerprints.len());
+        of_levels.sum::<usize>() + self.standing.len()
     }
 
     /// Rows that count against the transaction's limit: a root that touched no protected table adds nothing.
@@ -216,6 +217,7 @@ impl Root {
         }
         if self.token_nest >= nest && self.claim().is_some() {
             self.token = token::State::Untried;
+            self.standing.clear();
         }
     }
 

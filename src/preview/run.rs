@@ -144,6 +144,7 @@ unsafe fn work(statement: &CString, parameters: Option<&Value>) -> Outcome<(Seen
 /// Everything the root saw, in one.
 fn collected(mut root: Root) -> Seen {
     let mut all = Seen::default();
+    all.marks.append(&mut root.standing);
     for level in root.levels() {
         for buffer in level.buffers.iter_mut().filter(|buffer| buffer.rows > 0) {
             keep_chunk(&mut level.seen.chunks, buffer);

@@ -28,11 +28,18 @@ pub type Target = (Rc<Guarded>, Operation);
 
 /// Whether the approval in force covers a query with these targets. `parent` is the destructive query whose referential
 /// action or trigger runs it: what a covered statement cascades to is covered with it, if the approval is of the kind
-/// that the tables it reaches ask for.
+/// that the tables it reaches ask for, and what the cascade of a refused one takes along is refused with it.
 pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
     // A preview shows what the rules say without an approval.
     if preview::active() {
         return Coverage::Absent;
+    }
+    if let Some(ActiveQuery {
+        coverage: refused @ Coverage::Refused(_),
+        ..
+    }) = parent
+    {
+        return refused.clone();
     }
     if let Some(ActiveQuery {
         coverage: Coverage::Covered(cover),

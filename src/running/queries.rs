@@ -100,13 +100,18 @@ pub fn innermost() -> Option<ActiveQuery> {
     })
 }
 
-/// The innermost query that changes rows, if an approval covers it.
-pub fn covered() -> Option<ActiveQuery> {
+/// The innermost query that changes rows, if its coverage is that of what a referential action of its or one of its triggers
+/// goes on to destroy: an approval that covers it covers its triggers' statements, too; one that guarded rows refused does not
+/// cover what goes along with them. A trigger's own statements may be approved by themselves.
+pub fn parent_of(referential: bool, trigger_depth: i32) -> Option<ActiveQuery> {
     ACTIVE.with_borrow(|active| {
-        let innermost = active.last();
-        innermost
-            .filter(|query| matches!(query.coverage, Coverage::Covered(_)))
-            .cloned()
+        let parent = active.last()?;
+        let passes_on = match parent.coverage {
+            Coverage::Covered(_) => referential || trigger_depth > parent.trigger_depth,
+            Coverage::Refused(_) => referential && parent.judged_by.is_some(),
+            Coverage::Absent => false,
+        };
+        passes_on.then(|| parent.clone())
     })
 }
 

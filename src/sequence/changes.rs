@@ -2,7 +2,7 @@
 
 use super::guard::restoring_dump;
 use super::preview;
-use crate::approval::token;
+use crate::approval::token::{self, Standing};
 use crate::judge::sequence::Position;
 use crate::ledger::{self, Move, Root};
 use crate::model::Operation;
@@ -37,7 +37,15 @@ pub(super) fn change(
         return Ok(None);
     }
     let name = &policy.qualified;
-    token::mark(&format!("{} {name} to {new:?}", operation.record_name()))?;
+    let standing = match operation {
+        Operation::Setval => Standing::ForGood,
+        _ => Standing::WithItsLevel,
+    };
+    let to = new.map_or_else(|| "another definition".to_owned(), |new| new.to_string());
+    token::mark(
+        &format!("{} {name} to {to}", operation.record_name()),
+        standing,
+    )?;
     if crate::preview::active() {
         if let (Some(old), Some(new)) = (old, new) {
             preview::note_registered(policy, old, new);

@@ -10,12 +10,21 @@ use crate::report::Outcome;
 use crate::running::{self, coverage};
 use pgrx::pg_sys;
 
+/// How long a change stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// What rolls back its level takes it back.
+    WithItsLevel,
+    /// setval: nothing takes it back.
+    ForGood,
+}
+
 /// Leaves the fingerprint of a change that is not a row (DDL, a sequence) with the preview or the token that the open
 /// root runs under.
 ///
 /// # Errors
-/// SF011, when the preview showed fewer changes.
-pub fn mark(change: &str) -> Outcome<()> {
+/// SF011, when the preview showed fewer changes, or not this one and nothing will take it back.
+pub fn mark(change: &str, standing: Standing) -> Outcome<()> {
     if let Some((_, Held::Token(token))) = setting::current()
         && !preview::active()
     {
@@ -32,21 +41,34 @@ pub fn mark(change: &str) -> Outcome<()> {
             return Ok(());
         };
         let print = key.of(pg_sys::InvalidOid, "", &encoding::encode(change));
+        let stands = standing == Standing::ForGood;
         if root.preview.is_some() {
-            root.level(nest).seen.marks.push(print);
+            if preview::is_deferred() {
+                // What deferred triggers do at COMMIT is not the statement's.
+            } else if stands {
+                root.standing.push(print);
+            } else {
+                root.level(nest).seen.marks.push(print);
+            }
             return Ok(());
         }
         let Some(claim) = root.claim().cloned() else {
             return Ok(());
         };
-        let one_too_many = root.fingerprints() >= claim.total;
-        if one_too_many || !claim.showed(print) {
+        let one_too_many =
+            root.fingerprints() >= claim.total && (stands || !running::may_be_undone());
+        let unseen = !claim.showed(print);
+        if one_too_many || unseen {
             root.level(nest).unseen.push(change.to_owned());
         }
-        if one_too_many {
+        if one_too_many || (stands && unseen) {
             enforce::refuse(more_rows(root, &claim))?;
         }
-        root.level(nest).fingerprints.push(print);
+        if stands {
+            root.standing.push(print);
+        } else {
+            root.level(nest).fingerprints.push(print);
+        }
         Ok(())
     })
 }

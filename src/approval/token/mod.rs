@@ -10,7 +10,7 @@ mod mark;
 mod verify;
 
 pub use claim::{claim, hash, issued, roles};
-pub use mark::mark;
+pub use mark::{Standing, mark};
 pub use verify::{check, more_rows, row_name, settle};
 
 use super::fingerprint::Key;

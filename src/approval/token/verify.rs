@@ -104,7 +104,9 @@ fn copied(expected: &HashMap<u128, u32>) -> HashMap<u128, u32> {
 
 /// How many rows were not shown; takes those that were out of `left`.
 fn unseen(root: &mut Root, left: &mut HashMap<u128, u32>) -> usize {
-    let prints = root.levels().iter().flat_map(|level| &level.fingerprints);
+    let standing = std::mem::take(&mut root.standing);
+    let of_levels = root.levels().iter().flat_map(|level| &level.fingerprints);
+    let prints = of_levels.chain(&standing);
     let mut unseen = 0;
     for (n, print) in prints.enumerate() {
         if n % 4096 == 0 {
@@ -115,6 +117,7 @@ fn unseen(root: &mut Root, left: &mut HashMap<u128, u32>) -> usize {
             _ => unseen += 1,
         }
     }
+    root.standing = standing;
     unseen
 }
 

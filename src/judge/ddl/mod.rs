@@ -35,6 +35,15 @@ impl Action {
         }
     }
 
+    /// What a preview shows of it, where it destroys no rows of its own.
+    pub fn change(&self, relation: &str) -> String {
+        let object = self.object.iter().map(|object| format!(" \"{object}\""));
+        let through = self.through.iter().map(|through| format!(", by {through}"));
+        let words: String = object.collect();
+        let by: String = through.collect();
+        format!("{}{words} of {relation}{by}", self.kind.words())
+    }
+
     /// The unapproved action, refused; `asked` is the weakest kind of approval that the table accepts.
     pub fn violation(
         &self,
