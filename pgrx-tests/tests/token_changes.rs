@@ -75,6 +75,7 @@ fn the_same_text_may_come_to_mean_something_else() {
     }
     assert_eq!(left(&mut world), "200");
 }
+
 #[track_caller]
 fn refused_portal(client: &mut Client, token: &str, statement: &str) -> String {
     passes(client, "BEGIN");
@@ -278,26 +279,4 @@ fn two_phase_commit_under_a_token_is_checked_before_it_is_prepared() {
     passes(&mut world.app, &format!("COMMIT PREPARED '{name}'"));
     assert_eq!(left(&mut world), "195");
     assert_eq!(refused(&mut world.app, &run(&token)).sqlstate, "SF010");
-}
-#[test]
-fn deferred_triggers_are_not_covered_by_the_statements_token() {
-    let mut world = world();
-    passes(
-        &mut world.admin,
-        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM users WHERE id BETWEEN 11 AND 60; RETURN NULL; END $$",
-    );
-    let token = token(&mut world, FIVE);
-    passes(
-        &mut world.admin,
-        "CREATE CONSTRAINT TRIGGER late AFTER DELETE ON users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.id < 6) EXECUTE FUNCTION late()",
-    );
-    for transaction in [
-        run(&token),
-        format!("BEGIN; {}; {FIVE}; COMMIT", set_local(&token)),
-    ] {
-        let refusal = refused(&mut world.app, &transaction);
-        assert!(refusal.sqlstate.starts_with("SF0"), "{refusal:?}");
-        passes(&mut world.app, "ROLLBACK");
-        assert_eq!(left(&mut world), "200");
-    }
 }

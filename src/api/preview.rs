@@ -2,13 +2,14 @@
 
 use super::arguments;
 use super::policy::typed;
+use crate::judge::limits::rows;
 use crate::pg::encoding;
 use crate::pg::function::{Call, Rows};
 use crate::pg::values::Jsonb;
 use crate::preview::lines::{Line, lines};
 use crate::preview::{self, request};
 use crate::record::datum;
-use crate::report::Outcome;
+use crate::report::{self, Outcome, Report, sqlstate};
 use crate::shared::progress;
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::{IntoDatum, Spi};
@@ -47,6 +48,20 @@ unsafe fn requested(call: Call) -> Outcome<(i64, Vec<Line>)> {
     progress::end();
     if lines.is_empty() {
         pgrx::notice!("request {id}: the statement destroys nothing that is protected");
+    }
+    let late = previewed.seen.deferred_rows();
+    if late > 0 {
+        let report = Report::new(
+            sqlstate::WARNING,
+            format!(
+                "deferred triggers destroy {} at COMMIT, which a token for this statement does not cover",
+                rows(late)
+            ),
+        )
+        .detail("What COMMIT fires is not a part of the statement.")
+        .hint("To have it in the statement, write SET CONSTRAINTS ALL IMMEDIATE before it in the same transaction, here and where it runs.");
+        // SAFETY: below ERROR, it returns.
+        unsafe { report::warning(&report) };
     }
     if let Some(problem) = &previewed.deferred {
         pgrx::warning!("at COMMIT, a deferred trigger would say: {problem}");

@@ -10,6 +10,7 @@ use crate::judge::unguarded;
 use crate::ledger;
 use crate::model::{Operation, Violation};
 use crate::pg::{encoding, raw};
+use crate::preview;
 use crate::registry::{self, Guarded};
 use crate::report::Outcome;
 use crate::running::coverage::{self, Coverage};
@@ -156,8 +157,8 @@ pub(super) fn after_start(desc: *mut pg_sys::QueryDesc, entered: Entered) -> Out
 /// The cause of a query that some trigger runs whose call was not announced: PostgreSQL does not say which deferred trigger it
 /// fires, nor which trigger of a COPY.
 fn unnamed_trigger(desc: *mut pg_sys::QueryDesc, root: usize) -> Option<Rc<str>> {
-    if crate::preview::is_deferred() || root == running::OUTSIDE {
-        Some(Rc::from("deferred trigger"))
+    if preview::is_deferred() || root == running::OUTSIDE {
+        Some(Rc::from(preview::DEFERRED_TRIGGER))
     } else {
         let nested = root != desc as usize && queries::trigger_depth() > 0;
         nested.then(|| Rc::from("trigger"))

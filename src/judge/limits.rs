@@ -62,7 +62,7 @@ pub fn approve_previewed(asked: Kind) -> Option<String> {
     ))
 }
 
-fn rows(count: i64) -> String {
+pub fn rows(count: i64) -> String {
     if count == 1 {
         "1 row".to_owned()
     } else {

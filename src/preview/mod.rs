@@ -15,5 +15,5 @@ pub mod vet;
 
 pub use collect::{Movement, active, is_deferred, note_movement, note_violation, virtual_position};
 pub use run::run;
-pub use seen::{Seen, keep_chunk, note_altered, note_columns, note_row};
+pub use seen::{DEFERRED_TRIGGER, Seen, keep_chunk, note_altered, note_columns, note_row};
 pub use store::end as done;

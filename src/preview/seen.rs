@@ -99,6 +99,9 @@ pub struct StoredChunk {
     pub cause: Option<Rc<str>>,
 }
 
+/// The cause of what a deferred trigger destroys: PostgreSQL does not say which one it fires.
+pub const DEFERRED_TRIGGER: &str = "deferred trigger";
+
 #[derive(Default)]
 pub struct Seen {
     /// In the order in which they were first seen.
@@ -109,6 +112,13 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Rows that deferred triggers destroy at COMMIT, and that count.
+    pub fn deferred_rows(&self) -> i64 {
+        let late = |step: &&Step| step.cause.as_deref() == Some(DEFERRED_TRIGGER);
+        let steps = self.steps.iter().filter(late);
+        steps.map(|step| step.rows - step.expendable).sum()
+    }
+
     /// Takes over what a committed child level saw.
     pub fn absorb(&mut self, child: Seen) {
         for step in child.steps {
