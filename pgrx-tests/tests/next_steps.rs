@@ -271,6 +271,28 @@ fn of_a_sequence_and_a_table_the_sequence_is_told_first() {
     );
     let refusal = refused(&mut admin, "TRUNCATE counted RESTART IDENTITY");
     assert_eq!(refusal.sqlstate, "SF007", "{refusal:?}");
+    // What an approval of the table alone lacks is said.
+    let under = |rows: i32, relations: &str, operations: &str| {
+        format!(
+            "BEGIN; SELECT backstop.approve_batch('why', {rows}, '{{{relations}}}', '{{{operations}}}');
+             TRUNCATE counted RESTART IDENTITY"
+        )
+    };
+    for short in [
+        under(2, "public.counted", "truncate"),
+        under(2, "public.counted,public.counted_id_seq", "truncate"),
+    ] {
+        let refusal = refused(&mut admin, &short);
+        passes(&mut admin, "ROLLBACK");
+        assert_eq!(refusal.sqlstate, "SF010", "{refusal:?}");
+        assert!(
+            refusal.hint.contains("costs one row of max_rows")
+                && refusal.hint.contains("public.counted_id_seq and setval"),
+            "{refusal:?}"
+        );
+    }
+    let both = under(3, "public.counted,public.counted_id_seq", "truncate,setval");
+    passes(&mut admin, &format!("{both}; COMMIT"));
 }
 
 /// The dump of a table that is gone has no name for it, only its number.

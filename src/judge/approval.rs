@@ -171,10 +171,10 @@ impl Standing {
             return Some(why);
         }
         if self.spent >= self.intent.max_rows {
-            return Some(format!(
-                "The approval's {} rows are spent.",
-                self.intent.max_rows
-            ));
+            return Some(match self.intent.max_rows {
+                1 => "The approval's one row is spent.".to_owned(),
+                rows => format!("The approval's {rows} rows are spent."),
+            });
         }
         if request.kind > Kind::Session {
             return Some(weaker_kind(request.kind, Kind::Session));

@@ -143,7 +143,15 @@ fn let_pass(policy: &SequencePolicy, violation: Option<Violation>) -> Outcome<Op
                 table: &policy.sequence,
                 qualified: &policy.qualified,
             };
-            limits::approval_refused(subject, &why, &violation)
+            let refused = limits::approval_refused(subject, &why, &violation);
+            Violation {
+                hint: format!(
+                    "A change of a sequence costs one row of max_rows, and where the approval names relations and operations, \
+                     {} and setval must be among them. {}",
+                    policy.qualified, refused.hint
+                ),
+                ..refused
+            }
         }
         Coverage::Absent => violation,
     };
