@@ -45,6 +45,22 @@ fn what_a_refused_row_takes_along_is_refused_with_it() {
             query_text(&mut app, "SELECT count(*) FROM subscriptions"),
             "100"
         );
+        // Nor what a trigger of the table's takes of its followers.
+        passes(
+            &mut admin,
+            "CREATE FUNCTION pull() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+                 DELETE FROM subscriptions WHERE id < 50; RETURN OLD; END $$;
+             CREATE TRIGGER pull BEFORE DELETE ON users FOR EACH ROW WHEN (OLD.id = 2) EXECUTE FUNCTION pull()",
+        );
+        let refusal = refused(
+            &mut app,
+            &format!(
+                "BEGIN; {}; DELETE FROM users WHERE id = 2",
+                approval("\"max_rows\": 1000")
+            ),
+        );
+        passes(&mut app, "ROLLBACK");
+        assert_eq!(refusal.sqlstate, "SF010", "{refusal:?}");
         // Of a follower itself nobody asks as much.
         under(
             &mut app,

@@ -104,7 +104,7 @@ pub(super) fn before_start(desc: *mut pg_sys::QueryDesc, eflags: c_int) -> Outco
         (raw::GetCurrentTransactionNestLevel(), cause)
     };
     let policies = || targets.iter().flat_map(|(table, _)| &table.policies);
-    let coverage = coverage::coverage(&targets, parent.as_ref());
+    let coverage = coverage::coverage(&targets, parent.as_ref(), referential);
     ledger::with(|ledger| {
         let root = ledger.root(root, running::new_root);
         for policy in policies() {

@@ -29,7 +29,7 @@ pub type Target = (Rc<Guarded>, Operation);
 /// Whether the approval in force covers a query with these targets. `parent` is the destructive query whose referential
 /// action or trigger runs it: what a covered statement cascades to is covered with it, if the approval is of the kind
 /// that the tables it reaches ask for, and what the cascade of a refused one takes along is refused with it.
-pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
+pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>, referential: bool) -> Coverage {
     // A preview shows what the rules say without an approval.
     if preview::active() {
         return Coverage::Absent;
@@ -39,7 +39,10 @@ pub fn coverage(targets: &[Target], parent: Option<&ActiveQuery>) -> Coverage {
         ..
     }) = parent
     {
-        return refused.clone();
+        // A trigger's own statement on a protected table has its own approval.
+        if referential || targets.iter().any(|(table, _)| !table.is_protected()) {
+            return refused.clone();
+        }
     }
     if let Some(ActiveQuery {
         coverage: Coverage::Covered(cover),

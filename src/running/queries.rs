@@ -100,18 +100,18 @@ pub fn innermost() -> Option<ActiveQuery> {
     })
 }
 
-/// The innermost query that changes rows, if its coverage is that of what a referential action of its or one of its triggers
-/// goes on to destroy: an approval that covers it covers its triggers' statements, too; one that guarded rows refused does not
-/// cover what goes along with them. A trigger's own statements may be approved by themselves.
+/// The innermost query that changes rows, if the one that starts is a referential action's or one of its triggers', and an
+/// approval covers it or was refused for guarded rows.
 pub fn parent_of(referential: bool, trigger_depth: i32) -> Option<ActiveQuery> {
     ACTIVE.with_borrow(|active| {
         let parent = active.last()?;
-        let passes_on = match parent.coverage {
-            Coverage::Covered(_) => referential || trigger_depth > parent.trigger_depth,
-            Coverage::Refused(_) => referential && parent.judged_by.is_some(),
+        let matters = match parent.coverage {
+            Coverage::Covered(_) => true,
+            Coverage::Refused(_) => parent.judged_by.is_some(),
             Coverage::Absent => false,
         };
-        passes_on.then(|| parent.clone())
+        let sets_off = referential || trigger_depth > parent.trigger_depth;
+        (matters && sets_off).then(|| parent.clone())
     })
 }
 
