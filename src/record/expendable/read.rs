@@ -1,5 +1,6 @@
 //! Reading what an administrator wrote, and printing it as it is kept.
 
+use super::judging::Judging;
 use super::{catalogs, names, nodes, rights, searched, session, unasked};
 use crate::pg::acting::ActingAs;
 use crate::pg::{encoding, raw, settings::OwnSettings};
@@ -13,6 +14,8 @@ use std::ffi::CStr;
 /// `relation` must be open.
 pub unsafe fn analyse(text: &str, relation: Relation) -> *mut Node {
     let sql = encoding::c_string(&format!("SELECT ({text})"));
+    // Reading a literal may run a domain's checks.
+    let _judging = Judging::begin();
     // SAFETY: the parser's own entry points, used as cookConstraint() does for CHECK constraints, which also rules out
     // subqueries, aggregates and set-returning functions.
     unsafe {
