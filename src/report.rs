@@ -98,6 +98,7 @@ impl From<Violation> for Box<Report> {
 
 /// SQLSTATEs of PostgreSQL's own that our functions use.
 pub mod sqlstate {
+    pub const WARNING: &str = "01000";
     pub const INVALID_PARAMETER: &str = "22023";
     pub const NULL_NOT_ALLOWED: &str = "22004";
     pub const NOT_IN_PREREQUISITE_STATE: &str = "55000";

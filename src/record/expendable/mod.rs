@@ -5,6 +5,7 @@
 
 mod catalogs;
 mod dependence;
+mod followed;
 mod functions;
 pub mod judging;
 pub mod labels;
@@ -17,6 +18,7 @@ mod searched;
 mod session;
 mod trouble;
 mod unasked;
+mod unguarded;
 pub mod uses;
 
 pub use read::canonical;

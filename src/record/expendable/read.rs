@@ -1,7 +1,7 @@
 //! Reading what an administrator wrote, and printing it as it is kept.
 
 use super::judging::Judging;
-use super::{catalogs, names, nodes, rights, searched, session, unasked};
+use super::{catalogs, names, nodes, rights, searched, session, unasked, unguarded};
 use crate::pg::acting::ActingAs;
 use crate::pg::{encoding, raw, settings::OwnSettings};
 use crate::report::{Outcome, Report, sqlstate};
@@ -232,6 +232,7 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                      column."
                 )));
             }
+            unguarded::warn(node, owner);
             Ok(kept)
         }
     })
