@@ -15,6 +15,7 @@ crate::sql_function!(
 );
 
 unsafe fn approve_batch(call: Call) -> Outcome<Datum> {
+    arguments::not_in_expendable("approve_batch")?;
     // SAFETY: the types of the SQL declaration.
     let (reason, max_rows, relations, operations) = unsafe {
         (

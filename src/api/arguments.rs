@@ -3,6 +3,7 @@
 use crate::pg::catalog::{self, OpenRelation};
 use crate::pg::function::Call;
 use crate::pg::values;
+use crate::record::judging;
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::FromDatum;
 use pgrx::pg_sys::{self, Oid};
@@ -11,6 +12,20 @@ use pgrx::pg_sys::{self, Oid};
 pub fn not_on_standby(function: &std::ffi::CStr) {
     // SAFETY: raises PostgreSQL's own error in recovery, and does nothing else.
     unsafe { pg_sys::PreventCommandDuringRecovery(function.as_ptr()) }
+}
+
+/// Refuses to approve, to preview and to run what was approved inside an `expendable` expression: its functions may be
+/// anybody's, and run in the session of whoever changes a row.
+pub fn not_in_expendable(function: &str) -> Outcome<()> {
+    if !judging::is_underway() {
+        return Ok(());
+    }
+    Err(Report::new(
+        sqlstate::NOT_IN_PREREQUISITE_STATE,
+        format!("backstop.{function}() cannot be called inside an expendable expression"),
+    )
+    .detail("The expression says which rows count, in the session of whoever changes them, and may leave nothing behind there.")
+    .hint("Take the call out of the function that the expression calls."))
 }
 
 /// Argument `n`, refused when it is NULL.

@@ -26,6 +26,7 @@ struct Open {
 }
 
 unsafe fn approve(call: Call) -> Outcome<Datum> {
+    arguments::not_in_expendable("approve")?;
     // SAFETY: the types of the SQL declaration.
     let (id, reason) = unsafe {
         (

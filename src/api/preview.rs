@@ -27,6 +27,7 @@ crate::sql_function!(
 /// The arguments must be declared (text, text, jsonb).
 unsafe fn requested(call: Call) -> Outcome<(i64, Vec<Line>)> {
     arguments::not_on_standby(c"backstop.preview()");
+    arguments::not_in_expendable("preview")?;
     // SAFETY: the caller vouches for the types.
     let (text, reason, parameters) = unsafe {
         (

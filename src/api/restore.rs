@@ -35,6 +35,7 @@ crate::sql_function!(
 
 unsafe fn restore_statement(call: Call) -> Outcome<Datum> {
     arguments::not_on_standby(c"backstop.restore()");
+    arguments::not_in_expendable("restore")?;
     // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
     unsafe {
         let request = Request {
@@ -51,6 +52,7 @@ unsafe fn restore_statement(call: Call) -> Outcome<Datum> {
 
 unsafe fn restore_since(call: Call) -> Outcome<Datum> {
     arguments::not_on_standby(c"backstop.restore_since()");
+    arguments::not_in_expendable("restore_since")?;
     // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
     unsafe {
         let at: pgrx::datum::TimestampWithTimeZone = arguments::required(call, 0, "at")?;

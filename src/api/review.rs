@@ -132,6 +132,7 @@ fn step(row: &SpiHeapTupleData<'_>) -> spi::Result<Step> {
 
 /// SECURITY DEFINER: whoever may execute it decides.
 unsafe fn deny(call: Call) -> Outcome<Datum> {
+    arguments::not_in_expendable("deny")?;
     // SAFETY: the types of the SQL declaration.
     let (id, reason) = unsafe {
         (

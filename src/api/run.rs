@@ -34,6 +34,7 @@ impl Drop for Running {
 
 unsafe fn run(call: Call) -> Outcome<Datum> {
     arguments::not_on_standby(c"backstop.run()");
+    arguments::not_in_expendable("run")?;
     // SAFETY: the types of the SQL declaration, which RETURNS TABLE.
     let (text, mut rows) =
         unsafe { (arguments::required_text(call, 0, "token")?, Rows::new(call)) };

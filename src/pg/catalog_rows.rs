@@ -52,6 +52,22 @@ pub(super) fn newest_of<T, R>(
     })
 }
 
+/// What `read` makes of every such row. `T` must be as for `newest`.
+pub fn all_of<T, R>(
+    catalog: Oid,
+    index: Oid,
+    by: &[(u32, u32, Datum)],
+    read: impl Fn(&T) -> R,
+) -> Vec<R> {
+    let mut found = Vec::new();
+    each_tuple(catalog, index, by, |tuple, _| {
+        // SAFETY: as in `newest_of`.
+        found.push(read(unsafe { &*body(tuple) }));
+        true
+    });
+    found
+}
+
 /// The row itself, and what its columns are.
 pub(super) fn newest_tuple<R>(
     catalog: Oid,
@@ -59,6 +75,22 @@ pub(super) fn newest_tuple<R>(
     by: &[(u32, u32, Datum)],
     read: impl FnOnce(pg_sys::HeapTuple, pg_sys::TupleDesc) -> R,
 ) -> Option<R> {
+    let mut read = Some(read);
+    let mut result = None;
+    each_tuple(catalog, index, by, |tuple, desc| {
+        result = read.take().map(|read| read(tuple, desc));
+        false
+    });
+    result
+}
+
+/// Calls `each` with the rows, until it says that it wants no more.
+fn each_tuple(
+    catalog: Oid,
+    index: Oid,
+    by: &[(u32, u32, Datum)],
+    mut each: impl FnMut(pg_sys::HeapTuple, pg_sys::TupleDesc) -> bool,
+) {
     // SAFETY: an index scan as the backend does it everywhere; SnapshotSelf sees the running command's changes.
     unsafe {
         let relation = pg_sys::table_open(catalog, pg_sys::AccessShareLock as i32);
@@ -80,11 +112,14 @@ pub(super) fn newest_tuple<R>(
             keys.len() as i32,
             keys.as_mut_ptr(),
         );
-        let tuple = pg_sys::systable_getnext(scan);
-        let result = (!tuple.is_null()).then(|| read(tuple, (*relation).rd_att));
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() || !each(tuple, (*relation).rd_att) {
+                break;
+            }
+        }
         pg_sys::systable_endscan(scan);
         pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
-        result
     }
 }
 

@@ -34,6 +34,9 @@ const NAMING: [&str; 12] = [
     "collnamespace",
 ];
 
+/// Those that ALTER AGGREGATE and GRANT may change. What an aggregate does is in pg_aggregate, which is written later.
+const HELD: [&str; 2] = ["proowner", "proacl"];
+
 /// What the running command does to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -64,12 +67,21 @@ pub fn change(class: Oid, oid: Oid) -> Change {
         ) {
             (false, _) => Change::Renamed,
             (_, false) => Change::Changed,
+            _ if is_aggregate(class, oid) && tell_the_same(before, after, desc, &HELD) => {
+                Change::Changed
+            }
             _ => Change::Unchanged,
         }
     });
     // SAFETY: found above.
     unsafe { pg_sys::ReleaseSysCache(before) };
     change.unwrap_or(Change::Unchanged)
+}
+
+fn is_aggregate(class: Oid, oid: Oid) -> bool {
+    let cache = SysCacheIdentifier::PROCOID as i32;
+    let is = |row: &pg_sys::FormData_pg_proc| row.prokind as u8 == pg_sys::PROKIND_AGGREGATE;
+    class == pg_sys::ProcedureRelationId && catalog_rows::cached(cache, oid, is).unwrap_or(false)
 }
 
 fn catalog(class: Oid) -> Option<(SysCacheIdentifier::Type, u32)> {

@@ -23,7 +23,8 @@ const PRINTED: [(&CStr, &CStr); 6] = [
     (c"lc_monetary", c"C"),
 ];
 
-/// Our settings until dropped; after an error the abort puts the session's back.
+/// Our settings until dropped, when whatever else was set meanwhile goes with them, by a function that a user wrote, say; after
+/// an error the abort puts the session's back.
 pub struct OwnSettings(c_int);
 
 impl OwnSettings {
@@ -63,7 +64,7 @@ impl Drop for OwnSettings {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             // SAFETY: ends the level begun above; after an error the abort ends it.
-            unsafe { pg_sys::AtEOXact_GUC(true, self.0) };
+            unsafe { pg_sys::AtEOXact_GUC(false, self.0) };
         }
     }
 }

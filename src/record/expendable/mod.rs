@@ -5,7 +5,9 @@
 
 mod catalogs;
 mod dependence;
+mod followed;
 mod functions;
+pub mod judging;
 pub mod labels;
 mod names;
 mod nodes;
@@ -16,6 +18,7 @@ mod searched;
 mod session;
 mod trouble;
 mod unasked;
+mod unguarded;
 pub mod uses;
 
 pub use read::canonical;
@@ -77,21 +80,24 @@ pub unsafe fn compile(
     };
     for (policy, text) in expressions {
         let line = trouble::context_of(policy);
-        // SAFETY: the caller vouches for relation and estate; the node text was printed by nodeToString.
-        let (prepared, dependence) = trouble::named(&line, || unsafe {
+        // SAFETY: the caller vouches for the relation.
+        let (owner, (printed, dependence, own)) = trouble::named(&line, || unsafe {
             let owner = rights::owner(policy);
-            let (printed, dependence, own) = {
-                let _acting = ActingAs::restricted(owner);
-                analysed(guarded.relid, policy.relid, text, relation)
-            };
-            // What is inlined looks its names up now.
-            let _pinned = dependence.pinned();
+            let _acting = ActingAs::restricted(owner);
+            let analysed = analysed(guarded.relid, policy.relid, text, relation);
+            (owner, analysed)
+        })?;
+        // What is inlined looks its names up now, and what is constant is evaluated.
+        let pinned = dependence.pinned();
+        // SAFETY: the caller vouches for the estate; the node text was printed by nodeToString.
+        let prepared = trouble::named(&line, || unsafe {
             let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
             let node = pg_sys::stringToNode(printed.as_ptr()) as *mut pg_sys::Node;
             let prepared = rights::prepared(node, owner, own);
             pg_sys::MemoryContextSwitchTo(before);
-            (prepared, dependence)
+            prepared
         })?;
+        drop(pinned);
         let Some(prepared) = prepared else {
             compiled.states.clear();
             return Ok(compiled);
@@ -126,7 +132,12 @@ unsafe fn analysed(
         let new = unsafe {
             let node = read::analyse(text, relation);
             let printed = CStr::from_ptr(pg_sys::nodeToString(node.cast())).to_owned();
-            (printed, Dependence::of(node), rights::runs_code(node))
+            let own = rights::runs_code(node);
+            let dependence = match own {
+                true => Dependence::Session,
+                false => Dependence::of(node),
+            };
+            (printed, dependence, own)
         };
         ANALYSED.with_borrow_mut(|(_, map)| map.insert((relid, policy), new.clone()));
         new

@@ -1,5 +1,6 @@
 //! Settings of our own, under which an `expendable` expression is evaluated whatever the session has set.
 
+use super::judging::Judging;
 use crate::pg::settings::{self, OwnSettings};
 use crate::record::portable::PortableOutput;
 use pgrx::pg_sys;
@@ -19,11 +20,13 @@ const ABBREVIATIONS: Setting = (c"timezone_abbreviations", c"Default");
 const DATE_STYLE: Setting = (c"DateStyle", c"ISO, MDY");
 const TIME_ZONE: Setting = (c"TimeZone", c"GMT");
 
-/// Settings of our own until dropped, in this order.
+/// Settings of our own until dropped, in this order: what a function has set is undone first, which puts the plain variables
+/// back as we had set them.
 pub struct Pinned {
-    _portable: PortableOutput,
-    _variables: Option<Variables>,
     _settings: Option<OwnSettings>,
+    _variables: Option<Variables>,
+    _portable: PortableOutput,
+    _judging: Option<Judging>,
 }
 
 impl Pinned {
@@ -33,17 +36,22 @@ impl Pinned {
             _settings: None,
             _variables: None,
             _portable: PortableOutput::begin(),
+            _judging: None,
         }
     }
 
-    /// All that a session may have set and that decides anything.
+    /// All that a session may have set and that decides anything. Code that is not PostgreSQL's own may run, and leaves no
+    /// setting behind.
     pub fn session() -> Pinned {
+        let unlike = unlike_ours();
+        let judging = Judging::begin();
+        let portable = PortableOutput::begin();
+        let variables = Variables::begin();
         Pinned {
-            _settings: Some(unlike_ours())
-                .filter(|settings| !settings.is_empty())
-                .map(|settings| OwnSettings::of(&settings)),
-            _variables: Some(Variables::begin()),
-            _portable: PortableOutput::begin(),
+            _settings: Some(OwnSettings::of(&unlike)),
+            _variables: Some(variables),
+            _portable: portable,
+            _judging: Some(judging),
         }
     }
 }

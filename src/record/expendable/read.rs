@@ -1,6 +1,7 @@
 //! Reading what an administrator wrote, and printing it as it is kept.
 
-use super::{catalogs, names, nodes, rights, searched, session, unasked};
+use super::judging::Judging;
+use super::{catalogs, names, nodes, rights, searched, session, unasked, unguarded};
 use crate::pg::acting::ActingAs;
 use crate::pg::{encoding, raw, settings::OwnSettings};
 use crate::report::{Outcome, Report, sqlstate};
@@ -13,6 +14,8 @@ use std::ffi::CStr;
 /// `relation` must be open.
 pub unsafe fn analyse(text: &str, relation: Relation) -> *mut Node {
     let sql = encoding::c_string(&format!("SELECT ({text})"));
+    // Reading a literal may run a domain's checks.
+    let _judging = Judging::begin();
     // SAFETY: the parser's own entry points, used as cookConstraint() does for CHECK constraints, which also rules out
     // subqueries, aggregates and set-returning functions.
     unsafe {
@@ -229,6 +232,7 @@ pub unsafe fn canonical(text: &str, relation: Relation) -> Outcome<String> {
                      column."
                 )));
             }
+            unguarded::warn(node, owner);
             Ok(kept)
         }
     })

@@ -129,7 +129,7 @@ pub unsafe fn strangers_type(node: *mut Node, owner: Oid) -> Option<String> {
     Some(objects::described(pg_sys::TypeRelationId, of_type))
 }
 
-fn is_others(author: Option<Oid>, owner: Oid) -> bool {
+pub(super) fn is_others(author: Option<Oid>, owner: Oid) -> bool {
     // SAFETY: a syscache look-up.
     author.is_some_and(|author| author != owner && unsafe { !pg_sys::superuser_arg(author) })
 }

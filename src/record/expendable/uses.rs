@@ -1,7 +1,7 @@
 //! What an `expendable` expression is built of: who changes that changes which rows count.
 
 use super::nodes::{any, calls, cast, operators, selects, uses, variable, written};
-use super::{read, rights};
+use super::{followed, read, rights};
 use crate::ddl::object::Address;
 use crate::pg::acting::ActingAs;
 use crate::pg::catalog::{self, OpenRelation};
@@ -13,15 +13,19 @@ use pgrx::pg_sys::{self, Node, Oid};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// The policies whose expression calls the function, is told by the operator or the cast, or names the type or the
-/// collation. `goes`: the object is dropped, which makes no expression readable that isn't; what takes its place is met then.
+/// The policies whose expression calls the function, or one that comes to it, is told by the operator or the cast, or names the
+/// type or the collation. `goes`: the object is dropped, which makes no expression readable that isn't; what takes its place is met then.
 pub fn built_of(registry: &Registry, object: Address, goes: bool) -> Vec<Rc<Policy>> {
     // What initdb made is nobody's to change, short of a superuser who edits the catalogs.
     if object.oid.to_u32() < pg_sys::FirstNormalObjectId {
         return Vec::new();
     }
+    let through = match object.class == pg_sys::ProcedureRelationId && concern(registry) {
+        true => followed::leading_to(object.oid),
+        false => Vec::new(),
+    };
     // SAFETY: the nodes are those of an analysed expression.
-    let uses = |node| unsafe { uses(node, object) };
+    let uses = |node| unsafe { uses(node, object) || calls(node, &|oid| through.contains(&oid)) };
     let name = in_words(object).filter(|_| !goes);
     let search = Search {
         all: true,
