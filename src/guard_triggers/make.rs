@@ -157,21 +157,30 @@ fn locked(relid: Oid) -> Option<(String, String)> {
 /// Makes and enables what those of the tables lack that are guarded.
 pub(super) fn make(registry: &Registry, tables: &HashSet<Oid>) {
     let present = Present::read();
+    let lacks = |relid: &Oid| {
+        let has_row_trigger = present.captures(*relid) || awaits_clone(registry, *relid, &present);
+        let has_both = has_row_trigger && (is_foreign(*relid) || present.guards_truncate(*relid));
+        registry.table(*relid).is_some() && !has_both && !catalog::is_others_temporary(*relid)
+    };
     // Parents come first: their partitions get clones. Else a fixed order, so that two sessions that adjust at once lock
     // alike.
-    for relid in in_order(registry, tables) {
-        let has_row_trigger = present.captures(relid) || awaits_clone(registry, relid, &present);
-        let has_both = has_row_trigger && (is_foreign(relid) || present.guards_truncate(relid));
-        if registry.table(relid).is_none() || has_both || catalog::is_others_temporary(relid) {
-            continue;
-        }
-        // Another session may have dropped or renamed it since the registry was read.
-        let Some((schema, relation)) = locked(relid) else {
-            continue;
-        };
-        let name = catalog::qualified(&schema, &relation);
-        // It may have made them meanwhile. One of their name that is not ours stays in the way: PostgreSQL says so.
-        let present = Present::read();
+    let mut lacking = in_order(registry, tables);
+    lacking.retain(lacks);
+    if lacking.is_empty() {
+        return;
+    }
+    // Another session may have dropped or renamed one since the registry was read.
+    let names: Vec<(Oid, String)> = lacking
+        .into_iter()
+        .filter_map(|relid| {
+            let (schema, relation) = locked(relid)?;
+            Some((relid, catalog::qualified(&schema, &relation)))
+        })
+        .collect();
+    // It may have made them meanwhile. Nobody can any more: once for all of them, because this reads every trigger there is.
+    let present = Present::read();
+    for (relid, name) in names {
+        // A trigger of that name that is not ours stays in the way: PostgreSQL says so.
         if !present.captures(relid) && !awaits_clone(registry, relid, &present) {
             if !present.capture.contains(&relid) {
                 let create = create(registry, relid, &present);

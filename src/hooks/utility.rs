@@ -80,7 +80,8 @@ unsafe extern "C-unwind" fn utility(
             raise(error);
             nested
         });
-        if concerns((*(*pstmt).utilityStmt).type_, pg_sys::FirstSnapshotSet) {
+        let concerns = concerns((*(*pstmt).utilityStmt).type_, pg_sys::FirstSnapshotSet);
+        if concerns && !guard_triggers::on_triggers() {
             let locked = early_lock::take((*pstmt).utilityStmt);
             let (found, error) = guarded(entered, || {
                 let frame = Frame {
