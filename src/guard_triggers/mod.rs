@@ -15,7 +15,7 @@ pub use attach::make_way;
 pub use make::{adjust_changed, adjust_for, incomplete};
 pub use own_work::{OwnWork, enter, leave, on_triggers, own_work};
 pub use present::IS_ROW_TRIGGER;
-pub use release::{hold, release};
+pub use release::{Wait, hold, release, sweep};
 
 use crate::pg::values;
 use pgrx::pg_sys::{self, Oid};

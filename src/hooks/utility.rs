@@ -1,6 +1,7 @@
 //! The ProcessUtility hook. It opens the root of what a client sends as a utility statement (EXPLAIN ANALYZE, EXECUTE,
 //! CALL, DO, COPY, DDL), judges the DDL that names what is guarded, and gives new followers and children their triggers.
 
+use super::kinds::{concerns, moves_tables};
 use super::{early_lock, executor, guarded, raise};
 use crate::ddl::enforce::Stage;
 use crate::ddl::statement::findings;
@@ -142,32 +143,6 @@ unsafe extern "C-unwind" fn utility(
     }
 }
 
-/// Not statements that must not take a snapshot (PlannedStmtRequiresSnapshot() of tcop/pquery.c), nor those that neither change
-/// nor run anything: reading the registry for them would disturb what they are for. SET CONSTRAINTS runs deferred triggers,
-/// which are there when the transaction has a snapshot.
-fn concerns(tag: NodeTag, has_snapshot: bool) -> bool {
-    if tag == NodeTag::T_ConstraintsSetStmt {
-        return has_snapshot;
-    }
-    !matches!(
-        tag,
-        NodeTag::T_TransactionStmt
-            | NodeTag::T_LockStmt
-            | NodeTag::T_VariableSetStmt
-            | NodeTag::T_VariableShowStmt
-            | NodeTag::T_FetchStmt
-            | NodeTag::T_ListenStmt
-            | NodeTag::T_NotifyStmt
-            | NodeTag::T_UnlistenStmt
-            | NodeTag::T_CheckPointStmt
-            | NodeTag::T_ClosePortalStmt
-            | NodeTag::T_PrepareStmt
-            | NodeTag::T_DeallocateStmt
-            | NodeTag::T_DiscardStmt
-            | NodeTag::T_LoadStmt
-    )
-}
-
 /// The transaction that COMMIT PREPARED is about to commit.
 ///
 /// # Safety
@@ -208,7 +183,7 @@ unsafe fn before(
     };
     let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
     // SAFETY: the caller vouches for the statement.
-    let makes_relations = whole && makes_relations(unsafe { (*statement).type_ });
+    let moves_tables = whole && unsafe { moves_tables(statement) };
     let Some(registry) = registry else {
         // Who switches the mode off moves partitions and adds foreign keys, and switches it on again: triggers go with them.
         // SAFETY: the caller vouches for the statement.
@@ -216,7 +191,7 @@ unsafe fn before(
             if (*statement).type_ == NodeTag::T_CreateTrigStmt {
                 own_trigger::replace_same(statement.cast());
             }
-            if makes_relations {
+            if moves_tables {
                 // Where nothing is protected, it may wait for the first protect() of all.
                 let registry = registry::current_even_if_off().unwrap_or_default();
                 guard_triggers::make_way(statement, &registry);
@@ -250,23 +225,11 @@ unsafe fn before(
             entered.captured = capture::before(statement, &registry)?;
             guard_triggers::make_way(statement, &registry);
         }
-        if makes_relations {
+        if moves_tables {
             entered.before = memory::leak_into(pg_sys::CurrentMemoryContext, registry);
         }
     }
     Ok(entered)
-}
-
-/// Statements after which a table may be guarded that was not before.
-fn makes_relations(tag: NodeTag) -> bool {
-    matches!(
-        tag,
-        NodeTag::T_CreateStmt
-            | NodeTag::T_CreateForeignTableStmt
-            | NodeTag::T_CreateSchemaStmt
-            | NodeTag::T_ImportForeignSchemaStmt
-            | NodeTag::T_AlterTableStmt
-    )
 }
 
 fn after(entered: Entered) -> Outcome<()> {
