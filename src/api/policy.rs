@@ -1,6 +1,7 @@
 //! protect, unprotect, protect_columns, unprotect_columns.
 
 use super::arguments;
+use crate::ddl::everyone;
 use crate::guard_triggers::{self, Wait};
 use crate::pg::catalog;
 use crate::pg::function::Call;
@@ -64,6 +65,7 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
         )
     };
     let relation = arguments::table(relid, pg_sys::ShareRowExclusiveLock)?;
+    everyone::require()?;
     let name = catalog::relation_name(relid)
         .map(|(_, name)| name)
         .unwrap_or_default();
@@ -188,6 +190,7 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
         )
     })?;
     let relation = arguments::table(relid, pg_sys::ShareRowExclusiveLock)?;
+    everyone::require()?;
     arguments::columns(&relation, relid, &columns, "columns")?;
     drop(relation);
     if upstream.trim().is_empty() {

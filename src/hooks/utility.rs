@@ -5,7 +5,7 @@ use super::kinds::{concerns, moves_tables};
 use super::{early_lock, executor, guarded, raise};
 use crate::ddl::enforce::Stage;
 use crate::ddl::statement::findings;
-use crate::ddl::{capture, enforce, inner, own_trigger};
+use crate::ddl::{capture, enforce, everyone, inner, own_trigger};
 use crate::model::Violation;
 use crate::pg::{memory, raw};
 use crate::record::commit;
@@ -46,6 +46,8 @@ struct Entered {
     judged: bool,
     /// The registry before DDL that can make or part followers and children, NULL for other statements.
     before: *mut Rc<Registry>,
+    /// The functions that everyone needs and may not execute before a REVOKE, NULL for other statements.
+    withheld: *mut Vec<String>,
     /// What it destroys has been captured.
     captured: bool,
 }
@@ -56,6 +58,7 @@ impl Default for Entered {
             root: false,
             judged: false,
             before: ptr::null_mut(),
+            withheld: ptr::null_mut(),
             captured: false,
         }
     }
@@ -136,7 +139,8 @@ unsafe extern "C-unwind" fn utility(
         if entered.judged {
             judged::pop();
         }
-        if entered.root || entered.captured || !entered.before.is_null() {
+        let looked = !entered.before.is_null() || !entered.withheld.is_null();
+        if entered.root || entered.captured || looked {
             let (_, error) = guarded((), || after(entered));
             raise(error);
         }
@@ -224,6 +228,10 @@ unsafe fn before(
             }
             entered.captured = capture::before(statement, &registry)?;
             guard_triggers::make_way(statement, &registry);
+            if everyone::may_withhold(statement) {
+                let withheld = everyone::functions_withheld();
+                entered.withheld = memory::leak_into(pg_sys::CurrentMemoryContext, withheld);
+            }
         }
         if moves_tables {
             entered.before = memory::leak_into(pg_sys::CurrentMemoryContext, registry);
@@ -239,6 +247,10 @@ fn after(entered: Entered) -> Outcome<()> {
     if !entered.before.is_null() {
         // SAFETY: leaked into the memory of the statement that is ending.
         guard_triggers::adjust_changed(unsafe { &*entered.before });
+    }
+    if !entered.withheld.is_null() {
+        // SAFETY: as above.
+        everyone::judge(unsafe { &*entered.withheld })?;
     }
     if entered.root {
         executor::close_root(ROOT, true)?;
