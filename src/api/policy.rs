@@ -1,7 +1,8 @@
 //! protect, unprotect, protect_columns, unprotect_columns.
 
 use super::arguments;
-use crate::guard_triggers;
+use crate::ddl::everyone;
+use crate::guard_triggers::{self, Wait};
 use crate::pg::catalog;
 use crate::pg::function::Call;
 use crate::pg::values::Text;
@@ -64,6 +65,7 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
         )
     };
     let relation = arguments::table(relid, pg_sys::ShareRowExclusiveLock)?;
+    everyone::require()?;
     let name = catalog::relation_name(relid)
         .map(|(_, name)| name)
         .unwrap_or_default();
@@ -127,6 +129,7 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
     );
     judge_again(relid);
     guard_triggers::adjust_for(relid, before.as_deref());
+    guard_triggers::sweep(Wait::No);
     Ok(call.null())
 }
 
@@ -167,6 +170,7 @@ unsafe fn unprotect(call: Call) -> Outcome<Datum> {
         &[typed(relid, pg_sys::REGCLASSOID)],
     );
     guard_triggers::release(&before);
+    guard_triggers::sweep(Wait::Yes);
     Ok(call.null())
 }
 
@@ -186,6 +190,7 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
         )
     })?;
     let relation = arguments::table(relid, pg_sys::ShareRowExclusiveLock)?;
+    everyone::require()?;
     arguments::columns(&relation, relid, &columns, "columns")?;
     drop(relation);
     if upstream.trim().is_empty() {
@@ -207,6 +212,7 @@ unsafe fn protect_columns(call: Call) -> Outcome<Datum> {
     );
     judge_again(relid);
     guard_triggers::adjust_for(relid, before.as_deref());
+    guard_triggers::sweep(Wait::No);
     let registry = registry::current_even_if_off();
     if registry.is_some_and(|registry| registry.policies(relid, false).is_empty()) {
         let name = catalog::display_name(relid);
@@ -258,6 +264,7 @@ unsafe fn unprotect_columns(call: Call) -> Outcome<Datum> {
         }
     }
     guard_triggers::release(&before);
+    guard_triggers::sweep(Wait::Yes);
     Ok(call.null())
 }
 

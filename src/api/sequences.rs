@@ -2,7 +2,7 @@
 
 use super::arguments;
 use super::policy::{execute, typed};
-use crate::ddl::scope;
+use crate::ddl::{everyone, scope};
 use crate::pg::catalog::{self, OpenRelation};
 use crate::pg::function::Call;
 use crate::report::{Outcome, Report, sqlstate};
@@ -75,6 +75,7 @@ unsafe fn protect_sequence(call: Call) -> Outcome<Datum> {
             ),
         ));
     }
+    everyone::require()?;
     execute(
         "INSERT INTO backstop.registered_sequence (sequence, max_step, min_value, max_value, allow_backward) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sequence) DO UPDATE SET max_step = excluded.max_step, \

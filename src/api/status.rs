@@ -1,5 +1,6 @@
 //! status: what is loaded, how, and what is protected.
 
+use crate::ddl::everyone;
 use crate::pg::catalog;
 use crate::pg::function::{Call, Rows};
 use crate::record::{datum, uses};
@@ -48,6 +49,9 @@ unsafe fn status(call: Call) -> Outcome<Datum> {
             "rejections",
             "in the server log only: pg_backstop is not in shared_preload_libraries".to_owned(),
         ),
+    }
+    for function in everyone::functions_withheld() {
+        row("function without EXECUTE for PUBLIC", function);
     }
     let Some(registry) = registry::current_even_if_off() else {
         row("protected tables", "0".to_owned());

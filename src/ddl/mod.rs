@@ -7,6 +7,7 @@
 mod alter_table;
 pub mod capture;
 pub mod enforce;
+pub mod everyone;
 pub mod inner;
 pub mod object;
 pub mod own_trigger;

@@ -31,9 +31,9 @@ pub unsafe fn make_way(statement: *mut pg_sys::Node, registry: &Registry) {
         pg_sys::LockRelationOid(parent, pg_sys::ShareUpdateExclusiveLock as i32);
         pg_sys::LockRelationOid(partition, pg_sys::AccessExclusiveLock as i32);
     }
+    let _privileged = Privileged::for_ddl();
     let present = Present::read();
     let family = registry.with_children(partition);
-    let _privileged = Privileged::for_ddl();
     let _own = OwnWork::begin();
     // Its clones go with it: what is under them has none of its own.
     for relid in family.iter().filter(|relid| present.owns_capture(**relid)) {

@@ -1,7 +1,7 @@
 //! Makes the triggers that are missing, and enables those that are not.
 
 use super::present::Present;
-use super::release::release;
+use super::release::release_left;
 use super::{CAPTURE, has_trigger, run};
 use crate::pg::{catalog, compat, privileged::Privileged};
 use crate::registry::{self, Guarded, Registry};
@@ -49,23 +49,14 @@ pub(super) fn in_order(registry: &Registry, relids: &HashSet<Oid>) -> Vec<Oid> {
 /// Only what this session has changed is looked at, because looking locks: two sessions that alter one guarded table each
 /// would wait for each other. And what is amiss with a table must fail no statement on another.
 pub fn adjust_changed(before: &Rc<Registry>) {
-    let Some(registry) = registry::current_even_if_off() else {
-        return;
-    };
+    // SAFETY: in the transaction of a statement that has run. What it has dropped is not seen to be gone before.
+    unsafe { pg_sys::CommandCounterIncrement() };
+    // None: the statement took the last of what was guarded.
+    let registry = registry::current_even_if_off().unwrap_or_default();
     if Rc::ptr_eq(before, &registry) {
         return;
     }
-    let moved = before
-        .children()
-        .filter(|relid| before.parents(*relid) != registry.parents(*relid) && changed_here(*relid));
-    let left: Vec<Oid> = moved
-        .flat_map(|relid| before.with_children(relid))
-        .filter(|relid| before.table(*relid).is_some() && registry.table(*relid).is_none())
-        .collect();
-    if !left.is_empty() {
-        let _privileged = Privileged::for_ddl();
-        release(&left);
-    }
+    release_left(before, &registry);
     judge_moved_again(before, &registry);
     let mut made: HashSet<Oid> = HashSet::new();
     while let Some(registry) = registry::current_even_if_off() {
@@ -106,7 +97,7 @@ fn newly_guarded(before: &Registry, registry: &Registry) -> HashSet<Oid> {
 
 /// Whether this transaction may have made a table a follower or child, or taken it out of a family: the weakest lock under
 /// which that is done is what DETACH CONCURRENTLY takes.
-fn changed_here(relid: Oid) -> bool {
+pub(super) fn changed_here(relid: Oid) -> bool {
     let weakest = pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE;
     (weakest..=pg_sys::AccessExclusiveLock as pg_sys::LOCKMODE)
         .any(|mode| compat::holds_lock(relid, mode))
@@ -157,21 +148,30 @@ fn locked(relid: Oid) -> Option<(String, String)> {
 /// Makes and enables what those of the tables lack that are guarded.
 pub(super) fn make(registry: &Registry, tables: &HashSet<Oid>) {
     let present = Present::read();
+    let lacks = |relid: &Oid| {
+        let has_row_trigger = present.captures(*relid) || awaits_clone(registry, *relid, &present);
+        let has_both = has_row_trigger && (is_foreign(*relid) || present.guards_truncate(*relid));
+        registry.table(*relid).is_some() && !has_both && !catalog::is_others_temporary(*relid)
+    };
     // Parents come first: their partitions get clones. Else a fixed order, so that two sessions that adjust at once lock
     // alike.
-    for relid in in_order(registry, tables) {
-        let has_row_trigger = present.captures(relid) || awaits_clone(registry, relid, &present);
-        let has_both = has_row_trigger && (is_foreign(relid) || present.guards_truncate(relid));
-        if registry.table(relid).is_none() || has_both || catalog::is_others_temporary(relid) {
-            continue;
-        }
-        // Another session may have dropped or renamed it since the registry was read.
-        let Some((schema, relation)) = locked(relid) else {
-            continue;
-        };
-        let name = catalog::qualified(&schema, &relation);
-        // It may have made them meanwhile. One of their name that is not ours stays in the way: PostgreSQL says so.
-        let present = Present::read();
+    let mut lacking = in_order(registry, tables);
+    lacking.retain(lacks);
+    if lacking.is_empty() {
+        return;
+    }
+    // Another session may have dropped or renamed one since the registry was read.
+    let names: Vec<(Oid, String)> = lacking
+        .into_iter()
+        .filter_map(|relid| {
+            let (schema, relation) = locked(relid)?;
+            Some((relid, catalog::qualified(&schema, &relation)))
+        })
+        .collect();
+    // It may have made them meanwhile. Nobody can any more: once for all of them, because this reads every trigger there is.
+    let present = Present::read();
+    for (relid, name) in names {
+        // A trigger of that name that is not ours stays in the way: PostgreSQL says so.
         if !present.captures(relid) && !awaits_clone(registry, relid, &present) {
             if !present.capture.contains(&relid) {
                 let create = create(registry, relid, &present);

@@ -13,9 +13,9 @@ mod release;
 
 pub use attach::make_way;
 pub use make::{adjust_changed, adjust_for, incomplete};
-pub use own_work::{OwnWork, enter, leave, own_work};
+pub use own_work::{OwnWork, enter, leave, on_triggers, own_work};
 pub use present::IS_ROW_TRIGGER;
-pub use release::{hold, release};
+pub use release::{Wait, hold, release, sweep};
 
 use crate::pg::values;
 use pgrx::pg_sys::{self, Oid};
@@ -50,6 +50,6 @@ fn has_trigger(relid: Oid, name: &CStr) -> bool {
 }
 
 fn run(sql: &str) {
-    let _own = OwnWork::begin();
+    let _own = OwnWork::begin_on_triggers();
     values::run(sql).unwrap_or_else(|error| pgrx::error!("{error}"));
 }

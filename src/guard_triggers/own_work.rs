@@ -13,15 +13,24 @@ struct State {
     begun: bool,
     /// None of users' may run inside it.
     alone: bool,
+    /// They make, enable or drop the guard's triggers.
+    triggers: bool,
 }
 
 thread_local! {
-    static STATE: Cell<State> = const { Cell::new(State { ours: false, begun: false, alone: false }) };
+    static STATE: Cell<State> = const { Cell::new(State { ours: false, begun: false, alone: false, triggers: false }) };
 }
 
 /// Whether the DDL that runs now is our own.
 pub fn own_work() -> bool {
     STATE.get().ours
+}
+
+/// Whether the command that begins now makes, enables or drops the guard's triggers. Nothing about it is judged, so it need
+/// not know what is guarded: each of these commands changes that, and a table of many partitions takes one for every
+/// partition.
+pub fn on_triggers() -> bool {
+    STATE.get().triggers
 }
 
 /// Marks our own DDL until dropped, also after an error.
@@ -31,20 +40,26 @@ pub struct OwnWork {
 
 impl OwnWork {
     pub fn begin() -> OwnWork {
-        OwnWork::with(STATE.get().alone)
+        OwnWork::with(STATE.get().alone, false)
+    }
+
+    /// DDL that makes, enables or drops the guard's triggers.
+    pub fn begin_on_triggers() -> OwnWork {
+        OwnWork::with(STATE.get().alone, true)
     }
 
     /// DDL under rights that are lent to users: no command of theirs may have them.
     pub fn alone() -> OwnWork {
-        OwnWork::with(true)
+        OwnWork::with(true, false)
     }
 
-    fn with(alone: bool) -> OwnWork {
+    fn with(alone: bool, triggers: bool) -> OwnWork {
         let before = STATE.get();
         STATE.set(State {
             ours: true,
             begun: false,
             alone,
+            triggers,
         });
         OwnWork { before }
     }

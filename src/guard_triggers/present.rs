@@ -83,6 +83,11 @@ impl Present {
         self.truncate.contains(&relid) && !self.idle_truncate.contains(&relid)
     }
 
+    /// The tables that have any trigger of ours.
+    pub fn tables(&self) -> Vec<Oid> {
+        self.capture.union(&self.truncate).copied().collect()
+    }
+
     /// Whether the table has any trigger of ours.
     pub fn has_any(&self, relid: Oid) -> bool {
         self.capture.contains(&relid) || self.truncate.contains(&relid)

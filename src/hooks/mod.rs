@@ -7,6 +7,7 @@ pub mod access;
 mod early_lock;
 mod enforce;
 mod executor;
+mod kinds;
 pub mod planner;
 mod record;
 mod starting;

@@ -1,10 +1,11 @@
 //! The ProcessUtility hook. It opens the root of what a client sends as a utility statement (EXPLAIN ANALYZE, EXECUTE,
 //! CALL, DO, COPY, DDL), judges the DDL that names what is guarded, and gives new followers and children their triggers.
 
+use super::kinds::{concerns, moves_tables};
 use super::{early_lock, executor, guarded, raise};
 use crate::ddl::enforce::Stage;
 use crate::ddl::statement::findings;
-use crate::ddl::{capture, enforce, inner, own_trigger};
+use crate::ddl::{capture, enforce, everyone, inner, own_trigger};
 use crate::model::Violation;
 use crate::pg::{memory, raw};
 use crate::record::commit;
@@ -45,6 +46,8 @@ struct Entered {
     judged: bool,
     /// The registry before DDL that can make or part followers and children, NULL for other statements.
     before: *mut Rc<Registry>,
+    /// The functions that everyone needs and may not execute before a REVOKE, NULL for other statements.
+    withheld: *mut Vec<String>,
     /// What it destroys has been captured.
     captured: bool,
 }
@@ -55,6 +58,7 @@ impl Default for Entered {
             root: false,
             judged: false,
             before: ptr::null_mut(),
+            withheld: ptr::null_mut(),
             captured: false,
         }
     }
@@ -80,7 +84,8 @@ unsafe extern "C-unwind" fn utility(
             raise(error);
             nested
         });
-        if concerns((*(*pstmt).utilityStmt).type_, pg_sys::FirstSnapshotSet) {
+        let concerns = concerns((*(*pstmt).utilityStmt).type_, pg_sys::FirstSnapshotSet);
+        if concerns && !guard_triggers::on_triggers() {
             let locked = early_lock::take((*pstmt).utilityStmt);
             let (found, error) = guarded(entered, || {
                 let frame = Frame {
@@ -134,37 +139,12 @@ unsafe extern "C-unwind" fn utility(
         if entered.judged {
             judged::pop();
         }
-        if entered.root || entered.captured || !entered.before.is_null() {
+        let looked = !entered.before.is_null() || !entered.withheld.is_null();
+        if entered.root || entered.captured || looked {
             let (_, error) = guarded((), || after(entered));
             raise(error);
         }
     }
-}
-
-/// Not statements that must not take a snapshot (PlannedStmtRequiresSnapshot() of tcop/pquery.c), nor those that neither change
-/// nor run anything: reading the registry for them would disturb what they are for. SET CONSTRAINTS runs deferred triggers,
-/// which are there when the transaction has a snapshot.
-fn concerns(tag: NodeTag, has_snapshot: bool) -> bool {
-    if tag == NodeTag::T_ConstraintsSetStmt {
-        return has_snapshot;
-    }
-    !matches!(
-        tag,
-        NodeTag::T_TransactionStmt
-            | NodeTag::T_LockStmt
-            | NodeTag::T_VariableSetStmt
-            | NodeTag::T_VariableShowStmt
-            | NodeTag::T_FetchStmt
-            | NodeTag::T_ListenStmt
-            | NodeTag::T_NotifyStmt
-            | NodeTag::T_UnlistenStmt
-            | NodeTag::T_CheckPointStmt
-            | NodeTag::T_ClosePortalStmt
-            | NodeTag::T_PrepareStmt
-            | NodeTag::T_DeallocateStmt
-            | NodeTag::T_DiscardStmt
-            | NodeTag::T_LoadStmt
-    )
 }
 
 /// The transaction that COMMIT PREPARED is about to commit.
@@ -207,7 +187,7 @@ unsafe fn before(
     };
     let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
     // SAFETY: the caller vouches for the statement.
-    let makes_relations = whole && makes_relations(unsafe { (*statement).type_ });
+    let moves_tables = whole && unsafe { moves_tables(statement) };
     let Some(registry) = registry else {
         // Who switches the mode off moves partitions and adds foreign keys, and switches it on again: triggers go with them.
         // SAFETY: the caller vouches for the statement.
@@ -215,7 +195,7 @@ unsafe fn before(
             if (*statement).type_ == NodeTag::T_CreateTrigStmt {
                 own_trigger::replace_same(statement.cast());
             }
-            if makes_relations {
+            if moves_tables {
                 // Where nothing is protected, it may wait for the first protect() of all.
                 let registry = registry::current_even_if_off().unwrap_or_default();
                 guard_triggers::make_way(statement, &registry);
@@ -248,24 +228,16 @@ unsafe fn before(
             }
             entered.captured = capture::before(statement, &registry)?;
             guard_triggers::make_way(statement, &registry);
+            if everyone::may_withhold(statement) {
+                let withheld = everyone::functions_withheld();
+                entered.withheld = memory::leak_into(pg_sys::CurrentMemoryContext, withheld);
+            }
         }
-        if makes_relations {
+        if moves_tables {
             entered.before = memory::leak_into(pg_sys::CurrentMemoryContext, registry);
         }
     }
     Ok(entered)
-}
-
-/// Statements after which a table may be guarded that was not before.
-fn makes_relations(tag: NodeTag) -> bool {
-    matches!(
-        tag,
-        NodeTag::T_CreateStmt
-            | NodeTag::T_CreateForeignTableStmt
-            | NodeTag::T_CreateSchemaStmt
-            | NodeTag::T_ImportForeignSchemaStmt
-            | NodeTag::T_AlterTableStmt
-    )
 }
 
 fn after(entered: Entered) -> Outcome<()> {
@@ -275,6 +247,10 @@ fn after(entered: Entered) -> Outcome<()> {
     if !entered.before.is_null() {
         // SAFETY: leaked into the memory of the statement that is ending.
         guard_triggers::adjust_changed(unsafe { &*entered.before });
+    }
+    if !entered.withheld.is_null() {
+        // SAFETY: as above.
+        everyone::judge(unsafe { &*entered.withheld })?;
     }
     if entered.root {
         executor::close_root(ROOT, true)?;

@@ -87,8 +87,17 @@ pub(super) fn inheritance() -> Vec<(Oid, Oid)> {
     )
 }
 
-/// (referencing table, referenced table, referencing columns) of every foreign key that changes the referencing row.
-pub(super) fn cascading_keys() -> Vec<(Oid, Oid, Vec<String>)> {
+/// A foreign key that changes the referencing row.
+pub(super) struct CascadingKey {
+    /// The referencing table.
+    pub child: Oid,
+    /// The referenced table.
+    pub parent: Oid,
+    /// The referencing columns.
+    pub columns: Vec<String>,
+}
+
+pub(super) fn cascading_keys() -> Vec<CascadingKey> {
     let sql = "SELECT conrelid, confrelid, conkey FROM pg_catalog.pg_constraint \
                WHERE contype OPERATOR(pg_catalog.=) 'f' \
                AND (confdeltype OPERATOR(pg_catalog.=) ANY ('{c,n,d}') \
@@ -103,7 +112,11 @@ pub(super) fn cascading_keys() -> Vec<(Oid, Oid, Vec<String>)> {
                 catalog::owned(pg_sys::get_attname(child, attnum, true))
             })
             .collect();
-        Some((child, column(row, 2)?, columns))
+        Some(CascadingKey {
+            child,
+            parent: column(row, 2)?,
+            columns,
+        })
     })
 }
 

@@ -132,6 +132,7 @@ fn read() -> (Registry, HashSet<Oid>) {
     }
     let parents = Parents::new(&inheritance);
     registry.tables = guarded(&registry, &parents, &policies, &fed);
+    registry.followers = followers(&registry.tables);
     watched.extend(registry.tables.keys());
     for relid in registry.tables.keys() {
         watched.extend(parents.ancestors(*relid));
@@ -162,6 +163,10 @@ fn guarded(
         }
     }
     let keys = facts::cascading_keys();
+    let mut keys_to: HashMap<Oid, Vec<&facts::CascadingKey>> = HashMap::new();
+    for key in &keys {
+        keys_to.entry(key.parent).or_default().push(key);
+    }
     let mut cascades: HashMap<Oid, Vec<CascadeEdge>> = HashMap::new();
     let mut queue: Vec<Oid> = members.keys().copied().collect();
     let mut reached: HashSet<Oid> = HashSet::new();
@@ -169,28 +174,19 @@ fn guarded(
         if !reached.insert(parent) {
             continue;
         }
-        for (child, _, columns) in keys.iter().filter(|(_, confrelid, _)| *confrelid == parent) {
-            let root = parents.partition_root(parent);
-            for relid in registry.with_children(*child) {
-                cascades.entry(relid).or_default().push(CascadeEdge {
-                    parent,
-                    parent_name: catalog::display_name(root),
-                    columns: columns.clone(),
-                });
+        for key in keys_to.get(&parent).into_iter().flatten() {
+            for relid in registry.with_children(key.child) {
+                cascades.entry(relid).or_default().push(edge(parents, key));
                 members.entry(relid).or_default();
                 queue.push(relid);
             }
         }
     }
     // Rows of tables that nothing protects take guarded rows with them too, and are the cause then.
-    for (child, parent, columns) in keys.iter().filter(|(_, key, _)| !reached.contains(key)) {
-        let guarded = registry.with_children(*child).into_iter();
+    for key in keys.iter().filter(|key| !reached.contains(&key.parent)) {
+        let guarded = registry.with_children(key.child).into_iter();
         for relid in guarded.filter(|relid| members.contains_key(relid)) {
-            cascades.entry(relid).or_default().push(CascadeEdge {
-                parent: *parent,
-                parent_name: catalog::display_name(parents.partition_root(*parent)),
-                columns: columns.clone(),
-            });
+            cascades.entry(relid).or_default().push(edge(parents, key));
         }
     }
     let triggers = facts::row_triggers();
@@ -213,6 +209,26 @@ fn guarded(
             Some((relid, Rc::new(guarded)))
         })
         .collect()
+}
+
+fn edge(parents: &Parents, key: &facts::CascadingKey) -> CascadeEdge {
+    CascadeEdge {
+        parent: key.parent,
+        parent_name: catalog::display_name(parents.partition_root(key.parent)),
+        columns: key.columns.clone(),
+    }
+}
+
+/// The followers of each table, once each.
+fn followers(tables: &HashMap<Oid, Rc<Guarded>>) -> HashMap<Oid, Vec<Oid>> {
+    let mut followers: HashMap<Oid, Vec<Oid>> = HashMap::new();
+    for table in tables.values() {
+        let parents: HashSet<Oid> = table.cascades.iter().map(|edge| edge.parent).collect();
+        for parent in parents {
+            followers.entry(parent).or_default().push(table.relid);
+        }
+    }
+    followers
 }
 
 fn row_trigger(relid: Oid, triggers: &HashMap<Oid, u8>) -> RowTrigger {

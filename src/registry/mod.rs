@@ -84,7 +84,9 @@ impl Guarded {
     /// Whether everything that guards the other guards this table too, and the record names both alike.
     pub fn has_grounds_of(&self, other: &Guarded) -> bool {
         let policy = |wanted: &Rc<Policy>| self.policies.iter().any(|p| p.relid == wanted.relid);
-        let edge = |wanted: &CascadeEdge| self.cascades.iter().any(|e| e.parent == wanted.parent);
+        // A foreign key to a partitioned table is one to each of its partitions, too.
+        let parents: HashSet<Oid> = self.cascades.iter().map(|edge| edge.parent).collect();
+        let edge = |wanted: &CascadeEdge| parents.contains(&wanted.parent);
         self.recorded_relid == other.recorded_relid
             && other.policies.iter().all(policy)
             && other.cascades.iter().all(edge)
@@ -110,6 +112,8 @@ pub struct Registry {
     children: HashMap<Oid, Vec<Oid>>,
     /// The same, child to parents.
     parents: HashMap<Oid, Vec<Oid>>,
+    /// The guarded tables that follow a table, by that table.
+    followers: HashMap<Oid, Vec<Oid>>,
     targets: RefCell<Targets>,
 }
 
@@ -154,10 +158,11 @@ impl Registry {
     /// `relid` and everything that inherits from it or is its partition.
     pub fn with_children(&self, relid: Oid) -> Vec<Oid> {
         let mut all = vec![relid];
+        let mut known = HashSet::from([relid]);
         let mut next = 0;
         while next < all.len() {
             for child in self.children.get(&all[next]).into_iter().flatten() {
-                if !all.contains(child) {
+                if known.insert(*child) {
                     all.push(*child);
                 }
             }
@@ -191,10 +196,9 @@ impl Registry {
         let mut queue = self.with_children(relid);
         let mut found: HashSet<Oid> = queue.iter().copied().collect();
         while let Some(parent) = queue.pop() {
-            let follows = |table: &&Rc<Guarded>| table.cascades.iter().any(|e| e.parent == parent);
-            for follower in self.tables().filter(follows) {
-                if found.insert(follower.relid) {
-                    queue.push(follower.relid);
+            for follower in self.followers.get(&parent).into_iter().flatten() {
+                if found.insert(*follower) {
+                    queue.push(*follower);
                 }
             }
         }

@@ -1,10 +1,11 @@
 //! Turns setval calls into calls of the guard, and while a preview runs, what else reads or moves sequences.
 
+use crate::ddl::scope::own_schema;
 use crate::pg::query::walk::walk_queries;
 use crate::pg::{compat, raw};
 use crate::preview;
 use pgrx::pg_sys::{self, Node};
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 
 /// What stands in for the two forms of setval and, in a preview, for the others.
 #[derive(Clone, Copy)]
@@ -39,34 +40,36 @@ pub fn is_setval(function: pg_sys::Oid) -> bool {
     function == SETVAL || function == SETVAL3
 }
 
-/// A function of ours by its exact signature; `InvalidOid` when there is none.
-fn ours(function: &str, arguments: &mut [pg_sys::Oid]) -> pg_sys::Oid {
-    // SAFETY: a catalog look-up; missing_ok.
+/// A function of ours by its exact signature; `InvalidOid` when there is none. By OIDs all the way: a look-up by name asks
+/// whether the user may use the schema, and plans of users who may not have sequences in them, too.
+fn ours(function: &CStr, arguments: &[pg_sys::Oid]) -> pg_sys::Oid {
+    // SAFETY: a syscache look-up with keys of the index's types (utils/cache/syscache.c); pg_proc's first column is its OID.
     unsafe {
-        let mut name: *mut pg_sys::List = std::ptr::null_mut();
-        for part in ["backstop", function] {
-            name = pg_sys::lappend(
-                name,
-                pg_sys::makeString(crate::report::duplicate(part)).cast(),
-            );
-        }
-        pg_sys::LookupFuncName(name, arguments.len() as i32, arguments.as_mut_ptr(), true)
+        let types = pg_sys::buildoidvector(arguments.as_ptr(), arguments.len() as i32);
+        pg_sys::GetSysCacheOid(
+            pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as i32,
+            1,
+            pg_sys::Datum::from(function.as_ptr()),
+            pg_sys::Datum::from(types),
+            pg_sys::Datum::from(own_schema()),
+            pg_sys::Datum::null(),
+        )
     }
 }
 
 fn substitutes() -> Option<Substitutes> {
     use pg_sys::{BOOLOID, INT8OID, INTERNALOID, REGCLASSOID};
-    let two = ours("guarded_setval", &mut [REGCLASSOID, INT8OID]);
-    let three = ours("guarded_setval", &mut [REGCLASSOID, INT8OID, BOOLOID]);
+    let two = ours(c"guarded_setval", &[REGCLASSOID, INT8OID]);
+    let three = ours(c"guarded_setval", &[REGCLASSOID, INT8OID, BOOLOID]);
     let both = two != pg_sys::InvalidOid && three != pg_sys::InvalidOid;
     both.then(|| Substitutes {
         two,
         three,
         preview: preview::active().then(|| PreviewSubstitutes {
-            nextval: ours("preview_nextval", &mut [REGCLASSOID]),
-            currval: ours("preview_currval", &mut [REGCLASSOID]),
-            lastval: ours("preview_lastval", &mut []),
-            identity: ours("preview_identity", &mut [INTERNALOID]),
+            nextval: ours(c"preview_nextval", &[REGCLASSOID]),
+            currval: ours(c"preview_currval", &[REGCLASSOID]),
+            lastval: ours(c"preview_lastval", &[]),
+            identity: ours(c"preview_identity", &[INTERNALOID]),
         }),
     })
 }

@@ -210,6 +210,23 @@ pub fn tamper(what: &str, subject: Option<Subject>) -> Violation {
     }
 }
 
+/// SF013: PUBLIC would no longer be allowed to execute a function that the guard calls for everyone.
+pub fn withheld(function: &str) -> Violation {
+    Violation {
+        rule: Rule::Tamper,
+        message: format!("change of everyone's privileges on function \"{function}\" is refused"),
+        detail: "Guarded tables and sequences call it with the rights of whoever changes them, and tables or sequences are \
+                 protected in this database: their changes would fail with \"permission denied\"."
+            .to_owned(),
+        hint: "PUBLIC keeps EXECUTE on backstop.capture_row(), backstop.capture() and backstop.guarded_setval(): revoke it on \
+               other functions of pg_backstop by name."
+            .to_owned(),
+        schema: None,
+        table: None,
+        column: None,
+    }
+}
+
 /// A row of the record's `table` would be changed or removed.
 pub fn append_only(table: &str) -> Violation {
     Violation {
