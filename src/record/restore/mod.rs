@@ -74,6 +74,7 @@ mod retype;
 mod reverted;
 mod rewritten;
 mod routing;
+mod sequence_values;
 mod settle;
 mod shape;
 mod shortcut;
