@@ -110,6 +110,8 @@ pub mod sqlstate {
     pub const NO_ACTIVE_SQL_TRANSACTION: &str = "25P01";
     pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
     pub const SYNTAX_ERROR: &str = "42601";
+    pub const UNIQUE_VIOLATION: &str = "23505";
+    pub const EXCLUSION_VIOLATION: &str = "23P01";
     pub const NUMERIC_VALUE_OUT_OF_RANGE: &str = "22003";
 }
 

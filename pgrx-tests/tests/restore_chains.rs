@@ -97,20 +97,22 @@ fn a_unique_value_taken_by_another_row_is_a_conflict_and_never_overwritten() {
             restore(&mut admin, id, ", dry_run => false, on_conflict => 'skip'"),
             "1|0|0|1"
         );
-        let refusal = refused(
-            &mut admin,
-            &format!(
-                "SELECT * FROM backstop.restore({id}, dry_run => false, on_conflict => 'overwrite')"
-            ),
-        );
-        assert_eq!(
-            (
-                refusal.sqlstate.as_str(),
-                refusal.message.contains("t_u_key")
-            ),
-            ("23505", true)
-        );
+        for dry_run in [true, false] {
+            let call = format!("backstop.restore({id}, {dry_run}, on_conflict => 'overwrite')");
+            let refusal = refused(&mut admin, &format!("SELECT * FROM {call}"));
+            assert_eq!(
+                (
+                    refusal.sqlstate.as_str(),
+                    refusal.message.contains("t_u_key")
+                ),
+                ("23505", true)
+            );
+            assert!(refusal.detail.contains("(u)=(u"), "{refusal:?}");
+            assert!(refusal.hint.contains("'skip'"), "{refusal:?}");
+        }
     }
+    let others = "SELECT string_agg(id || u, ' ' ORDER BY id) FROM t WHERE v = 'other'";
+    assert_eq!(query_text(&mut admin, others), "11u10 12u9");
     let other = format!("SELECT current_row ->> 'id' FROM backstop.restore_conflicts({deleted})");
     assert_eq!(query_text(&mut admin, &other), "11");
 }

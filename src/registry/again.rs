@@ -38,10 +38,16 @@ impl Registry {
         renamed: Option<(&str, &str)>,
     ) -> Registration {
         let mut policies = self.policies(relid, inh);
+        let mut child = policies.first().map(|policy| policy.table.clone());
+        child = child.filter(|_| self.policies(relid, false).is_empty());
         if policies.is_empty() {
             let (end, again) = self.fed_alone(relid, inh, renamed);
             if !end.is_empty() {
-                return Registration { end, again };
+                return Registration {
+                    end,
+                    again,
+                    child: None,
+                };
             }
             policies = self.followed(relid);
         }
@@ -59,6 +65,7 @@ impl Registry {
         Registration {
             end: end.collect::<Vec<_>>().join("; "),
             again: again.join(" ").trim_end_matches(';').to_owned(),
+            child,
         }
     }
 

@@ -36,6 +36,24 @@ pub(super) fn change(
     if restoring_dump() {
         return Ok(None);
     }
+    if !announce(policy, operation, old, new)? {
+        return Ok(None);
+    }
+    let key = running::root_key().unwrap_or(usize::MAX);
+    let name: Rc<str> = Rc::from(policy.qualified.as_str());
+    Ok(Some(ledger::with(|ledger| {
+        let root = ledger.root(key, running::new_root);
+        written(root, &name, operation, old, new, storage)
+    })))
+}
+
+/// Tells a token, and a preview, of a change; false when it is not to be made, because a preview runs.
+pub(super) fn announce(
+    policy: &SequencePolicy,
+    operation: Operation,
+    old: Option<Position>,
+    new: Option<Position>,
+) -> Outcome<bool> {
     let name = &policy.qualified;
     let standing = match operation {
         Operation::Setval => Standing::ForGood,
@@ -46,18 +64,13 @@ pub(super) fn change(
         &format!("{} {name} to {to}", operation.record_name()),
         standing,
     )?;
-    if crate::preview::active() {
-        if let (Some(old), Some(new)) = (old, new) {
-            preview::note_registered(policy, old, new);
-        }
-        return Ok(None);
+    if !crate::preview::active() {
+        return Ok(true);
     }
-    let key = running::root_key().unwrap_or(usize::MAX);
-    let name: Rc<str> = Rc::from(name.as_str());
-    Ok(Some(ledger::with(|ledger| {
-        let root = ledger.root(key, running::new_root);
-        written(root, &name, operation, old, new, storage)
-    })))
+    if let (Some(old), Some(new)) = (old, new) {
+        preview::note_registered(policy, old, new);
+    }
+    Ok(false)
 }
 
 /// Writes a change of the sequence into the record, as one of the root's.

@@ -12,6 +12,7 @@ mod changes;
 pub mod constant;
 pub mod guard;
 pub mod preview;
+pub mod put_back;
 pub mod restore;
 pub mod rewrite;
 pub mod state;

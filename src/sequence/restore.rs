@@ -5,7 +5,7 @@
 //! by ALTER SEQUENCE, so that nobody draws from it between the look and the move, nor before the transaction ends; the
 //! move itself does not roll back, as no `setval` does.
 
-use super::{changes, state};
+use super::{changes, put_back, state};
 use crate::judge::sequence::{Position, Range, WayBack, way_back};
 use crate::ledger;
 use crate::model::Operation;
@@ -16,7 +16,7 @@ use crate::record::restore::{OnConflict, What, new_root};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
 
 /// What became of a sequence, or would.
@@ -94,17 +94,7 @@ pub fn restore(statement_id: i64, dry_run: bool, on_conflict: OnConflict) -> Out
     }
     record::finish_root(&mut root);
     for moved in moved.iter_mut().filter(goes) {
-        // SAFETY: PostgreSQL's own setval(regclass, bigint, boolean) of a locked sequence.
-        unsafe {
-            pgrx::direct_function_call_as_datum(
-                pg_sys::setval3_oid,
-                &[
-                    Some(Datum::from(moved.relid)),
-                    Some(Datum::from(moved.old.value)),
-                    Some(Datum::from(moved.old.is_called)),
-                ],
-            );
-        }
+        put_back::set(moved.relid, moved.old);
     }
     ledger::with(|ledger| ledger.keep_moves(root));
     Ok(moved)
@@ -170,8 +160,7 @@ fn look(recorded: Recorded, dry_run: bool, on_conflict: OnConflict) -> Outcome<M
         .hint("Create it again, or leave it out with on_conflict => 'skip'."));
     };
     if !dry_run {
-        // SAFETY: ALTER SEQUENCE's lock, which nextval waits for; kept to the end of the transaction.
-        unsafe { pg_sys::LockRelationOid(relid, pg_sys::ShareRowExclusiveLock as i32) };
+        put_back::lock(relid);
     }
     let present = state::stored_position(relid);
     let (increment, _) = state::definition(relid);

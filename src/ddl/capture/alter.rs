@@ -5,7 +5,7 @@
 
 use super::as_written;
 use super::closure::{self, Object};
-use super::{begun, coverage, lock, rows_for_columns, will_be_refused};
+use super::{begun, coverage_with_parents, lock, rows_for_columns, will_be_refused};
 use crate::ddl::scope::resolve;
 use crate::ddl::{Table, enforce};
 use crate::judge::ddl::{Action, Kind};
@@ -190,7 +190,7 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
         true => Operation::AlterColumnType,
         false => Operation::DropColumn,
     };
-    let coverage = coverage(registry, &relids, operation);
+    let coverage = coverage_with_parents(registry, &relids, &[relid], operation);
     if will_be_refused(registry, &relids, &coverage) {
         // No object goes when a type changes: nothing would refuse it later.
         if !plan.retyped.is_empty() {

@@ -111,7 +111,7 @@ fn capture(
     if relids.is_empty() && columns.is_empty() {
         return Ok(None);
     }
-    let coverage = taken(registry, &relids, &columns, !named.is_empty())?;
+    let coverage = taken(registry, &relids, &columns, roots, !named.is_empty())?;
     let mut concerned = relids.clone();
     concerned.extend(columns.iter().map(|column| column.oid));
     if will_be_refused(registry, &concerned, &coverage) {

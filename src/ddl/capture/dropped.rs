@@ -1,10 +1,11 @@
 //! What a DROP takes of what is guarded, and whether that is approved.
 
 use super::closure::Object;
-use super::coverage;
+use super::{coverage, coverage_with_parents};
 use crate::ddl::enforce::{self, Stage};
 use crate::ddl::{Finding, Table};
 use crate::judge::ddl::{Action, Kind};
+use crate::model::Operation;
 use crate::pg::{classes, objects};
 use crate::registry::{Guarded, Registry};
 use crate::report::Outcome;
@@ -18,6 +19,7 @@ pub(super) fn taken(
     registry: &Registry,
     tables: &[Oid],
     columns: &[Object],
+    roots: &[Object],
     named: bool,
 ) -> Outcome<Coverage> {
     let whole = tables
@@ -39,6 +41,18 @@ pub(super) fn taken(
             Coverage::Covered(_) => {}
             _ => uncovered.push(Finding::Table { table, action }),
         }
+    }
+    if named && matches!(covered, Coverage::Absent) {
+        let relations = roots
+            .iter()
+            .filter(|root| root.class == pg_sys::RelationRelationId && root.column == 0);
+        let parents: Vec<Oid> = relations.map(|root| root.oid).collect();
+        return Ok(coverage_with_parents(
+            registry,
+            &[],
+            &parents,
+            Operation::DropTable,
+        ));
     }
     if named || uncovered.is_empty() || matches!(covered, Coverage::Absent) {
         return Ok(covered);

@@ -142,6 +142,32 @@ fn coverage(registry: &Registry, relids: &[Oid], operation: Operation) -> Covera
         .unwrap_or(Coverage::Absent)
 }
 
+/// The same, where a statement names `parents`: one that counts for its children alone stands for them, as the rules have it.
+fn coverage_with_parents(
+    registry: &Registry,
+    relids: &[Oid],
+    parents: &[Oid],
+    operation: Operation,
+) -> Coverage {
+    let own = coverage(registry, relids, operation);
+    if !matches!(own, Coverage::Absent) {
+        return own;
+    }
+    let parents = parents.iter();
+    let mut tables = parents.filter_map(|relid| Table::protected(registry, *relid, true));
+    let covered = |found: &Coverage| matches!(found, Coverage::Covered(_));
+    tables
+        .find_map(|table| {
+            Some(coverage::named_coverage(
+                &table.names,
+                operation,
+                table.kind,
+            ))
+            .filter(covered)
+        })
+        .unwrap_or(own)
+}
+
 /// Whether nothing but a refusal can come of it, so that there is nothing to capture.
 fn will_be_refused(registry: &Registry, relids: &[Oid], coverage: &Coverage) -> bool {
     let protected = relids

@@ -24,6 +24,21 @@ pub struct Action {
 pub struct Registration {
     pub end: String,
     pub again: String,
+    /// The protected child for whose sake a table counts that is not protected itself.
+    pub child: Option<String>,
+}
+
+impl Registration {
+    /// What the table is called in the middle of a message.
+    fn calls(&self, subject: Subject) -> String {
+        match &self.child {
+            Some(child) => format!(
+                "table \"{}\", parent of protected table \"{child}\",",
+                subject.table
+            ),
+            None => format!("protected table \"{}\"", subject.table),
+        }
+    }
 }
 
 impl Action {
@@ -51,31 +66,20 @@ impl Action {
         registration: &Registration,
         asked: ApprovalKind,
     ) -> Violation {
+        let called = registration.calls(subject);
         let message = match (self.through, &self.object) {
-            (None, Some(object)) if self.kind == Kind::ChangeExpendable => format!(
-                "{object} is refused: rows of protected table \"{}\" are expendable by it",
-                subject.table
-            ),
+            (None, Some(object)) if self.kind == Kind::ChangeExpendable => {
+                format!("{object} is refused: rows of {called} are expendable by it")
+            }
             (Some(through), _) if self.kind == Kind::DropFollowersAttribute => format!(
                 "{through} would reach table \"{}\", whose rows go with those of a protected one",
                 subject.table
             ),
-            (Some(through), _) => {
-                format!(
-                    "{through} would reach protected table \"{}\"",
-                    subject.table
-                )
+            (Some(through), _) => format!("{through} would reach {}", called.trim_end_matches(',')),
+            (None, Some(object)) => {
+                format!("{} \"{object}\" of {called} is refused", self.kind.words())
             }
-            (None, Some(object)) => format!(
-                "{} \"{object}\" of protected table \"{}\" is refused",
-                self.kind.words(),
-                subject.table
-            ),
-            (None, None) => format!(
-                "{} of protected table \"{}\" is refused",
-                self.kind.words(),
-                subject.table
-            ),
+            (None, None) => format!("{} of {called} is refused", self.kind.words()),
         };
         let hint = match (self.kind.approvable(), approve_previewed(asked)) {
             (Approvable::Never, _) => self.give_up(registration),
@@ -115,9 +119,9 @@ impl Action {
         self.refused(
             subject,
             format!(
-                "approved {} of protected table \"{}\" cannot be recorded",
+                "approved {} of {} cannot be recorded",
                 self.kind.words(),
-                subject.table
+                registration.calls(subject)
             ),
             format!(
                 "{} What it destroys could not be captured before it runs, and nothing is run on a protected table that \

@@ -10,6 +10,39 @@ fn registration() -> Registration {
     Registration {
         end: "SELECT backstop.unprotect('public.users')".to_owned(),
         again: "SELECT backstop.protect('public.users', max_rows => 7)".to_owned(),
+        child: None,
+    }
+}
+
+#[test]
+fn a_table_that_counts_for_its_child_is_not_called_protected() {
+    let registration = Registration {
+        child: Some("admins".to_owned()),
+        ..registration()
+    };
+    for (through, object, message) in [
+        (
+            None,
+            None,
+            "DROP of table \"users\", parent of protected table \"admins\", is refused",
+        ),
+        (
+            None,
+            Some("plan"),
+            "DROP \"plan\" of table \"users\", parent of protected table \"admins\", is refused",
+        ),
+        (
+            Some("DROP SCHEMA"),
+            None,
+            "DROP SCHEMA would reach table \"users\", parent of protected table \"admins\"",
+        ),
+    ] {
+        let action = Action {
+            through,
+            ..Action::new(Kind::DropTable, object.map(str::to_owned))
+        };
+        let violation = action.violation(USERS, &registration, ApprovalKind::Session);
+        assert_eq!(violation.message, message);
     }
 }
 

@@ -147,10 +147,12 @@ fn sequence_states(relid: Oid) -> Vec<Definition> {
 fn sequence_value(relid: Oid, sequence: Oid, object: &str) -> Definition {
     let name = &catalog::display_name(sequence);
     let position = state::position(sequence);
-    // A sequence that has gone on since stays where it is.
-    let behind = match state::definition(sequence).0 {
-        increment if increment < 0 => ">=",
-        _ => "<=",
+    // A sequence that has gone on since stays where it is, also one that has just handed out its first value.
+    let behind = match (state::definition(sequence).0 < 0, position.is_called) {
+        (true, true) => ">=",
+        (true, false) => ">",
+        (false, true) => "<=",
+        (false, false) => "<",
     };
     let sql = format!(
         "SELECT pg_catalog.setval({}, {value}, {}) FROM {name} AS s WHERE s.last_value {behind} {value}",

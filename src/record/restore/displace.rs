@@ -5,8 +5,34 @@ use super::find::fetch;
 use super::image::Image;
 use super::write::same;
 use crate::model::Operation;
-use crate::report::Outcome;
+use crate::report::{Outcome, Report, sqlstate};
+use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::Datum;
+use pgrx::pg_sys::panic::CaughtError;
+use std::any::Any;
+
+/// What a restore that overwrites ended with, if it is that another row holds a unique value which is to go back: what to
+/// do about that row.
+pub(super) fn held_by_another(panic: &(dyn Any + Send)) -> Option<Box<Report>> {
+    let Some(CaughtError::PostgresError(error) | CaughtError::ErrorReport(error)) =
+        panic.downcast_ref::<CaughtError>()
+    else {
+        return None;
+    };
+    let sqlstate = match error.sql_error_code() {
+        PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION => sqlstate::UNIQUE_VIOLATION,
+        PgSqlErrorCode::ERRCODE_EXCLUSION_VIOLATION => sqlstate::EXCLUSION_VIOLATION,
+        _ => return None,
+    };
+    Some(
+        Report::new(sqlstate, error.message())
+            .detail(error.detail().unwrap_or_default())
+            .hint(
+                "on_conflict => 'overwrite' overwrites the row with the same key, and no other one: change or remove the row \
+                 that stands in the way first, or leave out what cannot go back with on_conflict => 'skip'.",
+            ),
+    )
+}
 
 impl Engine {
     /// Removes the row that has the key to which the leaf's row goes back, and records that; whether there was one.

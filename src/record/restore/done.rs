@@ -63,7 +63,7 @@ impl Rebuild {
         if of_partition || self.present.contains(&step.object) {
             return true;
         }
-        if self.moved.contains(&step.relation) && !step.is_shared() {
+        if self.is_of_moved(step) {
             return true;
         }
         let about = [
@@ -99,6 +99,17 @@ impl Rebuild {
             return true;
         }
         exists(step)
+    }
+
+    /// Whether it makes, or is about, a table that is there under another name. What partitions and children lose is recorded
+    /// for the table that they belong to, which may have kept its name.
+    fn is_of_moved(&self, step: &Step) -> bool {
+        let moved = |name: &String| self.moved.contains(name);
+        let own = match step.kind.as_str() {
+            "partition" => moved(&step.name),
+            _ => moved(&step.object),
+        };
+        own || moved(&step.relation) && !step.is_shared()
     }
 
     /// The recorded names of tables that an earlier restore made again, and that have other names by now.

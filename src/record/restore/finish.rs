@@ -1,17 +1,24 @@
 //! The end of a restore: what stands against it, what triggers would have checked, and its own record.
 
 use super::engine::Engine;
+use super::rebuild::Rebuild;
 use super::{OnConflict, What, drill, since};
 use crate::pg::encoding;
 use crate::record;
 use crate::report::{Outcome, Report, sqlstate};
+use crate::sequence::put_back::Going;
 use crate::shared::progress;
 
-/// Refuses conflicts, checks what triggers would have checked, and writes the record. Returns what a drill notes.
+/// Refuses conflicts, checks what triggers would have checked, and writes the record, also of the sequences that are `going`
+/// back. Returns what a drill notes.
 ///
 /// # Safety
 /// When all images are undone.
-pub(super) unsafe fn finish(engine: &mut Engine) -> Outcome<Option<String>> {
+pub(super) unsafe fn finish(
+    engine: &mut Engine,
+    rebuilds: &[Rebuild],
+    going: &mut Vec<Going>,
+) -> Outcome<Option<String>> {
     let conflicts = engine.conflict_count();
     let abort = engine.request.on_conflict == OnConflict::Abort && conflicts > 0;
     if abort && !engine.request.dry_run {
@@ -36,6 +43,11 @@ pub(super) unsafe fn finish(engine: &mut Engine) -> Outcome<Option<String>> {
     }
     if !engine.request.collect && !engine.request.drill {
         engine.tell_left_out();
+    }
+    if !abort && !engine.request.collect {
+        for rebuild in rebuilds {
+            rebuild.note_values(&mut engine.root, going)?;
+        }
     }
     if !engine.request.dry_run {
         record::finish_root(&mut engine.root);

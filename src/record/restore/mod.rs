@@ -74,6 +74,7 @@ mod retype;
 mod reverted;
 mod rewritten;
 mod routing;
+mod sequence_values;
 mod settle;
 mod shape;
 mod shortcut;
@@ -97,6 +98,7 @@ pub use work::new_root;
 
 use crate::report::Outcome;
 use crate::shared::progress;
+use displace::held_by_another;
 use pgrx::pg_sys;
 use source::Order;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -191,6 +193,10 @@ pub fn run(request: Request) -> Outcome<Done> {
                 }
                 Ok(outcome) => break outcome,
                 Err(error) => {
+                    let overwrites = request.on_conflict == OnConflict::Overwrite;
+                    if let Some(report) = held_by_another(&*error).filter(|_| overwrites) {
+                        break Err(report);
+                    }
                     roll_back();
                     if way.unplaced || !may_lack_partition(&*error) {
                         resume_unwind(error);

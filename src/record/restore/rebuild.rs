@@ -13,6 +13,7 @@ use super::identity::{is_strangers, recorded_here};
 use super::own_rows::scan;
 use super::present::exists;
 use super::referred::mentions;
+use super::sequence_values::Value;
 use super::since::Wanted;
 use super::stages::Rows;
 use super::step::{Step, warn};
@@ -35,7 +36,7 @@ pub struct Rebuild {
     /// It is one of many statements.
     pub(super) since: bool,
     /// What was guarded before the first command.
-    guarded: Rc<Registry>,
+    pub(super) guarded: Rc<Registry>,
     /// What is there although the statement dropped it: made again by hand, and left as it is.
     pub(super) present: Vec<String>,
     /// Recorded names of tables that were restored before and have other names by now.
@@ -64,6 +65,8 @@ pub struct Rebuild {
     pub(super) altered: Vec<(String, String)>,
     /// Columns whose values a conversion left as the record writes them: (stage, table, column).
     pub(super) same_values: Vec<(usize, String, String)>,
+    /// Where registered sequences that are there stood.
+    pub(super) values: Vec<Value>,
     /// What sat on converted columns by an expression, before the conversions and after them.
     pub(super) dependents: Vec<Step>,
 }
@@ -190,6 +193,7 @@ impl Rebuild {
             .collect();
         self.moved = self.moved_tables()?;
         self.run(true, None)?;
+        self.values = self.registered_values();
         let returned = self.returned_columns(0);
         let tables = self.returned_tables();
         names.take_back(&self.identities)?;
@@ -244,6 +248,7 @@ impl Rebuild {
             .filter(|step| step.before == before && !step.converts() && !self.comes_late(step))
             .filter(|step| stage.is_none_or(|stage| step.stage == stage))
             .filter(|step| !(self.rolled_back && step.moves_for_good()))
+            .filter(|step| !self.is_registered_value(step))
             .cloned();
         // A table comes back as it was when it was dropped: what it had lost before goes into it after that.
         let (lost, whole): (Vec<Step>, Vec<Step>) =

@@ -12,9 +12,11 @@ use super::reopen::heaps;
 use super::since::{self, Wanted};
 use super::source::{Order, Source};
 use super::{Done, OnConflict, Request, Way, What};
-use crate::ledger::Root;
+use crate::ledger::{self, Root};
+use crate::pg::privileged::Privileged;
 use crate::report::{Outcome, Report, sqlstate};
 use crate::running;
+use crate::sequence::put_back;
 use crate::shared::progress;
 use pgrx::pg_sys;
 use std::ffi::CStr;
@@ -139,7 +141,8 @@ pub(super) unsafe fn work(request: Request, way: Way) -> Outcome<Done> {
             pg_sys::MemoryContextReset(context);
         }
         pg_sys::MemoryContextSwitchTo(before);
-        let mut note = finish::finish(&mut engine)?.or(unconverted);
+        let mut going = Vec::new();
+        let mut note = finish::finish(&mut engine, &rebuilds, &mut going)?.or(unconverted);
         let complete = !(collect || incomplete && engine.conflict_count() > 0);
         let conflicts = std::mem::take(&mut engine.conflicts);
         let mut done = Done {
@@ -150,6 +153,7 @@ pub(super) unsafe fn work(request: Request, way: Way) -> Outcome<Done> {
         for target in &mut engine.targets {
             target.close();
         }
+        let root = std::mem::replace(&mut engine.root, running::new_root());
         drop(engine);
         pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
         pg_sys::FreeExecutorState(estate);
@@ -159,6 +163,11 @@ pub(super) unsafe fn work(request: Request, way: Way) -> Outcome<Done> {
                 Err(report) if drill => note = Some(in_a_line(&report)),
                 other => other?,
             }
+        }
+        if !going.is_empty() {
+            let _privileged = Privileged::for_ddl();
+            put_back::set_all(&going);
+            ledger::with(|ledger| ledger.keep_moves(root));
         }
         done.note = note;
         Ok(done)
