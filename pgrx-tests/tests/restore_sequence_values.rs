@@ -191,11 +191,11 @@ fn who_may_restore_needs_no_right_to_the_sequence() {
     let (db, mut admin, id) = world();
     passes(
         &mut admin,
-        "GRANT EXECUTE ON FUNCTION backstop.restore(bigint, boolean, text, text[]) TO app",
+        "GRANT EXECUTE ON FUNCTION backstop.restore(bigint, boolean, text, text[]) TO outsider",
     );
-    let mut app = db.connect_as("app");
+    let mut outsider = db.connect_as("outsider");
     let right = "SELECT has_sequence_privilege('t_id_seq', 'UPDATE')";
-    assert_eq!(query_text(&mut app, right), "f");
-    assert_eq!(restore(&mut app, &id, false), "50|0");
+    assert_eq!(query_text(&mut outsider, right), "f");
+    assert_eq!(restore(&mut outsider, &id, false), "50|0");
     assert_eq!(stands(&mut admin), "50|t");
 }

@@ -24,12 +24,12 @@ fn a_table_that_counts_for_its_child_is_not_called_protected() {
         (
             None,
             None,
-            "DROP of table \"users\", parent of protected table \"admins\", is refused",
+            "DROP TABLE of table \"users\", parent of protected table \"admins\", is refused",
         ),
         (
             None,
             Some("plan"),
-            "DROP \"plan\" of table \"users\", parent of protected table \"admins\", is refused",
+            "DROP TABLE \"plan\" of table \"users\", parent of protected table \"admins\", is refused",
         ),
         (
             Some("DROP SCHEMA"),
