@@ -84,6 +84,69 @@ fn what_a_refused_row_takes_along_is_refused_with_it() {
     }
 }
 
+/// DDL on a follower, in a statement that touched a protected table: its rows need an approval then, and can have one.
+#[test]
+fn ddl_on_a_follower_is_covered_like_its_rows() {
+    for ddl in [
+        "TRUNCATE subscriptions",
+        "DROP TABLE subscriptions",
+        "ALTER TABLE subscriptions DROP COLUMN user_id",
+        "ALTER TABLE subscriptions ALTER COLUMN id TYPE text",
+    ] {
+        let (_db, mut admin, _app) = world();
+        let both = format!("DO $$ BEGIN DELETE FROM users WHERE id = 150; {ddl}; END $$");
+        let short = "\"max_rows\": 500, \"relations\": [\"public.users\"]";
+        for approval in ["SELECT 1".to_owned(), approval(short)] {
+            let refusal = refused(&mut admin, &format!("BEGIN; {approval}; {both}"));
+            passes(&mut admin, "ROLLBACK");
+            assert!(
+                ["SF005", "SF010"].contains(&&*refusal.sqlstate),
+                "{refusal:?}"
+            );
+        }
+        let named =
+            "\"max_rows\": 500, \"relations\": [\"public.users\", \"public.subscriptions\"]";
+        for members in ["\"max_rows\": 500", named] {
+            passes(
+                &mut admin,
+                &format!("BEGIN; {}; {both}; ROLLBACK", approval(members)),
+            );
+        }
+        // By itself it needs none, and one that covers it is named.
+        under(&mut admin, "\"max_rows\": 500", ddl);
+        assert_eq!(
+            query_text(
+                &mut admin,
+                "SELECT rows, approval ->> 'reason' FROM backstop.statement ORDER BY statement_id DESC LIMIT 1"
+            ),
+            "100|OPS-142",
+            "{ddl}"
+        );
+    }
+}
+
+#[test]
+fn ddl_on_a_follower_runs_under_its_token() {
+    let (_db, mut admin, _app) = world();
+    let both = "DO $d$ BEGIN DELETE FROM users WHERE id = 150; TRUNCATE subscriptions; END $d$";
+    let request = query_text(
+        &mut admin,
+        &format!("SELECT DISTINCT request_id FROM backstop.preview($p${both}$p$, 'why')"),
+    );
+    let token = query_text(
+        &mut admin,
+        &format!("SELECT backstop.approve({request}, 'ok')"),
+    );
+    passes(
+        &mut admin,
+        &format!("SELECT * FROM backstop.run('{token}')"),
+    );
+    assert_eq!(
+        query_text(&mut admin, "SELECT count(*) FROM subscriptions"),
+        "0"
+    );
+}
+
 #[test]
 fn changes_without_rows_are_recorded_with_their_approval() {
     let (_db, mut admin, _app) = world();
@@ -97,7 +160,6 @@ fn changes_without_rows_are_recorded_with_their_approval() {
     for ddl in [
         "ALTER TABLE parts DETACH PARTITION part",
         "ALTER TABLE empty DROP COLUMN v",
-        "TRUNCATE empty",
         "DROP TABLE empty",
     ] {
         under(&mut admin, "\"max_rows\": 10", ddl);

@@ -5,7 +5,9 @@ mod preview {
 }
 
 use pg_backstop_tests::{passes, query_text, refused};
-use preview::world::{World, approve, ask, call, left, refused_under, run, token};
+use preview::world::{
+    World, approve, ask, call, left, refused_under, run, token, token as token_of,
+};
 
 const DELETE: &str = "DELETE FROM users WHERE id < 6";
 
@@ -109,6 +111,39 @@ fn a_setval_that_was_shown_passes_and_no_other() {
         assert_eq!(position(&mut world), "1", "{shown}");
         assert_eq!(left(&mut world), "195", "{shown}");
     }
+}
+
+/// The preview showed that it goes forward. Numbers that were handed out since would come again.
+#[test]
+fn a_setval_that_was_shown_going_forward_does_not_go_back() {
+    let mut world = sequence_world();
+    let forward = "SELECT setval('s', 6000)";
+    let token = token(&mut world, forward);
+    passes(
+        &mut world.admin,
+        "SELECT count(nextval('s')) FROM generate_series(1, 2000)",
+    );
+    let refusal = refused(&mut world.app, &run(&token));
+    assert_eq!(refusal.sqlstate, "SF011");
+    assert!(refusal.detail.contains("to 6000, down"), "{refusal:?}");
+    assert_eq!(position(&mut world), "7000");
+    // Nor is it moved back again and again by runs that are rolled back.
+    let next = token_of(&mut world, "SELECT setval('s', 8000)");
+    for at in ["8000", "8000"] {
+        passes(&mut world.app, "BEGIN");
+        passes(&mut world.app, &run(&next));
+        passes(&mut world.app, "ROLLBACK");
+        assert_eq!(position(&mut world), at);
+    }
+    passes(&mut world.admin, "SELECT nextval('s')");
+    assert_eq!(refused(&mut world.app, &run(&next)).sqlstate, "SF011");
+    assert_eq!(position(&mut world), "8001");
+    // What nextval draws meanwhile is no difference otherwise.
+    let back = "SELECT setval('s', 100)";
+    let token = token_of(&mut world, back);
+    passes(&mut world.admin, "SELECT nextval('s')");
+    passes(&mut world.app, &run(&token));
+    assert_eq!(position(&mut world), "100");
 }
 
 /// Unlike setval, DDL goes with its block: what was undone is no difference.

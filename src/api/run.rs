@@ -99,7 +99,8 @@ unsafe fn run(call: Call) -> Outcome<Datum> {
         }));
         drop(client);
         let (tallies, id) = outcome.unwrap_or_else(|error| resume_unwind(error))?;
-        pg_sys::AtEOXact_GUC(false, level);
+        // What the statement set stays, as without us.
+        pg_sys::AtEOXact_GUC(true, level);
         for tally in tallies {
             rows.push(vec![
                 Some(datum::string(&tally.relation)),

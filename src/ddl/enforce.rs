@@ -49,7 +49,7 @@ fn one(finding: &Finding, stage: Stage) -> Outcome<()> {
     match finding {
         Finding::Table { table, action } => {
             let violation = table_violation(table, action, stage);
-            token::mark(&action.change(&table.names[0]), Standing::WithItsLevel)?;
+            token::mark(&[&action.change(&table.names[0])], Standing::WithItsLevel)?;
             violation.map_or(Ok(()), refuse)
         }
         Finding::Sequence {

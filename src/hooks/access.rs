@@ -8,7 +8,7 @@ use crate::ddl::object::{self, Address};
 use crate::ddl::{Finding, Table, capture, enforce};
 use crate::guard_triggers;
 use crate::judge::{sequence, unguarded};
-use crate::pg::objects;
+use crate::pg::{newest, objects};
 use crate::preview;
 use crate::record::{append_only, column_change, table_change};
 use crate::registry::{self, Registry};
@@ -120,7 +120,7 @@ unsafe fn judge(
         // SAFETY: the lock that PostgreSQL takes next.
         unsafe { pg_sys::LockRelationOid(relid, pg_sys::AccessExclusiveLock as i32) };
     }
-    let Some(registry) = registry::current() else {
+    let Some(registry) = newest::within_command(registry::current) else {
         return Ok(());
     };
     if upgrading() {

@@ -5,7 +5,7 @@ use crate::hooks::{guarded, raise};
 use crate::pg::raw;
 use crate::report::Outcome;
 use crate::shared::progress;
-use crate::{record, running};
+use crate::{record, registry, running};
 use pgrx::pg_sys;
 use std::ffi::c_void;
 use std::ptr;
@@ -49,6 +49,7 @@ fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
             record::flush_all()?
         }
         XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE => {
+            registry::committed();
             with(|ledger| ledger.end_transaction(true));
             record::commit::end_transaction();
             running::end_transaction();
@@ -56,6 +57,7 @@ fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
             progress::end();
         }
         XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
+            registry::rolled_back(0);
             with(|ledger| ledger.end_transaction(false));
             record::commit::end_transaction();
             running::end_transaction();
@@ -90,6 +92,7 @@ unsafe extern "C-unwind" fn subtransaction_ended(
             progress::commit_level(nest);
         }
         SUBXACT_EVENT_ABORT_SUB => {
+            registry::rolled_back(sub);
             with(|ledger| ledger.abort_level(nest, sub));
             record::commit::abort_level(nest);
             running::abort_level(nest);

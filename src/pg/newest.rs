@@ -5,7 +5,33 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::spi::SpiHeapTupleData;
 use pgrx::{Spi, spi};
+use std::cell::Cell;
 use std::ptr;
+
+thread_local! {
+    static WITHIN_COMMAND: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `work` reads is as it was when PostgreSQL's running command began. Half of what a command does must not be seen by its
+/// own other half: DETACH PARTITION asks for the parent of a partition that it has just taken from it.
+pub fn within_command<R>(work: impl FnOnce() -> R) -> R {
+    struct Within(bool);
+    impl Drop for Within {
+        fn drop(&mut self) {
+            WITHIN_COMMAND.set(self.0);
+        }
+    }
+    let _within = Within(WITHIN_COMMAND.replace(true));
+    work()
+}
+
+/// Makes what this transaction has done so far visible to the snapshot to come.
+pub(super) fn see_own_changes() {
+    if !WITHIN_COMMAND.get() {
+        // SAFETY: in a transaction, and between two commands.
+        unsafe { pg_sys::CommandCounterIncrement() };
+    }
+}
 
 /// Rows of a query by the newest snapshot. SPI takes that of the transaction for what it may not take for read-only, and
 /// `client.select` says so as soon as the transaction has written: under REPEATABLE READ that one is old.
@@ -26,11 +52,9 @@ pub fn select<T>(
         .iter()
         .map(|argument| if given(argument).is_some() { b' ' } else { b'n' } as std::ffi::c_char)
         .collect();
-    // SAFETY: popped below; after an error the abort pops it. What this transaction has done so far is to be seen.
-    unsafe {
-        pg_sys::CommandCounterIncrement();
-        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
-    }
+    see_own_changes();
+    // SAFETY: popped below; after an error the abort pops it.
+    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
     let found = Spi::connect(|_| {
         // SAFETY: connected; the three arrays are as long as the arguments. The rows live until SPI is left.
         unsafe {

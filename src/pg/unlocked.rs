@@ -6,6 +6,7 @@
 //! scanned, and the newest snapshot picks those that count.
 
 use super::memory;
+use super::newest::see_own_changes;
 use super::slot::Slot;
 use pgrx::FromDatum;
 use pgrx::pg_sys::{self, Oid};
@@ -37,7 +38,7 @@ pub unsafe fn rows<T>(relid: Oid, mut map: impl FnMut(&Row) -> Option<T>) -> Vec
         if relation.is_null() {
             return found;
         }
-        pg_sys::CommandCounterIncrement();
+        see_own_changes();
         let newest = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
         let scan = pg_sys::systable_beginscan(
             relation,

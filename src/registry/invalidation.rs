@@ -18,6 +18,9 @@ thread_local! {
     static STATE: Cell<State> = const { Cell::new(State::Stale) };
     /// Counts invalidations, so that one that arrives while the registry is being read is not lost.
     static CHANGES: Cell<u64> = const { Cell::new(0) };
+    /// The subtransaction in which it was read, where the transaction had written something: it may say what a rollback takes
+    /// back. PostgreSQL announces only those changes anew whose announcement was due when they were rolled back.
+    static READ_IN: Cell<pg_sys::SubTransactionId> = const { Cell::new(0) };
     static BY_HAND: Cell<bool> = const { Cell::new(false) };
     static WATCHED: RefCell<HashSet<Oid>> = RefCell::new(HashSet::new());
 }
@@ -37,9 +40,29 @@ pub(super) fn changes() -> u64 {
 /// Publishes what was read, unless something changed since `seen`.
 pub(super) fn publish(seen: u64, active: bool, watched: HashSet<Oid>) {
     WATCHED.set(watched);
+    // SAFETY: reads the transaction state.
+    READ_IN.set(unsafe {
+        match pg_sys::GetTopTransactionIdIfAny() {
+            pg_sys::InvalidTransactionId => 0,
+            _ => pg_sys::GetCurrentSubTransactionId(),
+        }
+    });
     if CHANGES.get() == seen {
         STATE.set(if active { State::Active } else { State::Empty });
     }
+}
+
+/// Subtransaction `sub` was rolled back, with those in it: subtransactions have rising numbers.
+pub fn rolled_back(sub: pg_sys::SubTransactionId) {
+    if READ_IN.get() != 0 && READ_IN.get() >= sub {
+        READ_IN.set(0);
+        invalidate();
+    }
+}
+
+/// The transaction was committed.
+pub fn committed() {
+    READ_IN.set(0);
 }
 
 fn invalidate() {

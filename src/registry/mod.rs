@@ -14,7 +14,9 @@ mod writing;
 
 pub use writing::{Writing, is_writing};
 
-pub use invalidation::{announce_change, install, is_being_restored, loaded_by_hand};
+pub use invalidation::{
+    announce_change, committed, install, is_being_restored, loaded_by_hand, rolled_back,
+};
 
 use crate::judge::unguarded::RowTrigger;
 use crate::model::ProtectedTarget;

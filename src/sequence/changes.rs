@@ -59,11 +59,18 @@ pub(super) fn announce(
         Operation::Setval => Standing::ForGood,
         _ => Standing::WithItsLevel,
     };
+    let operation = operation.record_name();
     let to = new.map_or_else(|| "another definition".to_owned(), |new| new.to_string());
-    token::mark(
-        &format!("{} {name} to {to}", operation.record_name()),
-        standing,
-    )?;
+    let change = format!("{operation} {name} to {to}");
+    // nextval moves it between the preview and the run; that it goes the other way is another change. A run that was rolled
+    // back has left it where it is to go.
+    let down = format!("{change}, down");
+    let words: &[&str] = match (old, new) {
+        (Some(old), Some(new)) if new.value < old.value => &[&down],
+        (Some(old), Some(new)) if new.value == old.value => &[&change, &down],
+        _ => &[&change],
+    };
+    token::mark(words, standing)?;
     if !crate::preview::active() {
         return Ok(true);
     }

@@ -20,11 +20,11 @@ pub enum Standing {
 }
 
 /// Leaves the fingerprint of a change that is not a row (DDL, a sequence) with the preview or the token that the open
-/// root runs under.
+/// root runs under. Of several words for it, a token takes those that the preview showed; the first are the usual ones.
 ///
 /// # Errors
 /// SF011, when the preview showed fewer changes, or not this one and nothing will take it back.
-pub fn mark(change: &str, standing: Standing) -> Outcome<()> {
+pub fn mark(words: &[&str], standing: Standing) -> Outcome<()> {
     if let Some((_, Held::Token(token))) = setting::current()
         && !preview::active()
     {
@@ -40,7 +40,16 @@ pub fn mark(change: &str, standing: Standing) -> Outcome<()> {
         let Some(key) = root.fingerprint_key() else {
             return Ok(());
         };
-        let print = key.of(pg_sys::InvalidOid, "", &encoding::encode(change));
+        let print_of = |change: &str| key.of(pg_sys::InvalidOid, "", &encoding::encode(change));
+        let claim = root.claim().cloned();
+        let showed = |change: &&&str| {
+            let claim = claim.as_ref();
+            claim.is_some_and(|claim| claim.showed(print_of(change)))
+        };
+        let Some(change) = words.iter().find(showed).or(words.first()) else {
+            return Ok(());
+        };
+        let print = print_of(change);
         let stands = standing == Standing::ForGood;
         if root.preview.is_some() {
             if preview::is_deferred() {
@@ -52,14 +61,14 @@ pub fn mark(change: &str, standing: Standing) -> Outcome<()> {
             }
             return Ok(());
         }
-        let Some(claim) = root.claim().cloned() else {
+        let Some(claim) = claim else {
             return Ok(());
         };
         let one_too_many =
             root.fingerprints() >= claim.total && (stands || !running::may_be_undone());
         let unseen = !claim.showed(print);
         if one_too_many || unseen {
-            root.level(nest).unseen.push(change.to_owned());
+            root.level(nest).unseen.push((*change).to_owned());
         }
         if one_too_many || (stands && unseen) {
             enforce::refuse(more_rows(root, &claim))?;

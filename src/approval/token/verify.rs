@@ -66,7 +66,18 @@ fn verify(root: &mut Root, claim: &Claim) -> Outcome<()> {
         (missing, &named),
         true,
     );
-    enforce::refuse(violation)
+    enforce::refuse(with_what_stands(root, violation))
+}
+
+/// A refusal takes back everything but setval.
+fn with_what_stands(root: &Root, mut violation: Violation) -> Violation {
+    if !root.standing.is_empty() {
+        violation.detail = violation.detail.replace(
+            "Nothing was changed.",
+            "No row was changed; the sequences that it has set as the preview showed stay there: setval does not roll back.",
+        );
+    }
+    violation
 }
 
 /// SF011 before the root is over: it destroys more rows than the preview showed.
@@ -74,13 +85,14 @@ pub fn more_rows(root: &mut Root, claim: &Claim) -> Violation {
     // The row that is one too many has not left its fingerprint yet.
     let unseen = unseen(root, &mut copied(&claim.expected)) + 1;
     let examples = examples(root);
-    limits::other_rows(
+    let violation = limits::other_rows(
         subject(root),
         claim.request_id,
         (unseen, &examples),
         (0, &[]),
         false,
-    )
+    );
+    with_what_stands(root, violation)
 }
 
 /// The protected table that the root targets: of several, the one with the smallest limit.

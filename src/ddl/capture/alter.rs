@@ -5,7 +5,9 @@
 
 use super::as_written;
 use super::closure::{self, Object};
-use super::{begun, coverage_with_parents, lock, rows_for_columns, will_be_refused};
+use super::{
+    begun, coverage_of_followers, coverage_with_parents, lock, rows_for_columns, will_be_refused,
+};
 use crate::ddl::scope::resolve;
 use crate::ddl::{Table, enforce};
 use crate::judge::ddl::{Action, Kind};
@@ -190,7 +192,11 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
         true => Operation::AlterColumnType,
         false => Operation::DropColumn,
     };
-    let coverage = coverage_with_parents(registry, &relids, &[relid], operation);
+    let is_protected = |relid: &Oid| registry.table(*relid).is_some_and(|t| t.is_protected());
+    let coverage = match relids.iter().any(is_protected) {
+        true => coverage_with_parents(registry, &relids, &[relid], operation),
+        false => coverage_of_followers(registry, &[relid], operation),
+    };
     if will_be_refused(registry, &relids, &coverage) {
         // No object goes when a type changes: nothing would refuse it later.
         if !plan.retyped.is_empty() {

@@ -1,7 +1,7 @@
 //! What a DROP takes of what is guarded, and whether that is approved.
 
 use super::closure::Object;
-use super::{coverage, coverage_with_parents};
+use super::{coverage, coverage_of_followers, coverage_with_parents};
 use crate::ddl::enforce::{self, Stage};
 use crate::ddl::{Finding, Table};
 use crate::judge::ddl::{Action, Kind};
@@ -42,11 +42,18 @@ pub(super) fn taken(
             _ => uncovered.push(Finding::Table { table, action }),
         }
     }
+    let relations = roots
+        .iter()
+        .filter(|root| named && root.class == pg_sys::RelationRelationId && root.column == 0);
+    let parents: Vec<Oid> = relations.map(|root| root.oid).collect();
+    if uncovered.is_empty() && matches!(covered, Coverage::Absent) {
+        return Ok(coverage_of_followers(
+            registry,
+            &parents,
+            Operation::DropTable,
+        ));
+    }
     if named && matches!(covered, Coverage::Absent) {
-        let relations = roots
-            .iter()
-            .filter(|root| root.class == pg_sys::RelationRelationId && root.column == 0);
-        let parents: Vec<Oid> = relations.map(|root| root.oid).collect();
         return Ok(coverage_with_parents(
             registry,
             &[],

@@ -13,6 +13,7 @@ mod truncate;
 
 use super::{Table, enforce};
 use crate::guard_triggers::OwnWork;
+use crate::judge::approval::Kind as ApprovalKind;
 use crate::judge::ddl::{Action, Kind};
 use crate::judge::unguarded;
 use crate::ledger;
@@ -166,6 +167,28 @@ fn coverage_with_parents(
             .filter(covered)
         })
         .unwrap_or(own)
+}
+
+/// The approval that covers a statement which takes followers' rows and none of a protected table's: it covers each of the
+/// relations that the statement names, or all there are.
+fn coverage_of_followers(registry: &Registry, named: &[Oid], operation: Operation) -> Coverage {
+    let of = |names: &[String]| coverage::named_coverage(names, operation, ApprovalKind::Session);
+    let each = named
+        .iter()
+        .filter_map(|relid| Table::registered(registry, *relid, true, None))
+        .map(|table| of(&table.names));
+    match named {
+        [] => all(std::iter::once(of(&[]))),
+        _ => all(each),
+    }
+    .unwrap_or(Coverage::Absent)
+}
+
+/// The approval that covers all of them.
+fn all(mut coverages: impl Iterator<Item = Coverage>) -> Option<Coverage> {
+    let first = coverages.next()?;
+    let covered = |coverage: &Coverage| matches!(coverage, Coverage::Covered(_));
+    (covered(&first) && coverages.all(|coverage| covered(&coverage))).then_some(first)
 }
 
 /// Whether nothing but a refusal can come of it, so that there is nothing to capture.

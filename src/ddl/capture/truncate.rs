@@ -1,6 +1,6 @@
 //! TRUNCATE: its trigger captures each table after every lock is taken and every privilege checked, and before a row goes.
 
-use super::begun;
+use super::{all, begun, coverage_of_followers};
 use crate::approval::setting;
 use crate::ddl::Table;
 use crate::ddl::scope::resolve;
@@ -126,7 +126,7 @@ pub unsafe fn statement(statement: *mut pg_sys::TruncateStmt, registry: &Rc<Regi
 }
 
 /// The approval that covers the statement: it names every protected table that is emptied, or everything that the
-/// statement names, and then covers what that cascades to. Where nothing protected is emptied there is none to spend.
+/// statement names, and then covers what that cascades to. Where nothing guarded is emptied there is none to spend.
 fn coverage(
     registry: &Registry,
     written: &[(Oid, bool)],
@@ -145,7 +145,11 @@ fn coverage(
         .filter_map(|relid| Table::protected(registry, *relid, false))
         .collect();
     if protected.is_empty() {
-        return Coverage::Absent;
+        if !emptied.iter().any(|relid| registry.table(*relid).is_some()) {
+            return Coverage::Absent;
+        }
+        let written: Vec<Oid> = written.iter().map(|(relid, _)| *relid).collect();
+        return coverage_of_followers(registry, &written, Operation::Truncate);
     }
     let by_name =
         |table: &Table| coverage::named_coverage(&table.names, Operation::Truncate, table.kind);
@@ -173,13 +177,6 @@ fn unprotected(relid: Oid) -> Coverage {
         }
         None => Coverage::Absent,
     }
-}
-
-/// The approval that covers all of them.
-fn all(mut coverages: impl Iterator<Item = Coverage>) -> Option<Coverage> {
-    let first = coverages.next()?;
-    let covered = |coverage: &Coverage| matches!(coverage, Coverage::Covered(_));
-    (covered(&first) && coverages.all(|coverage| covered(&coverage))).then_some(first)
 }
 
 /// The tables, and those that TRUNCATE ... CASCADE empties with them.
