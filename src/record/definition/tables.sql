@@ -46,15 +46,16 @@ WITH RECURSIVE chosen(oid) AS (
     LEFT JOIN owned AS o ON o.relid = x.attrelid AND o.attnum = x.attnum AND o.deptype = 'i'
     LEFT JOIN pg_constraint AS k ON k.conrelid = x.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[x.attnum]
 ), columns AS (
-    SELECT attrelid, string_agg(
+    -- A child's own constraint on a parent's column has its name from the beginning: later the parent's is there.
+    SELECT attrelid, string_agg(CASE WHEN NOT own THEN format('CONSTRAINT %I NOT NULL %I', not_null_name, attname) ELSE
         format('%I %s', attname, type_text)
         || CASE WHEN attgenerated = 's' THEN format(' GENERATED ALWAYS AS (%s) STORED', expr)
                 WHEN attgenerated <> '' THEN format(' GENERATED ALWAYS AS (%s) VIRTUAL', expr)
                 WHEN options IS NOT NULL THEN format(' GENERATED %s AS IDENTITY (SEQUENCE NAME %s %s)',
                     CASE attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END, seq_full_name, options)
                 WHEN expr IS NOT NULL THEN format(' DEFAULT %s', expr) ELSE '' END
-        || not_null, ', ' ORDER BY attnum) AS list
-    FROM a WHERE own AND reloftype = 0 GROUP BY attrelid
+        || not_null END, ', ' ORDER BY attnum) AS list
+    FROM a WHERE (own OR not_null_name IS NOT NULL AND not_null <> '') AND reloftype = 0 GROUP BY attrelid
 ), command(rank, depth, relid, object, kind, name, definition) AS (
     SELECT 30, depth, relid, full_name, 'sequence', seq_full_name,
            format('CREATE SEQUENCE %s AS %s %s', seq_full_name, seqtype, options)
@@ -87,7 +88,7 @@ WITH RECURSIVE chosen(oid) AS (
     SELECT 47, depth, attrelid, full_name, 'not null', attname::text,
            CASE WHEN not_null_name IS NOT NULL THEN format('ALTER TABLE %s ADD CONSTRAINT %I NOT NULL %I', full_name, not_null_name, attname)
                 ELSE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', full_name, attname) END
-    FROM a WHERE (NOT own OR reloftype <> 0) AND not_null <> ''
+    FROM a WHERE (NOT own AND not_null_name IS NULL OR reloftype <> 0) AND not_null <> ''
     UNION ALL
     SELECT 48, depth, attrelid, full_name, 'column storage', attname::text,
            format('ALTER TABLE ONLY %s ALTER COLUMN %I SET STORAGE %s', full_name, attname,
