@@ -126,6 +126,37 @@ fn ddl_on_a_follower_is_covered_like_its_rows() {
 }
 
 #[test]
+fn what_takes_followers_without_naming_them_is_covered_by_an_approval_of_everything() {
+    for (members, approved) in [
+        ("\"max_rows\": 500", "OPS-142"),
+        ("\"max_rows\": 500, \"relations\": [\"far.notes\"]", "null"),
+        (
+            "\"max_rows\": 500, \"relations\": [\"public.users\"], \"operations\": [\"drop\"]",
+            "null",
+        ),
+    ] {
+        for drop in ["DROP SCHEMA far CASCADE", "DROP TYPE kind CASCADE"] {
+            let (_db, mut admin, _app) = world();
+            passes(
+                &mut admin,
+                "CREATE SCHEMA far; CREATE TYPE kind AS ENUM ('a');
+                 CREATE TABLE far.notes (id int PRIMARY KEY, k kind, user_id bigint REFERENCES users ON DELETE CASCADE);
+                 INSERT INTO far.notes VALUES (1, 'a', 1)",
+            );
+            under(&mut admin, members, drop);
+            assert_eq!(
+                query_text(
+                    &mut admin,
+                    "SELECT rows, approval ->> 'reason' FROM backstop.statement ORDER BY statement_id DESC LIMIT 1"
+                ),
+                format!("1|{approved}"),
+                "{members} {drop}"
+            );
+        }
+    }
+}
+
+#[test]
 fn ddl_on_a_follower_runs_under_its_token() {
     let (_db, mut admin, _app) = world();
     let both = "DO $d$ BEGIN DELETE FROM users WHERE id = 150; TRUNCATE subscriptions; END $d$";

@@ -127,6 +127,15 @@ fn a_setval_that_was_shown_going_forward_does_not_go_back() {
     assert_eq!(refusal.sqlstate, "SF011");
     assert!(refusal.detail.contains("to 6000, down"), "{refusal:?}");
     assert_eq!(position(&mut world), "7000");
+    // A number that was handed out is not made the next one.
+    let again = token_of(&mut world, "SELECT setval('s', 7500, false)");
+    passes(
+        &mut world.admin,
+        "SET backstop.approval = '{\"reason\": \"x\", \"max_rows\": 1}'; SELECT setval('s', 7500); RESET backstop.approval",
+    );
+    let refusal = refused(&mut world.app, &run(&again));
+    assert_eq!(refusal.sqlstate, "SF011");
+    assert!(refusal.detail.contains(", again"), "{refusal:?}");
     // Nor is it moved back again and again by runs that are rolled back.
     let next = token_of(&mut world, "SELECT setval('s', 8000)");
     for at in ["8000", "8000"] {

@@ -184,16 +184,13 @@ impl Standing {
                 .iter()
                 .any(|relation| request.names.contains(relation))
         {
-            let why = format!(
-                "The approval covers {}, not {}.",
-                relations.join(", "),
-                request.names[0]
-            );
+            let name = request.names.first().map_or("", String::as_str);
+            let why = format!("The approval covers {}, not {name}.", relations.join(", "));
             let unqualified = relations.iter().any(|relation| !relation.contains('.'));
             return Some(match unqualified {
                 true => format!(
                     "{why} Relations are named with their schema: \"relations\": {}.",
-                    Value::from(vec![request.names[0].as_str()])
+                    Value::from(vec![name])
                 ),
                 false => why,
             });

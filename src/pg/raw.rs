@@ -155,6 +155,8 @@ unsafe extern "C-unwind" {
         lock: c_int,
         parents: *mut *mut pg_sys::List,
     ) -> *mut pg_sys::List;
+    /// catalog/partition.h
+    pub fn get_partition_parent(relid: pg_sys::Oid, even_if_detached: bool) -> pg_sys::Oid;
 }
 
 // What runs a user's statement, below `attempt`.

@@ -65,8 +65,12 @@ pub(super) fn announce(
     // nextval moves it between the preview and the run; that it goes the other way is another change. A run that was rolled
     // back has left it where it is to go.
     let down = format!("{change}, down");
+    let again = format!("{change}, again");
     let words: &[&str] = match (old, new) {
         (Some(old), Some(new)) if new.value < old.value => &[&down],
+        (Some(old), Some(new)) if new == old => &[&change, &down, &again],
+        // Handed out once, it would be the next.
+        (Some(old), Some(new)) if new.value == old.value && old.is_called => &[&again],
         (Some(old), Some(new)) if new.value == old.value => &[&change, &down],
         _ => &[&change],
     };

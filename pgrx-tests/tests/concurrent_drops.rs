@@ -1,0 +1,101 @@
+//! TRUNCATE and DROP that wait for another session's protect() or foreign key: they are judged by what holds when they have the
+//! lock.
+
+use pg_backstop_tests::{
+    Database, database_with, passes, query_text, refused, until_someone_waits,
+};
+
+/// Something is protected already: every statement is looked at.
+const WORLD: &str = "
+    CREATE TABLE other (id int PRIMARY KEY); SELECT backstop.protect('other');
+    CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v int); INSERT INTO t (v) SELECT 0 FROM generate_series(1, 500);
+    CREATE TABLE parted (a int PRIMARY KEY) PARTITION BY RANGE (a);
+    CREATE TABLE part PARTITION OF parted FOR VALUES FROM (0) TO (1000); INSERT INTO parted SELECT generate_series(1, 500);
+    CREATE TABLE follower (id int PRIMARY KEY, other_id int REFERENCES other ON DELETE CASCADE);
+    INSERT INTO follower SELECT generate_series(1, 500);
+    CREATE TABLE child (id int PRIMARY KEY, other_id int); INSERT INTO child SELECT generate_series(1, 500)";
+
+/// `second` in a session of its own while `first` is not committed; its SQLSTATE, empty where it passes.
+fn behind(db: &Database, first: &str, second: &str) -> String {
+    let mut one = db.connect();
+    passes(&mut one, &format!("BEGIN; {first}"));
+    let mut two = db.connect();
+    let second = second.to_owned();
+    let waiting = std::thread::spawn(move || match two.batch_execute(&second) {
+        Ok(()) => String::new(),
+        Err(error) => error
+            .code()
+            .map_or_else(|| error.to_string(), |code| code.code().to_owned()),
+    });
+    until_someone_waits(&mut db.connect());
+    passes(&mut one, "COMMIT");
+    waiting.join().expect("the waiting session")
+}
+
+#[test]
+fn a_table_that_is_protected_meanwhile_stays() {
+    for (first, second) in [
+        ("SELECT backstop.protect('t')", "TRUNCATE t"),
+        ("SELECT backstop.protect('t')", "TRUNCATE child, t"),
+        ("SELECT backstop.protect('t')", "DROP TABLE t"),
+        (
+            "SELECT backstop.protect('t', require => 'always', approval => 'second_person')",
+            "DO $$ BEGIN TRUNCATE t; EXCEPTION WHEN division_by_zero THEN NULL; END $$",
+        ),
+        ("SELECT backstop.protect('parted')", "TRUNCATE part"),
+        ("SELECT backstop.protect('parted')", "TRUNCATE parted"),
+        ("SELECT backstop.protect('parted')", "DROP TABLE part"),
+        ("SELECT backstop.protect('parted')", "DROP TABLE parted"),
+        ("SELECT backstop.protect('follower')", "TRUNCATE follower"),
+        ("SELECT backstop.protect('follower')", "DROP TABLE follower"),
+    ] {
+        let (db, mut admin) = database_with(WORLD);
+        assert_eq!(behind(&db, first, second), "SF008", "{second}");
+        let rows = "SELECT count(*) FROM t UNION ALL SELECT count(*) FROM parted UNION ALL SELECT count(*) FROM follower";
+        assert_eq!(query_text(&mut admin, rows), "500\n500\n500", "{second}");
+    }
+}
+
+#[test]
+fn a_sequence_that_is_registered_meanwhile_stays() {
+    let (db, mut admin) = database_with(WORLD);
+    let protect = "SELECT backstop.protect_sequence('t_id_seq')";
+    assert_eq!(behind(&db, protect, "TRUNCATE t RESTART IDENTITY"), "SF007");
+    assert_eq!(
+        query_text(&mut admin, "SELECT last_value FROM t_id_seq"),
+        "500"
+    );
+}
+
+#[test]
+fn a_table_that_follows_meanwhile_is_recorded() {
+    let key = "ALTER TABLE child ADD FOREIGN KEY (other_id) REFERENCES other ON DELETE CASCADE";
+    for second in [
+        "DROP TABLE child",
+        "DROP TABLE IF EXISTS child CASCADE",
+        "DO $$ BEGIN DROP TABLE child; END $$",
+        "TRUNCATE child",
+    ] {
+        let (db, mut admin) = database_with(WORLD);
+        assert_eq!(behind(&db, key, second), "", "{second}");
+        assert_eq!(
+            query_text(&mut admin, "SELECT sum(rows) FROM backstop.statement"),
+            "500",
+            "{second}"
+        );
+    }
+}
+
+/// Who may not truncate or drop a table locks nothing either.
+#[test]
+fn who_may_not_waits_for_nothing() {
+    let (db, mut admin) = database_with(WORLD);
+    passes(&mut admin, "REVOKE TRUNCATE ON t FROM app");
+    let mut one = db.connect();
+    passes(&mut one, "BEGIN; LOCK TABLE t, part");
+    let mut app = db.connect_as("app");
+    passes(&mut app, "SET lock_timeout = '2s'");
+    for statement in ["TRUNCATE t", "DROP TABLE t", "DROP TABLE part"] {
+        assert_eq!(refused(&mut app, statement).sqlstate, "42501");
+    }
+}
