@@ -142,6 +142,33 @@ pub fn major() -> Result<u16> {
     }
 }
 
+/// A copy of a database of the shared server by way of pg_dump and pg_restore, dropped with the value.
+///
+/// # Panics
+/// When either of them fails.
+#[must_use]
+#[track_caller]
+pub fn dumped(original: &Database) -> Database {
+    let copy = Database {
+        endpoint: original.endpoint.clone(),
+        name: format!("{}_dump", original.name),
+    };
+    let name = &copy.name;
+    passes(
+        &mut cluster().admin(),
+        &format!("CREATE DATABASE {name} TEMPLATE template0"),
+    );
+    let file = std::env::temp_dir().join(format!("{name}.dump"));
+    let path = file.to_string_lossy();
+    let dump = ["--format=custom", "--file", &path, &original.name];
+    cluster().program("pg_dump", &dump).expect("pg_dump");
+    let back = ["--exit-on-error", "--dbname", name, &path];
+    let restored = cluster().program("pg_restore", &back);
+    let _ = std::fs::remove_file(&file);
+    restored.expect("pg_restore");
+    copy
+}
+
 /// The schemas of a database of the shared server that match `pattern`, as pg_dump tells them: its commands, sorted.
 /// Neither rows are told, nor OIDs, nor the order of making and of columns.
 ///

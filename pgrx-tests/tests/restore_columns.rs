@@ -2,7 +2,7 @@
 
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
-    Database, approved, cluster, database_with, last_statement, now, passes, query_text, refused,
+    Database, approved, database_with, dumped, last_statement, now, passes, query_text, refused,
 };
 
 fn world(sql: &str) -> (Database, Client) {
@@ -335,27 +335,6 @@ fn a_detached_partition_comes_back_unless_it_was_dropped_unprotected() {
             go_back(&mut admin, &at);
             assert_eq!(rows(&mut admin, "TABLE p"), then);
         }
-    }
-}
-
-/// A database that `original` was dumped into, dropped with the value.
-fn dumped(original: &Database) -> Database {
-    let name = format!("{}_dump", original.name);
-    let server = cluster();
-    passes(
-        &mut server.admin(),
-        &format!("CREATE DATABASE {name} TEMPLATE template0"),
-    );
-    let file = std::env::temp_dir().join(format!("{name}.dump"));
-    let file = file.to_string_lossy();
-    let dump = ["--format=custom", "--file", &file, &original.name];
-    server.program("pg_dump", &dump).expect("pg_dump");
-    let restored = server.program("pg_restore", &["--dbname", &name, &file]);
-    let _ = std::fs::remove_file(&*file);
-    restored.expect("pg_restore");
-    Database {
-        endpoint: original.endpoint.clone(),
-        name,
     }
 }
 

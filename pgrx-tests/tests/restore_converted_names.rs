@@ -2,7 +2,7 @@
 
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
-    Database, approved, cluster, database_with, last_statement, now, passes, query_text, refused,
+    Database, approved, database_with, dumped, last_statement, now, passes, query_text, refused,
 };
 
 fn rows(client: &mut Client, table: &str) -> String {
@@ -251,28 +251,6 @@ fn a_childs_own_column_of_the_recorded_name_stays() {
     assert_eq!(rows(&mut admin, "c"), "(2,02,5)");
 }
 
-/// The database as a dump of it brings it back.
-fn dumped(db: &Database) -> (Database, Client) {
-    let name = format!("{}_dump", db.name);
-    passes(
-        &mut cluster().admin(),
-        &format!("CREATE DATABASE {name} TEMPLATE template0"),
-    );
-    let file = std::env::temp_dir().join(format!("{name}.dump"));
-    let file = file.to_string_lossy();
-    let dump = ["--format=custom", "--file", &file, &db.name];
-    cluster().program("pg_dump", &dump).expect("pg_dump");
-    let restored = cluster().program("pg_restore", &["--dbname", &name, &file]);
-    let _ = std::fs::remove_file(&*file);
-    restored.expect("pg_restore");
-    let copy = Database {
-        endpoint: db.endpoint.clone(),
-        name,
-    };
-    let client = copy.connect();
-    (copy, client)
-}
-
 #[test]
 fn exchanged_names_are_followed_through_a_dump() {
     let renames = [
@@ -294,7 +272,8 @@ fn exchanged_names_are_followed_through_a_dump() {
             _ => "UPDATE t SET w = 'b' WHERE id = 2",
         };
         passes(&mut admin, changed);
-        let (_copy, mut copy) = dumped(&db);
+        let database = dumped(&db);
+        let mut copy = database.connect();
         for sql in &renames[before..] {
             approved(&mut copy, 100, sql);
         }

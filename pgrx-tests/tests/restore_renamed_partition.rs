@@ -1,9 +1,7 @@
 //! A partition, or a child, that was dropped, restored and renamed is not made again.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{
-    Database, approved, cluster, database_with, last_statement, now, passes, query_text,
-};
+use pg_backstop_tests::{approved, database_with, dumped, last_statement, now, passes, query_text};
 
 /// A partitioned table, with everything that sits on a partition.
 const PARTITIONED: &str = "CREATE TABLE p (id int, k int, v int, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
@@ -20,28 +18,6 @@ fn run(client: &mut Client, sql: &str) -> String {
         client,
         &format!("SELECT sum(restored), sum(conflicts) FROM {sql}"),
     )
-}
-
-/// A copy of the database by way of pg_dump, dropped with the value.
-fn dumped(original: &Database) -> Database {
-    let name = format!("{}_copy", original.name);
-    let file = std::env::temp_dir().join(&name);
-    let path = file.to_string_lossy();
-    passes(
-        &mut cluster().admin(),
-        &format!("CREATE DATABASE {name} TEMPLATE template0"),
-    );
-    let copy = Database {
-        endpoint: original.endpoint.clone(),
-        name,
-    };
-    let dump = ["-d", &original.name, "-Fc", "-f", &path];
-    cluster().program("pg_dump", &dump).expect("pg_dump");
-    let to = copy.conninfo("postgres");
-    let back = ["--exit-on-error", "-d", &to, &path];
-    cluster().program("pg_restore", &back).expect("pg_restore");
-    let _ = std::fs::remove_file(&file);
-    copy
 }
 
 /// Names of the indexes of the tables that are not ours.

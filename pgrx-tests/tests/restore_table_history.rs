@@ -2,7 +2,7 @@
 
 use pg_backstop_tests::postgres::Client;
 use pg_backstop_tests::{
-    Database, approved, cluster, database_with, last_statement, now, passes, query_text, refused,
+    approved, database_with, dumped, last_statement, now, passes, query_text, refused,
 };
 
 const SWAP: &str = "RENAME a TO zz; RENAME b TO a; RENAME zz TO b";
@@ -31,28 +31,6 @@ fn alter(client: &mut Client, table: &str, commands: &str) {
     for command in commands.split("; ") {
         approved(client, 1000, &format!("ALTER TABLE {table} {command}"));
     }
-}
-
-/// A copy of the database by way of pg_dump, dropped with the value.
-fn dumped(original: &Database) -> Database {
-    let name = format!("{}_copy", original.name);
-    let file = std::env::temp_dir().join(&name);
-    let path = file.to_string_lossy();
-    passes(
-        &mut cluster().admin(),
-        &format!("CREATE DATABASE {name} TEMPLATE template0"),
-    );
-    let copy = Database {
-        endpoint: original.endpoint.clone(),
-        name,
-    };
-    let dump = ["-d", &original.name, "-Fc", "-f", &path];
-    cluster().program("pg_dump", &dump).expect("pg_dump");
-    let to = copy.conninfo("postgres");
-    let back = ["--exit-on-error", "-d", &to, &path];
-    cluster().program("pg_restore", &back).expect("pg_restore");
-    let _ = std::fs::remove_file(&file);
-    copy
 }
 
 const PARTITIONED: &str = "CREATE TABLE e (id bigint PRIMARY KEY, a text, b text) PARTITION BY RANGE (id);
