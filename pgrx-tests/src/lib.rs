@@ -53,7 +53,7 @@ pub use database::{Database, Notices};
 pub use endpoint::{Endpoint, PORT, export};
 pub use node::node_modules;
 pub use options::{ClusterOptions, Preload};
-pub use patience::{comes_to, until_someone_waits};
+pub use patience::{behind, comes_to, sqlstate_of, until_someone_waits, until_they_wait};
 pub use pooler::Pooler;
 pub use postgres;
 pub use python::python_venv;

@@ -1,9 +1,7 @@
 //! TRUNCATE and DROP that wait for another session's protect() or foreign key: they are judged by what holds when they have the
 //! lock.
 
-use pg_backstop_tests::{
-    Database, database_with, passes, query_text, refused, until_someone_waits,
-};
+use pg_backstop_tests::{behind, database_with, passes, query_text, refused};
 
 /// Something is protected already: every statement is looked at.
 const WORLD: &str = "
@@ -14,23 +12,6 @@ const WORLD: &str = "
     CREATE TABLE follower (id int PRIMARY KEY, other_id int REFERENCES other ON DELETE CASCADE);
     INSERT INTO follower SELECT generate_series(1, 500);
     CREATE TABLE child (id int PRIMARY KEY, other_id int); INSERT INTO child SELECT generate_series(1, 500)";
-
-/// `second` in a session of its own while `first` is not committed; its SQLSTATE, empty where it passes.
-fn behind(db: &Database, first: &str, second: &str) -> String {
-    let mut one = db.connect();
-    passes(&mut one, &format!("BEGIN; {first}"));
-    let mut two = db.connect();
-    let second = second.to_owned();
-    let waiting = std::thread::spawn(move || match two.batch_execute(&second) {
-        Ok(()) => String::new(),
-        Err(error) => error
-            .code()
-            .map_or_else(|| error.to_string(), |code| code.code().to_owned()),
-    });
-    until_someone_waits(&mut db.connect());
-    passes(&mut one, "COMMIT");
-    waiting.join().expect("the waiting session")
-}
 
 #[test]
 fn a_table_that_is_protected_meanwhile_stays() {

@@ -1,12 +1,13 @@
-//! ALTER TABLE, TRUNCATE, DROP TABLE, and CREATE TRIGGER under one of the guard's names, are judged under the lock that
-//! PostgreSQL would take after it: what they wait for there may be a protect(), or a foreign key that makes a follower.
+//! ALTER TABLE, TRUNCATE, DROP, and CREATE TRIGGER under one of the guard's names, are judged under the lock that PostgreSQL
+//! would take after it: what they wait for there may be a protect(), or a foreign key that makes a follower.
 
 use super::{guarded, raise};
+use crate::ddl::capture::roots::{self, Roots};
+use crate::ddl::object;
 use crate::ddl::scope::{resolve, resolve_names};
-use crate::guard_triggers;
 use crate::pg::{catalog, compat, raw};
-use crate::registry;
-use pgrx::pg_sys::{self, NodeTag, Oid};
+use crate::{guard_triggers, gucs, registry};
+use pgrx::pg_sys::{self, AlterTableType, NodeTag, Oid};
 use std::ptr;
 
 /// Takes the lock and returns what is locked. A table that is protected already is not waited for: it may be refused at
@@ -29,7 +30,15 @@ pub unsafe fn take(statement: *mut pg_sys::Node) -> Oid {
                     return pg_sys::InvalidOid;
                 }
                 let lock = raw::AlterTableGetLockLevel((*statement).cmds);
-                raw::AlterTableLookupRelation(statement, lock)
+                let relid = raw::AlterTableLookupRelation(statement, lock);
+                if takes_columns(statement) {
+                    let (_, error) = guarded((), || {
+                        children(relid);
+                        Ok(())
+                    });
+                    raise(error);
+                }
+                relid
             }
             NodeTag::T_CreateTrigStmt => {
                 let statement = statement as *mut pg_sys::CreateTrigStmt;
@@ -55,6 +64,20 @@ pub unsafe fn take(statement: *mut pg_sys::Node) -> Oid {
             NodeTag::T_DropStmt => {
                 let (_, error) = guarded((), || {
                     dropped(statement.cast());
+                    if is_first_protection() {
+                        let roots = roots::of_drop(statement.cast());
+                        roots.filter(Roots::take_others).inspect(taken_along);
+                    }
+                    Ok(())
+                });
+                raise(error);
+                pg_sys::InvalidOid
+            }
+            NodeTag::T_DropOwnedStmt => {
+                let (_, error) = guarded((), || {
+                    if is_first_protection() {
+                        roots::of_drop_owned(statement.cast()).inspect(taken_along);
+                    }
                     Ok(())
                 });
                 raise(error);
@@ -80,7 +103,7 @@ unsafe fn truncated(statement: *mut pg_sys::TruncateStmt) {
                 let user = pg_sys::GetUserId();
                 let truncate = pg_sys::ACL_TRUNCATE as pg_sys::AclMode;
                 let allowed = pg_sys::pg_class_aclcheck(*relid, user, truncate);
-                allowed == pg_sys::AclResult::ACLCHECK_OK && is_table(*relid)
+                allowed == pg_sys::AclResult::ACLCHECK_OK && roots::has_rows(*relid)
             });
         let relations: Vec<Oid> = relations.collect();
         relations.iter().for_each(|relid| lock(*relid));
@@ -114,10 +137,7 @@ unsafe fn dropped(statement: *mut pg_sys::DropStmt) {
             let Some(relid) = resolve_names(raw::list_nth((*statement).objects, n).cast()) else {
                 continue;
             };
-            let schema = pg_sys::get_rel_namespace(relid);
-            let owned = compat::owns(pg_sys::RelationRelationId, relid)
-                || compat::owns(pg_sys::NamespaceRelationId, schema);
-            if !owned || !is_table(relid) || is_known(relid) {
+            if !roots::may_drop_relation(relid) || !roots::has_rows(relid) || is_known(relid) {
                 continue;
             }
             if pg_sys::get_rel_relispartition(relid) {
@@ -131,18 +151,46 @@ unsafe fn dropped(statement: *mut pg_sys::DropStmt) {
     }
 }
 
-/// Whether it is a table of this session's or of everyone's, and none of PostgreSQL's own.
-fn is_table(relid: Oid) -> bool {
-    // SAFETY: a syscache look-up.
-    let kind = unsafe { pg_sys::get_rel_relkind(relid) } as u8;
-    let kinds = [
-        pg_sys::RELKIND_RELATION,
-        pg_sys::RELKIND_PARTITIONED_TABLE,
-        pg_sys::RELKIND_FOREIGN_TABLE,
-    ];
-    relid.to_u32() >= pg_sys::FirstNormalObjectId
-        && kinds.contains(&kind)
-        && !catalog::is_others_temporary(relid)
+/// Whether nothing is protected here, so that what a DROP takes along is looked at by nobody before PostgreSQL waits for it.
+/// Where something is, `capture` locks it, once it knows that the statement will not be refused.
+fn is_first_protection() -> bool {
+    gucs::mode() != gucs::Mode::Off
+        && registry::current().is_none()
+        && object::extension() != pg_sys::InvalidOid
+}
+
+fn taken_along(roots: &Roots) {
+    roots::lock_all(&roots.objects);
+}
+
+/// Whether ALTER TABLE drops columns or changes their types, and those of children with them.
+///
+/// # Safety
+/// `statement` must be live, its commands AlterTableCmd nodes.
+unsafe fn takes_columns(statement: *mut pg_sys::AlterTableStmt) -> bool {
+    // SAFETY: the caller vouches for the statement.
+    unsafe {
+        (0..raw::list_length((*statement).cmds)).any(|n| {
+            let command = raw::list_nth((*statement).cmds, n) as *mut pg_sys::AlterTableCmd;
+            matches!(
+                (*command).subtype,
+                AlterTableType::AT_DropColumn | AlterTableType::AT_AlterColumnType
+            )
+        })
+    }
+}
+
+/// Locks a table's children, each behind its parents.
+fn children(relid: Oid) {
+    if relid == pg_sys::InvalidOid {
+        return;
+    }
+    // SAFETY: a locked relation; a List of OIDs, found without a lock and then locked in its order.
+    unsafe {
+        let none = pg_sys::NoLock as i32;
+        let members = raw::find_all_inheritors(relid, none, ptr::null_mut());
+        catalog::oid_list(members).into_iter().for_each(lock);
+    }
 }
 
 fn lock(relid: Oid) {

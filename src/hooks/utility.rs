@@ -188,7 +188,7 @@ unsafe fn before(
     let whole = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
     // SAFETY: the caller vouches for the statement.
     let moves_tables = whole && unsafe { moves_tables(statement) };
-    let Some(registry) = registry else {
+    let Some(mut registry) = registry else {
         // Who switches the mode off moves partitions and adds foreign keys, and switches it on again: triggers go with them.
         // SAFETY: the caller vouches for the statement.
         unsafe {
@@ -227,6 +227,12 @@ unsafe fn before(
                 own_trigger::replace_same(statement.cast());
             }
             entered.captured = capture::before(statement, &registry)?;
+            // What goes is locked now, and somebody may have protected it before.
+            let now = registry::current().filter(|now| !Rc::ptr_eq(now, &registry));
+            if let Some(now) = now {
+                enforce::all(&findings(statement, &now), Stage::Statement)?;
+                registry = now;
+            }
             guard_triggers::make_way(statement, &registry);
             if everyone::may_withhold(statement) {
                 let withheld = everyone::functions_withheld();

@@ -77,6 +77,20 @@ pub fn closure(roots: &[Object]) -> Vec<Object> {
     read(CLOSURE, &arguments)
 }
 
+/// Tables in the order in which queries lock them: a parent before its children.
+pub fn parents_first(relids: Vec<Oid>) -> Vec<Oid> {
+    let sql = "
+        WITH RECURSIVE above(relid, ancestor, depth) AS (
+            SELECT r, r, 0 FROM unnest($1::oid[]) AS r
+            UNION
+            SELECT a.relid, i.inhparent, a.depth + 1 FROM above AS a JOIN pg_inherits AS i ON i.inhrelid = a.ancestor
+        ) SELECT relid FROM above GROUP BY relid ORDER BY max(depth), relid";
+    // SAFETY: an oid[] argument.
+    let argument = unsafe { DatumWithOid::new(relids, pg_sys::OIDARRAYOID) };
+    let _privileged = Privileged::for_ddl();
+    newest::select(sql, &[argument], |row| row.get(1))
+}
+
 /// What roles own in this database.
 pub fn owned_by(roles: Vec<Oid>) -> Vec<Object> {
     // SAFETY: an oid[] argument.

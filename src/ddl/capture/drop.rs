@@ -2,16 +2,17 @@
 
 use super::closure::{self, Object};
 use super::dropped::{guarded, is_table, partitioned, taken};
-use super::{begun, lock, rows, rows_for_columns, will_be_refused};
-use crate::ddl::scope::{resolve_names, role_ids};
+use super::roots::{self, Roots};
+use super::{begun, rows, rows_for_columns, will_be_refused};
 use crate::model::Operation;
-use crate::pg::{catalog, compat, raw};
+use crate::pg::catalog;
 use crate::record::whole::Destroyer;
 use crate::record::{definition, table_change};
-use crate::registry::Registry;
+use crate::registry::{self, Guarded, Registry};
 use crate::report::Outcome;
+use crate::running::coverage::Coverage;
 use crate::running::underway::Underway;
-use pgrx::pg_sys::{self, ObjectType::*, Oid};
+use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
 
 /// DROP TABLE, SCHEMA, EXTENSION, TYPE, ...
@@ -23,47 +24,17 @@ pub unsafe fn objects(
     registry: &Rc<Registry>,
 ) -> Outcome<Option<Underway>> {
     // SAFETY: the caller vouches for the statement.
-    unsafe {
-        let kind = (*statement).removeType;
-        let cascade = (*statement).behavior == pg_sys::DropBehavior::DROP_CASCADE;
-        let mut roots = Vec::new();
-        for n in 0..raw::list_length((*statement).objects) {
-            let object = raw::list_nth((*statement).objects, n) as *mut pg_sys::Node;
-            match kind {
-                OBJECT_TABLE | OBJECT_FOREIGN_TABLE | OBJECT_VIEW | OBJECT_MATVIEW
-                | OBJECT_SEQUENCE | OBJECT_INDEX => {
-                    if let Some(relid) = resolve_names(object.cast()) {
-                        if !owns_relation(relid) {
-                            // PostgreSQL refuses it, before it locks anything.
-                            return Ok(None);
-                        }
-                        roots.push(Object::relation(relid));
-                    }
-                }
-                // These go without a row or a column.
-                OBJECT_TRIGGER | OBJECT_RULE | OBJECT_POLICY => return Ok(None),
-                _ if cascade || kind == OBJECT_EXTENSION => {
-                    roots.extend(address(kind, object));
-                }
-                _ => return Ok(None),
-            }
-        }
-        let reaches = cascade
-            || kind == OBJECT_EXTENSION
-            || roots.iter().any(|root| {
-                let members = registry.with_children(root.oid);
-                members.iter().any(|relid| registry.table(*relid).is_some())
-            });
-        if !reaches || roots.is_empty() {
-            return Ok(None);
-        }
-        let named = roots
-            .iter()
-            .filter(|root| root.class == pg_sys::RelationRelationId)
-            .flat_map(|root| registry.with_children(root.oid))
-            .collect();
-        capture(registry, &roots, named, describe(roots[0]))
+    let Some(roots) = (unsafe { roots::of_drop(statement) }) else {
+        return Ok(None);
+    };
+    let guarded = |root: &Object| {
+        let members = registry.with_children(root.oid);
+        members.iter().any(|relid| registry.table(*relid).is_some())
+    };
+    if !roots.take_others() && !roots.objects.iter().any(guarded) {
+        return Ok(None);
     }
+    capture(registry, &roots, describe(roots.objects[0]))
 }
 
 /// DROP OWNED.
@@ -75,53 +46,105 @@ pub unsafe fn owned(
     registry: &Rc<Registry>,
 ) -> Outcome<Option<Underway>> {
     // SAFETY: the caller vouches for the statement.
-    unsafe {
-        let roles = role_ids((*statement).roles);
-        if !roles
+    match unsafe { roots::of_drop_owned(statement) } {
+        Some(roots) => capture(registry, &roots, "DROP OWNED".to_owned()),
+        None => Ok(None),
+    }
+}
+
+/// What goes with the roots, as one registry has it.
+struct Going {
+    gone: Vec<Object>,
+    /// The guarded tables.
+    tables: Vec<Rc<Guarded>>,
+    /// The columns of other guarded tables.
+    columns: Vec<Object>,
+    /// What the statement names, with its children.
+    named: Vec<Oid>,
+    /// What covers it.
+    coverage: Coverage,
+}
+
+impl Going {
+    /// `None` where it will be refused.
+    fn look(registry: &Rc<Registry>, roots: &Roots) -> Outcome<Option<Going>> {
+        let gone = closure::closure(&roots.objects);
+        let tables = guarded(registry, &gone);
+        let relids: Vec<Oid> = tables.iter().map(|table| table.relid).collect();
+        let columns: Vec<Object> = gone
             .iter()
-            .all(|role| pg_sys::has_privs_of_role(pg_sys::GetUserId(), *role))
-        {
-            return Ok(None);
-        }
-        let roots = closure::owned_by(roles);
-        capture(registry, &roots, Vec::new(), "DROP OWNED".to_owned())
+            .copied()
+            .filter(|object| {
+                object.class == pg_sys::RelationRelationId
+                    && object.column > 0
+                    && registry.table(object.oid).is_some()
+                    && !relids.contains(&object.oid)
+            })
+            .collect();
+        let named: Vec<Oid> = roots
+            .objects
+            .iter()
+            .filter(|root| roots.named && root.class == pg_sys::RelationRelationId)
+            .flat_map(|root| registry.with_children(root.oid))
+            .collect();
+        let coverage = if relids.is_empty() && columns.is_empty() {
+            Coverage::Absent
+        } else {
+            taken(
+                registry,
+                &relids,
+                &columns,
+                &roots.objects,
+                !named.is_empty(),
+            )?
+        };
+        let going = Going {
+            gone,
+            tables,
+            columns,
+            named,
+            coverage,
+        };
+        let refused = will_be_refused(registry, &going.concerned(), &going.coverage);
+        Ok((!refused).then_some(going))
+    }
+
+    /// The guarded relations that lose something.
+    fn concerned(&self) -> Vec<Oid> {
+        let tables = self.tables.iter().map(|table| table.relid);
+        let columns = self.columns.iter().map(|column| column.oid);
+        let mut concerned: Vec<Oid> = tables.chain(columns).collect();
+        concerned.sort_by_key(|relid| relid.to_u32());
+        concerned.dedup();
+        concerned
     }
 }
 
 /// Captures the guarded tables and columns that go with `roots`.
-fn capture(
-    registry: &Rc<Registry>,
-    roots: &[Object],
-    named: Vec<Oid>,
-    cause: String,
-) -> Outcome<Option<Underway>> {
-    let gone = closure::closure(roots);
-    let mut tables = guarded(registry, &gone);
-    let columns: Vec<Object> = gone
-        .iter()
-        .copied()
-        .filter(|object| {
-            object.class == pg_sys::RelationRelationId
-                && object.column > 0
-                && registry.table(object.oid).is_some()
-                && !tables.iter().any(|table| table.relid == object.oid)
-        })
-        .collect();
+fn capture(registry: &Rc<Registry>, roots: &Roots, cause: String) -> Outcome<Option<Underway>> {
+    // What can only be refused is refused without a wait.
+    if Going::look(registry, roots)?.is_none() {
+        return Ok(None);
+    }
+    roots::lock_all(&roots.objects);
+    let Some(registry) = &registry::current() else {
+        return Ok(None);
+    };
+    let Some(going) = Going::look(registry, roots)? else {
+        return Ok(None);
+    };
+    let concerned = going.concerned();
+    if concerned.is_empty() {
+        return Ok(None);
+    }
+    let Going {
+        gone,
+        mut tables,
+        columns,
+        named,
+        coverage,
+    } = going;
     let mut relids: Vec<Oid> = tables.iter().map(|table| table.relid).collect();
-    if relids.is_empty() && columns.is_empty() {
-        return Ok(None);
-    }
-    let coverage = taken(registry, &relids, &columns, roots, !named.is_empty())?;
-    let mut concerned = relids.clone();
-    concerned.extend(columns.iter().map(|column| column.oid));
-    if will_be_refused(registry, &concerned, &coverage) {
-        return Ok(None);
-    }
-    concerned.sort_by_key(|relid| relid.to_u32());
-    concerned.dedup();
-    for relid in &concerned {
-        lock(*relid);
-    }
     // A foreign table's rows are not here: nothing can be captured, and its turn to be refused comes.
     tables.retain(|table| is_table(table.relid));
     relids.retain(|relid| is_table(*relid));
@@ -205,53 +228,6 @@ fn capture(
         .map(|column| (column.oid, column.column as i16))
         .collect();
     Ok(Some(statement))
-}
-
-/// Whether the user may drop the relation: its owner, its schema's owner, a superuser.
-fn owns_relation(relid: Oid) -> bool {
-    // SAFETY: syscache look-ups.
-    unsafe {
-        compat::owns(pg_sys::RelationRelationId, relid)
-            || compat::owns(
-                pg_sys::NamespaceRelationId,
-                pg_sys::get_rel_namespace(relid),
-            )
-    }
-}
-
-/// The object that a DROP names, if it exists and is the user's to drop; PostgreSQL says so itself otherwise.
-///
-/// # Safety
-/// `object` must be what DropStmt holds for `kind`.
-unsafe fn address(kind: pg_sys::ObjectType::Type, object: *mut pg_sys::Node) -> Option<Object> {
-    // SAFETY: as RemoveObjects() of commands/dropcmds.c asks; the lock is the weakest, the statement takes its own.
-    unsafe {
-        let mut relation = std::ptr::null_mut();
-        let found = pg_sys::get_object_address(
-            kind,
-            object,
-            &mut relation,
-            pg_sys::AccessShareLock as i32,
-            true,
-        );
-        if found.objectId == pg_sys::InvalidOid {
-            return None;
-        }
-        let schema = pg_sys::get_object_namespace(&found);
-        let schemas =
-            schema != pg_sys::InvalidOid && compat::owns(pg_sys::NamespaceRelationId, schema);
-        if !schemas {
-            pg_sys::check_object_ownership(pg_sys::GetUserId(), kind, found, object, relation);
-        }
-        if !relation.is_null() {
-            pg_sys::relation_close(relation, pg_sys::NoLock as i32);
-        }
-        Some(Object {
-            class: found.classId,
-            oid: found.objectId,
-            column: found.objectSubId,
-        })
-    }
 }
 
 /// `public.users`, `schema shop`.

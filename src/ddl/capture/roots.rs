@@ -1,0 +1,181 @@
+//! What a DROP names, and the tables that go with it: locked before anybody looks at what they are.
+
+use super::closure::{self, Object};
+use crate::ddl::scope::{resolve_names, role_ids};
+use crate::pg::{catalog, compat, raw};
+use pgrx::pg_sys::{self, ObjectType::*, Oid};
+use std::collections::HashSet;
+
+/// What a statement drops, by whatever name it says so.
+pub struct Roots {
+    pub objects: Vec<Object>,
+    /// It names them, and not the role that owns them.
+    pub named: bool,
+    /// What depends on them goes, too.
+    pub cascade: bool,
+}
+
+impl Roots {
+    /// Whether other tables, or other tables' columns, can go with them.
+    pub fn take_others(&self) -> bool {
+        let is_partitioned = |root: &Object| {
+            let relation = root.class == pg_sys::RelationRelationId;
+            // SAFETY: a syscache look-up.
+            relation
+                && unsafe { pg_sys::get_rel_relkind(root.oid) } as u8
+                    == pg_sys::RELKIND_PARTITIONED_TABLE
+        };
+        self.cascade || self.objects.iter().any(is_partitioned)
+    }
+}
+
+/// DROP TABLE, SCHEMA, EXTENSION, TYPE, ...: `None` where neither a row nor a column can go, and where PostgreSQL says that it
+/// may not be.
+///
+/// # Safety
+/// `statement` must be live.
+pub unsafe fn of_drop(statement: *mut pg_sys::DropStmt) -> Option<Roots> {
+    // SAFETY: the caller vouches for the statement.
+    unsafe {
+        let kind = (*statement).removeType;
+        let cascade = (*statement).behavior == pg_sys::DropBehavior::DROP_CASCADE;
+        let mut objects = Vec::new();
+        for n in 0..raw::list_length((*statement).objects) {
+            let object = raw::list_nth((*statement).objects, n) as *mut pg_sys::Node;
+            match kind {
+                OBJECT_TABLE | OBJECT_FOREIGN_TABLE | OBJECT_VIEW | OBJECT_MATVIEW
+                | OBJECT_SEQUENCE | OBJECT_INDEX => {
+                    if let Some(relid) = resolve_names(object.cast()) {
+                        if !may_drop_relation(relid) {
+                            // PostgreSQL refuses it, before it locks anything.
+                            return None;
+                        }
+                        objects.push(Object::relation(relid));
+                    }
+                }
+                // These go without a row or a column.
+                OBJECT_TRIGGER | OBJECT_RULE | OBJECT_POLICY => return None,
+                _ if cascade || kind == OBJECT_EXTENSION => match address(kind, object) {
+                    Some(found) => objects.push(found),
+                    None if (*statement).missing_ok => {}
+                    None => return None,
+                },
+                _ => return None,
+            }
+        }
+        Some(Roots {
+            objects,
+            named: true,
+            // An extension takes its members.
+            cascade: cascade || kind == OBJECT_EXTENSION,
+        })
+        .filter(|roots| !roots.objects.is_empty())
+    }
+}
+
+/// DROP OWNED: `None` where PostgreSQL refuses it.
+///
+/// # Safety
+/// `statement` must be live.
+pub unsafe fn of_drop_owned(statement: *mut pg_sys::DropOwnedStmt) -> Option<Roots> {
+    // SAFETY: the caller vouches for the statement.
+    unsafe {
+        let roles = role_ids((*statement).roles);
+        let may = |role: &Oid| {
+            pg_sys::has_privs_of_role(pg_sys::GetUserId(), *role)
+                && !pg_sys::IsPinnedObject(pg_sys::AuthIdRelationId, *role)
+        };
+        roles.iter().all(may).then(|| Roots {
+            objects: closure::owned_by(roles),
+            named: false,
+            cascade: true,
+        })
+    }
+}
+
+/// Locks the tables that go with `roots` or lose a column, as PostgreSQL does, but before anybody looks at what they are: what
+/// is waited for here may be a protect(), or a foreign key that makes a follower.
+pub fn lock_all(roots: &[Object]) {
+    let mut locked = HashSet::new();
+    loop {
+        let gone = closure::closure(roots);
+        let fresh: HashSet<Oid> = gone
+            .iter()
+            .filter(|object| object.class == pg_sys::RelationRelationId)
+            .map(|object| object.oid)
+            .filter(|relid| !locked.contains(relid) && has_rows(*relid))
+            .collect();
+        if fresh.is_empty() {
+            return;
+        }
+        for relid in closure::parents_first(fresh.into_iter().collect()) {
+            // SAFETY: any OID can be locked.
+            unsafe { pg_sys::LockRelationOid(relid, pg_sys::AccessExclusiveLock as i32) };
+            locked.insert(relid);
+        }
+    }
+}
+
+/// Whether it is a table of this session's or of everyone's, and none of PostgreSQL's own.
+pub fn has_rows(relid: Oid) -> bool {
+    // SAFETY: a syscache look-up.
+    let kind = unsafe { pg_sys::get_rel_relkind(relid) } as u8;
+    let kinds = [
+        pg_sys::RELKIND_RELATION,
+        pg_sys::RELKIND_PARTITIONED_TABLE,
+        pg_sys::RELKIND_FOREIGN_TABLE,
+    ];
+    relid.to_u32() >= pg_sys::FirstNormalObjectId
+        && kinds.contains(&kind)
+        && !catalog::is_others_temporary(relid)
+}
+
+/// Whether the user may drop the relation: its owner, its schema's owner, a superuser.
+pub fn may_drop_relation(relid: Oid) -> bool {
+    // SAFETY: syscache look-ups.
+    unsafe {
+        compat::owns(pg_sys::RelationRelationId, relid)
+            || compat::owns(
+                pg_sys::NamespaceRelationId,
+                pg_sys::get_rel_namespace(relid),
+            )
+    }
+}
+
+/// The object that a DROP names, if it exists and is the user's to drop; PostgreSQL says so itself otherwise.
+///
+/// # Safety
+/// `object` must be what DropStmt holds for `kind`.
+unsafe fn address(kind: pg_sys::ObjectType::Type, object: *mut pg_sys::Node) -> Option<Object> {
+    // SAFETY: as RemoveObjects() of commands/dropcmds.c asks, under the lock that it takes.
+    unsafe {
+        let mut relation = std::ptr::null_mut();
+        let found = pg_sys::get_object_address(
+            kind,
+            object,
+            &mut relation,
+            pg_sys::AccessExclusiveLock as i32,
+            true,
+        );
+        let aggregate = pg_sys::PROKIND_AGGREGATE as std::ffi::c_char;
+        if found.objectId == pg_sys::InvalidOid
+            || (kind == OBJECT_FUNCTION && pg_sys::get_func_prokind(found.objectId) == aggregate)
+        {
+            return None;
+        }
+        let schema = pg_sys::get_object_namespace(&found);
+        let schemas =
+            schema != pg_sys::InvalidOid && compat::owns(pg_sys::NamespaceRelationId, schema);
+        if !schemas {
+            pg_sys::check_object_ownership(pg_sys::GetUserId(), kind, found, object, relation);
+        }
+        if !relation.is_null() {
+            pg_sys::relation_close(relation, pg_sys::NoLock as i32);
+        }
+        Some(Object {
+            class: found.classId,
+            oid: found.objectId,
+            column: found.objectSubId,
+        })
+    }
+}
