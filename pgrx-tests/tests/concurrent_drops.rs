@@ -70,12 +70,13 @@ fn a_table_that_follows_meanwhile_is_recorded() {
 /// Who may not drop a table locks nothing either.
 #[test]
 fn who_may_not_waits_for_nothing() {
-    let (db, _admin) = database_with(WORLD);
+    let (db, mut admin) = database_with(WORLD);
+    passes(&mut admin, "REVOKE ALL ON t FROM app, PUBLIC");
     let mut one = db.connect();
     passes(&mut one, "BEGIN; LOCK TABLE t, part");
     let mut app = db.connect_as("app");
     passes(&mut app, "SET lock_timeout = '2s'");
-    for statement in ["DROP TABLE t", "DROP TABLE part"] {
+    for statement in ["DROP TABLE t", "DROP TABLE part", "TRUNCATE t"] {
         assert_eq!(
             refused(&mut app, statement).sqlstate,
             "42501",

@@ -83,7 +83,8 @@ pub unsafe fn of_drop_owned(statement: *mut pg_sys::DropOwnedStmt) -> Option<Roo
         let roles = role_ids((*statement).roles);
         let may = |role: &Oid| {
             pg_sys::has_privs_of_role(pg_sys::GetUserId(), *role)
-                && !pg_sys::IsPinnedObject(pg_sys::AuthIdRelationId, *role)
+                // What initdb's own roles own cannot be dropped.
+                && role.to_u32() >= pg_sys::FirstNormalObjectId
         };
         roles.iter().all(may).then(|| Roots {
             objects: closure::owned_by(roles),
