@@ -2,7 +2,7 @@
 
 use super::arguments;
 use super::policy::{execute, typed};
-use crate::ddl::{everyone, scope};
+use crate::ddl::{everyone, names};
 use crate::pg::catalog::{self, OpenRelation};
 use crate::pg::function::Call;
 use crate::report::{Outcome, Report, sqlstate};
@@ -52,7 +52,7 @@ unsafe fn protect_sequence(call: Call) -> Outcome<Datum> {
         )
         .detail("It is temporary."));
     }
-    if scope::is_own(relid) {
+    if names::is_own(relid) {
         return Err(Report::new(
             sqlstate::WRONG_OBJECT_TYPE,
             format!("cannot protect sequence \"{name}\""),

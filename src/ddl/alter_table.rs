@@ -3,7 +3,8 @@
 // PostgreSQL names its commands like this.
 #![allow(non_upper_case_globals)]
 
-use super::scope::{Scope, is_own, resolve};
+use super::names::{is_own, resolve};
+use super::scope::Scope;
 use crate::judge::ddl::{Action, Kind};
 use crate::model::Operation;
 use crate::pg::{catalog, objects, raw};

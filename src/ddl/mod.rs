@@ -1,14 +1,17 @@
 //! DDL that would take protected tables, registered sequences or the guard itself apart.
 //!
-//! `statement` and `alter_table` read what a utility statement names (the ProcessUtility hook and `backstop.check()` ask
+//! `statement`, `drop` and `alter_table` read what a utility statement names (the ProcessUtility hook and `backstop.check()` ask
 //! them), `object` what an object that is being dropped or altered is to the guard (the object-access hook asks it: it
 //! sees what CASCADE, DROP OWNED and functions reach). Both speak in findings, which `enforce` judges.
 
 mod alter_table;
 pub mod capture;
+mod drop;
 pub mod enforce;
 pub mod everyone;
+mod expendable;
 pub mod inner;
+pub mod names;
 pub mod object;
 pub mod own_trigger;
 pub mod scope;

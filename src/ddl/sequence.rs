@@ -1,6 +1,7 @@
 //! What DDL does to registered sequences.
 
-use super::scope::{Scope, resolve, resolve_names};
+use super::names::{resolve, resolve_names};
+use super::scope::Scope;
 use super::{Change, Finding};
 use crate::judge::sequence::{CACHE, Position, Range, reserves_little};
 use crate::model::Operation;

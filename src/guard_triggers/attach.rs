@@ -5,7 +5,7 @@
 
 use super::present::Present;
 use super::{OwnWork, run};
-use crate::ddl::scope::resolve;
+use crate::ddl::names::resolve;
 use crate::pg::privileged::Privileged;
 use crate::pg::{catalog, compat, raw};
 use crate::registry::Registry;

@@ -3,8 +3,8 @@
 
 use super::{guarded, raise};
 use crate::ddl::capture::roots::{self, Roots};
+use crate::ddl::names::{resolve, resolve_names};
 use crate::ddl::object;
-use crate::ddl::scope::{resolve, resolve_names};
 use crate::pg::{catalog, compat, raw};
 use crate::{guard_triggers, gucs, registry};
 use pgrx::pg_sys::{self, AlterTableType, NodeTag, Oid};

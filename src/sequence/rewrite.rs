@@ -1,6 +1,6 @@
 //! Turns setval calls into calls of the guard, and while a preview runs, what else reads or moves sequences.
 
-use crate::ddl::scope::own_schema;
+use crate::ddl::names::own_schema;
 use crate::pg::query::walk::walk_queries;
 use crate::pg::{compat, raw};
 use crate::preview;

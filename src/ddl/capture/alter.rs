@@ -8,7 +8,7 @@ use super::closure::{self, Object};
 use super::{
     begun, coverage_of_followers, coverage_with_parents, lock, rows_for_columns, will_be_refused,
 };
-use crate::ddl::scope::resolve;
+use crate::ddl::names::resolve;
 use crate::ddl::{Table, enforce};
 use crate::judge::ddl::{Action, Kind};
 use crate::model::Operation;

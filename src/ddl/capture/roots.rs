@@ -1,7 +1,7 @@
 //! What a DROP names, and the tables that go with it: locked before anybody looks at what they are.
 
 use super::closure::{self, Object};
-use crate::ddl::scope::{resolve_names, role_ids};
+use crate::ddl::names::{resolve_names, role_ids};
 use crate::pg::{catalog, compat, raw};
 use pgrx::pg_sys::{self, ObjectType::*, Oid};
 use std::collections::HashSet;

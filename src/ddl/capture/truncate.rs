@@ -3,7 +3,7 @@
 use super::{all, begun, coverage_of_followers};
 use crate::approval::setting;
 use crate::ddl::Table;
-use crate::ddl::scope::resolve;
+use crate::ddl::names::resolve;
 use crate::guard_triggers;
 use crate::judge::approval::Kind;
 use crate::judge::unguarded::{self, RowTrigger};
