@@ -5,14 +5,19 @@ WITH t AS (
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::oid[])
 ), owned AS (
     SELECT d.refobjsubid AS attnum, d.deptype, format('%I.%I', sn.nspname, sc.relname) AS seq_full_name,
-           format('START WITH %s INCREMENT BY %s MINVALUE %s MAXVALUE %s CACHE %s %s', s.seqstart, s.seqincrement,
-                  s.seqmin, s.seqmax, s.seqcache, CASE WHEN s.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END) AS options,
+           -- A bound that is the type's own stays out: an older change of the column's type may be undone before it is made.
+           concat_ws(' ', 'START WITH', s.seqstart, 'INCREMENT BY', s.seqincrement,
+                     'MINVALUE ' || nullif(s.seqmin, CASE WHEN s.seqincrement > 0 THEN 1 ELSE -l.highest - 1 END),
+                     'MAXVALUE ' || nullif(s.seqmax, CASE WHEN s.seqincrement > 0 THEN l.highest ELSE -1 END),
+                     'CACHE', s.seqcache, CASE WHEN s.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END) AS options,
            format_type(s.seqtypid, NULL) AS seqtype
     FROM t JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.refobjsubid = ANY ($2)
         AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
     JOIN pg_class AS sc ON sc.oid = d.objid AND sc.relkind = 'S'
     JOIN pg_namespace AS sn ON sn.oid = sc.relnamespace
     JOIN pg_sequence AS s ON s.seqrelid = sc.oid
+    CROSS JOIN LATERAL (SELECT CASE s.seqtypid WHEN 'smallint'::regtype THEN 32767 WHEN 'integer'::regtype THEN 2147483647
+                                               ELSE 9223372036854775807 END AS highest) AS l
 ), a AS (
     SELECT t.full_name, t.oid AS relid, t.relowner, x.*, y.typstorage, (to_jsonb(x) ->> 'attstattarget')::int AS stattarget,
            (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef AS d WHERE d.adrelid = x.attrelid AND d.adnum = x.attnum) AS expr,
