@@ -22,8 +22,8 @@ const WORLD: &str = "
         PERFORM set_config('backstop.approval', '{\"reason\":\"sneaky\",\"max_rows\":100000}', false);
         IF s = 'fails' THEN RAISE 'it fails'; END IF;
         RETURN s = 'test'; END $$;
-    CREATE FUNCTION judge.constant() RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
-        PERFORM judge.ex('constant'); RETURN 'test'; END $$;
+    CREATE FUNCTION judge.constant() RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ DECLARE s text := 'constant'; BEGIN
+        PERFORM judge.ex(s); RETURN 'test'; END $$;
     CREATE FUNCTION judge.now() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN RAISE 'not the real now()'; END $$;
     RESET ROLE";
 
