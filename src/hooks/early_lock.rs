@@ -2,7 +2,8 @@
 //! would take after it: what they wait for there may be a protect(), or a foreign key that makes a follower.
 
 use super::{guarded, raise};
-use crate::ddl::capture::roots::{self, Roots};
+use crate::ddl::capture::closure;
+use crate::ddl::capture::roots::{self, Locked, Roots};
 use crate::ddl::names::{resolve, resolve_names};
 use crate::ddl::object;
 use crate::pg::{catalog, compat, raw};
@@ -160,7 +161,8 @@ fn is_first_protection() -> bool {
 }
 
 fn taken_along(roots: &Roots) {
-    roots::lock_all(&roots.objects);
+    let mut locked = Locked::default();
+    while locked.add(&closure::closure(&roots.objects)) {}
 }
 
 /// Whether ALTER TABLE drops columns or changes their types, and those of children with them.

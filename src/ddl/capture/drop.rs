@@ -2,7 +2,7 @@
 
 use super::closure::{self, Object};
 use super::dropped::{guarded, is_table, partitioned, taken};
-use super::roots::{self, Roots};
+use super::roots::{self, Locked, Roots};
 use super::{begun, rows, rows_for_columns, will_be_refused};
 use crate::model::Operation;
 use crate::pg::catalog;
@@ -123,16 +123,19 @@ impl Going {
 /// Captures the guarded tables and columns that go with `roots`.
 fn capture(registry: &Rc<Registry>, roots: &Roots, cause: String) -> Outcome<Option<Underway>> {
     // What can only be refused is refused without a wait.
-    if Going::look(registry, roots)?.is_none() {
+    let Some(mut going) = Going::look(registry, roots)? else {
         return Ok(None);
+    };
+    let (mut registry, mut locked) = (registry.clone(), Locked::default());
+    while locked.add(&going.gone) {
+        // What was waited for counts.
+        registry = registry::current().unwrap_or_default();
+        match Going::look(&registry, roots)? {
+            Some(now) => going = now,
+            None => return Ok(None),
+        }
     }
-    roots::lock_all(&roots.objects);
-    let Some(registry) = &registry::current() else {
-        return Ok(None);
-    };
-    let Some(going) = Going::look(registry, roots)? else {
-        return Ok(None);
-    };
+    let registry = &registry;
     let concerned = going.concerned();
     if concerned.is_empty() {
         return Ok(None);

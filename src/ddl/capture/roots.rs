@@ -94,26 +94,29 @@ pub unsafe fn of_drop_owned(statement: *mut pg_sys::DropOwnedStmt) -> Option<Roo
     }
 }
 
-/// Locks the tables that go with `roots` or lose a column, as PostgreSQL does, but before anybody looks at what they are: what
-/// is waited for here may be a protect(), or a foreign key that makes a follower.
-pub fn lock_all(roots: &[Object]) {
-    let mut locked = HashSet::new();
-    loop {
-        let gone = closure::closure(roots);
+/// The tables that go with what is dropped, or lose a column: locked as PostgreSQL does it, but before anybody looks at what
+/// they are. What is waited for here may be a protect(), or a foreign key that makes a follower.
+#[derive(Default)]
+pub struct Locked(HashSet<Oid>);
+
+impl Locked {
+    /// Locks those of `gone` that are not locked yet; false when there are none.
+    pub fn add(&mut self, gone: &[Object]) -> bool {
         let fresh: HashSet<Oid> = gone
             .iter()
             .filter(|object| object.class == pg_sys::RelationRelationId)
             .map(|object| object.oid)
-            .filter(|relid| !locked.contains(relid) && has_rows(*relid))
+            .filter(|relid| !self.0.contains(relid) && has_rows(*relid))
             .collect();
         if fresh.is_empty() {
-            return;
+            return false;
         }
         for relid in closure::parents_first(fresh.into_iter().collect()) {
             // SAFETY: any OID can be locked.
             unsafe { pg_sys::LockRelationOid(relid, pg_sys::AccessExclusiveLock as i32) };
-            locked.insert(relid);
+            self.0.insert(relid);
         }
+        true
     }
 }
 
