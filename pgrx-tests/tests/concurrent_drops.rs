@@ -48,6 +48,43 @@ fn a_sequence_that_is_registered_meanwhile_stays() {
     );
 }
 
+/// A transaction that has moved the sequence before takes no lock of it again, by which it would learn of anything.
+#[test]
+fn a_sequence_that_is_registered_in_the_middle_of_a_transaction_stays() {
+    for other in [false, true] {
+        let (db, mut admin) = database_with(WORLD);
+        if other {
+            passes(
+                &mut admin,
+                "CREATE SEQUENCE o; SELECT backstop.protect_sequence('o')",
+            );
+        }
+        let mut one = db.connect();
+        let moves = "SELECT setval('t_id_seq', 9000)";
+        passes(
+            &mut one,
+            "PREPARE moves AS SELECT setval('t_id_seq', 9000); EXECUTE moves",
+        );
+        passes(
+            &mut one,
+            "BEGIN; SELECT setval('t_id_seq', 510); SAVEPOINT a",
+        );
+        passes(&mut admin, "SELECT backstop.protect_sequence('t_id_seq')");
+        for statement in [
+            moves,
+            "EXECUTE moves",
+            "DO $$ BEGIN PERFORM setval('t_id_seq', 9000); END $$",
+        ] {
+            let refusal = refused(&mut one, statement);
+            assert_eq!(refusal.sqlstate, "SF007", "{statement}");
+            passes(&mut one, "ROLLBACK TO a");
+        }
+        passes(&mut one, "COMMIT");
+        let value = query_text(&mut admin, "SELECT last_value FROM t_id_seq");
+        assert_eq!(value, "510");
+    }
+}
+
 #[test]
 fn a_table_that_follows_meanwhile_is_recorded() {
     let key = "ALTER TABLE child ADD FOREIGN KEY (other_id) REFERENCES other ON DELETE CASCADE";

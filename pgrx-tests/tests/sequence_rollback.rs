@@ -2,7 +2,7 @@
 //! record of what commits has it.
 
 use pg_backstop_tests::postgres::Client;
-use pg_backstop_tests::{Database, database_with, passes, query_text, refused};
+use pg_backstop_tests::{Database, comes_to, database_with, passes, query_text, refused};
 
 const WORLD: &str =
     "CREATE SEQUENCE s; SELECT setval('s', 10); CREATE SEQUENCE r; SELECT setval('r', 10); CREATE TABLE t (id int);
@@ -40,7 +40,7 @@ fn a_budget_is_not_given_back_for_a_sequence_that_has_moved() {
         "SF010"
     );
     passes(&mut admin, "ROLLBACK");
-    // The first one did move it, and nothing of that transaction is left to tell of it.
+    // The first one did move it.
     assert_eq!(query_text(&mut admin, "SELECT last_value FROM s"), "1000");
     passes(&mut admin, &under(20, &loop_of(20)));
     // ROLLBACK TO gives nothing back either.
@@ -195,4 +195,63 @@ fn a_setval_that_fails_costs_nothing() {
     let ids = "SELECT count(*), count(DISTINCT statement_id), count(DISTINCT new_value) FROM backstop.sequence_change
         JOIN backstop.statement USING (statement_id)";
     assert_eq!(query_text(&mut admin, ids), "4|4|4");
+}
+
+/// Nothing of the transaction is left to tell of what it has moved, but a warning and a line among the rejections.
+#[test]
+fn what_a_transaction_moved_and_took_back_is_told() {
+    let (db, mut admin) = world();
+    let (mut client, notices) = db.connect_listening("postgres");
+    let told = |client: &mut Client| {
+        passes(client, "SELECT 1");
+        let said = notices.take();
+        let said = said.iter().map(|notice| notice.message().to_owned());
+        said.collect::<Vec<_>>().join(", ")
+    };
+    let stays = |name: &str, from: &str, to: &str| {
+        format!(
+            "sequence \"public.{name}\" stays at {to}: a transaction that rolled back has moved it there from {from}"
+        )
+    };
+    for (steps, left) in [
+        (
+            "SELECT backstop.approve_batch('a', 2); SELECT setval('s', 500); SELECT setval('s', 700); ROLLBACK",
+            stays("s", "10", "700"),
+        ),
+        // Within max_step, by an error, and in a block that had been taken back before.
+        (
+            "SELECT setval('r', 20), set_config('x.y', 'z', true); SAVEPOINT a; SELECT setval('r', 30, false); ROLLBACK TO a; ROLLBACK",
+            stays("r", "10", "30 (the next value)"),
+        ),
+        // Nothing has changed, has rolled back, or is left.
+        ("SELECT setval('r', 30, false); ROLLBACK", String::new()),
+        (
+            "SELECT backstop.approve_batch('a', 1); SELECT setval('r', 100); COMMIT",
+            String::new(),
+        ),
+        ("ROLLBACK", String::new()),
+        (
+            "SELECT backstop.approve_batch('a', 9); ALTER SEQUENCE s RESTART 5; SELECT setval('s', 6); ROLLBACK",
+            String::new(),
+        ),
+    ] {
+        passes(&mut client, "BEGIN");
+        passes(&mut client, steps);
+        assert_eq!(told(&mut client), left, "{steps}");
+    }
+    passes(&mut client, "BEGIN; SELECT backstop.approve_batch('a', 1)");
+    refused(&mut client, "SELECT setval('s', 900) / 0");
+    passes(&mut client, "ROLLBACK");
+    assert_eq!(told(&mut client), stays("s", "700", "900"));
+    let lines = format!(
+        "00000|sequence_guard|public.s|{}\n00000|sequence_guard|public.r|{}\n00000|sequence_guard|public.s|{}",
+        stays("s", "10", "700"),
+        stays("r", "10", "30 (the next value)"),
+        stays("s", "700", "900")
+    );
+    let rejections = "SELECT string_agg(concat_ws('|', sqlstate, rule, relation, message), E'\\n' ORDER BY rejection_id)
+        FROM backstop.rejection";
+    comes_to(&mut admin, rejections, &lines);
+    let query = "SELECT query FROM backstop.rejection ORDER BY rejection_id LIMIT 1";
+    assert_eq!(query_text(&mut admin, query), "SELECT setval('s', 500)");
 }

@@ -120,6 +120,11 @@ unsafe fn judge(
         // SAFETY: the lock that PostgreSQL takes next.
         unsafe { pg_sys::LockRelationOid(relid, pg_sys::AccessExclusiveLock as i32) };
     }
+    if access == OAT_FUNCTION_EXECUTE {
+        // setval takes no lock that its transaction holds already, and learns by none what was registered meanwhile.
+        // SAFETY: in a transaction.
+        unsafe { pg_sys::AcceptInvalidationMessages() };
+    }
     let Some(registry) = newest::within_command(registry::current) else {
         return Ok(());
     };

@@ -16,7 +16,7 @@ mod transaction;
 
 pub use book::{BUDGET_TOO_SMALL, DestroyedRow, book, close, with_subject};
 pub use level::{Level, Tally};
-pub use moves::Move;
+pub use moves::{Move, Moved};
 pub use root::{Cover, Root};
 pub use transaction::install;
 
@@ -31,6 +31,8 @@ pub struct Ledger {
     unapproved: PerLevel<()>,
     /// Rows spent from approvals in this transaction, by the approval's serial, per level.
     spent: PerLevel<u64>,
+    /// Sequences that setval has moved in this transaction.
+    moved: Vec<Moved>,
 }
 
 thread_local! {
@@ -122,6 +124,7 @@ impl Ledger {
         }
         self.unapproved.clear();
         self.spent.clear();
+        self.moved.clear();
         // Only a procedure's root outlives its transaction.
         let open = crate::running::root_key();
         self.roots.retain(|root| Some(root.key) == open);

@@ -21,6 +21,13 @@ pub struct Move {
     pub change_id: i64,
 }
 
+/// A sequence that setval has moved in this transaction, with the first statement that did: should the transaction roll back,
+/// no other record tells of it.
+pub struct Moved {
+    pub change: Move,
+    pub query: Option<Vec<u8>>,
+}
+
 /// Enters a change behind those of its level.
 pub(super) fn enter(moves: &mut Vec<Move>, new: Move) {
     match moves.iter_mut().rfind(|known| known.name == new.name) {
@@ -86,6 +93,28 @@ impl Ledger {
     pub(super) fn forget_moves(&mut self) {
         self.roots
             .retain(|root| !root.is_kept() || !root.is_blank() || root.has_recorded_moves());
+    }
+
+    /// setval has moved a sequence. Storage that the transaction has made goes with it.
+    pub fn has_moved(&mut self, change: &Move, query: impl FnOnce() -> Option<Vec<u8>>) {
+        if change.operation != Operation::Setval || change.storage != 0 {
+            return;
+        }
+        let mut moved = self.moved.iter_mut();
+        match moved.find(|known| known.change.name == change.name) {
+            Some(known) => known.change.new = change.new,
+            None => self.moved.push(Moved {
+                change: change.clone(),
+                query: query(),
+            }),
+        }
+    }
+
+    /// What the transaction, which rolls back, leaves elsewhere than it found it.
+    pub fn left_moved(&mut self) -> Vec<Moved> {
+        let mut moved = std::mem::take(&mut self.moved);
+        moved.retain(|moved| moved.change.old != moved.change.new);
+        moved
     }
 
     /// A row of the approval, spent in level `nest`, was spent on what does not roll back.

@@ -1,11 +1,11 @@
 //! What happens to the books at the ends of transactions and subtransactions.
 
-use super::with;
+use super::{Ledger, with};
 use crate::hooks::{guarded, raise};
 use crate::pg::raw;
 use crate::report::Outcome;
 use crate::shared::progress;
-use crate::{record, registry, running};
+use crate::{record, registry, rejection, running};
 use pgrx::pg_sys;
 use std::ffi::c_void;
 use std::ptr;
@@ -58,6 +58,7 @@ fn ended(event: pg_sys::XactEvent::Type) -> Outcome<()> {
         }
         XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
             registry::rolled_back(0);
+            rejection::sequences_left(&with(Ledger::left_moved));
             with(|ledger| ledger.end_transaction(false));
             record::commit::end_transaction();
             running::end_transaction();

@@ -9,9 +9,11 @@
 
 mod launcher;
 mod mode;
+mod moved;
 mod writer;
 
 pub use mode::{assigned, checked};
+pub use moved::sequences_left;
 
 use crate::model::Rule;
 use crate::pg::catalog;

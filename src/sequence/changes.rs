@@ -130,6 +130,7 @@ pub(super) fn stands(change: Option<Move>, serial: Option<u64>) {
             ledger.spent_for_good(nest, serial);
         }
         if let Some(change) = change {
+            ledger.has_moved(&change, running::query);
             let root = ledger.root(key, running::new_root);
             root.level(nest).moved(change);
         }

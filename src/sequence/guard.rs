@@ -47,6 +47,10 @@ unsafe fn guarded_setval(call: Call) -> Outcome<Datum> {
     if crate::preview::active() {
         return preview::setval(sequence, new, || real_setval(sequence, value, is_called));
     }
+    // Nothing else may have told this transaction of a sequence that was registered since it began: a second setval takes no
+    // lock that it does not hold.
+    // SAFETY: in a transaction, with nothing borrowed.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
     if let Some(policy) =
         registry::current().and_then(|registry| registry.sequence(sequence).cloned())
     {
