@@ -104,6 +104,39 @@ fn a_table_that_follows_meanwhile_is_recorded() {
     }
 }
 
+/// What a name stands for when the statement has its lock is what is judged.
+#[test]
+fn a_name_that_something_guarded_has_got_meanwhile() {
+    let swapped = "SELECT backstop.approve_batch('a', 9, operations => '{alter}'); LOCK child; ALTER TABLE child RENAME TO x;
+        ALTER TABLE other RENAME TO child";
+    let sequences = "ALTER SEQUENCE free CACHE 1; ALTER SEQUENCE free RENAME TO x; ALTER SEQUENCE taken RENAME TO free";
+    for (first, second, sqlstate) in [
+        (swapped, "ALTER TABLE child RENAME TO z", "SF008"),
+        (swapped, "ALTER TABLE child SET SCHEMA far", "SF008"),
+        (
+            swapped,
+            "CREATE RULE r AS ON DELETE TO child DO INSTEAD NOTHING",
+            "SF008",
+        ),
+        (swapped, "DROP TABLE child", "SF008"),
+        (swapped, "TRUNCATE child", "SF008"),
+        (sequences, "ALTER SEQUENCE free RESTART", "SF007"),
+        (
+            sequences,
+            "ALTER SEQUENCE IF EXISTS free INCREMENT 100",
+            "SF007",
+        ),
+    ] {
+        let (db, mut admin) = database_with(WORLD);
+        passes(
+            &mut admin,
+            "CREATE SCHEMA far; INSERT INTO other VALUES (1); CREATE SEQUENCE taken; CREATE SEQUENCE free;
+             SELECT setval('taken', 500); SELECT backstop.protect_sequence('taken')",
+        );
+        assert_eq!(behind(&db, first, second), sqlstate, "{second}");
+    }
+}
+
 /// Who may not drop a table locks nothing either.
 #[test]
 fn who_may_not_waits_for_nothing() {

@@ -100,16 +100,8 @@ unsafe fn judge(
     if guard_triggers::own_work() {
         return Ok(());
     }
-    let of_column = address.class == pg_sys::RelationRelationId && address.column > 0;
-    if of_column && matches!(access, OAT_DROP | OAT_POST_ALTER) && !upgrading() {
-        column_change::note(address.oid, address.column as i16, access == OAT_DROP);
-    }
-    if access == OAT_POST_ALTER && !upgrading() {
-        match address.class {
-            pg_sys::RelationRelationId if address.column == 0 => table_change::moved(address.oid),
-            pg_sys::NamespaceRelationId => table_change::schema_renamed(address.oid),
-            _ => {}
-        }
+    if !upgrading() {
+        newest::within_command(|| note(access, address));
     }
     if access == OAT_FUNCTION_EXECUTE && preview::active() {
         return Err(sequence_preview::unseen(address.oid));
@@ -158,6 +150,20 @@ unsafe fn judge(
         capture::truncate_reached(&registry, address.oid)?;
     }
     Ok(())
+}
+
+/// Notes what the record has to know of columns and tables that change, or go.
+fn note(access: pg_sys::ObjectAccessType::Type, address: Address) {
+    let Address { class, oid, column } = address;
+    let is_relation = class == pg_sys::RelationRelationId;
+    match access {
+        OAT_DROP | OAT_POST_ALTER if is_relation && column > 0 => {
+            column_change::note(oid, column as i16, access == OAT_DROP);
+        }
+        OAT_POST_ALTER if is_relation => table_change::moved(oid),
+        OAT_POST_ALTER if class == pg_sys::NamespaceRelationId => table_change::schema_renamed(oid),
+        _ => {}
+    }
 }
 
 /// setval outside a planned query: which sequence it is for can't be known, so none passes.

@@ -1,5 +1,6 @@
-//! ALTER TABLE, TRUNCATE, DROP, and CREATE TRIGGER under one of the guard's names, are judged under the lock that PostgreSQL
-//! would take after it: what they wait for there may be a protect(), or a foreign key that makes a follower.
+//! ALTER TABLE, TRUNCATE, DROP, CREATE RULE, ALTER SEQUENCE, and CREATE TRIGGER under one of the guard's names, are judged under
+//! the lock that PostgreSQL would take after it: what they wait for there may be a protect(), a foreign key that makes a
+//! follower, or a new owner of the name.
 
 use super::{guarded, raise};
 use crate::ddl::capture::closure;
@@ -18,8 +19,9 @@ use std::ptr;
 /// Only in a hook's bare frame, for a live utility statement: PostgreSQL's own errors pass through.
 pub unsafe fn take(statement: *mut pg_sys::Node) -> Oid {
     // SAFETY: the caller vouches for the statement; the casts follow its tag. PostgreSQL makes the same calls first
-    // (ProcessUtilitySlow() of tcop/utility.c, CreateTriggerFiringOn() of commands/trigger.c), after it has refused what a
-    // read-only transaction may not do.
+    // (ProcessUtilitySlow() of tcop/utility.c, CreateTriggerFiringOn() of commands/trigger.c, DefineRule() of
+    // rewrite/rewriteDefine.c, AlterSequence() of commands/sequence.c), after it has refused what a read-only transaction may
+    // not do.
     unsafe {
         if pg_sys::XactReadOnly {
             return pg_sys::InvalidOid;
@@ -53,6 +55,31 @@ pub unsafe fn take(statement: *mut pg_sys::Node) -> Oid {
                 }
                 let lock = pg_sys::ShareRowExclusiveLock as pg_sys::LOCKMODE;
                 raw::RangeVarGetRelidExtended((*statement).relation, lock, 0, None, ptr::null_mut())
+            }
+            NodeTag::T_RuleStmt => {
+                let statement = statement as *mut pg_sys::RuleStmt;
+                if is_protected((*statement).relation) {
+                    return pg_sys::InvalidOid;
+                }
+                let lock = pg_sys::AccessExclusiveLock as pg_sys::LOCKMODE;
+                raw::RangeVarGetRelidExtended((*statement).relation, lock, 0, None, ptr::null_mut())
+            }
+            NodeTag::T_AlterSeqStmt => {
+                let statement = statement as *mut pg_sys::AlterSeqStmt;
+                if is_registered((*statement).sequence) {
+                    return pg_sys::InvalidOid;
+                }
+                let missing_ok = match (*statement).missing_ok {
+                    true => pg_sys::RVROption::RVR_MISSING_OK,
+                    false => 0,
+                };
+                raw::RangeVarGetRelidExtended(
+                    (*statement).sequence,
+                    pg_sys::ShareRowExclusiveLock as pg_sys::LOCKMODE,
+                    missing_ok,
+                    Some(raw::RangeVarCallbackOwnsRelation),
+                    ptr::null_mut(),
+                )
             }
             NodeTag::T_TruncateStmt => {
                 let (_, error) = guarded((), || {
@@ -213,10 +240,25 @@ fn is_known(relid: Oid) -> bool {
 /// As `take`, for a live range variable.
 unsafe fn is_protected(relation: *mut pg_sys::RangeVar) -> bool {
     // SAFETY: the caller vouches for both.
+    unsafe { is(relation, is_known) }
+}
+
+/// # Safety
+/// As `take`, for a live range variable.
+unsafe fn is_registered(sequence: *mut pg_sys::RangeVar) -> bool {
+    let known = |relid| registry::current().is_some_and(|now| now.sequence(relid).is_some());
+    // SAFETY: the caller vouches for both.
+    unsafe { is(sequence, known) }
+}
+
+/// # Safety
+/// As `take`, for a live range variable.
+unsafe fn is(relation: *mut pg_sys::RangeVar, known: impl Fn(Oid) -> bool) -> bool {
+    // SAFETY: the caller vouches for both.
     unsafe {
         let (known, error) = guarded(false, || {
             pg_sys::AcceptInvalidationMessages();
-            Ok(resolve(relation).is_some_and(is_known))
+            Ok(resolve(relation).is_some_and(known))
         });
         raise(error);
         known

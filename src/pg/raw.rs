@@ -64,6 +64,12 @@ unsafe extern "C-unwind" {
         callback: pg_sys::RangeVarGetRelidCallback,
         arg: *mut std::ffi::c_void,
     ) -> pg_sys::Oid;
+    pub fn RangeVarCallbackOwnsRelation(
+        relation: *const pg_sys::RangeVar,
+        relid: pg_sys::Oid,
+        before: pg_sys::Oid,
+        arg: *mut std::ffi::c_void,
+    );
 }
 
 unsafe extern "C-unwind" {
