@@ -104,6 +104,80 @@ fn an_attribute_of_a_table_that_follows_meanwhile_stays() {
     assert_eq!(query_text(&mut admin, left), "500");
 }
 
+/// Under an approval that covers it, a statement does what it would do without a wait.
+#[test]
+fn what_is_approved_takes_what_is_there_when_it_has_the_lock() {
+    let approved = |sql: &str| {
+        format!("SET backstop.approval = '{{\"reason\":\"a\",\"max_rows\":5000}}'; {sql}")
+    };
+    let again =
+        "DROP TABLE part; CREATE TABLE part PARTITION OF parted FOR VALUES FROM (0) TO (1000);
+        INSERT INTO parted SELECT n, 1, n FROM generate_series(1, 3) AS n";
+    let child = "CREATE TABLE late (PRIMARY KEY (id)) INHERITS (parent); INSERT INTO late SELECT n, 1, n FROM generate_series(1, 3) AS n";
+    for (first, second, rows) in [
+        (again, "DROP TABLE part", "503"),
+        (again, "DROP TABLE IF EXISTS part CASCADE", "503"),
+        (again, "TRUNCATE parted", "503"),
+        (child, "ALTER TABLE parent DROP COLUMN v", "503"),
+        (child, "ALTER TABLE parent ALTER COLUMN v TYPE text", "503"),
+        (child, "DROP TABLE parent CASCADE", "503"),
+    ] {
+        let (db, mut admin) = database_with(WORLD);
+        passes(
+            &mut admin,
+            "ALTER TABLE parent ADD PRIMARY KEY (id); SELECT backstop.protect('parted'), backstop.protect('parent')",
+        );
+        let first = approved(first);
+        assert_eq!(behind(&db, &first, &approved(second)), "", "{second}");
+        assert_eq!(recorded(&mut admin), rows, "{second}");
+    }
+}
+
+/// Who has an approval of his own does not have another's.
+#[test]
+fn a_protection_that_asks_for_more_meanwhile_gets_it() {
+    for (table, second) in [
+        ("parted", "TRUNCATE parted"),
+        ("parted", "TRUNCATE far.child, parted"),
+        ("far.child", "TRUNCATE far.child"),
+        ("far.child", "DROP TABLE far.child"),
+        ("far.child", "ALTER TABLE far.child DROP COLUMN k"),
+    ] {
+        let (db, mut admin) = database_with(WORLD);
+        passes(&mut admin, &format!("SELECT backstop.protect('{table}')"));
+        let first = format!("SELECT backstop.protect('{table}', approval => 'second_person')");
+        let second =
+            format!("SET backstop.approval = '{{\"reason\":\"a\",\"max_rows\":5000}}'; {second}");
+        assert_eq!(behind(&db, &first, &second), "SF010", "{second}");
+    }
+}
+
+#[test]
+fn a_partition_or_a_parent_that_is_protected_meanwhile_keeps_its_place() {
+    for (first, second) in [
+        (
+            "SELECT backstop.protect('part')",
+            "ALTER TABLE parted DETACH PARTITION part",
+        ),
+        (
+            "SELECT backstop.protect('parent', '{id}')",
+            "ALTER TABLE lone INHERIT parent",
+        ),
+    ] {
+        for other in [false, true] {
+            let (db, mut admin) = database_with(WORLD);
+            passes(
+                &mut admin,
+                "CREATE TABLE lone (id int, other_id int, v int)",
+            );
+            if other {
+                passes(&mut admin, "SELECT backstop.protect('other')");
+            }
+            assert_eq!(behind(&db, first, second), "SF008", "{second} {other}");
+        }
+    }
+}
+
 /// What is refused anyhow waits for nothing, and neither does who may not.
 #[test]
 fn a_refusal_does_not_wait() {

@@ -147,7 +147,7 @@ fn ddl_that_waited_for_the_protection_meets_the_rules() {
         (
             "other",
             "CREATE RULE s AS ON DELETE TO other DO INSTEAD NOTHING",
-            "SF012",
+            "SF008",
         ),
         (
             "other",

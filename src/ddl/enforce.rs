@@ -45,6 +45,11 @@ pub fn all(findings: &[Finding], stage: Stage) -> Outcome<()> {
         .try_for_each(|finding| one(finding, stage))
 }
 
+/// Judges once more, under the table's lock, what was let pass before.
+pub fn again(table: &Table, action: &Action) -> Outcome<()> {
+    table_violation(table, action, Stage::Object).map_or(Ok(()), refuse)
+}
+
 fn one(finding: &Finding, stage: Stage) -> Outcome<()> {
     match finding {
         Finding::Table { table, action } => {

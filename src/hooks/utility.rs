@@ -231,6 +231,7 @@ unsafe fn before(
             let now = registry::current().filter(|now| !Rc::ptr_eq(now, &registry));
             if let Some(now) = now {
                 enforce::all(&findings(statement, &now), Stage::Statement)?;
+                judged::again(now.clone());
                 registry = now;
             }
             guard_triggers::make_way(statement, &registry);

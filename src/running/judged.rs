@@ -36,6 +36,15 @@ pub fn push(registry: Option<Rc<Registry>>, locked: Oid) {
     });
 }
 
+/// The running statement has been judged once more, by this.
+pub fn again(registry: Rc<Registry>) {
+    STACK.with_borrow_mut(|stack| {
+        if let Some(judged) = stack.last_mut() {
+            judged.registry = Some(registry);
+        }
+    });
+}
+
 /// It is over.
 pub fn pop() {
     STACK.with_borrow_mut(Vec::pop);

@@ -15,7 +15,7 @@ use crate::model::Operation;
 use crate::pg::{catalog, classes, compat, objects, raw};
 use crate::record::whole::Destroyer;
 use crate::record::{column_change, definition};
-use crate::registry::Registry;
+use crate::registry::{self, Registry};
 use crate::report::Outcome;
 use crate::running::underway::{Retyped, Underway};
 use pgrx::pg_sys::{self, AlterTableType::*, Oid};
@@ -49,7 +49,7 @@ pub unsafe fn table(
         let Some(relid) = resolve((*statement).relation) else {
             return Ok(None);
         };
-        let plan = plan(statement, relid);
+        let plan = plan_of(statement, relid);
         if plan.reached.is_empty() && plan.detached.is_empty() {
             return Ok(None);
         }
@@ -57,13 +57,13 @@ pub unsafe fn table(
             return Ok(None);
         }
         detach(registry, &plan.detached);
-        columns(registry, relid, plan)
+        columns(registry, relid, plan, &|| plan_of(statement, relid))
     }
 }
 
 /// # Safety
 /// As for `table`.
-unsafe fn plan(statement: *mut pg_sys::AlterTableStmt, relid: Oid) -> Plan {
+unsafe fn plan_of(statement: *mut pg_sys::AlterTableStmt, relid: Oid) -> Plan {
     let mut plan = Plan::default();
     // SAFETY: the caller vouches for the node; `def` is what parsenodes.h says for the subtype.
     unsafe {
@@ -164,7 +164,14 @@ fn detach(registry: &Registry, partitions: &[Oid]) {
     }
 }
 
-fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Option<Underway>> {
+/// `again` plans anew, under the locks that it takes.
+fn columns(
+    registry: &Rc<Registry>,
+    relid: Oid,
+    mut plan: Plan,
+    again: &dyn Fn() -> Plan,
+) -> Outcome<Option<Underway>> {
+    let before = plan.reached.clone();
     // A partition's own indexes and constraints depend on the partition's column.
     let gone = match plan.gone.is_empty() {
         true => Vec::new(),
@@ -206,6 +213,12 @@ fn columns(registry: &Rc<Registry>, relid: Oid, mut plan: Plan) -> Outcome<Optio
     }
     for relid in &relids {
         lock(*relid);
+    }
+    // What was waited for may have made the table a child.
+    let now = again();
+    if now.reached != before {
+        let registry = registry::current().unwrap_or_default();
+        return columns(&registry, relid, now, again);
     }
     let top = registry.table(relid).or_else(|| registry.table(relids[0]));
     let names: Vec<(Oid, Rc<str>)> = top

@@ -1,16 +1,16 @@
 //! DROP of anything: the tables and columns it takes along, directly or by CASCADE.
 
 use super::closure::{self, Object};
-use super::dropped::{guarded, is_table, partitioned, taken};
+use super::dropped::{is_table, partitioned};
+use super::going::Going;
 use super::roots::{self, Locked, Roots};
-use super::{begun, rows, rows_for_columns, will_be_refused};
+use super::{begun, rows, rows_for_columns};
 use crate::model::Operation;
 use crate::pg::catalog;
 use crate::record::whole::Destroyer;
 use crate::record::{definition, table_change};
-use crate::registry::{self, Guarded, Registry};
+use crate::registry::{self, Registry};
 use crate::report::Outcome;
-use crate::running::coverage::Coverage;
 use crate::running::underway::Underway;
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
@@ -24,7 +24,8 @@ pub unsafe fn objects(
     registry: &Rc<Registry>,
 ) -> Outcome<Option<Underway>> {
     // SAFETY: the caller vouches for the statement.
-    let Some(roots) = (unsafe { roots::of_drop(statement) }) else {
+    let named = || unsafe { roots::of_drop(statement) };
+    let Some(roots) = named() else {
         return Ok(None);
     };
     let guarded = |root: &Object| {
@@ -34,7 +35,8 @@ pub unsafe fn objects(
     if !roots.take_others() && !roots.objects.iter().any(guarded) {
         return Ok(None);
     }
-    capture(registry, &roots, describe(roots.objects[0]))
+    let cause = describe(roots.objects[0]);
+    capture(registry, roots, named, cause)
 }
 
 /// DROP OWNED.
@@ -46,91 +48,32 @@ pub unsafe fn owned(
     registry: &Rc<Registry>,
 ) -> Outcome<Option<Underway>> {
     // SAFETY: the caller vouches for the statement.
-    match unsafe { roots::of_drop_owned(statement) } {
-        Some(roots) => capture(registry, &roots, "DROP OWNED".to_owned()),
+    let owned = || unsafe { roots::of_drop_owned(statement) };
+    match owned() {
+        Some(roots) => capture(registry, roots, owned, "DROP OWNED".to_owned()),
         None => Ok(None),
     }
 }
 
-/// What goes with the roots, as one registry has it.
-struct Going {
-    gone: Vec<Object>,
-    /// The guarded tables.
-    tables: Vec<Rc<Guarded>>,
-    /// The columns of other guarded tables.
-    columns: Vec<Object>,
-    /// What the statement names, with its children.
-    named: Vec<Oid>,
-    /// What covers it.
-    coverage: Coverage,
-}
-
-impl Going {
-    /// `None` where it will be refused.
-    fn look(registry: &Rc<Registry>, roots: &Roots) -> Outcome<Option<Going>> {
-        let gone = closure::closure(&roots.objects);
-        let tables = guarded(registry, &gone);
-        let relids: Vec<Oid> = tables.iter().map(|table| table.relid).collect();
-        let columns: Vec<Object> = gone
-            .iter()
-            .copied()
-            .filter(|object| {
-                object.class == pg_sys::RelationRelationId
-                    && object.column > 0
-                    && registry.table(object.oid).is_some()
-                    && !relids.contains(&object.oid)
-            })
-            .collect();
-        let named: Vec<Oid> = roots
-            .objects
-            .iter()
-            .filter(|root| roots.named && root.class == pg_sys::RelationRelationId)
-            .flat_map(|root| registry.with_children(root.oid))
-            .collect();
-        let coverage = if relids.is_empty() && columns.is_empty() {
-            Coverage::Absent
-        } else {
-            taken(
-                registry,
-                &relids,
-                &columns,
-                &roots.objects,
-                !named.is_empty(),
-            )?
-        };
-        let going = Going {
-            gone,
-            tables,
-            columns,
-            named,
-            coverage,
-        };
-        let refused = will_be_refused(registry, &going.concerned(), &going.coverage);
-        Ok((!refused).then_some(going))
-    }
-
-    /// The guarded relations that lose something.
-    fn concerned(&self) -> Vec<Oid> {
-        let tables = self.tables.iter().map(|table| table.relid);
-        let columns = self.columns.iter().map(|column| column.oid);
-        let mut concerned: Vec<Oid> = tables.chain(columns).collect();
-        concerned.sort_by_key(|relid| relid.to_u32());
-        concerned.dedup();
-        concerned
-    }
-}
-
 /// Captures the guarded tables and columns that go with `roots`.
-fn capture(registry: &Rc<Registry>, roots: &Roots, cause: String) -> Outcome<Option<Underway>> {
+fn capture(
+    registry: &Rc<Registry>,
+    roots: Roots,
+    named_now: impl Fn() -> Option<Roots>,
+    cause: String,
+) -> Outcome<Option<Underway>> {
     // What can only be refused is refused without a wait.
-    let Some(mut going) = Going::look(registry, roots)? else {
+    let Some(mut going) = Going::look(registry, &roots)? else {
         return Ok(None);
     };
     let (mut registry, mut locked) = (registry.clone(), Locked::default());
     while locked.add(&going.gone) {
-        // What was waited for counts.
+        // What was waited for counts, and a name may stand for another table.
         registry = registry::current().unwrap_or_default();
-        match Going::look(&registry, roots)? {
+        let Some(roots) = named_now() else {
+            return Ok(None);
+        };
+        match Going::look(&registry, &roots)? {
             Some(now) => going = now,
             None => return Ok(None),
         }

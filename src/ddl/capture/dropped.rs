@@ -13,15 +13,16 @@ use crate::running::coverage::Coverage;
 use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
 
-/// The approval that covers what goes: tables as a whole, and columns of others. What is named stands for what it takes along;
-/// where only a type, a function or a schema is, nothing does, and every table must be covered for itself.
+/// The approval that covers what goes (tables as a whole, and columns of others), and what none covers for itself. What is
+/// named stands for what it takes along; where only a type, a function or a schema is, nothing does, and every table must be
+/// covered.
 pub(super) fn taken(
     registry: &Registry,
     tables: &[Oid],
     columns: &[Object],
     roots: &[Object],
     named: bool,
-) -> Outcome<Coverage> {
+) -> Outcome<(Coverage, Vec<Finding>)> {
     let whole = tables
         .iter()
         .map(|relid| (*relid, Action::new(Kind::DropTable, None)));
@@ -47,25 +48,18 @@ pub(super) fn taken(
         .filter(|root| named && root.class == pg_sys::RelationRelationId && root.column == 0);
     let parents: Vec<Oid> = relations.map(|root| root.oid).collect();
     if uncovered.is_empty() && matches!(covered, Coverage::Absent) {
-        return Ok(coverage_of_followers(
-            registry,
-            &parents,
-            Operation::DropTable,
-        ));
+        let coverage = coverage_of_followers(registry, &parents, Operation::DropTable);
+        return Ok((coverage, uncovered));
     }
     if named && matches!(covered, Coverage::Absent) {
-        return Ok(coverage_with_parents(
-            registry,
-            &[],
-            &parents,
-            Operation::DropTable,
-        ));
+        let coverage = coverage_with_parents(registry, &[], &parents, Operation::DropTable);
+        return Ok((coverage, uncovered));
     }
     if named || uncovered.is_empty() || matches!(covered, Coverage::Absent) {
-        return Ok(covered);
+        return Ok((covered, uncovered));
     }
     enforce::all(&uncovered, Stage::Statement)?;
-    Ok(Coverage::Absent)
+    Ok((Coverage::Absent, uncovered))
 }
 
 /// The partitioned tables that go with guarded partitions and are not guarded themselves: those are nothing without them.

@@ -9,6 +9,7 @@ pub(crate) mod as_written;
 pub(crate) mod closure;
 mod drop;
 mod dropped;
+mod going;
 pub(crate) mod roots;
 mod truncate;
 

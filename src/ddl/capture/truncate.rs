@@ -2,10 +2,11 @@
 
 use super::{all, begun, coverage_of_followers};
 use crate::approval::setting;
-use crate::ddl::Table;
 use crate::ddl::names::resolve;
+use crate::ddl::{Table, enforce};
 use crate::guard_triggers;
 use crate::judge::approval::Kind;
+use crate::judge::ddl::{Action, Kind as DdlKind};
 use crate::judge::unguarded::{self, RowTrigger};
 use crate::ledger;
 use crate::model::Operation;
@@ -53,6 +54,9 @@ unsafe fn guard_truncate(call: Call) -> Outcome<Datum> {
             })
             .into());
         }
+        if !replica && !guard_triggers::own_work() {
+            still_covered(&registry, table.relid)?;
+        }
         let destroyer = destroyer(table, replica);
         underway::with(|statement| statement.awaited.retain(|relid| *relid != table.relid));
         if (*(*relation).rd_rel).relkind as u8 == pg_sys::RELKIND_RELATION {
@@ -62,6 +66,15 @@ unsafe fn guard_truncate(call: Call) -> Outcome<Datum> {
             definition::sequences(table, Operation::Truncate)?;
         }
         Ok(Datum::null())
+    }
+}
+
+/// The table was judged before its lock was waited for, and may ask for a stronger approval since.
+fn still_covered(registry: &Registry, relid: Oid) -> Outcome<()> {
+    let action = Action::new(DdlKind::Truncate, None);
+    match Table::protected(registry, relid, false) {
+        Some(table) => enforce::again(&table, &action),
+        None => Ok(()),
     }
 }
 
