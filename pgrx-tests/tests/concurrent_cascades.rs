@@ -142,6 +142,14 @@ fn a_protection_that_asks_for_more_meanwhile_gets_it() {
         ("far.child", "TRUNCATE far.child"),
         ("far.child", "DROP TABLE far.child"),
         ("far.child", "ALTER TABLE far.child DROP COLUMN k"),
+        ("far.child", "ALTER TABLE far.child RENAME TO kid"),
+        ("far.child", "ALTER TABLE far.child RENAME other_id TO o"),
+        ("far.child", "ALTER TABLE far.child SET SCHEMA public"),
+        ("far.child", "ALTER TABLE far.child OWNER TO postgres"),
+        (
+            "far.child",
+            "CREATE RULE r AS ON DELETE TO far.child DO INSTEAD NOTHING",
+        ),
     ] {
         let (db, mut admin) = database_with(WORLD);
         passes(&mut admin, &format!("SELECT backstop.protect('{table}')"));

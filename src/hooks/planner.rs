@@ -4,10 +4,13 @@
 
 use super::verdict::{self, Concern};
 use super::{guarded, raise, unplanned, utility};
+use crate::ddl::enforce;
+use crate::judge::unguarded;
 use crate::model::Violation;
-use crate::pg::{query, raw};
+use crate::pg::{catalog, query, raw};
 use crate::registry::{self, Registry};
-use crate::{preview, running, sequence};
+use crate::report::Outcome;
+use crate::{guard_triggers, ledger, preview, running, sequence};
 use pgrx::pg_sys;
 use std::ffi::{c_char, c_int};
 use std::ptr;
@@ -33,6 +36,8 @@ struct Findings {
     sequences: bool,
     /// This frame opened the root that planning runs under.
     root: bool,
+    /// What the registry was when the judge asked it; `None` where nothing is destroyed.
+    generation: Option<usize>,
 }
 
 impl Findings {
@@ -41,6 +46,7 @@ impl Findings {
         concern: Concern::Statement,
         sequences: false,
         root: false,
+        generation: None,
     };
 }
 
@@ -60,8 +66,12 @@ unsafe extern "C-unwind" fn plan(
             Some(previous) => previous(parse, query_string, cursor_options, bound_params),
             None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
         };
-        if !findings.violations.is_null() || findings.sequences || findings.root {
+        let judged = findings.generation.is_some();
+        if judged || !findings.violations.is_null() || findings.sequences || findings.root {
             let (_, error) = guarded((), || {
+                if let Some(generation) = findings.generation {
+                    protected_meanwhile(planned, generation)?;
+                }
                 if findings.sequences {
                     sequence::rewrite::plan(planned);
                 }
@@ -100,6 +110,12 @@ unsafe fn before(
         // SAFETY: the planner owns the query and may change it; so may we.
         unsafe { sequence::rewrite::query(parse) };
     }
+    // SAFETY: as above.
+    let destructive =
+        unsafe { (*parse).commandType != pg_sys::CmdType::CMD_SELECT || (*parse).hasModifyingCTE };
+    if destructive && !shown {
+        findings.generation = Some(registry::generation());
+    }
     let Some(registry) = registry else {
         return findings;
     };
@@ -115,8 +131,6 @@ unsafe fn before(
         let declared = cursor_options & pg_sys::CURSOR_OPT_FAST_PLAN as c_int != 0;
         let cursor = feeds_cursor(declared, (*parse).rowMarks)
             && (*parse).commandType == pg_sys::CmdType::CMD_SELECT;
-        let destructive =
-            (*parse).commandType != pg_sys::CmdType::CMD_SELECT || (*parse).hasModifyingCTE;
         if (destructive || cursor) && !shown {
             let violations = judge(&registry, parse, cursor && !destructive);
             findings.concern = if cursor {
@@ -130,6 +144,33 @@ unsafe fn before(
         }
     }
     findings
+}
+
+/// Planning locks the children of what a query names, and what it waits for there may be a protect() of one.
+///
+/// # Safety
+/// `planned` must be the planner's fresh result.
+unsafe fn protected_meanwhile(
+    planned: *const pg_sys::PlannedStmt,
+    generation: usize,
+) -> Outcome<()> {
+    let Some(registry) = registry::current() else {
+        return Ok(());
+    };
+    if registry::generation() == generation || guard_triggers::own_work() {
+        return Ok(());
+    }
+    // SAFETY: the caller vouches for the plan; resultRelations are indexes into its range table.
+    unsafe {
+        for target in catalog::int_list((*planned).resultRelations) {
+            let entry = raw::list_nth((*planned).rtable, target - 1) as *mut pg_sys::RangeTblEntry;
+            if let Some(table) = registry.protected_after((*entry).relid, generation) {
+                let violation = ledger::with_subject(table, unguarded::protected_since);
+                enforce::refuse(violation)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether a query is judged for what may be changed WHERE CURRENT OF it: a cursor's, or one that locks its rows.

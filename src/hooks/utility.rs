@@ -222,18 +222,18 @@ unsafe fn before(
             RESTARTS.set((*(statement as *mut pg_sys::TruncateStmt)).restart_seqs);
         }
         if !super::access::upgrading() {
-            enforce::all(&findings(statement, &registry), Stage::Statement)?;
+            let found = findings(statement, &registry);
+            enforce::all(&found, Stage::Statement)?;
+            if !found.is_empty() {
+                early_lock::take_approved(statement);
+                judge_again(statement, &mut registry)?;
+            }
             if (*statement).type_ == NodeTag::T_CreateTrigStmt {
                 own_trigger::replace_same(statement.cast());
             }
             entered.captured = capture::before(statement, &registry)?;
             // What goes is locked now, and somebody may have protected it before.
-            let now = registry::current().filter(|now| !Rc::ptr_eq(now, &registry));
-            if let Some(now) = now {
-                enforce::all(&findings(statement, &now), Stage::Statement)?;
-                judged::again(now.clone());
-                registry = now;
-            }
+            judge_again(statement, &mut registry)?;
             guard_triggers::make_way(statement, &registry);
             if everyone::may_withhold(statement) {
                 let withheld = everyone::functions_withheld();
@@ -245,6 +245,21 @@ unsafe fn before(
         }
     }
     Ok(entered)
+}
+
+/// Judges the statement by the registry of now, if that is another one.
+///
+/// # Safety
+/// `statement` must be live.
+unsafe fn judge_again(statement: *mut pg_sys::Node, registry: &mut Rc<Registry>) -> Outcome<()> {
+    let Some(now) = registry::current().filter(|now| !Rc::ptr_eq(now, registry)) else {
+        return Ok(());
+    };
+    // SAFETY: the caller vouches for the statement.
+    enforce::all(&unsafe { findings(statement, &now) }, Stage::Statement)?;
+    judged::again(now.clone());
+    *registry = now;
+    Ok(())
 }
 
 fn after(entered: Entered) -> Outcome<()> {

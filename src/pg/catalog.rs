@@ -194,6 +194,19 @@ pub fn named_relation(name: &str) -> Option<pg_sys::Oid> {
     }
 }
 
+/// The members of a List of integers.
+///
+/// # Safety
+/// `list` must be NIL or a live IntList.
+pub unsafe fn int_list(list: *mut pg_sys::List) -> Vec<i32> {
+    // SAFETY: the caller vouches for the list; elements 0..length exist.
+    unsafe {
+        (0..raw::list_length(list) as usize)
+            .map(|n| (*(*list).elements.add(n)).int_value)
+            .collect()
+    }
+}
+
 /// The members of an OID list.
 ///
 /// # Safety

@@ -78,7 +78,7 @@ pub(super) fn refresh() -> Option<()> {
     }
     for _ in 0..3 {
         let seen = invalidation::changes();
-        let (registry, watched) = read();
+        let (mut registry, watched) = read();
         let active = !registry.tables.is_empty() || !registry.sequences.is_empty();
         let first = registry.has_sequences() && CURRENT.with_borrow(|known| !known.has_sequences());
         if first {
@@ -86,8 +86,10 @@ pub(super) fn refresh() -> Option<()> {
             // SAFETY: marks saved plans as invalid.
             unsafe { pg_sys::ResetPlanCache() };
         }
+        let generation = GENERATION.get() + 1;
+        CURRENT.with_borrow(|before| registry.date_protections(before, generation));
         CURRENT.set(Rc::new(registry));
-        GENERATION.set(GENERATION.get() + 1);
+        GENERATION.set(generation);
         invalidation::publish(seen, active, watched);
         if invalidation::ready() {
             break;

@@ -2,6 +2,7 @@
 //! the lock that PostgreSQL would take after it: what they wait for there may be a protect(), a foreign key that makes a
 //! follower, or a new owner of the name.
 
+mod approved;
 mod reached;
 
 use super::{guarded, raise};
@@ -12,6 +13,8 @@ use crate::{guard_triggers, registry};
 use pgrx::pg_sys::{self, NodeTag, Oid};
 use reached::{dropped, further, is_first_protection, taken_along, truncated};
 use std::ptr;
+
+pub use approved::take_approved;
 
 /// Takes the lock and returns what is locked. A table that is protected already is not waited for: it may be refused at
 /// once.
