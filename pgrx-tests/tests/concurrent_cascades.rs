@@ -215,6 +215,28 @@ fn a_refusal_does_not_wait() {
     }
 }
 
+/// A reader of a protected table keeps no refusal waiting, which would keep other readers waiting.
+#[test]
+fn a_refusal_does_not_wait_for_what_it_reaches() {
+    let (db, mut admin) = database_with(WORLD);
+    passes(
+        &mut admin,
+        "ALTER TABLE far.child ADD FOREIGN KEY (other_id) REFERENCES other; SELECT backstop.protect('far.child'), backstop.protect('coded')",
+    );
+    let mut one = db.connect();
+    passes(&mut one, "BEGIN; SELECT count(*) FROM far.child, coded");
+    let mut two = db.connect();
+    passes(&mut two, "SET lock_timeout = '2s'");
+    for statement in [
+        "TRUNCATE other CASCADE",
+        "DROP TYPE far.kind CASCADE",
+        "DROP COLLATION far.order CASCADE",
+    ] {
+        let refusal = refused(&mut two, statement);
+        assert_eq!(refusal.sqlstate, "SF008", "{statement}: {refusal:?}");
+    }
+}
+
 /// The lock of whoever comes second is not one that the first has to wait for.
 #[test]
 fn two_that_drop_the_same_do_not_deadlock() {

@@ -224,3 +224,16 @@ fn a_chain_of_followers_that_two_sessions_make_is_guarded_to_its_end() {
         );
     }
 }
+
+/// What runs on a partition goes by the registration that it was judged by, and is waited for.
+#[test]
+fn a_registration_that_asks_for_more_waits_for_what_runs_on_a_partition() {
+    let (db, mut admin) = world(&["SELECT backstop.protect('parted')"]);
+    let mut writer = db.connect();
+    passes(&mut writer, "BEGIN; DELETE FROM low WHERE a = 1");
+    let more = "SELECT backstop.protect('parted', approval => 'second_person')";
+    let impatient = format!("SET lock_timeout = '300ms'; {more}");
+    assert_eq!(refused(&mut admin, &impatient).sqlstate, "55P03");
+    passes(&mut writer, "COMMIT");
+    passes(&mut admin, more);
+}

@@ -48,7 +48,7 @@ pub unsafe fn before(statement: *mut pg_sys::Node, registry: &Rc<Registry>) -> O
     // SAFETY: node casts follow the node's tag.
     let found = unsafe {
         match (*statement).type_ {
-            NodeTag::T_TruncateStmt => Some(truncate::statement(statement.cast(), registry)),
+            NodeTag::T_TruncateStmt => Some(truncate::statement(statement.cast(), registry)?),
             NodeTag::T_DropStmt => drop::objects(statement.cast(), registry)?,
             NodeTag::T_DropOwnedStmt => drop::owned(statement.cast(), registry)?,
             NodeTag::T_AlterTableStmt => alter::table(statement.cast(), registry)?,

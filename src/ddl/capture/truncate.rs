@@ -1,6 +1,6 @@
 //! TRUNCATE: its trigger captures each table after every lock is taken and every privilege checked, and before a row goes.
 
-use super::{all, begun, coverage_of_followers};
+use super::{all, begun, coverage_of_followers, will_be_refused};
 use crate::approval::setting;
 use crate::ddl::names::resolve;
 use crate::ddl::{Table, enforce};
@@ -108,7 +108,10 @@ fn destroyer(table: &Rc<Guarded>, replica: bool) -> Destroyer {
 ///
 /// # Safety
 /// `statement` must be live.
-pub unsafe fn statement(statement: *mut pg_sys::TruncateStmt, registry: &Rc<Registry>) -> Underway {
+pub unsafe fn statement(
+    statement: *mut pg_sys::TruncateStmt,
+    registry: &Rc<Registry>,
+) -> Outcome<Underway> {
     let mut written = Vec::new();
     let mut named = Vec::new();
     // SAFETY: the caller vouches for the node; its relations are RangeVars.
@@ -135,7 +138,15 @@ pub unsafe fn statement(statement: *mut pg_sys::TruncateStmt, registry: &Rc<Regi
     };
     let cause = first.map(|name| Rc::from(format!("cascade from {name}")));
     let coverage = coverage(registry, &written, &named, cascade);
-    begun(coverage, named, cause)
+    if cascade && !matches!(coverage, Coverage::Covered(_)) {
+        // What can only be refused is refused without a wait.
+        for relid in with_referencing(&named) {
+            if will_be_refused(registry, &[relid], &coverage) {
+                still_covered(registry, relid)?;
+            }
+        }
+    }
+    Ok(begun(coverage, named, cause))
 }
 
 /// The approval that covers the statement: it names every protected table that is emptied, or everything that the
