@@ -100,8 +100,11 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
         ));
     }
     let expendable = match expendable {
-        // SAFETY: the relation is open.
-        Some(text) => Some(unsafe { record::canonical(&text, relation.0)? }),
+        Some(text) => {
+            record::still::registers();
+            // SAFETY: the relation is open.
+            Some(unsafe { record::canonical(&text, relation.0)? })
+        }
         None => None,
     };
     // CREATE TRIGGER refuses a table that its own session holds open; the lock stays.

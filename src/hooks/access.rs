@@ -10,7 +10,7 @@ use crate::guard_triggers;
 use crate::judge::{sequence, unguarded};
 use crate::pg::{newest, objects};
 use crate::preview;
-use crate::record::{append_only, column_change, table_change};
+use crate::record::{append_only, column_change, still, table_change};
 use crate::registry::{self, Registry};
 use crate::report::Outcome;
 use crate::running::{judged, underway};
@@ -99,6 +99,11 @@ unsafe fn judge(
     // A restore takes back the names it gives, and says itself which columns it brings back.
     if guard_triggers::own_work() {
         return Ok(());
+    }
+    // Each new table has a new type.
+    let made_type = access == OAT_POST_CREATE && address.class == pg_sys::TypeRelationId;
+    if matches!(access, OAT_POST_CREATE | OAT_POST_ALTER | OAT_DROP) && !made_type {
+        still::changes(address.class, address.oid);
     }
     if !upgrading() {
         newest::within_command(|| note(access, address));

@@ -41,7 +41,7 @@ pub mod write;
 
 pub use buffer::Buffer;
 pub use cleared::{Cleared, FedColumns};
-pub use expendable::{canonical, judging, labels, uses};
+pub use expendable::{canonical, judging, labels, still, uses};
 pub use parameters::json as parameters_json;
 pub use statement_row::{finish_root, write_move};
 pub use write::{flush_all, settle_in, write_complete};

@@ -9,6 +9,7 @@ use super::{guarded, raise};
 use crate::ddl::capture::roots::{self, Roots};
 use crate::ddl::names::resolve;
 use crate::pg::{catalog, raw};
+use crate::record::still;
 use crate::{guard_triggers, registry};
 use pgrx::pg_sys::{self, NodeTag, Oid};
 use reached::{dropped, further, is_first_protection, taken_along, truncated};
@@ -83,6 +84,18 @@ pub unsafe fn take(statement: *mut pg_sys::Node) -> Oid {
                     ptr::null_mut(),
                 )
             }
+            // Their names are judged before PostgreSQL has changed them.
+            NodeTag::T_AlterEnumStmt => {
+                definitions_change();
+                pg_sys::InvalidOid
+            }
+            NodeTag::T_RenameStmt => {
+                let statement = statement as *mut pg_sys::RenameStmt;
+                if (*statement).renameType == pg_sys::ObjectType::OBJECT_SCHEMA {
+                    definitions_change();
+                }
+                pg_sys::InvalidOid
+            }
             NodeTag::T_TruncateStmt => {
                 let (_, error) = guarded((), || {
                     truncated(statement.cast());
@@ -115,6 +128,19 @@ pub unsafe fn take(statement: *mut pg_sys::Node) -> Oid {
             }
             _ => pg_sys::InvalidOid,
         }
+    }
+}
+
+/// # Safety
+/// As `take`.
+unsafe fn definitions_change() {
+    // SAFETY: the caller vouches for the frame.
+    unsafe {
+        let (_, error) = guarded((), || {
+            still::names_change();
+            Ok(())
+        });
+        raise(error);
     }
 }
 

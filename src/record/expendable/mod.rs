@@ -16,6 +16,7 @@ mod read;
 mod rights;
 mod searched;
 mod session;
+pub mod still;
 mod trouble;
 mod unasked;
 mod unguarded;
