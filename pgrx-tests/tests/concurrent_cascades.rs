@@ -168,6 +168,10 @@ fn a_partition_or_a_parent_that_is_protected_meanwhile_keeps_its_place() {
             "ALTER TABLE parted DETACH PARTITION part",
         ),
         (
+            "SELECT backstop.protect('lone', '{id}')",
+            "ALTER TABLE parted ATTACH PARTITION lone FOR VALUES FROM (2000) TO (3000)",
+        ),
+        (
             "SELECT backstop.protect('parent', '{id}')",
             "ALTER TABLE lone INHERIT parent",
         ),

@@ -210,7 +210,7 @@ fn what_a_transaction_moved_and_took_back_is_told() {
     };
     let stays = |name: &str, from: &str, to: &str| {
         format!(
-            "sequence \"public.{name}\" stays at {to}: a transaction that rolled back has moved it there from {from}"
+            "sequence \"public.{name}\" was moved from {from} to {to} by a transaction that rolled back"
         )
     };
     for (steps, left) in [
@@ -243,11 +243,24 @@ fn what_a_transaction_moved_and_took_back_is_told() {
     refused(&mut client, "SELECT setval('s', 900) / 0");
     passes(&mut client, "ROLLBACK");
     assert_eq!(told(&mut client), stays("s", "700", "900"));
+    // Whose session ends, or who had it put back, is told of as well.
+    passes(&mut client, "BEGIN; SELECT setval('r', 110)");
+    drop(client);
+    let change = "SELECT max(statement_id) FROM backstop.sequence_change JOIN backstop.statement USING (statement_id) WHERE sequence = 'public.r'";
+    let id = query_text(&mut admin, change);
+    comes_to(&mut admin, "SELECT count(*) FROM backstop.rejection", "4");
+    passes(
+        &mut admin,
+        &format!("BEGIN; SELECT backstop.restore_sequence({id}, false, 'overwrite'); ROLLBACK"),
+    );
     let lines = format!(
-        "00000|sequence_guard|public.s|{}\n00000|sequence_guard|public.r|{}\n00000|sequence_guard|public.s|{}",
+        "00000|sequence_guard|public.s|{}\n00000|sequence_guard|public.r|{}\n00000|sequence_guard|public.s|{}\n\
+         00000|sequence_guard|public.r|{}\n00000|sequence_guard|public.r|{}",
         stays("s", "10", "700"),
         stays("r", "10", "30 (the next value)"),
-        stays("s", "700", "900")
+        stays("s", "700", "900"),
+        stays("r", "100", "110"),
+        stays("r", "110", "30 (the next value)"),
     );
     let rejections = "SELECT string_agg(concat_ws('|', sqlstate, rule, relation, message), E'\\n' ORDER BY rejection_id)
         FROM backstop.rejection";

@@ -64,6 +64,10 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
             arguments::required_text(call, 5, "approval")?,
         )
     };
+    if expendable.is_some() {
+        // Before the table's: who has written to the table, and changes a function, is waited for by nobody else meanwhile.
+        record::still::registers();
+    }
     let relation = arguments::table(relid, pg_sys::ShareRowExclusiveLock)?;
     everyone::require()?;
     let name = catalog::relation_name(relid)
@@ -100,11 +104,8 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
         ));
     }
     let expendable = match expendable {
-        Some(text) => {
-            record::still::registers();
-            // SAFETY: the relation is open.
-            Some(unsafe { record::canonical(&text, relation.0)? })
-        }
+        // SAFETY: the relation is open.
+        Some(text) => Some(unsafe { record::canonical(&text, relation.0)? }),
         None => None,
     };
     // CREATE TRIGGER refuses a table that its own session holds open; the lock stays.

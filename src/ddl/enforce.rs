@@ -45,9 +45,24 @@ pub fn all(findings: &[Finding], stage: Stage) -> Outcome<()> {
         .try_for_each(|finding| one(finding, stage))
 }
 
-/// Judges once more, under the table's lock, what was let pass before.
-pub fn again(table: &Table, action: &Action) -> Outcome<()> {
-    table_violation(table, action, Stage::Object).map_or(Ok(()), refuse)
+/// Judges once more, under the table's lock, what was let pass before: a token has its mark already.
+pub fn again(table: &Table, action: &Action, stage: Stage) -> Outcome<()> {
+    table_violation(table, action, stage).map_or(Ok(()), refuse)
+}
+
+/// As `all` before a statement, where `before` were its findings until now: what was among them leaves no second mark, and no
+/// second row of the record.
+pub fn once_more(findings: &[Finding], before: &[Finding]) -> Outcome<()> {
+    for finding in findings {
+        match finding {
+            Finding::Table { table, action } if before.iter().any(|known| known.is(finding)) => {
+                again(table, action, Stage::Statement)?;
+            }
+            Finding::Sequence { .. } if before.iter().any(|known| known.is(finding)) => {}
+            _ => one(finding, Stage::Statement)?,
+        }
+    }
+    Ok(())
 }
 
 fn one(finding: &Finding, stage: Stage) -> Outcome<()> {

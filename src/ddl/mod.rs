@@ -126,6 +126,30 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// Whether the other finds the same done to the same.
+    pub fn is(&self, other: &Finding) -> bool {
+        match (self, other) {
+            (
+                Finding::Table { table, action },
+                Finding::Table {
+                    table: other,
+                    action: done,
+                },
+            ) => table.relid == other.relid && action == done,
+            (
+                Finding::Sequence {
+                    policy, operation, ..
+                },
+                Finding::Sequence {
+                    policy: other,
+                    operation: done,
+                    ..
+                },
+            ) => policy.qualified == other.qualified && operation == done,
+            _ => false,
+        }
+    }
+
     /// What an unapproved statement breaks with it.
     pub fn violation(&self) -> Option<Violation> {
         match self {

@@ -5,7 +5,7 @@ use super::kinds::{concerns, moves_tables};
 use super::{early_lock, executor, guarded, raise};
 use crate::ddl::enforce::Stage;
 use crate::ddl::statement::findings;
-use crate::ddl::{capture, enforce, everyone, inner, own_trigger};
+use crate::ddl::{Finding, capture, enforce, everyone, inner, own_trigger};
 use crate::model::Violation;
 use crate::pg::{memory, raw};
 use crate::record::commit;
@@ -222,18 +222,18 @@ unsafe fn before(
             RESTARTS.set((*(statement as *mut pg_sys::TruncateStmt)).restart_seqs);
         }
         if !super::access::upgrading() {
-            let found = findings(statement, &registry);
+            let mut found = findings(statement, &registry);
             enforce::all(&found, Stage::Statement)?;
             if !found.is_empty() {
                 early_lock::take_approved(statement);
-                judge_again(statement, &mut registry)?;
+                judge_again(statement, &mut registry, &mut found)?;
             }
             if (*statement).type_ == NodeTag::T_CreateTrigStmt {
                 own_trigger::replace_same(statement.cast());
             }
             entered.captured = capture::before(statement, &registry)?;
             // What goes is locked now, and somebody may have protected it before.
-            judge_again(statement, &mut registry)?;
+            judge_again(statement, &mut registry, &mut found)?;
             guard_triggers::make_way(statement, &registry);
             if everyone::may_withhold(statement) {
                 let withheld = everyone::functions_withheld();
@@ -247,16 +247,22 @@ unsafe fn before(
     Ok(entered)
 }
 
-/// Judges the statement by the registry of now, if that is another one.
+/// Judges the statement by the registry of now, if that is another one. `found`: by which it was judged until now.
 ///
 /// # Safety
 /// `statement` must be live.
-unsafe fn judge_again(statement: *mut pg_sys::Node, registry: &mut Rc<Registry>) -> Outcome<()> {
+unsafe fn judge_again(
+    statement: *mut pg_sys::Node,
+    registry: &mut Rc<Registry>,
+    found: &mut Vec<Finding>,
+) -> Outcome<()> {
     let Some(now) = registry::current().filter(|now| !Rc::ptr_eq(now, registry)) else {
         return Ok(());
     };
     // SAFETY: the caller vouches for the statement.
-    enforce::all(&unsafe { findings(statement, &now) }, Stage::Statement)?;
+    let found_now = unsafe { findings(statement, &now) };
+    enforce::once_more(&found_now, found)?;
+    *found = found_now;
     judged::again(now.clone());
     *registry = now;
     Ok(())

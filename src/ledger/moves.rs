@@ -83,6 +83,10 @@ impl Root {
 impl Ledger {
     /// The root is over and recorded, and may have moved sequences in a subtransaction that is rolled back yet.
     pub fn keep_moves(&mut self, mut root: Root) {
+        let changes = root.all_levels().iter().flat_map(|level| &level.moves);
+        for change in changes {
+            self.has_moved(change, || root.query.clone());
+        }
         root.next_part();
         if root.has_recorded_moves() {
             self.keep(root);

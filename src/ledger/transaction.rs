@@ -1,6 +1,6 @@
 //! What happens to the books at the ends of transactions and subtransactions.
 
-use super::{Ledger, with};
+use super::{LEDGER, Ledger, with};
 use crate::hooks::{guarded, raise};
 use crate::pg::raw;
 use crate::report::Outcome;
@@ -23,6 +23,15 @@ unsafe extern "C-unwind" fn transaction_ended(event: pg_sys::XactEvent::Type, _a
     if exiting() {
         // What other sessions see of it is in shared memory, and borrows nothing.
         progress::end();
+        if event == pg_sys::XactEvent::XACT_EVENT_ABORT
+            && let Ok(moved) = LEDGER.with(|ledger| {
+                ledger
+                    .try_borrow_mut()
+                    .map(|mut ledger| ledger.left_moved())
+            })
+        {
+            rejection::note_sequences(&moved);
+        }
         return;
     }
     // SAFETY: a bare frame.

@@ -31,6 +31,19 @@ pub unsafe fn owns(class: pg_sys::Oid, oid: pg_sys::Oid) -> bool {
     }
 }
 
+/// Whether the current user was granted TRUNCATE of a relation.
+///
+/// # Safety
+/// In a transaction.
+pub unsafe fn may_truncate(relid: pg_sys::Oid) -> bool {
+    let truncate = pg_sys::ACL_TRUNCATE as pg_sys::AclMode;
+    // SAFETY: catalog look-ups.
+    unsafe {
+        let allowed = pg_sys::pg_class_aclcheck(relid, pg_sys::GetUserId(), truncate);
+        allowed == pg_sys::AclResult::ACLCHECK_OK
+    }
+}
+
 /// `ExecGetTriggerResultRel` for a relation that is not reached through a partitioned one.
 ///
 /// # Safety

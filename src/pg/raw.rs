@@ -162,6 +162,7 @@ unsafe extern "C-unwind" {
         parents: *mut *mut pg_sys::List,
     ) -> *mut pg_sys::List;
     /// catalog/partition.h
+    pub fn get_default_partition_oid(parent: pg_sys::Oid) -> pg_sys::Oid;
     pub fn get_partition_parent(relid: pg_sys::Oid, even_if_detached: bool) -> pg_sys::Oid;
 }
 

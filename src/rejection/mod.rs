@@ -13,7 +13,7 @@ mod moved;
 mod writer;
 
 pub use mode::{assigned, checked};
-pub use moved::sequences_left;
+pub use moved::{note_sequences, sequences_left};
 
 use crate::model::Rule;
 use crate::pg::catalog;

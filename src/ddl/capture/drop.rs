@@ -35,8 +35,7 @@ pub unsafe fn objects(
     if !roots.take_others() && !roots.objects.iter().any(guarded) {
         return Ok(None);
     }
-    let cause = describe(roots.objects[0]);
-    capture(registry, roots, named, cause)
+    capture(registry, roots, named)
 }
 
 /// DROP OWNED.
@@ -50,7 +49,7 @@ pub unsafe fn owned(
     // SAFETY: the caller vouches for the statement.
     let owned = || unsafe { roots::of_drop_owned(statement) };
     match owned() {
-        Some(roots) => capture(registry, roots, owned, "DROP OWNED".to_owned()),
+        Some(roots) => capture(registry, roots, owned),
         None => Ok(None),
     }
 }
@@ -58,9 +57,8 @@ pub unsafe fn owned(
 /// Captures the guarded tables and columns that go with `roots`.
 fn capture(
     registry: &Rc<Registry>,
-    roots: Roots,
+    mut roots: Roots,
     named_now: impl Fn() -> Option<Roots>,
-    cause: String,
 ) -> Outcome<Option<Underway>> {
     // What can only be refused is refused without a wait.
     let Some(mut going) = Going::look(registry, &roots)? else {
@@ -70,9 +68,10 @@ fn capture(
     while locked.add(&going.gone) {
         // What was waited for counts, and a name may stand for another table.
         registry = registry::current().unwrap_or_default();
-        let Some(roots) = named_now() else {
+        let Some(now) = named_now() else {
             return Ok(None);
         };
+        roots = now;
         match Going::look(&registry, &roots)? {
             Some(now) => going = now,
             None => return Ok(None),
@@ -94,6 +93,10 @@ fn capture(
     // A foreign table's rows are not here: nothing can be captured, and its turn to be refused comes.
     tables.retain(|table| is_table(table.relid));
     relids.retain(|relid| is_table(*relid));
+    let cause = match roots.named {
+        true => describe(roots.objects[0]),
+        false => "DROP OWNED".to_owned(),
+    };
     let cause: Rc<str> = Rc::from(format!("cascade from {cause}"));
     // Those that vanish first: what belongs to none in particular comes back with one that is made again.
     let mut made = partitioned(registry, &relids, &gone);

@@ -1,4 +1,4 @@
-//! What a DROP takes of what is guarded.
+//! What a DROP takes of what is guarded, as one look at the registry has it.
 
 use super::closure::{self, Object};
 use super::dropped::{guarded, taken};
@@ -28,7 +28,7 @@ pub(super) struct Going {
 }
 
 impl Going {
-    /// `None` where it will be refused when PostgreSQL comes to it.
+    /// An error where it is refused; `None` where it will be when PostgreSQL comes to it.
     pub fn look(registry: &Rc<Registry>, roots: &Roots) -> Outcome<Option<Going>> {
         let gone = closure::closure(&roots.objects);
         let tables = guarded(registry, &gone);

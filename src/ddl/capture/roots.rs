@@ -1,4 +1,4 @@
-//! What a DROP names, and the tables that go with it: locked before anybody looks at what they are.
+//! What a DROP names, and the tables that go with it, which are looked at once more under their locks.
 
 use super::closure::{self, Object};
 use crate::ddl::names::{resolve_names, role_ids};
@@ -11,7 +11,7 @@ pub struct Roots {
     pub objects: Vec<Object>,
     /// It names them, and not the role that owns them.
     pub named: bool,
-    /// What depends on them goes, too.
+    /// What depends on them may go, too.
     pub cascade: bool,
 }
 
@@ -94,7 +94,7 @@ pub unsafe fn of_drop_owned(statement: *mut pg_sys::DropOwnedStmt) -> Option<Roo
     }
 }
 
-/// The tables that go with what is dropped, or lose a column: locked as PostgreSQL does it, but before anybody looks at what
+/// The tables that go with what is dropped, or lose a column: locked as PostgreSQL does it, but before the last look at what
 /// they are. What is waited for here may be a protect(), or a foreign key that makes a follower.
 #[derive(Default)]
 pub struct Locked(HashSet<Oid>);

@@ -2,8 +2,9 @@
 
 use super::{all, begun, coverage_of_followers, will_be_refused};
 use crate::approval::setting;
+use crate::ddl::Table;
+use crate::ddl::enforce::{self, Stage};
 use crate::ddl::names::resolve;
-use crate::ddl::{Table, enforce};
 use crate::guard_triggers;
 use crate::judge::approval::Kind;
 use crate::judge::ddl::{Action, Kind as DdlKind};
@@ -11,7 +12,7 @@ use crate::judge::unguarded::{self, RowTrigger};
 use crate::ledger;
 use crate::model::Operation;
 use crate::pg::function::Call;
-use crate::pg::{catalog, classes, raw};
+use crate::pg::{catalog, classes, compat, raw};
 use crate::record::definition;
 use crate::record::whole::{self, Destroyer};
 use crate::registry::{self, Guarded, Registry};
@@ -73,7 +74,7 @@ unsafe fn guard_truncate(call: Call) -> Outcome<Datum> {
 fn still_covered(registry: &Registry, relid: Oid) -> Outcome<()> {
     let action = Action::new(DdlKind::Truncate, None);
     match Table::protected(registry, relid, false) {
-        Some(table) => enforce::again(&table, &action),
+        Some(table) => enforce::again(&table, &action, Stage::Object),
         None => Ok(()),
     }
 }
@@ -138,7 +139,12 @@ pub unsafe fn statement(
     };
     let cause = first.map(|name| Rc::from(format!("cascade from {name}")));
     let coverage = coverage(registry, &written, &named, cascade);
-    if cascade && !matches!(coverage, Coverage::Covered(_)) {
+    let may = || {
+        let mut written = written.iter();
+        // SAFETY: a catalog look-up.
+        written.all(|(relid, _)| unsafe { compat::may_truncate(*relid) })
+    };
+    if cascade && !matches!(coverage, Coverage::Covered(_)) && may() {
         // What can only be refused is refused without a wait.
         for relid in with_referencing(&named) {
             if will_be_refused(registry, &[relid], &coverage) {

@@ -11,7 +11,7 @@ use pgrx::pg_sys::{self, NodeTag, ObjectType, Oid};
 pub unsafe fn take_approved(statement: *mut pg_sys::Node) {
     // SAFETY: the caller vouches for the statement; the casts follow its tag.
     unsafe {
-        let named = match (*statement).type_ {
+        let named = || match (*statement).type_ {
             NodeTag::T_AlterTableStmt => {
                 let statement = statement as *mut pg_sys::AlterTableStmt;
                 let lock = pg_sys::AlterTableGetLockLevel((*statement).cmds);
@@ -34,10 +34,13 @@ pub unsafe fn take_approved(statement: *mut pg_sys::Node) {
             }
             _ => None,
         };
-        if let Some((relid, lock)) = named
+        // Another table may have got the name meanwhile.
+        let mut locked = pg_sys::InvalidOid;
+        while let Some((relid, lock)) = named().filter(|(relid, _)| *relid != locked)
             && compat::owns(pg_sys::RelationRelationId, relid)
         {
             pg_sys::LockRelationOid(relid, lock);
+            locked = relid;
         }
     }
 }

@@ -7,10 +7,10 @@ mod reached;
 
 use super::{guarded, raise};
 use crate::ddl::capture::roots::{self, Roots};
-use crate::ddl::names::resolve;
+use crate::ddl::names::{own_schema, resolve};
 use crate::pg::{catalog, raw};
 use crate::record::still;
-use crate::{guard_triggers, registry};
+use crate::{guard_triggers, gucs, registry};
 use pgrx::pg_sys::{self, NodeTag, Oid};
 use reached::{dropped, further, is_first_protection, taken_along, truncated};
 use std::ptr;
@@ -29,6 +29,11 @@ pub unsafe fn take(statement: *mut pg_sys::Node) -> Oid {
     // not do.
     unsafe {
         if pg_sys::XactReadOnly {
+            return pg_sys::InvalidOid;
+        }
+        let (idle, error) = guarded(false, || Ok(is_idle()));
+        raise(error);
+        if idle && (*statement).type_ != NodeTag::T_CreateTrigStmt {
             return pg_sys::InvalidOid;
         }
         match (*statement).type_ {
@@ -129,6 +134,11 @@ pub unsafe fn take(statement: *mut pg_sys::Node) -> Oid {
             _ => pg_sys::InvalidOid,
         }
     }
+}
+
+/// Whether nothing is judged in this database: PostgreSQL does as if we were not there.
+fn is_idle() -> bool {
+    gucs::mode() == gucs::Mode::Off || own_schema() == pg_sys::InvalidOid
 }
 
 /// # Safety

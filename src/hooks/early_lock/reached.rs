@@ -5,12 +5,13 @@ use crate::ddl::capture::closure;
 use crate::ddl::capture::roots::{self, Locked, Roots};
 use crate::ddl::names::{resolve, resolve_names};
 use crate::ddl::object;
-use crate::pg::{catalog, compat, raw};
+use crate::pg::{catalog, compat, objects, raw};
 use crate::{gucs, registry};
 use pgrx::pg_sys::{self, AlterTableType, Oid};
 use std::ptr;
 
-/// Locks what TRUNCATE names, and the sequences that it restarts, in PostgreSQL's order.
+/// Locks what TRUNCATE names, with its children, and the sequences that it restarts, in PostgreSQL's order. From the first
+/// protected table on PostgreSQL does it: that one may be refused at once.
 ///
 /// # Safety
 /// `statement` must be live, its relations RangeVars.
@@ -19,18 +20,31 @@ pub(super) unsafe fn truncated(statement: *mut pg_sys::TruncateStmt) {
     // whoever may have them.
     unsafe {
         pg_sys::AcceptInvalidationMessages();
-        let relations = (0..raw::list_length((*statement).relations))
-            .filter_map(|n| resolve(raw::list_nth((*statement).relations, n).cast()))
-            .filter(|relid| {
-                let user = pg_sys::GetUserId();
-                let truncate = pg_sys::ACL_TRUNCATE as pg_sys::AclMode;
-                let allowed = pg_sys::pg_class_aclcheck(*relid, user, truncate);
-                allowed == pg_sys::AclResult::ACLCHECK_OK && roots::has_rows(*relid)
-            });
-        let relations: Vec<Oid> = relations.collect();
-        relations.iter().for_each(|relid| lock(*relid));
+        let mut locked = Vec::new();
+        for n in 0..raw::list_length((*statement).relations) {
+            let relation = raw::list_nth((*statement).relations, n) as *mut pg_sys::RangeVar;
+            let Some(relid) = resolve(relation)
+                .filter(|relid| compat::may_truncate(*relid) && roots::has_rows(*relid))
+            else {
+                return;
+            };
+            if is_known(relid) {
+                return;
+            }
+            lock(relid);
+            locked.push(relid);
+            if (*relation).inh {
+                for child in members(relid).into_iter().filter(|child| *child != relid) {
+                    if is_known(child) {
+                        return;
+                    }
+                    lock(child);
+                    locked.push(child);
+                }
+            }
+        }
         if (*statement).restart_seqs {
-            let owned = relations
+            let owned = locked
                 .iter()
                 .flat_map(|relid| catalog::oid_list(pg_sys::getOwnedSequences(*relid)));
             for sequence in owned.filter(|oid| compat::owns(pg_sys::RelationRelationId, *oid)) {
@@ -40,7 +54,32 @@ pub(super) unsafe fn truncated(statement: *mut pg_sys::TruncateStmt) {
     }
 }
 
-/// Locks what DROP TABLE names, each partition behind its parent.
+/// A table and its children, each behind its parents.
+fn members(relid: Oid) -> Vec<Oid> {
+    // SAFETY: a List of OIDs in the current context.
+    unsafe {
+        let none = pg_sys::NoLock as i32;
+        let found = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+            raw::find_all_inheritors(relid, none, ptr::null_mut())
+        });
+        catalog::oid_list(found)
+    }
+}
+
+/// The table that a partition is one of.
+fn parent(partition: Oid) -> Option<Oid> {
+    // SAFETY: catalog look-ups.
+    unsafe {
+        let parent = pg_sys::get_rel_relispartition(partition).then(|| {
+            pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+                raw::get_partition_parent(partition, true)
+            })
+        });
+        parent.filter(|parent| *parent != pg_sys::InvalidOid)
+    }
+}
+
+/// Locks what DROP TABLE names, each partition behind its parent, up to the first that is protected.
 ///
 /// # Safety
 /// `statement` must be live, its objects Lists of names where it drops tables.
@@ -48,27 +87,40 @@ pub(super) unsafe fn dropped(statement: *mut pg_sys::DropStmt) {
     // SAFETY: the caller vouches for the statement. The locks are those of RangeVarCallbackForDropRelation() of
     // commands/tablecmds.c, of whoever may have them.
     unsafe {
-        if !matches!(
-            (*statement).removeType,
-            pg_sys::ObjectType::OBJECT_TABLE | pg_sys::ObjectType::OBJECT_FOREIGN_TABLE
-        ) {
-            return;
-        }
+        let kinds: &[u8] = match (*statement).removeType {
+            pg_sys::ObjectType::OBJECT_TABLE => {
+                &[pg_sys::RELKIND_RELATION, pg_sys::RELKIND_PARTITIONED_TABLE]
+            }
+            pg_sys::ObjectType::OBJECT_FOREIGN_TABLE => &[pg_sys::RELKIND_FOREIGN_TABLE],
+            _ => return,
+        };
         pg_sys::AcceptInvalidationMessages();
-        for n in 0..raw::list_length((*statement).objects) {
-            let Some(relid) = resolve_names(raw::list_nth((*statement).objects, n).cast()) else {
+        let mut n = 0;
+        while n < raw::list_length((*statement).objects) {
+            let name = raw::list_nth((*statement).objects, n) as *mut pg_sys::List;
+            let Some(relid) = resolve_names(name) else {
+                if !(*statement).missing_ok {
+                    return;
+                }
+                n += 1;
                 continue;
             };
-            if !roots::may_drop_relation(relid) || !roots::has_rows(relid) || is_known(relid) {
-                continue;
+            let is_kind = kinds.contains(&(pg_sys::get_rel_relkind(relid) as u8));
+            if !is_kind
+                || !roots::may_drop_relation(relid)
+                || !roots::has_rows(relid)
+                || is_known(relid)
+            {
+                return;
             }
-            if pg_sys::get_rel_relispartition(relid) {
-                let parent = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                    raw::get_partition_parent(relid, true)
-                });
+            if let Some(parent) = parent(relid) {
                 pg_sys::LockRelationOid(parent, pg_sys::AccessExclusiveLock as i32);
             }
             lock(relid);
+            // Another table may have got the name meanwhile.
+            if resolve_names(name) == Some(relid) {
+                n += 1;
+            }
         }
     }
 }
@@ -87,7 +139,7 @@ pub(super) fn taken_along(roots: &Roots) {
 }
 
 /// Locks what ALTER TABLE reaches besides the table it names: the children of which it drops columns or changes their types,
-/// the partition that it detaches, the parent that it gives the table.
+/// the partition that it detaches or attaches, the parent that it gives the table.
 ///
 /// # Safety
 /// `statement` must be live, its commands AlterTableCmd nodes, and `relid` locked.
@@ -96,28 +148,51 @@ pub(super) unsafe fn further(statement: *mut pg_sys::AlterTableStmt, relid: Oid)
         return;
     }
     // SAFETY: the caller vouches for the statement; `def` is what parsenodes.h says for the subtype. The locks are those of
-    // ATExecDropColumn(), ATPrepAlterColumnType(), ATExecDetachPartition() and ATExecAddInherit() of commands/tablecmds.c.
+    // ATExecDropColumn(), ATPrepAlterColumnType(), ATExecDetachPartition(), ATExecAttachPartition() and ATExecAddInherit() of
+    // commands/tablecmds.c.
     unsafe {
         for n in 0..raw::list_length((*statement).cmds) {
             let command = raw::list_nth((*statement).cmds, n) as *mut pg_sys::AlterTableCmd;
             match (*command).subtype {
                 AlterTableType::AT_DropColumn | AlterTableType::AT_AlterColumnType => {
-                    let none = pg_sys::NoLock as i32;
-                    let members = raw::find_all_inheritors(relid, none, ptr::null_mut());
-                    // Each behind its parents.
-                    catalog::oid_list(members).into_iter().for_each(lock);
+                    let drops = (*command).subtype == AlterTableType::AT_DropColumn;
+                    let name = catalog::owned((*command).name).unwrap_or_default();
+                    let reaches = !drops || (*(*statement).relation).inh;
+                    if reaches && objects::column(relid, &name).is_some() {
+                        members(relid).into_iter().for_each(lock);
+                    }
                 }
-                AlterTableType::AT_DetachPartition => {
+                AlterTableType::AT_DetachPartition | AlterTableType::AT_AttachPartition => {
+                    let detaches = (*command).subtype == AlterTableType::AT_DetachPartition;
                     let partition = (*command).def as *mut pg_sys::PartitionCmd;
-                    let mode = match (*partition).concurrent {
+                    let mode = match detaches && (*partition).concurrent {
                         true => pg_sys::ShareUpdateExclusiveLock,
                         false => pg_sys::AccessExclusiveLock,
                     };
-                    resolve((*partition).name).inspect(|relid| lock_as(*relid, mode));
+                    let of = if detaches { Some(relid) } else { None };
+                    let is_partitioned =
+                        pg_sys::get_rel_relkind(relid) as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
+                    let fits = |partition: &Oid| is_partitioned && parent(*partition) == of;
+                    let Some(partition) = resolve((*partition).name).filter(fits) else {
+                        continue;
+                    };
+                    let default = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+                        raw::get_default_partition_oid(relid)
+                    });
+                    if default != pg_sys::InvalidOid && mode == pg_sys::AccessExclusiveLock {
+                        pg_sys::LockRelationOid(default, mode as i32);
+                    }
+                    lock_as(partition, mode);
                 }
                 AlterTableType::AT_AddInherit => {
-                    let mode = pg_sys::ShareUpdateExclusiveLock;
-                    resolve((*command).def.cast()).inspect(|relid| lock_as(*relid, mode));
+                    let is_plain = |relid: &Oid| {
+                        pg_sys::get_rel_relkind(*relid) as u8 == pg_sys::RELKIND_RELATION
+                    };
+                    if let Some(parent) = resolve((*command).def.cast()).filter(is_plain)
+                        && is_plain(&relid)
+                    {
+                        lock_as(parent, pg_sys::ShareUpdateExclusiveLock);
+                    }
                 }
                 _ => {}
             }

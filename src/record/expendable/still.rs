@@ -33,7 +33,7 @@ pub fn names_change() {
     }
 }
 
-/// Whether a type is not one that a table brings with it.
+/// Whether a type's own changes can be one of an expression's: a row type, which each table brings, has none but its columns'.
 fn stands_alone(oid: Oid) -> bool {
     // SAFETY: syscache look-ups.
     unsafe {
