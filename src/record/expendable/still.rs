@@ -3,12 +3,9 @@
 //! A function that another session replaces, and has not committed, looks as it did before; and that session does not know of
 //! an expression that is being registered with it. No lock of PostgreSQL's makes one wait for the other.
 
-use crate::ddl::names::own_schema;
+use crate::ddl::object::extension;
 use crate::gucs::{self, Mode};
 use pgrx::pg_sys::{self, Oid};
-
-/// Locks on the schema itself have 0 here.
-const DEFINITIONS: u16 = 1;
 
 /// A function, an operator, a cast or a collation is being made or changed, or what has a name: until that is committed or
 /// undone no expression is registered. Waits for one that is being registered.
@@ -47,13 +44,12 @@ pub fn registers() {
     lock(pg_sys::ShareLock);
 }
 
+/// The extension stands for them: nobody else locks it so, but who drops or alters it.
 fn lock(mode: u32) {
-    let schema = own_schema();
-    if schema != pg_sys::InvalidOid {
+    let extension = extension();
+    if extension != pg_sys::InvalidOid {
         let lock = mode as pg_sys::LOCKMODE;
         // SAFETY: any object can be locked; held to the end of the transaction.
-        unsafe {
-            pg_sys::LockDatabaseObject(pg_sys::NamespaceRelationId, schema, DEFINITIONS, lock)
-        };
+        unsafe { pg_sys::LockDatabaseObject(pg_sys::ExtensionRelationId, extension, 0, lock) };
     }
 }
