@@ -9,6 +9,7 @@ mod facts;
 mod invalidation;
 mod load;
 mod parents;
+mod since;
 mod target;
 mod writing;
 
@@ -122,21 +123,6 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The relation, if it has come to be protected after that generation.
-    pub fn protected_after(&self, relid: Oid, generation: usize) -> Option<&Rc<Guarded>> {
-        let since = self.protected.get(&relid)?;
-        self.table(relid).filter(|_| *since > generation)
-    }
-
-    fn date_protections(&mut self, before: &Registry, generation: usize) {
-        let protected = self.tables.values().filter(|table| table.is_protected());
-        let dated = protected.map(|table| {
-            let since = before.protected.get(&table.relid);
-            (table.relid, since.copied().unwrap_or(generation))
-        });
-        self.protected = dated.collect();
-    }
-
     /// The guarded table `relid`.
     pub fn table(&self, relid: Oid) -> Option<&Rc<Guarded>> {
         self.tables.get(&relid)

@@ -51,7 +51,7 @@ pub fn sequences_left(moved: &[Moved]) {
             .detail(format!("Sequences do not roll back: {record}."));
         if let Some(old) = moved.change.old {
             warning = warning.hint(format!(
-                "If it must go back: SELECT setval({}, {}, {}) under an approval.",
+                "If it must go back, and has handed out no value since: SELECT setval({}, {}, {}) under an approval.",
                 literal(&moved.change.name),
                 old.value,
                 old.is_called

@@ -5,6 +5,7 @@
 //! is reached.
 
 mod alter;
+mod alter_plan;
 pub(crate) mod as_written;
 pub(crate) mod closure;
 mod drop;
@@ -12,6 +13,7 @@ mod dropped;
 mod going;
 pub(crate) mod roots;
 mod truncate;
+mod truncate_coverage;
 
 use super::{Table, enforce};
 use crate::guard_triggers::OwnWork;

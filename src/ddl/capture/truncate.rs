@@ -1,13 +1,12 @@
 //! TRUNCATE: its trigger captures each table after every lock is taken and every privilege checked, and before a row goes.
 
-use super::{all, begun, coverage_of_followers, will_be_refused};
-use crate::approval::setting;
+use super::truncate_coverage::{coverage, with_referencing};
+use super::{begun, will_be_refused};
 use crate::ddl::Table;
 use crate::ddl::enforce::{self, Stage};
 use crate::ddl::names::resolve;
 use crate::guard_triggers;
-use crate::judge::approval::Kind;
-use crate::judge::ddl::{Action, Kind as DdlKind};
+use crate::judge::ddl::{Action, Kind};
 use crate::judge::unguarded::{self, RowTrigger};
 use crate::ledger;
 use crate::model::Operation;
@@ -18,10 +17,9 @@ use crate::record::whole::{self, Destroyer};
 use crate::registry::{self, Guarded, Registry};
 use crate::report::Outcome;
 use crate::running;
-use crate::running::coverage::{self, Coverage};
+use crate::running::coverage::Coverage;
 use crate::running::underway::{self, Underway};
 use pgrx::pg_sys::{self, Datum, Oid};
-use std::ptr;
 use std::rc::Rc;
 
 crate::sql_function!(
@@ -72,7 +70,7 @@ unsafe fn guard_truncate(call: Call) -> Outcome<Datum> {
 
 /// The table was judged before its lock was waited for, and may ask for a stronger approval since.
 fn still_covered(registry: &Registry, relid: Oid) -> Outcome<()> {
-    let action = Action::new(DdlKind::Truncate, None);
+    let action = Action::new(Kind::Truncate, None);
     match Table::protected(registry, relid, false) {
         Some(table) => enforce::again(&table, &action, Stage::Object),
         None => Ok(()),
@@ -153,79 +151,6 @@ pub unsafe fn statement(
         }
     }
     Ok(begun(coverage, named, cause))
-}
-
-/// The approval that covers the statement: it names every protected table that is emptied, or everything that the
-/// statement names, and then covers what that cascades to. Where nothing guarded is emptied there is none to spend.
-fn coverage(
-    registry: &Registry,
-    written: &[(Oid, bool)],
-    named: &[Oid],
-    cascade: bool,
-) -> Coverage {
-    if !setting::is_set() {
-        return Coverage::Absent;
-    }
-    let emptied = match cascade {
-        true => with_referencing(named),
-        false => named.to_vec(),
-    };
-    let protected: Vec<Table> = emptied
-        .iter()
-        .filter_map(|relid| Table::protected(registry, *relid, false))
-        .collect();
-    if protected.is_empty() {
-        if !emptied.iter().any(|relid| registry.table(*relid).is_some()) {
-            return Coverage::Absent;
-        }
-        let written: Vec<Oid> = written.iter().map(|(relid, _)| *relid).collect();
-        return coverage_of_followers(registry, &written, Operation::Truncate);
-    }
-    let by_name =
-        |table: &Table| coverage::named_coverage(&table.names, Operation::Truncate, table.kind);
-    all(protected.iter().map(by_name))
-        .or_else(|| {
-            all(written.iter().map(
-                |(relid, inh)| match Table::protected(registry, *relid, *inh) {
-                    Some(table) => by_name(&table),
-                    None => unprotected(*relid),
-                },
-            ))
-        })
-        .unwrap_or(Coverage::Absent)
-}
-
-/// Whether the approval in force names a table that is not protected.
-fn unprotected(relid: Oid) -> Coverage {
-    match catalog::relation_name(relid) {
-        Some((schema, table)) => {
-            let names = [
-                catalog::qualified(&schema, &table),
-                format!("{schema}.{table}"),
-            ];
-            coverage::named_coverage(&names, Operation::Truncate, Kind::Session)
-        }
-        None => Coverage::Absent,
-    }
-}
-
-/// The tables, and those that TRUNCATE ... CASCADE empties with them.
-fn with_referencing(named: &[Oid]) -> Vec<Oid> {
-    // SAFETY: lists of OIDs in the current context; ExecuteTruncateGuts() of commands/tablecmds.c follows the foreign keys
-    // in the same way.
-    unsafe {
-        let mut all = ptr::null_mut();
-        for relid in named {
-            all = pg_sys::lappend_oid(all, *relid);
-        }
-        loop {
-            let more = pg_sys::heap_truncate_find_FKs(all);
-            if more.is_null() {
-                return catalog::oid_list(all);
-            }
-            all = pg_sys::list_concat(all, more);
-        }
-    }
 }
 
 /// TRUNCATE has come to a table. A guarded one has a trigger that captures it; one that CASCADE reaches and nobody guards
