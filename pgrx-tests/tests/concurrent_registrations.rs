@@ -231,6 +231,10 @@ fn a_registration_that_asks_for_more_waits_for_what_runs_on_a_partition() {
     let (db, mut admin) = world(&["SELECT backstop.protect('parted')"]);
     let mut writer = db.connect();
     passes(&mut writer, "BEGIN; DELETE FROM low WHERE a = 1");
+    passes(
+        &mut admin,
+        "SELECT backstop.protect('parted', max_rows => 7)",
+    );
     let more = "SELECT backstop.protect('parted', approval => 'second_person')";
     let impatient = format!("SET lock_timeout = '300ms'; {more}");
     assert_eq!(refused(&mut admin, &impatient).sqlstate, "55P03");

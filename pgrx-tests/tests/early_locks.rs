@@ -10,7 +10,9 @@ const WORLD: &str = "
     CREATE TABLE parent (id int, v int); CREATE TABLE heir () INHERITS (parent);
     CREATE TABLE parted (id int, v int) PARTITION BY RANGE (id);
     CREATE TABLE part PARTITION OF parted FOR VALUES FROM (0) TO (1000);
-    CREATE TABLE rest PARTITION OF parted DEFAULT";
+    CREATE TABLE rest PARTITION OF parted DEFAULT;
+    CREATE TABLE lone (id int PRIMARY KEY, v int);
+    CREATE SCHEMA far; CREATE TABLE far.t (id int); CREATE TABLE far.heir () INHERITS (far.t); CREATE TABLE far.z (id int)";
 
 /// With nothing protected, and with another table protected.
 fn worlds() -> [Database; 2] {
@@ -57,8 +59,19 @@ fn the_order_is_postgresql_s() {
         ("other", "TRUNCATE other, free", "free"),
         ("parent", "DROP TABLE parent CASCADE", "heir"),
         ("parted", "DROP TABLE parted, free", "free"),
+        ("far.heir", "DROP SCHEMA far CASCADE", "far.z"),
+        ("parted", "DROP TABLE part", "part"),
+        (
+            "rest",
+            "ALTER TABLE parted ATTACH PARTITION lone FOR VALUES FROM (2000) TO (3000)",
+            "lone",
+        ),
     ] {
-        for db in worlds() {
+        let [one, two] = worlds();
+        let (guarded, _admin) = database_with(&format!(
+            "{WORLD}; SELECT backstop.protect('parted', '{{id}}'), backstop.protect('parent', '{{id}}'), backstop.protect('far.t', '{{id}}')"
+        ));
+        for db in [one, two, guarded] {
             let mut reader = db.connect();
             passes(
                 &mut reader,

@@ -3,11 +3,12 @@
 use super::arguments;
 use crate::ddl::everyone;
 use crate::guard_triggers::{self, Wait};
+use crate::judge::approval::Kind as ApprovalKind;
 use crate::pg::catalog;
 use crate::pg::function::Call;
 use crate::pg::values::Text;
 use crate::record::{self, append_only};
-use crate::registry;
+use crate::registry::{self, Policy};
 use crate::report::{Outcome, Report, sqlstate};
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::{IntoDatum, Spi};
@@ -117,6 +118,17 @@ unsafe fn protect(call: Call) -> Outcome<Datum> {
         "approval",
         &["session", "preview", "second_person"],
     )?;
+    let approval_kind = ApprovalKind::from_name(approval);
+    let asks_for_more = |known: &Policy| {
+        known.key_columns != key_columns
+            || (require == "always" && !known.always)
+            || approval_kind.is_some_and(|kind| kind > known.approval)
+    };
+    if let Some(before) = before.as_deref()
+        && before.own_policy(relid).is_some_and(asks_for_more)
+    {
+        guard_triggers::hold_children(before, relid);
+    }
     execute(
         "INSERT INTO backstop.registered_table (relation, key_columns, max_rows, expendable, require, approval) \
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (relation) DO UPDATE SET key_columns = excluded.key_columns, \

@@ -29,6 +29,9 @@ pub unsafe fn make_way(statement: *mut pg_sys::Node, registry: &Registry) {
     // SAFETY: the locks of the statement itself, in its order.
     unsafe {
         pg_sys::LockRelationOid(parent, pg_sys::ShareUpdateExclusiveLock as i32);
+        if let Some(default) = catalog::default_partition(parent) {
+            pg_sys::LockRelationOid(default, pg_sys::AccessExclusiveLock as i32);
+        }
         pg_sys::LockRelationOid(partition, pg_sys::AccessExclusiveLock as i32);
     }
     let _privileged = Privileged::for_ddl();

@@ -16,13 +16,6 @@ use std::rc::Rc;
 pub fn adjust_for(relid: Oid, before: Option<&Registry>) {
     // Its own registration of earlier stays while the table is locked, and what is guarded on that account with it.
     let registered = before.filter(|before| before.registers(relid));
-    // A statement that runs on a child goes by the earlier registration: it is waited for, as for the table itself.
-    if let Some(known) = registered {
-        let family = known.with_children(relid).into_iter().collect();
-        in_order(known, &family)
-            .into_iter()
-            .for_each(|relid| drop(locked(relid)));
-    }
     let mut held: HashSet<Oid> = HashSet::new();
     while let Some(registry) = registry::current_even_if_off() {
         let mut dependents = registry.dependents(relid);
@@ -40,6 +33,14 @@ pub fn adjust_for(relid: Oid, before: Option<&Registry>) {
     }
     if let Some(registry) = registry::current_even_if_off() {
         make(&registry, &registry.dependents(relid));
+    }
+}
+
+/// Waits for what runs on the table's children by an earlier registration.
+pub fn hold_children(registry: &Registry, relid: Oid) {
+    let family = registry.with_children(relid).into_iter().collect();
+    for child in in_order(registry, &family) {
+        locked(child);
     }
 }
 

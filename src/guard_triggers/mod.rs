@@ -12,7 +12,7 @@ mod present;
 mod release;
 
 pub use attach::make_way;
-pub use make::{adjust_changed, adjust_for, incomplete};
+pub use make::{adjust_changed, adjust_for, hold_children, incomplete};
 pub use own_work::{OwnWork, enter, leave, on_triggers, own_work};
 pub use present::IS_ROW_TRIGGER;
 pub use release::{Wait, hold, release, sweep};

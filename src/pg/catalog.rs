@@ -194,6 +194,40 @@ pub fn named_relation(name: &str) -> Option<pg_sys::Oid> {
     }
 }
 
+/// A partitioned table's default partition.
+pub fn default_partition(relid: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    // SAFETY: a syscache look-up; its errors do not jump over our frames.
+    let found = unsafe {
+        pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| raw::get_default_partition_oid(relid))
+    };
+    (found != pg_sys::InvalidOid).then_some(found)
+}
+
+/// The table that a partition is one of.
+pub fn partition_parent(relid: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    // SAFETY: catalog look-ups, as above; one that is being detached has none.
+    unsafe {
+        let parent = pg_sys::get_rel_relispartition(relid).then(|| {
+            pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+                raw::get_partition_parent(relid, true)
+            })
+        });
+        parent.filter(|parent| *parent != pg_sys::InvalidOid)
+    }
+}
+
+/// A table and its children, each behind its parents, in the order in which queries lock them.
+pub fn family(relid: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    // SAFETY: a List of OIDs in the current context, found without a lock.
+    unsafe {
+        let none = pg_sys::NoLock as i32;
+        let found = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+            raw::find_all_inheritors(relid, none, std::ptr::null_mut())
+        });
+        oid_list(found)
+    }
+}
+
 /// The members of a List of integers.
 ///
 /// # Safety

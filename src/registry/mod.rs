@@ -135,8 +135,15 @@ impl Registry {
 
     /// Whether `relid` is protected by a registration of its own.
     pub fn registers(&self, relid: Oid) -> bool {
-        self.table(relid)
-            .is_some_and(|table| table.policies.iter().any(|policy| policy.relid == relid))
+        self.own_policy(relid).is_some()
+    }
+
+    /// The table's own registration.
+    pub fn own_policy(&self, relid: Oid) -> Option<&Policy> {
+        let policies = self.table(relid)?.policies.iter();
+        policies
+            .map(Rc::as_ref)
+            .find(|policy| policy.relid == relid)
     }
 
     pub fn tables(&self) -> impl Iterator<Item = &Rc<Guarded>> {

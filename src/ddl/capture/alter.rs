@@ -9,7 +9,7 @@ use crate::ddl::names::resolve;
 use crate::ddl::{Table, enforce};
 use crate::judge::ddl::{Action, Kind};
 use crate::model::Operation;
-use crate::pg::{compat, objects};
+use crate::pg::{catalog, compat, objects};
 use crate::record::whole::Destroyer;
 use crate::record::{column_change, definition};
 use crate::registry::{self, Registry};
@@ -109,8 +109,12 @@ fn columns(
         }
         return Ok(None);
     }
-    for relid in &relids {
-        lock(*relid);
+    let members = catalog::family(relid);
+    for member in members.iter().filter(|member| relids.contains(member)) {
+        lock(*member);
+    }
+    for other in relids.iter().filter(|other| !members.contains(other)) {
+        lock(*other);
     }
     // What was waited for may have made the table a child.
     let now = again();

@@ -5,6 +5,7 @@ use crate::pg::privileged::Privileged;
 use crate::pg::values::Text;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
+use std::collections::{HashMap, HashSet};
 
 /// An object as pg_depend addresses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,18 +78,35 @@ pub fn closure(roots: &[Object]) -> Vec<Object> {
     read(CLOSURE, &arguments)
 }
 
-/// Tables in the order in which queries lock them: a parent before its children.
+/// Tables in PostgreSQL's order, which is that of their making, but a parent before its children, as queries lock them.
 pub fn parents_first(relids: Vec<Oid>) -> Vec<Oid> {
-    let sql = "
-        WITH RECURSIVE above(relid, ancestor, depth) AS (
-            SELECT r, r, 0 FROM unnest($1::oid[]) AS r
-            UNION
-            SELECT a.relid, i.inhparent, a.depth + 1 FROM above AS a JOIN pg_inherits AS i ON i.inhrelid = a.ancestor
-        ) SELECT relid FROM above GROUP BY relid ORDER BY max(depth), relid";
+    let sql = "SELECT inhrelid, inhparent FROM pg_inherits WHERE inhrelid = ANY ($1::oid[]) ORDER BY inhrelid, inhseqno";
     // SAFETY: an oid[] argument.
-    let argument = unsafe { DatumWithOid::new(relids, pg_sys::OIDARRAYOID) };
+    let argument = unsafe { DatumWithOid::new(relids.clone(), pg_sys::OIDARRAYOID) };
     let _privileged = Privileged::for_ddl();
-    newest::select(sql, &[argument], |row| row.get(1))
+    let found = newest::select(sql, &[argument], |row| {
+        Ok(row.get::<Oid>(1)?.zip(row.get::<Oid>(2)?))
+    });
+    let mut parents: HashMap<Oid, Vec<Oid>> = HashMap::new();
+    for (child, parent) in found {
+        parents.entry(child).or_default().push(parent);
+    }
+    let mut waiting = relids;
+    waiting.sort_by_key(|relid| std::cmp::Reverse(relid.to_u32()));
+    let wanted: HashSet<Oid> = waiting.iter().copied().collect();
+    let (mut ordered, mut done) = (Vec::new(), HashSet::new());
+    while let Some(relid) = waiting.last().copied() {
+        let mut above = parents.remove(&relid).unwrap_or_default();
+        above.retain(|parent| wanted.contains(parent) && !done.contains(parent));
+        if above.is_empty() {
+            waiting.pop();
+            if done.insert(relid) {
+                ordered.push(relid);
+            }
+        }
+        waiting.extend(above);
+    }
+    ordered
 }
 
 /// What roles own in this database.

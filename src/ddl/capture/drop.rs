@@ -65,7 +65,7 @@ fn capture(
         return Ok(None);
     };
     let (mut registry, mut locked) = (registry.clone(), Locked::default());
-    while locked.add(&going.gone) {
+    while locked.add(&roots, &going.gone) {
         // What was waited for counts, and a name may stand for another table.
         registry = registry::current().unwrap_or_default();
         let Some(now) = named_now() else {

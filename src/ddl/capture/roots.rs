@@ -100,8 +100,8 @@ pub unsafe fn of_drop_owned(statement: *mut pg_sys::DropOwnedStmt) -> Option<Roo
 pub struct Locked(HashSet<Oid>);
 
 impl Locked {
-    /// Locks those of `gone` that are not locked yet; false when there are none.
-    pub fn add(&mut self, gone: &[Object]) -> bool {
+    /// Locks those of `gone` that are not locked yet, what the statement names first; false when there are none.
+    pub fn add(&mut self, roots: &Roots, gone: &[Object]) -> bool {
         let fresh: HashSet<Oid> = gone
             .iter()
             .filter(|object| object.class == pg_sys::RelationRelationId)
@@ -111,12 +111,31 @@ impl Locked {
         if fresh.is_empty() {
             return false;
         }
-        for relid in closure::parents_first(fresh.into_iter().collect()) {
-            // SAFETY: any OID can be locked.
-            unsafe { pg_sys::LockRelationOid(relid, pg_sys::AccessExclusiveLock as i32) };
-            self.0.insert(relid);
+        let named = roots
+            .objects
+            .iter()
+            .filter(|root| roots.named && root.column == 0);
+        let named: Vec<Oid> = named
+            .map(|root| root.oid)
+            .filter(|oid| fresh.contains(oid))
+            .collect();
+        let others = fresh.into_iter().filter(|relid| !named.contains(relid));
+        let others = closure::parents_first(others.collect());
+        for relid in named.iter().copied().chain(others) {
+            // What a partition is taken from is locked with it, and queries lock that first.
+            if let Some(parent) = catalog::partition_parent(relid) {
+                self.lock(parent);
+            }
+            self.lock(relid);
         }
         true
+    }
+
+    fn lock(&mut self, relid: Oid) {
+        if self.0.insert(relid) {
+            // SAFETY: any OID can be locked.
+            unsafe { pg_sys::LockRelationOid(relid, pg_sys::AccessExclusiveLock as i32) };
+        }
     }
 }
 

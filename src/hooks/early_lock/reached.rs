@@ -8,7 +8,6 @@ use crate::ddl::object;
 use crate::pg::{catalog, compat, objects, raw};
 use crate::{gucs, registry};
 use pgrx::pg_sys::{self, AlterTableType, Oid};
-use std::ptr;
 
 /// Locks what TRUNCATE names, with its children, and the sequences that it restarts, in PostgreSQL's order. From the first
 /// protected table on PostgreSQL does it: that one may be refused at once.
@@ -34,7 +33,10 @@ pub(super) unsafe fn truncated(statement: *mut pg_sys::TruncateStmt) {
             lock(relid);
             locked.push(relid);
             if (*relation).inh {
-                for child in members(relid).into_iter().filter(|child| *child != relid) {
+                for child in catalog::family(relid)
+                    .into_iter()
+                    .filter(|child| *child != relid)
+                {
                     if is_known(child) {
                         return;
                     }
@@ -51,31 +53,6 @@ pub(super) unsafe fn truncated(statement: *mut pg_sys::TruncateStmt) {
                 pg_sys::LockRelationOid(sequence, pg_sys::AccessExclusiveLock as i32);
             }
         }
-    }
-}
-
-/// A table and its children, each behind its parents.
-fn members(relid: Oid) -> Vec<Oid> {
-    // SAFETY: a List of OIDs in the current context.
-    unsafe {
-        let none = pg_sys::NoLock as i32;
-        let found = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-            raw::find_all_inheritors(relid, none, ptr::null_mut())
-        });
-        catalog::oid_list(found)
-    }
-}
-
-/// The table that a partition is one of.
-fn parent(partition: Oid) -> Option<Oid> {
-    // SAFETY: catalog look-ups.
-    unsafe {
-        let parent = pg_sys::get_rel_relispartition(partition).then(|| {
-            pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                raw::get_partition_parent(partition, true)
-            })
-        });
-        parent.filter(|parent| *parent != pg_sys::InvalidOid)
     }
 }
 
@@ -113,7 +90,7 @@ pub(super) unsafe fn dropped(statement: *mut pg_sys::DropStmt) {
             {
                 return;
             }
-            if let Some(parent) = parent(relid) {
+            if let Some(parent) = catalog::partition_parent(relid) {
                 pg_sys::LockRelationOid(parent, pg_sys::AccessExclusiveLock as i32);
             }
             lock(relid);
@@ -135,7 +112,7 @@ pub(super) fn is_first_protection() -> bool {
 
 pub(super) fn taken_along(roots: &Roots) {
     let mut locked = Locked::default();
-    while locked.add(&closure::closure(&roots.objects)) {}
+    while locked.add(roots, &closure::closure(&roots.objects)) {}
 }
 
 /// Locks what ALTER TABLE reaches besides the table it names: the children of which it drops columns or changes their types,
@@ -159,7 +136,7 @@ pub(super) unsafe fn further(statement: *mut pg_sys::AlterTableStmt, relid: Oid)
                     let name = catalog::owned((*command).name).unwrap_or_default();
                     let reaches = !drops || (*(*statement).relation).inh;
                     if reaches && objects::column(relid, &name).is_some() {
-                        members(relid).into_iter().for_each(lock);
+                        catalog::family(relid).into_iter().for_each(lock);
                     }
                 }
                 AlterTableType::AT_DetachPartition | AlterTableType::AT_AttachPartition => {
@@ -172,14 +149,15 @@ pub(super) unsafe fn further(statement: *mut pg_sys::AlterTableStmt, relid: Oid)
                     let of = if detaches { Some(relid) } else { None };
                     let is_partitioned =
                         pg_sys::get_rel_relkind(relid) as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
-                    let fits = |partition: &Oid| is_partitioned && parent(*partition) == of;
+                    let fits = |partition: &Oid| {
+                        is_partitioned && catalog::partition_parent(*partition) == of
+                    };
                     let Some(partition) = resolve((*partition).name).filter(fits) else {
                         continue;
                     };
-                    let default = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                        raw::get_default_partition_oid(relid)
-                    });
-                    if default != pg_sys::InvalidOid && mode == pg_sys::AccessExclusiveLock {
+                    if let Some(default) = catalog::default_partition(relid)
+                        && mode == pg_sys::AccessExclusiveLock
+                    {
                         pg_sys::LockRelationOid(default, mode as i32);
                     }
                     lock_as(partition, mode);
