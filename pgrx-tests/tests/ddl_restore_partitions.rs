@@ -86,3 +86,36 @@ fn a_partitioned_table_of_which_only_a_partition_is_protected() {
         "1|one|dc1"
     );
 }
+
+/// A child's column has its own default, none, or its parent's.
+#[test]
+fn defaults_that_children_have_otherwise() {
+    for dropped in ["top", "middle", "low", "other"] {
+        let (_db, mut admin) = database_with(
+            "CREATE TABLE top (id int PRIMARY KEY, a int DEFAULT 1, b int DEFAULT 2, c int, d int DEFAULT 4);
+             CREATE TABLE middle (PRIMARY KEY (id)) INHERITS (top); ALTER TABLE ONLY middle ALTER a DROP DEFAULT;
+             CREATE TABLE low (b int, PRIMARY KEY (id)) INHERITS (middle); ALTER TABLE ONLY low ALTER a SET DEFAULT 11;
+             ALTER TABLE ONLY low ALTER b DROP DEFAULT; ALTER TABLE ONLY middle ALTER c SET DEFAULT 13;
+             CREATE TABLE other (a int DEFAULT 21, PRIMARY KEY (id)) INHERITS (top); ALTER TABLE ONLY other ALTER d DROP DEFAULT;
+             INSERT INTO low VALUES (1); INSERT INTO other VALUES (2);
+             SELECT backstop.protect('top')",
+        );
+        let defaults = "SELECT string_agg(format('%s.%s %s %s', attrelid::regclass, attname, attislocal, pg_get_expr(adbin, adrelid)), ', '
+                            ORDER BY attrelid::regclass::text, attnum)
+            FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+            WHERE attrelid::regclass::text IN ('top', 'middle', 'low', 'other') AND attnum > 0";
+        let rows =
+            "SELECT string_agg(tableoid::regclass || t::text, ' ' ORDER BY id) FROM top AS t";
+        let before = (
+            query_text(&mut admin, defaults),
+            query_text(&mut admin, rows),
+        );
+        approved(&mut admin, 100, &format!("DROP TABLE {dropped} CASCADE"));
+        restore(&mut admin);
+        let after = (
+            query_text(&mut admin, defaults),
+            query_text(&mut admin, rows),
+        );
+        assert_eq!(after, before, "{dropped}");
+    }
+}

@@ -92,6 +92,23 @@ fn the_order_is_postgresql_s() {
 }
 
 #[test]
+fn another_session_s_temporary_child_is_left_alone() {
+    for db in worlds() {
+        let mut other = db.connect();
+        passes(
+            &mut other,
+            "CREATE TEMP TABLE mine () INHERITS (parent); INSERT INTO mine VALUES (1, 1)",
+        );
+        let mut client = db.connect();
+        passes(&mut client, "SET lock_timeout = '2s'");
+        passes(&mut client, "BEGIN; TRUNCATE parent");
+        passes(&mut other, "SET lock_timeout = '2s'");
+        passes(&mut other, "TRUNCATE mine");
+        passes(&mut client, "COMMIT");
+    }
+}
+
+#[test]
 fn who_may_not_truncate_is_told_so() {
     let (db, mut admin) = database_with(WORLD);
     passes(

@@ -159,7 +159,8 @@ fn lock(relid: Oid) {
 }
 
 fn lock_as(relid: Oid, mode: u32) {
-    if !is_known(relid) {
+    // PostgreSQL passes other sessions' temporary tables over, or refuses them.
+    if !is_known(relid) && !catalog::is_others_temporary(relid) {
         // SAFETY: any OID can be locked.
         unsafe { pg_sys::LockRelationOid(relid, mode as i32) };
     }

@@ -82,8 +82,15 @@ WITH RECURSIVE chosen(oid) AS (
     FROM owned WHERE deptype = 'a'
     UNION ALL
     SELECT 47, depth, attrelid, full_name, 'default', attname::text,
-           format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', full_name, attname, expr)
+           format('ALTER TABLE ONLY %s ALTER COLUMN %I SET DEFAULT %s', full_name, attname, expr)
     FROM a WHERE (NOT own OR reloftype <> 0) AND expr IS NOT NULL AND attgenerated = ''
+    UNION ALL
+    -- A child that has none of its own is made with its parent's.
+    SELECT 47, depth, attrelid, full_name, 'default', attname::text,
+           format('ALTER TABLE ONLY %s ALTER COLUMN %I DROP DEFAULT', full_name, attname)
+    FROM a WHERE expr IS NULL AND attidentity = '' AND NOT relispartition AND EXISTS (
+        SELECT FROM pg_inherits AS i JOIN pg_attribute AS p ON p.attrelid = i.inhparent AND p.attname = a.attname AND p.atthasdef
+        WHERE i.inhrelid = a.attrelid AND p.attgenerated = '')
     UNION ALL
     SELECT 47, depth, attrelid, full_name, 'not null', attname::text,
            CASE WHEN not_null_name IS NOT NULL THEN format('ALTER TABLE %s ADD CONSTRAINT %I NOT NULL %I', full_name, not_null_name, attname)
