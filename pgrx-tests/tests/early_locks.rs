@@ -35,7 +35,8 @@ fn what_postgresql_does_at_once_waits_for_nobody() {
         passes(&mut client, "ALTER TABLE parent DROP COLUMN IF EXISTS nope");
         for (statement, sqlstate) in [
             ("ALTER TABLE parent DROP COLUMN nope", "42703"),
-            ("ALTER TABLE parent DETACH PARTITION heir", "42P17"),
+            // 18 says it otherwise than 15.
+            ("ALTER TABLE parent DETACH PARTITION heir", "42P17 42809"),
             ("DROP TABLE nope, free", "42P01"),
             ("DROP FOREIGN TABLE free", "42809"),
             ("DROP TABLE IF EXISTS nope, parent, free RESTRICT", "2BP01"),
@@ -44,7 +45,8 @@ fn what_postgresql_does_at_once_waits_for_nobody() {
                 passes(&mut reader, "COMMIT");
             }
             let refusal = refused(&mut client, statement);
-            assert_eq!(refusal.sqlstate, sqlstate, "{statement}: {refusal:?}");
+            let expected = sqlstate.contains(&refusal.sqlstate);
+            assert!(expected, "{statement}: {refusal:?}");
         }
     }
 }
