@@ -66,10 +66,12 @@ unsafe extern "C-unwind" fn plan(
             Some(previous) => previous(parse, query_string, cursor_options, bound_params),
             None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
         };
-        let judged = findings.generation.is_some();
-        if judged || !findings.violations.is_null() || findings.sequences || findings.root {
+        let changed = findings
+            .generation
+            .is_some_and(|generation| !registry::is_still(generation));
+        if changed || !findings.violations.is_null() || findings.sequences || findings.root {
             let (_, error) = guarded((), || {
-                if let Some(generation) = findings.generation {
+                if let Some(generation) = findings.generation.filter(|_| changed) {
                     protected_meanwhile(planned, generation)?;
                 }
                 if findings.sequences {

@@ -285,6 +285,11 @@ pub fn current_even_if_off() -> Option<Rc<Registry>> {
     }
 }
 
+/// Whether the registry is what it was in that generation, and no change of it is known.
+pub fn is_still(generation: usize) -> bool {
+    invalidation::ready() && load::generation() == generation
+}
+
 /// Changes whenever the registry was read anew: what was derived from an earlier one must be derived again.
 pub fn generation() -> usize {
     load::generation()

@@ -81,7 +81,7 @@ pub(super) fn partitioned(registry: &Registry, relids: &[Oid], gone: &[Object]) 
     found
 }
 
-/// The guarded tables among objects that go, children after their parents.
+/// The guarded tables among objects that go, in the order of their making.
 pub(super) fn guarded(registry: &Registry, gone: &[Object]) -> Vec<Rc<Guarded>> {
     let mut tables: Vec<Rc<Guarded>> = gone
         .iter()

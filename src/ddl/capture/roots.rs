@@ -111,11 +111,11 @@ impl Locked {
         if fresh.is_empty() {
             return false;
         }
-        let named = roots
+        let relations = roots
             .objects
             .iter()
-            .filter(|root| roots.named && root.column == 0);
-        let named: Vec<Oid> = named
+            .filter(|root| roots.named && root.class == pg_sys::RelationRelationId);
+        let named: Vec<Oid> = relations
             .map(|root| root.oid)
             .filter(|oid| fresh.contains(oid))
             .collect();

@@ -31,6 +31,9 @@ pub unsafe fn take(statement: *mut pg_sys::Node) -> Oid {
         if pg_sys::XactReadOnly {
             return pg_sys::InvalidOid;
         }
+        if !locks((*statement).type_) {
+            return pg_sys::InvalidOid;
+        }
         let (idle, error) = guarded(false, || Ok(is_idle()));
         raise(error);
         if idle && (*statement).type_ != NodeTag::T_CreateTrigStmt {
@@ -134,6 +137,22 @@ pub unsafe fn take(statement: *mut pg_sys::Node) -> Oid {
             _ => pg_sys::InvalidOid,
         }
     }
+}
+
+/// The exit that EXECUTE, COPY and their like take.
+fn locks(statement: NodeTag) -> bool {
+    matches!(
+        statement,
+        NodeTag::T_AlterTableStmt
+            | NodeTag::T_CreateTrigStmt
+            | NodeTag::T_RuleStmt
+            | NodeTag::T_AlterSeqStmt
+            | NodeTag::T_AlterEnumStmt
+            | NodeTag::T_RenameStmt
+            | NodeTag::T_TruncateStmt
+            | NodeTag::T_DropStmt
+            | NodeTag::T_DropOwnedStmt
+    )
 }
 
 /// Whether nothing is judged in this database: PostgreSQL does as if we were not there.
